@@ -1,0 +1,3 @@
+//! Lane host of `evented`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Upstream stub.
+
+fn main() {}

@@ -1,0 +1,166 @@
+//! What a lane is: a model, or a peer, set up to run workloads.
+//!
+//! Lanes implement *shapes*, never workloads: adding a workload touches no lane, adding a lane
+//! touches no workload.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Job};
+
+/// The structure of a piece of work: what a lane needs to know to distribute it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// This many independent tasks, all known at the start.
+    Bag {
+        /// How many.
+        tasks: u64,
+    },
+    /// Tasks that become ready as others finish; a [`Frontier`](crate::Frontier) says which.
+    Graph,
+}
+
+/// A job with what a lane has to know to run it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What the tasks do.
+    pub job: Job,
+    /// How the tasks hang together.
+    pub shape: Shape,
+    /// How many tasks should wait at the same time, where waiting is the work; 0 where computing
+    /// is.
+    pub overlap: u64,
+    /// How long a single task may take, in milliseconds, where some task is expected to hang.
+    pub task_timeout_ms: Option<u64>,
+}
+
+impl Plan {
+    /// [`task_timeout_ms`](Self::task_timeout_ms) as a duration.
+    pub fn task_timeout(&self) -> Option<Duration> {
+        self.task_timeout_ms.map(Duration::from_millis)
+    }
+}
+
+/// A lane's name and nature, as it tells the harness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneInfo {
+    /// Its name, unique over all hosts.
+    pub name: String,
+    /// The language it runs its tasks in; lanes are judged against the sequential lane of their own
+    /// language.
+    pub language: String,
+    /// One sentence: what runs where.
+    pub what: String,
+}
+
+/// How a lane can run a plan. What it cannot do is said, never skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Support {
+    /// As the model is meant to be used.
+    Native,
+    /// With the help of something that is not the model.
+    Hybrid {
+        /// What helps.
+        with: String,
+    },
+    /// With fewer tasks at the same time than asked for.
+    Ceiling {
+        /// How many.
+        max: u64,
+        /// Why not more.
+        why: String,
+    },
+    /// Not at all.
+    No {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// How a session is opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Workers for computing; at least 1.
+    pub workers: usize,
+}
+
+/// What came of running a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Digest of the outputs that came back.
+    pub digest: Digest,
+    /// Threads, processes or tasks that were really created for it.
+    pub units: u64,
+    /// Tasks that gave nothing back.
+    pub failed: Vec<Failed>,
+}
+
+impl Outcome {
+    /// Takes what task `index` gave back.
+    pub fn take<E: ToString>(&mut self, index: u64, result: Result<crate::Output, E>) {
+        match result {
+            Ok(output) => self.digest.add(index, &output),
+            Err(error) => self.failed.push(Failed { task: index, why: error.to_string() }),
+        }
+    }
+}
+
+/// A task that gave nothing back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Its index.
+    pub task: u64,
+    /// What the lane knows about it.
+    pub why: String,
+}
+
+/// Why a lane gave no outcome at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LaneError {
+    /// It cannot run plans of this kind.
+    #[error("unsupported: {0}")]
+    Unsupported(String),
+    /// It tried and failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl LaneError {
+    /// An error of the lane that says what it was doing.
+    pub fn failed(doing: &str, error: impl std::fmt::Display) -> Self {
+        Self::Failed(format!("failed to {doing}: {error}"))
+    }
+}
+
+/// A model, or a peer, set up to run workloads.
+pub trait Lane {
+    /// Its name and nature.
+    fn info(&self) -> LaneInfo;
+
+    /// How it can run `plan`.
+    fn support(&self, plan: &Plan) -> Support;
+
+    /// Starts whatever has to exist before `plan` can run; this is not part of what is measured.
+    ///
+    /// # Errors
+    /// When a thread, process or reactor cannot be started.
+    fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError>;
+}
+
+/// A lane that is ready to run.
+pub trait Session {
+    /// Runs `plan` once; the session stays usable if the plan was not about a fault.
+    ///
+    /// # Errors
+    /// When the lane cannot run the plan or failed on the way, for a reason that is not one task's.
+    fn run(&mut self, plan: &Plan) -> Result<Outcome, LaneError>;
+
+    /// Ends everything the session started, and waits for it.
+    ///
+    /// # Errors
+    /// When something did not end.
+    fn close(self: Box<Self>) -> Result<(), LaneError>;
+}

@@ -1,0 +1,3 @@
+//! `cargo xtask compare` and the project's automation.
+
+pub mod stats;

@@ -28,7 +28,7 @@ pub struct CpuSnapshot {
     clocks: Duration,
     /// The sum of `cutime` and `cstime`, in clock ticks.
     waited_ticks: u64,
-    /// How many processes have a `cutime` or `cstime` above zero.
+    /// How many processes have waited for children, whose time is in ticks and rounded down.
     parents: u32,
     /// Whether the tree held still.
     stability: Stability,
@@ -89,7 +89,7 @@ impl CpuSnapshot {
                 snapshot.clocks += clock::process_cpu(process.pid).unwrap_or_default();
             }
             snapshot.waited_ticks += process.waited_ticks;
-            snapshot.parents += u32::from(process.waited_ticks > 0);
+            snapshot.parents += u32::from(process.waited_faults > 0);
         }
         Some(snapshot)
     }

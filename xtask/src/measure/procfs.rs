@@ -30,6 +30,9 @@ pub(super) struct Stat {
     pub(super) group: i32,
     /// The CPU time of the children it has waited for, and of theirs, in clock ticks.
     pub(super) waited_ticks: u64,
+    /// The minor page faults of the children it has waited for: above zero if there were any, since
+    /// nothing runs without one, while ticks are rounded down to zero.
+    pub(super) waited_faults: u64,
     /// When it started, in clock ticks since boot: tells two processes with one id apart.
     pub(super) started_ticks: u64,
 }
@@ -45,13 +48,14 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
     // The manual counts from 1, and the first field behind the name is number 3.
     let field = |number: usize| fields.get(number - 3).copied();
-    let ticks = |number| field(number)?.parse::<u64>().ok();
+    let count = |number| field(number)?.parse::<u64>().ok();
     Some(Stat {
         state: field(3)?.chars().next()?,
         parent: field(4)?.parse().ok()?,
         group: field(5)?.parse().ok()?,
-        waited_ticks: ticks(16)? + ticks(17)?,
-        started_ticks: ticks(22)?,
+        waited_ticks: count(16)? + count(17)?,
+        waited_faults: count(11)?,
+        started_ticks: count(22)?,
     })
 }
 
@@ -180,6 +184,7 @@ mod tests {
                 parent: 42,
                 group: 4700,
                 waited_ticks: 15,
+                waited_faults: 2,
                 started_ticks: 987_654,
             };
             assert_eq!(parse_stat(&line(name)), Some(expected), "{name:?}");

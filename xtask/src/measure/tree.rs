@@ -31,6 +31,8 @@ pub struct Process {
     pub started_ticks: u64,
     /// The CPU time of the children it has waited for, in clock ticks.
     pub(super) waited_ticks: u64,
+    /// The minor page faults of those children: above zero if there were any.
+    pub(super) waited_faults: u64,
 }
 
 impl Tree {
@@ -73,8 +75,8 @@ impl Tree {
 
     /// Adds a process.
     fn insert(&mut self, pid: Pid, stat: Stat) {
-        let Stat { started_ticks, waited_ticks, .. } = stat;
-        let process = Process { pid, started_ticks, waited_ticks };
+        let Stat { started_ticks, waited_ticks, waited_faults, .. } = stat;
+        let process = Process { pid, started_ticks, waited_ticks, waited_faults };
         self.processes.insert(pid.as_raw_pid(), process);
     }
 
@@ -151,8 +153,12 @@ mod tests {
     #[test]
     fn a_zombie_still_belongs() {
         // The shell becomes a program that never waits for the child the shell has started.
-        let script = Script::start("true & echo $!; exec sleep 1000");
+        let mut script = Script::start("exec 3<&0; sh -c 'read go' <&3 & echo $!; exec sleep 1000");
         let zombie = Pid::from_raw(script.any_line().parse().unwrap()).unwrap();
+        script.until("the shell has become another program", || {
+            procfs::read(format!("/proc/{}/comm", script.pid())).as_deref() == Some("sleep\n")
+        });
+        script.go_on();
         script.until("the child is a zombie", || {
             procfs::stat(zombie).is_some_and(|stat| stat.state == 'Z')
         });

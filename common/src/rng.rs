@@ -1,9 +1,8 @@
 //! `SplitMix64`: the one source of pseudo-random numbers in the project.
 //!
-//! Every input is a function of (seed, index), so a unit of work can be made anywhere, in any
-//! order, by any lane and in any language, and comes out the same. The generator is small enough to
-//! be written again in a few lines elsewhere; its constants and test values are those of the
-//! original.
+//! Every input is a function of (seed, index), so a unit of work can be made anywhere, in any order,
+//! by any lane and in any language, and comes out the same. The generator is small enough to be
+//! written again in a few lines elsewhere; its constants and test values are those of the original.
 //!
 //! Source: Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, OOPSLA 2014,
 //! and Vigna's `splitmix64.c` (<https://prng.di.unimi.it/splitmix64.c>). Not for secrets.

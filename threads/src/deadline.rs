@@ -1,0 +1,49 @@
+//! Time limits, turned once into the moment when they end.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// When a wait ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deadline {
+    /// Never: the wait has no limit, or one that exceeds what the clock can
+    /// represent.
+    Never,
+    /// At this moment.
+    At(Instant),
+}
+
+impl Deadline {
+    /// The end of a wait of this length that begins now.
+    pub(crate) fn after(limit: Duration) -> Self {
+        Instant::now().checked_add(limit).map_or(Self::Never, Self::At)
+    }
+
+    /// Waits on `condition` until it is notified, woken for no reason, or time
+    /// is over. `Err` if time was over when this was called: the mutex was then
+    /// not unlocked, so what the caller saw under it still holds.
+    pub(crate) fn wait<'a, T>(
+        self,
+        condition: &Condvar,
+        guard: MutexGuard<'a, T>,
+    ) -> Result<MutexGuard<'a, T>, MutexGuard<'a, T>> {
+        match self {
+            Self::Never => Ok(condition.wait(guard).unwrap_or_else(PoisonError::into_inner)),
+            Self::At(end) => {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(guard);
+                }
+                let woken = condition.wait_timeout(guard, left);
+                Ok(woken.unwrap_or_else(PoisonError::into_inner).0)
+            }
+        }
+    }
+}
+
+/// Locks a mutex under which no user code runs. A poisoned one is used as it is:
+/// every critical section leaves a valid state at each point where it could
+/// unwind.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! A thread of its own for one function.
+
+use crate::handle::JoinHandle;
+use crate::home::Home;
+use crate::job::{Job, JobRef};
+use crate::unwind::drop_quietly;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Does nothing. Programs that are to run with the `processes` crate as well call
+/// it first in `main`, where it matters.
+pub fn init() {}
+
+/// Runs `f(x)` in a thread of its own.
+///
+/// For what would occupy a worker of a pool for long: a server's accept loop, a
+/// blocking read. [`JoinHandle::join`] also waits for the end of the thread;
+/// dropping the handle detaches it, and like any thread it then ends at the latest
+/// with the process.
+///
+/// # Errors
+///
+/// Whatever the system says when it cannot start a thread. `f` and `x` have been
+/// dropped then.
+///
+/// ```
+/// let handle = threads::spawn(|x: u64| x + 1, 41)?;
+/// assert_eq!(handle.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn spawn<F, A, R>(f: F, x: A) -> io::Result<JoinHandle<R>>
+where
+    F: FnOnce(A) -> R + Send + 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    let job = Arc::new(Job::new(move || f(x), Home::Thread(Mutex::new(None))));
+    let queued: JobRef = Arc::clone(&job) as JobRef;
+    let body = move || {
+        queued.run(0);
+        drop_quietly(queued); // With the result, if its handle is gone.
+    };
+    job.home().set_thread(thread::Builder::new().spawn(body)?);
+    Ok(JoinHandle::new(job))
+}

@@ -1,4 +1,16 @@
-//! `cargo xtask compare` and the project's automation.
+//! `cargo xtask compare`: which model fits which job, measured; and the project's automation.
+//!
+//! - [`compare`]: plan, execute, judge, report.
+//! - [`host`]: lane hosts and the upstream stub as child processes; this crate links no model.
+//! - [`measure`]: processor time, memory and noise, seen from outside.
+//! - [`stats`]: pairs, intervals, verdicts.
 
+pub mod cli;
+pub mod compare;
+pub mod error;
+pub mod exit;
+pub mod host;
+pub mod interrupt;
 pub mod measure;
 pub mod stats;
+pub mod workspace;

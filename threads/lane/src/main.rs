@@ -1,3 +1,9 @@
-//! Lane host of `threads`.
+//! Lane host of `threads`; it also offers the lane without concurrency.
 
-fn main() {}
+use std::process::ExitCode;
+
+use common::{host, seq::Sequential};
+
+fn main() -> ExitCode {
+    host::main("threads-lane", &[&Sequential])
+}

@@ -117,6 +117,13 @@ impl CpuSnapshot {
     }
 }
 
+/// The CPU time of all children that this process has waited for, and of those that they have;
+/// in steps of a clock tick.
+pub fn children_cpu() -> Duration {
+    let stat = procfs::stat(rustix::process::getpid());
+    stat.map_or(Duration::ZERO, |stat| procfs::ticks_to_time(stat.waited_ticks))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,7 +27,7 @@ mod fixture;
 
 pub use rustix::process::Pid;
 
-pub use cpu::{CpuSnapshot, CpuUsage, Stability};
+pub use cpu::{CpuSnapshot, CpuUsage, Stability, children_cpu};
 pub use environment::{Environment, Machine};
 pub use limits::Limits;
 pub use memory::{Memory, reset_high_water};

@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::{
+    num::{NonZeroU16, NonZeroU32},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::workload;
+
+use crate::{compare, error::Result, exit::Exit};
+
+/// Threads, processes or an event loop? Measure your job.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the same verified work under each model and say which to use for what.
+    Compare(CompareArgs),
+}
+
+/// What `compare` takes.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct CompareArgs {
+    /// Workloads, by name or part of it ("real.", "io.wait"); without any, those of the tier.
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// How thorough: smoke checks results, quick answers within three minutes, full measures
+    /// everything.
+    #[arg(long, value_enum, default_value_t = TierArg::Quick)]
+    pub tier: TierArg,
+    /// Lanes to compare, separated by commas; without it, those worth showing for each workload.
+    #[arg(long, value_name = "LANE", value_delimiter = ',')]
+    pub lanes: Option<Vec<String>>,
+    /// Rounds of each timed workload; an interval needs at least six.
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<NonZeroU16>,
+    /// Workers for computing; without it, as many as this process may use cores.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroU16>,
+    /// The directory that real.tree-hash hashes.
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// Leave rounds out rather than take longer than this, once everything is built.
+    #[arg(long, value_name = "SECONDS")]
+    pub budget: Option<NonZeroU32>,
+    /// How long one run may take before its lane host is killed.
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<NonZeroU32>,
+    /// The seed of the random order of executions.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Also write the results to a file: json=FILE, csv=FILE or md=FILE.
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub export: Vec<String>,
+    /// Write the results into FILE, between the markers that it has for them.
+    #[arg(long, value_name = "FILE")]
+    pub splice: Option<PathBuf>,
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = MessageFormat::Human)]
+    pub message_format: MessageFormat,
+    /// Whether to use colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// End with exit code 5 when two lanes cannot be told apart.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// What ends `compare --help`.
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 wrong use, 4 wrong output of a lane, \
+5 inconclusive with --strict, 130 interrupted (what was measured is kept).";
+
+/// The tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TierArg {
+    /// Correctness only, small inputs.
+    Smoke,
+    /// A first answer.
+    Quick,
+    /// Everything.
+    Full,
+}
+
+impl From<TierArg> for workload::Tier {
+    fn from(tier: TierArg) -> Self {
+        match tier {
+            TierArg::Smoke => Self::Smoke,
+            TierArg::Quick => Self::Quick,
+            TierArg::Full => Self::Full,
+        }
+    }
+}
+
+/// What to print on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// The report, for people.
+    Human,
+    /// `run.json`, for programs.
+    Json,
+}
+
+/// Whether to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that can, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// Whatever the command says went wrong.
+    pub fn run(self) -> Result<Exit> {
+        match self.command {
+            Command::Compare(args) => compare::compare(&args),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The machine and the sources a run was made with.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    process::{Command, Stdio},
+    time::SystemTime,
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::{host::Directory, measure, workspace::Workspace};
+
+use super::options::Options;
+
+/// Now, UTC, ISO 8601 to the second.
+pub(super) fn now_utc() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+/// The revision of the sources, with `+` when they were changed; `None` outside a checkout or
+/// without git.
+pub(super) fn revision(workspace: &Workspace) -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command
+            .current_dir(&workspace.root)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let output = command.output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(output.stdout).ok()
+    };
+    let revision = git(&["rev-parse", "--short=10", "HEAD"])?.trim().to_owned();
+    let changed = !git(&["status", "--porcelain"])?.trim().is_empty();
+    Some(if changed { revision + "+" } else { revision })
+}
+
+/// The command line that runs the same again.
+pub(super) fn command_line() -> String {
+    let quoted = |argument: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,+:".contains(c);
+        if argument.chars().all(plain) { argument } else { format!("'{argument}'") }
+    };
+    let arguments =
+        env::args_os().skip(1).map(|argument| quoted(argument.to_string_lossy().into_owned()));
+    ["cargo xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// What is worth knowing about the machine.
+pub(super) fn describe(options: &Options, directory: &Directory) -> BTreeMap<String, String> {
+    let (machine, limits) = (measure::Environment::read(), measure::Limits::read());
+    let mut known = BTreeMap::new();
+    let mut note = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            known.insert(name.to_owned(), value);
+        }
+    };
+    note("cpu", machine.cpu_model);
+    note("kernel", Some(machine.kernel));
+    note("governor", machine.governor);
+    note("machine", machine.machine.map(|machine| format!("{machine:?}").to_lowercase()));
+    note("cores", limits.available_parallelism.map(|cores| cores.to_string()));
+    note("cpu quota", limits.cpu_quota.map(|cores| format!("{cores:.2} cores")));
+    note("memory limit", limits.memory_max.map(|bytes| format!("{} MiB", bytes >> 20)));
+    note("descriptors", limits.nofile_soft.map(|count| count.to_string()));
+    note("workers", Some(options.workers.to_string()));
+    for host in &directory.hosts {
+        note(&format!("host {}", host.name), Some(host.runtime.clone()));
+    }
+    known
+}
+
+/// Raises the soft limit of open descriptors to the hard one, for the lane hosts too; many defaults
+/// are far below what a server needs.
+pub(super) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal leaves the limit as it is; what does not fit then says so.
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
+}

@@ -1,0 +1,65 @@
+//! The folder of a run: `target/compare/<utc>-<revision>/`, with `latest` pointing at it.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{Error, Result},
+    workspace::Workspace,
+};
+
+use super::{environment, record::Run};
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Where it is.
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder, and makes sure that it can be written to.
+    ///
+    /// # Errors
+    /// When it cannot be made or written to: a read-only target folder, a full disk.
+    pub fn make(workspace: &Workspace) -> Result<Self> {
+        let all = workspace.compare_folder();
+        let revision = environment::revision(workspace).unwrap_or_else(|| "no-revision".into());
+        let time = environment::now_utc().replace([':', '-'], "");
+        let name = format!("{time}-{}", revision.replace('+', "-changed"));
+        let path = (0..100)
+            .map(|number| {
+                all.join(if number == 0 { name.clone() } else { format!("{name}-{number}") })
+            })
+            .find(|path| !path.exists())
+            .ok_or_else(|| Error::failed("failed to find a free name for the results"))?;
+        fs::create_dir_all(&path).map_err(Error::io("make the folder for the results,", &path))?;
+        let link = all.join("latest");
+        // A dangling or old link is replaced; results do not depend on it.
+        fs::remove_file(&link).ok();
+        symlink(path.file_name().unwrap_or_default(), &link).ok();
+        Ok(Self { path })
+    }
+
+    /// Saves the run.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn save(&self, run: &Run) -> Result<()> {
+        let path = self.file("run.json");
+        run.save(&path).map_err(Error::io("save the results to", &path))
+    }
+
+    /// The path of a file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,159 @@
+//! `cargo xtask compare`: the same verified work under each model, and what that says about which
+//! to use.
+
+mod environment;
+mod evict;
+mod execute;
+mod folder;
+pub mod judge;
+pub mod options;
+mod prepare;
+pub mod question;
+pub mod record;
+pub mod report;
+mod rounds;
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    cli::CompareArgs,
+    error::{Error, Result},
+    exit::Exit,
+    host::{self, Directory},
+    interrupt, measure,
+    workspace::Workspace,
+};
+
+use self::{
+    folder::Folder,
+    judge::{Judgement, judge},
+    options::Options,
+    prepare::{Place, prepare},
+    record::{Cell, Finish, Noise, ProblemKind, Run, SCHEMA},
+    report::Progress,
+    rounds::{Rounds, Watcher},
+};
+
+/// Compares as told, reports, and says how it ended.
+///
+/// # Errors
+/// When it could not even begin, or results could not be written.
+pub fn compare(args: &CompareArgs) -> Result<Exit> {
+    let options = Options::new(args)?;
+    report::check_exports(args)?;
+    interrupt::watch()
+        .map_err(|error| Error::failed(format!("failed to watch for Ctrl-C: {error}")))?;
+    environment::raise_descriptor_limit();
+    // Grandchildren whose parent was killed become ours to wait for.
+    measure::become_subreaper().ok();
+    let workspace = Workspace::find();
+    let folder = Folder::make(&workspace)?;
+    let progress = Progress::new(args.color);
+    progress.say("building the lane hosts");
+    let built = host::build(&workspace)?;
+    interrupt::check()?;
+    progress.say("asking the lane hosts");
+    let directory = Directory::ask(&workspace, &built)?;
+    let inputs = workspace.compare_folder().join("inputs");
+    let place = Place { directory: &directory, inputs: &inputs, stub: built.stub.as_deref() };
+    for workload in &options.workloads {
+        prepare::lanes_of(workload.id(), &options, &directory)?;
+    }
+    let mut run = begin(&options, &directory, &workspace);
+    let mut saver = Saver { folder: &folder, progress, saved: Ok(()) };
+    let finished = execute_all(&options, place, &mut run, &mut saver);
+    run.finish = match &finished {
+        Ok(()) => Finish::Complete,
+        Err(_) => Finish::Interrupted,
+    };
+    judge(&mut run);
+    saver.progress.finish();
+    folder.save(&run)?;
+    saver.saved?;
+    report::show(&run, &folder, args)?;
+    match finished {
+        Err(error) if error.exit != Exit::Interrupted => Err(error),
+        Err(_) => Ok(Exit::Interrupted),
+        Ok(()) => Ok(exit(&run, args.strict)),
+    }
+}
+
+/// A run of which nothing has been measured.
+fn begin(options: &Options, directory: &Directory, workspace: &Workspace) -> Run {
+    Run {
+        schema: SCHEMA.into(),
+        started: environment::now_utc(),
+        revision: environment::revision(workspace),
+        command: environment::command_line(),
+        tier: options.tier_name().into(),
+        seed: options.seed,
+        finish: Finish::Running,
+        environment: environment::describe(options, directory),
+        noise: Noise::default(),
+        missing: directory.missing.clone(),
+        cells: Vec::new(),
+        answers: Vec::new(),
+        claims: Vec::new(),
+    }
+}
+
+/// Prepares and executes one workload after the other, so that the first answer is there early.
+fn execute_all(
+    options: &Options,
+    place: Place<'_>,
+    run: &mut Run,
+    saver: &mut Saver<'_>,
+) -> Result<()> {
+    let begin = Instant::now();
+    for (index, workload) in options.workloads.iter().enumerate() {
+        interrupt::check()?;
+        saver.progress.say(&format!("preparing {}", workload.id()));
+        let prepared = prepare(*workload, options, place, &mut run.cells)?;
+        let left = options.workloads.len() - index;
+        let allowance =
+            options.budget.map(|budget| share(budget.saturating_sub(begin.elapsed()), left));
+        saver.progress.start(workload.id(), prepared.tasks.len() * options.rounds);
+        Rounds::new(options, &prepared, allowance).execute(run, saver)?;
+        judge(run);
+        saver.progress.answered(run, workload.id());
+    }
+    Ok(())
+}
+
+/// An even share of a time.
+fn share(time: Duration, parts: usize) -> Duration {
+    time / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Saves the run after each execution and moves the progress bar.
+struct Saver<'a> {
+    /// Where to.
+    folder: &'a Folder,
+    /// The bar.
+    progress: Progress,
+    /// The first failure to save; reported at the end, for the measurements are still worth
+    /// showing.
+    saved: Result<()>,
+}
+
+impl Watcher for Saver<'_> {
+    fn executed(&mut self, run: &Run, workload: &str, lane: &str) {
+        if self.saved.is_ok() {
+            self.saved = self.folder.save(run);
+        }
+        self.progress.step(&format!("{workload}: {lane}"));
+    }
+}
+
+/// How a complete run ends.
+fn exit(run: &Run, strict: bool) -> Exit {
+    let of_cell = |cell: &Cell| match &cell.verify.problem {
+        None => Exit::Ok,
+        Some(problem) if problem.kind == ProblemKind::WrongDigest => Exit::WrongOutput,
+        Some(_) => Exit::Failed,
+    };
+    let cells = run.cells.iter().map(of_cell).fold(Exit::Ok, Exit::worse);
+    let unclear = run.answers.iter().flat_map(|answer| &answer.rivals);
+    let unclear = unclear.filter(|rival| rival.wall.judgement == Judgement::Inconclusive).count();
+    if strict && unclear > 0 { cells.worse(Exit::Inconclusive) } else { cells }
+}

@@ -1,0 +1,142 @@
+//! What the user asked of a comparison, checked.
+
+use std::{path::PathBuf, time::Duration};
+
+use common::workload::{self, Tier, Workload};
+
+use crate::{
+    cli::CompareArgs,
+    error::{Error, Result},
+};
+
+use super::question::QUESTIONS;
+
+/// The seed of the order of executions unless the user gives one.
+const SEED: u64 = 1;
+
+/// What the user asked for.
+#[derive(Clone)]
+pub struct Options {
+    /// How thorough.
+    pub tier: Tier,
+    /// The workloads, in the order in which they are asked.
+    pub workloads: Vec<&'static dyn Workload>,
+    /// The lanes; `None`: those of each question.
+    pub lanes: Option<Vec<String>>,
+    /// Judged rounds of each timed workload.
+    pub rounds: usize,
+    /// Workers for computing.
+    pub workers: usize,
+    /// The seed of the order of executions.
+    pub seed: u64,
+    /// How long all of it may take; rounds are left out rather than exceed it.
+    pub budget: Option<Duration>,
+    /// How long one run may take.
+    pub limit: Duration,
+    /// The directory to hash.
+    pub files: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let workloads: Vec<_> = self.workloads.iter().map(|workload| workload.id()).collect();
+        f.debug_struct("Options")
+            .field("workloads", &workloads)
+            .field("lanes", &self.lanes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// Checks the arguments. Lane names are checked later, when the hosts have been asked.
+    ///
+    /// # Errors
+    /// A usage error that says what is wrong, and the nearest name where a name is.
+    pub fn new(args: &CompareArgs) -> Result<Self> {
+        let tier = args.tier.into();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (rounds, budget, limit) = match tier {
+            Tier::Smoke => (2, None, Duration::from_secs(20)),
+            Tier::Quick => (6, Some(Duration::from_secs(150)), Duration::from_secs(20)),
+            Tier::Full => (12, None, Duration::from_mins(2)),
+        };
+        if let Some(directory) = &args.files {
+            let unreadable =
+                |error| Error::usage(format!("--files {}: {error}", directory.display()));
+            std::fs::read_dir(directory).map_err(unreadable)?;
+        }
+        Ok(Self {
+            tier,
+            workloads: select(&args.filters, tier)?,
+            lanes: args.lanes.clone(),
+            rounds: args.rounds.map_or(rounds, |rounds| rounds.get().into()),
+            workers: args.workers.map_or(cores, |workers| workers.get().into()),
+            seed: args.seed.unwrap_or(SEED),
+            budget: args.budget.map(|seconds| Duration::from_secs(seconds.get().into())).or(budget),
+            limit: args.timeout.map_or(limit, |seconds| Duration::from_secs(seconds.get().into())),
+            files: args.files.clone(),
+        })
+    }
+
+    /// Whether `workload` was named, not just part of the tier.
+    pub fn tier_name(&self) -> &'static str {
+        match self.tier {
+            Tier::Smoke => "smoke",
+            Tier::Quick => "quick",
+            Tier::Full => "full",
+        }
+    }
+}
+
+/// The workloads that the filters name, or those of the tier.
+fn select(filters: &[String], tier: Tier) -> Result<Vec<&'static dyn Workload>> {
+    // The quick tier asks six questions; the seventh is the longest.
+    let asked =
+        if tier == Tier::Quick { &QUESTIONS[..QUESTIONS.len() - 1] } else { &QUESTIONS[..] };
+    if filters.is_empty() {
+        return Ok(asked.iter().filter_map(|question| workload::find(question.workload)).collect());
+    }
+    let mut order: Vec<&str> = QUESTIONS.iter().map(|question| question.workload).collect();
+    order.extend(
+        workload::ALL.iter().map(|workload| workload.id()).filter(|id| id.starts_with("dummy.")),
+    );
+    if let Some(unknown) =
+        filters.iter().find(|filter| !order.iter().any(|id| id.contains(filter.as_str())))
+    {
+        return Err(Error::usage(unknown_name("workload", unknown, order.iter().copied())));
+    }
+    let chosen =
+        order.into_iter().filter(|id| filters.iter().any(|filter| id.contains(filter.as_str())));
+    Ok(chosen.filter_map(workload::find).collect())
+}
+
+/// Says that nothing is called `name`, what comes nearest, and what there is.
+pub fn unknown_name<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let nearest = known
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean {nearest}?"));
+    format!("no {what} is called {name}{hint} (there are: {})", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_select_by_part_of_the_name() {
+        let ids = |filters: &[&str]| {
+            let filters: Vec<String> = filters.iter().map(|filter| (*filter).into()).collect();
+            select(&filters, Tier::Quick)
+                .map(|all| all.iter().map(|workload| workload.id()).collect::<Vec<_>>())
+        };
+        assert_eq!(ids(&["real."]).unwrap(), ["real.tree-hash", "real.access-log", "real.crawl"]);
+        assert_eq!(ids(&["cpu.fine", "crawl"]).unwrap(), ["real.crawl", "cpu.fine"]);
+        assert_eq!(ids(&["dummy.hang"]).unwrap(), ["dummy.hang"]);
+        assert_eq!(ids(&[]).unwrap().len(), 6);
+        let error = ids(&["real.craw1"]).unwrap_err();
+        assert!(error.message.contains("did you mean real.crawl?"), "{error}");
+        assert_eq!(error.exit, crate::exit::Exit::Usage);
+    }
+}

@@ -1,0 +1,93 @@
+//! Builds the lane hosts and the upstream stub.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{
+    error::{Error, Result},
+    workspace::Workspace,
+};
+
+/// Packages that are not lane hosts but are needed beside them.
+const BESIDE: &str = "load";
+
+/// How the name of a package whose program is a lane host ends.
+const HOST_SUFFIX: &str = "-lane";
+
+/// The programs that were built.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    /// The lane hosts.
+    pub hosts: Vec<PathBuf>,
+    /// The upstream stub.
+    pub stub: Option<PathBuf>,
+}
+
+/// Builds every member whose name says that it is a lane host, and the stub, in the profile this
+/// program was built in.
+///
+/// # Errors
+/// When Cargo cannot be started or the build fails; what Cargo says goes to standard error.
+pub fn build(workspace: &Workspace) -> Result<Built> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(&workspace.root).args([
+        "build",
+        "--bins",
+        "--message-format=json-render-diagnostics",
+    ]);
+    cargo.arg("--target-dir").arg(&workspace.target);
+    for package in ["threads-lane", "processes-lane", "evented-lane", BESIDE] {
+        cargo.args(["--package", package]);
+    }
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let cannot = |error| Error::failed(format!("failed to start cargo: {error}"));
+    let mut child = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(cannot)?;
+    let messages = child.stdout.take().expect("standard output is piped");
+    let mut built = Built::default();
+    for line in BufReader::new(messages).lines().map_while(std::result::Result::ok) {
+        if let Some((name, program)) = program_of(&line) {
+            if name == BESIDE {
+                built.stub = Some(program);
+            } else if name.ends_with(HOST_SUFFIX) {
+                built.hosts.push(program);
+            }
+        }
+    }
+    let status = child.wait().map_err(cannot)?;
+    if !status.success() {
+        return Err(Error::failed("the lane hosts do not build; cargo's messages are above"));
+    }
+    Ok(built)
+}
+
+/// Name and path of the program that a message of Cargo announces, if it does.
+fn program_of(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    if message["reason"] != "compiler-artifact" {
+        return None;
+    }
+    let program = PathBuf::from(message["executable"].as_str()?);
+    Some((message["target"]["name"].as_str()?.to_owned(), program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_cargos_messages() {
+        let line =
+            r#"{"reason":"compiler-artifact","target":{"name":"x-lane"},"executable":"/t/x-lane"}"#;
+        assert_eq!(program_of(line), Some(("x-lane".into(), "/t/x-lane".into())));
+        let library = r#"{"reason":"compiler-artifact","target":{"name":"x"},"executable":null}"#;
+        assert_eq!(program_of(library), None);
+        assert_eq!(program_of("not json"), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Which lanes there are, found by asking every host.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+
+use common::{
+    lane::LaneInfo,
+    protocol::{Reply, Request, VERSION},
+};
+
+use crate::{
+    error::{Error, Result},
+    workspace::Workspace,
+};
+
+use super::{
+    build::Built,
+    client::{Client, HostError},
+    python,
+};
+
+/// How long a host may take to say hello.
+const HELLO: Duration = Duration::from_secs(20);
+
+/// How long the steps of computing are timed, in milliseconds.
+const CALIBRATION_MS: u64 = 150;
+
+/// How a host is started.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// What comes before `--serve`.
+    pub arguments: Vec<OsString>,
+}
+
+/// A host that said hello.
+#[derive(Clone, Debug)]
+pub struct HostEntry {
+    /// How to start it.
+    pub program: Program,
+    /// Its name.
+    pub name: String,
+    /// What its lanes run on.
+    pub runtime: String,
+    /// Its lanes.
+    pub lanes: Vec<LaneInfo>,
+}
+
+/// All hosts, all lanes, and how fast each language computes here.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// The hosts that said hello.
+    pub hosts: Vec<HostEntry>,
+    /// What was looked for and not found, or refused, in a line each.
+    pub missing: Vec<String>,
+    /// Time of one step of computing per language, in nanoseconds.
+    pub ns_per_iteration: BTreeMap<String, f64>,
+}
+
+impl Directory {
+    /// Asks the hosts that were built, and those of Python.
+    ///
+    /// # Errors
+    /// When a host that was built does not say hello, or two lanes have the same name.
+    pub fn ask(workspace: &Workspace, built: &Built) -> Result<Self> {
+        let mut directory = Self::default();
+        for path in &built.hosts {
+            let program = Program { path: path.clone(), arguments: Vec::new() };
+            let added = directory.add(program);
+            added.map_err(|why| Error::failed(format!("{}: {why}", path.display())))?;
+        }
+        directory.ask_python(workspace);
+        directory.check_names()?;
+        Ok(directory)
+    }
+
+    /// The host of a lane.
+    pub fn host_of(&self, lane: &str) -> Option<&HostEntry> {
+        self.hosts.iter().find(|host| host.lanes.iter().any(|info| info.name == lane))
+    }
+
+    /// All lanes, in the order in which hosts named them.
+    pub fn lanes(&self) -> impl Iterator<Item = &LaneInfo> {
+        self.hosts.iter().flat_map(|host| &host.lanes)
+    }
+
+    /// The lane called `name`.
+    pub fn lane(&self, name: &str) -> Option<&LaneInfo> {
+        self.lanes().find(|info| info.name == name)
+    }
+
+    /// Asks each Python that is found; one that does not answer is reported as missing, not as an
+    /// error.
+    fn ask_python(&mut self, workspace: &Workspace) {
+        match python::find(workspace) {
+            Ok(program) => {
+                let name = program.path.display().to_string();
+                if let Err(error) = self.add(program) {
+                    self.missing.push(format!("Python lanes: {name}: {error}"));
+                }
+            }
+            Err(why) => self.missing.push(format!("Python lanes: {why}")),
+        }
+    }
+
+    /// Starts a host, notes what it says, and times its computing unless its languages are known.
+    fn add(&mut self, program: Program) -> std::result::Result<(), HostError> {
+        let mut client = Client::start(&program)?;
+        let Reply::Hello { version, host, runtime, lanes } = client.hello(HELLO)? else {
+            return Err(HostError::OutOfTurn("no hello".into()));
+        };
+        if version != VERSION {
+            return Err(HostError::Refused(format!(
+                "it speaks version {version} of the protocol, not {VERSION}"
+            )));
+        }
+        for language in lanes.iter().map(|lane| &lane.language) {
+            if self.ns_per_iteration.contains_key(language) {
+                continue;
+            }
+            let request = Request::Calibrate { budget_ms: CALIBRATION_MS };
+            let Reply::Calibrated { ns_per_iteration } = client.ask(&request, HELLO)? else {
+                return Err(HostError::OutOfTurn("no calibration".into()));
+            };
+            if !(ns_per_iteration.is_finite() && ns_per_iteration > 0.0) {
+                return Err(HostError::Refused(format!(
+                    "a step of computing cannot take {ns_per_iteration} ns"
+                )));
+            }
+            self.ns_per_iteration.insert(language.clone(), ns_per_iteration);
+        }
+        self.hosts.push(HostEntry { program, name: host, runtime, lanes });
+        Ok(())
+    }
+
+    /// Lane names must be unique.
+    fn check_names(&self) -> Result<()> {
+        let mut names: Vec<&str> = self.lanes().map(|lane| lane.name.as_str()).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Error::failed(format!("two hosts offer a lane called {}", pair[0]))),
+            None => Ok(()),
+        }
+    }
+}

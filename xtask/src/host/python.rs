@@ -1,0 +1,50 @@
+//! Finds a Python to run the Python lanes with.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::workspace::Workspace;
+
+use super::directory::Program;
+
+/// Names under which Python is looked for, best first; `TRIPTYCH_PYTHON` comes before them.
+const NAMES: [&str; 8] = [
+    "python3",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "python3.8",
+];
+
+/// The program that prints whether a Python is new enough.
+const CHECK: &str = "import sys; sys.exit(0 if sys.version_info >= (3, 8) else 1)";
+
+/// The Python lane host.
+///
+/// # Errors
+/// Why there is none, in a line that says what to do.
+pub(super) fn find(workspace: &Workspace) -> Result<Program, String> {
+    let script = workspace.root.join("xtask/peers/python/lane_host.py");
+    if !script.is_file() {
+        return Err(format!("{} is missing", script.display()));
+    }
+    let chosen = env::var_os("TRIPTYCH_PYTHON").map(PathBuf::from);
+    let names = chosen.into_iter().chain(NAMES.map(PathBuf::from));
+    let python = names.into_iter().find(|name| works(name));
+    let python =
+        python.ok_or("not found: python3 (3.8 or newer; set TRIPTYCH_PYTHON to its path)")?;
+    Ok(Program { path: python, arguments: vec![script.into()] })
+}
+
+/// Whether this is a Python that is new enough.
+fn works(python: &Path) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-c", CHECK]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

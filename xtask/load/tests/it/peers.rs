@@ -125,6 +125,6 @@ fn a_thousand_connections_leave_no_descriptor() {
             _ => {}
         }
     }
-    wait_until("descriptors are at baseline", || program.descriptors() == baseline);
+    assert_eq!(program.idle_descriptors(), baseline);
     program.end();
 }

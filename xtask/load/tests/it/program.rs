@@ -71,25 +71,22 @@ impl Program {
         self.child.as_ref().unwrap().id()
     }
 
-    /// How many descriptors it has open.
+    /// What its descriptors are, in one listing: a descriptor that is closed meanwhile is not in it.
     #[cfg(target_os = "linux")]
-    pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    fn descriptors(&self) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
+        entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect()
     }
 
-    /// How many descriptors it has open without any connection.
+    /// How many descriptors it has open once the listening socket is the only one.
     #[cfg(target_os = "linux")]
     pub(crate) fn idle_descriptors(&self) -> usize {
-        let mut idle = self.descriptors();
-        crate::client::wait_until("idle", || {
-            let sockets = std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
-            let targets = sockets.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-            let is_socket = |path: &std::path::PathBuf| path.to_string_lossy().contains("socket:");
-            idle = self.descriptors();
-            // Only the listening one is left.
-            targets.filter(is_socket).count() == 1
+        let mut open = Vec::new();
+        crate::client::wait_until("no connection is left", || {
+            open = self.descriptors();
+            open.iter().filter(|target| target.to_string_lossy().contains("socket:")).count() == 1
         });
-        idle
+        open.len()
     }
 
     /// How much processor time it has used, in ticks of typically 10 ms (`proc_pid_stat(5)`).

@@ -139,9 +139,7 @@ impl Sleep {
     /// The calling searcher sleeps until it is claimed, unless `work_left`, asked
     /// after it has become visible as a sleeper, says that there is no reason
     /// to. Comes back as a searcher, and may have been woken for nothing.
-    ///
-    /// True when it really parked.
-    pub(crate) fn park(&self, worker: usize, work_left: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn park(&self, worker: usize, work_left: impl FnOnce() -> bool) {
         let (word, bit) = self.place(worker);
         word.fetch_or(bit, AcqRel);
         self.searching.fetch_sub(1, AcqRel);
@@ -150,12 +148,11 @@ impl Sleep {
             if word.fetch_and(!bit, AcqRel) & bit != 0 {
                 self.searching.fetch_add(1, AcqRel);
             } // else a waker was faster, and counts this worker as searching.
-            return false;
+            return;
         }
         while word.load(Acquire) & bit != 0 {
             park();
         }
-        true
     }
 
     /// Claims the first sleeper and wakes it. False when nobody sleeps.

@@ -97,8 +97,8 @@ impl Counters {
         bump(&self.tallies[worker].steals);
     }
 
-    /// The calling worker slept.
-    pub(crate) fn parked(&self, worker: usize) {
+    /// The calling worker goes to sleep.
+    pub(crate) fn parks(&self, worker: usize) {
         bump(&self.tallies[worker].parks);
     }
 

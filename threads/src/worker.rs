@@ -116,10 +116,13 @@ impl Worker {
                 sleep.found(|| self.shared.has_jobs());
                 return job;
             }
-            let wanted = || self.shared.has_jobs() || self.shared.phase() != Phase::Open;
-            if sleep.park(self.index, wanted) {
-                self.shared.counters.parked(self.index);
-            }
+            sleep.park(self.index, || {
+                let stay = self.shared.has_jobs() || self.shared.phase() != Phase::Open;
+                if !stay {
+                    self.shared.counters.parks(self.index);
+                }
+                stay
+            });
         }
     }
 

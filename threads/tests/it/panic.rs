@@ -1,0 +1,118 @@
+//! Panics wherever user code runs: none takes a worker down.
+
+use crate::support::{Bomb, Gate, LIMIT, in_time};
+use std::panic::panic_any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use threads::{JoinError, Pool};
+
+/// The pool's one worker still works.
+#[track_caller]
+fn alive(pool: &Pool) {
+    assert_eq!(pool.spawn(|| 1).join_timeout(LIMIT).expect("in time").unwrap(), 1);
+}
+
+#[test]
+fn the_message_and_the_payload_are_kept() {
+    let pool = Pool::new(1).unwrap();
+    let error = pool.spawn(|| panic!("fixed")).join().unwrap_err();
+    assert!(matches!(&error, JoinError::Panicked { message, .. } if message == "fixed"));
+    let x = 3;
+    let error = pool.spawn(move || panic!("x is {x}")).join().unwrap_err();
+    assert_eq!(error.to_string(), "job panicked: x is 3");
+    let error = pool.spawn(|| panic_any(17u8)).join().unwrap_err();
+    assert_eq!(error.to_string(), "job panicked: the payload is not a string");
+    assert_eq!(*error.into_panic().unwrap().downcast::<u8>().unwrap(), 17);
+    let cancelled = JoinError::Cancelled.into_panic().unwrap_err();
+    assert_eq!(cancelled.to_string(), "job was cancelled before it ran");
+    alive(&pool);
+}
+
+#[test]
+fn a_panicking_drop_of_a_result_nobody_took() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    drop(pool.spawn(|| Bomb));
+    gate.open().join().unwrap();
+    alive(&pool);
+    assert_eq!(pool.stats().panicked, 0, "the job itself returned");
+}
+
+#[test]
+fn a_panicking_drop_of_what_a_closure_owns() {
+    let pool = Pool::new(1).unwrap();
+    let bomb = Bomb;
+    let error = pool.spawn(move || drop(bomb)).join().unwrap_err();
+    assert_eq!(error.to_string(), "job panicked: bomb");
+    let gate = Gate::occupy(&pool);
+    let bomb = Bomb;
+    let handle = pool.spawn(move || drop(bomb));
+    assert!(handle.cancel(), "and the canceller is spared");
+    gate.open().join().unwrap();
+    alive(&pool);
+}
+
+#[test]
+fn a_panicking_drop_of_a_payload_nobody_took() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    drop(pool.spawn(|| panic_any(Bomb)));
+    gate.open().join().unwrap();
+    alive(&pool);
+    assert_eq!(pool.stats().panicked, 1);
+}
+
+#[test]
+fn a_panicking_drop_during_shutdown_now() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    let bomb = Bomb;
+    let handle = pool.spawn(move || drop(bomb));
+    let opener = threads::spawn(
+        move |gate: Gate| {
+            assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+            gate.open().join().unwrap();
+        },
+        gate,
+    );
+    assert_eq!(pool.shutdown_now().count(), 1);
+    opener.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_panicking_waker() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("waker");
+        }
+    }
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    let waker = Waker::from(Arc::new(Panics));
+    let mut handle = pool.spawn(|| 5);
+    let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    gate.open().join().unwrap();
+    assert_eq!(handle.join().unwrap(), 5);
+    alive(&pool);
+}
+
+#[test]
+fn a_panic_in_a_job_that_was_run_by_its_joiner() {
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        let inner = Arc::clone(&pool);
+        let outer = pool.spawn(move || inner.spawn(|| panic!("inner")).join().is_err());
+        assert!(outer.join().unwrap());
+        alive(&pool);
+    });
+}
+
+#[test]
+fn a_panic_in_a_thread_of_its_own() {
+    let error = threads::spawn(|x: u8| panic!("got {x}"), 1).unwrap().join().unwrap_err();
+    assert_eq!(error.to_string(), "job panicked: got 1");
+    drop(threads::spawn(|_: u8| Bomb, 1).unwrap());
+}

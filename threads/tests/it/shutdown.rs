@@ -1,0 +1,92 @@
+//! The two ways to end a pool.
+
+use crate::support::{Gate, in_time, until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use threads::{JoinError, Pool};
+
+#[test]
+fn shutdown_runs_what_is_queued() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let handles: Vec<_> = (0..1_000).map(|x| pool.submit(|x: u32| x, x)).collect();
+        pool.shutdown();
+        assert!(handles.iter().all(threads::JoinHandle::is_finished));
+        assert!(handles.into_iter().map(|handle| handle.join().unwrap()).eq(0..1_000));
+    });
+}
+
+#[test]
+fn shutdown_of_an_idle_pool_ends() {
+    in_time(|| {
+        for workers in [1, 2, 3, 70] {
+            let pool = Pool::new(workers).unwrap();
+            until("all sleep", || pool.stats().parks >= workers as u64 || workers > 64);
+            pool.shutdown();
+            drop(Pool::new(workers).unwrap());
+            assert_eq!(Pool::new(workers).unwrap().shutdown_now().count(), 0);
+        }
+    });
+}
+
+#[test]
+fn shutdown_now_cancels_what_is_queued() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let gates = [Gate::occupy(&pool), Gate::occupy(&pool)];
+        let handles: Vec<_> = (0..500).map(|x| pool.submit(|x: u32| x, x)).collect();
+        assert!(handles[0].cancel());
+        let opener = threads::spawn(
+            |(gates, last): ([Gate; 2], threads::JoinHandle<u32>)| {
+                // The workers are busy, so it is the caller who cancels.
+                assert!(matches!(last.join(), Err(JoinError::Cancelled)));
+                for gate in gates {
+                    gate.open().join().unwrap();
+                }
+            },
+            (gates, pool.submit(|x: u32| x, 0)),
+        )
+        .unwrap();
+        assert_eq!(pool.shutdown_now().count(), 500, "one was cancelled before");
+        opener.join().unwrap();
+        for handle in handles {
+            assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        }
+    });
+}
+
+#[test]
+fn shutdown_now_while_workers_run_and_steal() {
+    in_time(|| {
+        for _ in 0..200 {
+            let pool = Pool::new(3).unwrap();
+            let ran = Arc::new(AtomicUsize::new(0));
+            let count = |ran: Arc<AtomicUsize>| ran.fetch_add(1, SeqCst);
+            let handles: Vec<_> = (0..300).map(|_| pool.submit(count, Arc::clone(&ran))).collect();
+            let unrun = pool.shutdown_now().count();
+            let cancelled = handles.into_iter().map(threads::JoinHandle::join);
+            let cancelled = cancelled.filter(|r| matches!(r, Err(JoinError::Cancelled))).count();
+            assert_eq!(cancelled, unrun);
+            assert_eq!(ran.load(SeqCst) + unrun, 300);
+        }
+    });
+}
+
+#[test]
+fn shutdown_waits_for_jobs_that_running_jobs_spawn() {
+    in_time(|| {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let pool = Arc::new(Pool::new(2).unwrap());
+        for _ in 0..10 {
+            let (inner, ran) = (Arc::clone(&pool), Arc::clone(&ran));
+            drop(pool.spawn(move || {
+                for _ in 0..10 {
+                    let ran = Arc::clone(&ran);
+                    drop(inner.spawn(move || ran.fetch_add(1, SeqCst)));
+                }
+            }));
+        }
+        drop(pool);
+        until("every job has run", || ran.load(SeqCst) == 100);
+    });
+}

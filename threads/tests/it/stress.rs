@@ -1,0 +1,94 @@
+//! Many jobs of many kinds at once.
+
+use crate::support::in_time;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
+use threads::{AsCompleted, Pool};
+
+#[test]
+fn jobs_that_spawn_jobs() {
+    fn tree(pool: &Arc<Pool>, ran: &Arc<AtomicU64>, depth: u32) {
+        ran.fetch_add(1, SeqCst);
+        if depth > 0 {
+            for _ in 0..2 {
+                let (inner, ran) = (Arc::clone(pool), Arc::clone(ran));
+                drop(pool.spawn(move || tree(&inner, &ran, depth - 1)));
+            }
+        }
+    }
+    in_time(|| {
+        for workers in [1, 2, 8] {
+            let ran = Arc::new(AtomicU64::new(0));
+            let pool = Arc::new(Pool::new(workers).unwrap());
+            tree(&pool, &ran, 12);
+            crate::support::until("the whole tree has run", || ran.load(SeqCst) == (1 << 13) - 1);
+        }
+    });
+}
+
+#[test]
+fn a_tree_of_joins() {
+    fn sum(pool: &Arc<Pool>, depth: u32) -> u64 {
+        if depth == 0 {
+            return 1;
+        }
+        let inner = Arc::clone(pool);
+        let left = pool.spawn(move || sum(&inner, depth - 1));
+        let right = sum(pool, depth - 1);
+        left.join().unwrap() + right
+    }
+    in_time(|| {
+        for workers in [1, 2, 5] {
+            let pool = Arc::new(Pool::new(workers).unwrap());
+            let inner = Arc::clone(&pool);
+            assert_eq!(pool.spawn(move || sum(&inner, 11)).join().unwrap(), 1 << 11);
+            assert_eq!(sum(&pool, 8), 1 << 8, "from outside");
+        }
+    });
+}
+
+#[test]
+fn many_submitters() {
+    in_time(|| {
+        let pool = Pool::new(3).unwrap();
+        thread::scope(|scope| {
+            for submitter in 0..4u64 {
+                let pool = &pool;
+                scope.spawn(move || {
+                    let mut set = AsCompleted::new();
+                    for x in 0..5_000 {
+                        set.push(x, pool.submit(|x| x, submitter * 10_000 + x));
+                        if set.len() == 32 {
+                            let (key, result) = set.next().unwrap();
+                            assert_eq!(result.unwrap(), submitter * 10_000 + key);
+                        }
+                    }
+                    assert_eq!(set.count(), 31);
+                });
+            }
+        });
+        assert_eq!(pool.stats().done, 20_000);
+    });
+}
+
+/// A worker with an endless supply of its own jobs still looks outside.
+#[test]
+fn the_outside_is_not_starved() {
+    fn forever(pool: &Arc<Pool>, stop: &Arc<AtomicU64>) {
+        if stop.load(SeqCst) == 0 {
+            let (inner, stop) = (Arc::clone(pool), Arc::clone(stop));
+            drop(pool.spawn(move || forever(&inner, &stop)));
+        }
+    }
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        let stop = Arc::new(AtomicU64::new(0));
+        let (inner, stopped) = (Arc::clone(&pool), Arc::clone(&stop));
+        pool.spawn(move || forever(&inner, &stopped)).join().unwrap();
+        for _ in 0..10 {
+            pool.spawn(|| ()).join().unwrap();
+        }
+        stop.store(1, SeqCst);
+    });
+}

@@ -1,0 +1,170 @@
+//! A call: a function, its trampoline and its encoded argument.
+//!
+//! The *trampoline* is the one function that knows the types: it decodes the argument, calls the
+//! function and encodes the result. It is generic, so each pair of types has its own, and both
+//! are named by their offset in the program's image (see [`crate::image`]).
+//!
+//! This is one of the crate's few files with unsafe code: it turns addresses into functions.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::error::{JoinError, Side};
+use crate::frame::{Body, CALL_HEADER, MAX_INLINE};
+use crate::image;
+use crate::scope;
+use crate::segment::{Sealed, Segment, SegmentId, random_id};
+use crate::ticket::Ticket;
+
+/// Decodes the argument, runs the function at the address, appends the encoded result.
+///
+/// # Safety
+/// The address must be that of a `fn(A) -> R` for the trampoline's own `A` and `R`.
+type Trampoline = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+
+/// Why a trampoline has no result.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The argument could not be decoded.
+    Argument(String),
+    /// The result could not be encoded.
+    Result(String),
+}
+
+/// A call, ready to be sent, perhaps more than once: until it is claimed it may go back into
+/// the queue.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Where the outcome goes.
+    pub(crate) ticket: Arc<Ticket>,
+    /// Offset of the function.
+    pub(crate) function: i64,
+    /// Offset of the trampoline.
+    pub(crate) trampoline: i64,
+    /// The encoded argument.
+    pub(crate) argument: Argument,
+    /// The shared objects inside the argument.
+    pub(crate) handles: Vec<Arc<Segment>>,
+    /// How long it may run.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// An encoded argument.
+#[derive(Debug)]
+pub(crate) enum Argument {
+    /// Short: sent inside the frame.
+    Inline(Vec<u8>),
+    /// Long: sealed in a memfd that goes ahead on the control socket.
+    Sealed(SegmentId, OwnedFd),
+}
+
+impl Call {
+    /// Encodes a call of `function` with `argument`.
+    ///
+    /// # Errors
+    /// The argument cannot be encoded or is above `max_payload`; the function is not part of the
+    /// program's image; no descriptor is left for a large argument.
+    pub(crate) fn new<A, R>(
+        function: fn(A) -> R,
+        argument: &A,
+        max_payload: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Self, JoinError>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize,
+    {
+        let refuse = |message: String| JoinError::Encode { side: Side::Parent, message };
+        let offset = |address: usize| {
+            image::offset_of(address).ok_or_else(|| {
+                refuse("the function is not in this program but in a shared library".to_owned())
+            })
+        };
+        let trampoline: Trampoline = trampoline::<A, R>;
+        let (function, trampoline) =
+            (offset(function as usize)?, offset(trampoline as usize)?);
+        let (bytes, handles) = scope::encoding_argument(|| codec::encode(argument));
+        let bytes = bytes.map_err(refuse)?;
+        if bytes.len() > max_payload {
+            let size = bytes.len();
+            return Err(JoinError::TooLarge { side: Side::Parent, size, limit: max_payload });
+        }
+        let argument = if bytes.len() <= MAX_INLINE {
+            Argument::Inline(bytes)
+        } else {
+            let sealed = random_id().and_then(|id| Ok((id, Sealed::write(&bytes)?)));
+            let (id, fd) = sealed.map_err(|error| {
+                refuse(format!("no shared memory for {} bytes: {error}", bytes.len()))
+            })?;
+            Argument::Sealed(id, fd)
+        };
+        let ticket = Ticket::new();
+        Ok(Self { ticket, function, trampoline, argument, handles, timeout })
+    }
+
+    /// Bytes it takes in a frame.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        CALL_HEADER
+            + match &self.argument {
+                Argument::Inline(bytes) => bytes.len(),
+                Argument::Sealed(..) => size_of::<SegmentId>(),
+            }
+    }
+
+    /// What goes into the frame.
+    pub(crate) fn body(&self) -> Body<'_> {
+        match &self.argument {
+            Argument::Inline(bytes) => Body::Inline(bytes),
+            Argument::Sealed(id, _fd) => Body::Payload(*id),
+        }
+    }
+}
+
+/// The trampoline of one pair of types.
+///
+/// # Safety
+/// `function` must be the address of a `fn(A) -> R`.
+unsafe fn trampoline<A, R>(
+    function: usize,
+    argument: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Fault>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    // SAFETY: the caller promises that this is the address of a function of exactly this type,
+    // and function pointers and `usize` have the same size on every supported platform.
+    let function = unsafe { std::mem::transmute::<usize, fn(A) -> R>(function) };
+    let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
+    let result = function(argument);
+    scope::encoding_result(|| codec::encode_into(&result, out)).map_err(Fault::Result)
+}
+
+/// Executes a call in a worker: `argument` is encoded, the result is appended to `out`.
+///
+/// # Errors
+/// The codec failed on the way in or out.
+///
+/// # Panics
+/// If the function, or a `Deserialize`, `Serialize` or `Drop` of its types, panics.
+pub(crate) fn execute(
+    function: i64,
+    trampoline: i64,
+    argument: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let outside = || Fault::Argument("the call names no function of this program".to_owned());
+    let function = image::address_of(function).ok_or_else(outside)?;
+    let trampoline = image::address_of(trampoline).ok_or_else(outside)?;
+    // SAFETY: the offsets were made by `Call::new` in a process with the same image fingerprint
+    // (the handshake refuses others), so this is the address of some `trampoline::<A, R>`.
+    let trampoline = unsafe { std::mem::transmute::<usize, Trampoline>(trampoline) };
+    // SAFETY: `Call::new` took the function as `fn(A) -> R` together with that very trampoline.
+    unsafe { trampoline(function, argument, out) }
+}

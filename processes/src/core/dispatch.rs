@@ -1,0 +1,221 @@
+//! Which worker gets which call.
+//!
+//! A worker may hold calls that it has not started: that hides the latency of the way to it. A
+//! busy worker is given no more than [`AHEAD`] by a submit; a worker that has run low is given
+//! its share of the queue, in one frame. Nothing is stuck behind a long call: a worker that has
+//! nothing takes back half of what another one holds and has not claimed.
+
+use std::io;
+
+use crate::board::SLOTS;
+use crate::clock;
+use crate::error::JoinError;
+use crate::frame::MAX_FRAME;
+
+use super::{Core, Settled, State};
+
+/// A submit gives a call to a worker that holds fewer than this many; otherwise it waits in the
+/// queue until a worker runs low.
+const AHEAD: usize = 2;
+
+/// A worker that holds no more than this many calls has run low.
+const LOW: usize = SLOTS / 4;
+
+/// When the control socket was full, the supervisor tries again after this time.
+const RETRY_NS: u64 = 5_000_000;
+
+impl Core {
+    /// After a submit: gives the first queued call to the worker with the least to do, if that
+    /// is little.
+    pub(super) fn feed_lightest(&self, state: &mut State, settled: &mut Settled) {
+        let lightest = state
+            .seats
+            .iter()
+            .enumerate()
+            .filter(|(_index, seat)| seat.is_serving() && !seat.one_shot)
+            .min_by_key(|(_index, seat)| seat.load());
+        if let Some((index, seat)) = lightest
+            && seat.load() < AHEAD
+        {
+            self.send_queued(state, index, 1, settled);
+        }
+    }
+
+    /// After results: gives a worker that has run low its share of the queue, or, when the queue
+    /// is empty and the worker too, calls that others hold and have not started.
+    pub(super) fn nourish(&self, state: &mut State, index: usize, settled: &mut Settled) {
+        let seat = &state.seats[index];
+        if !seat.is_serving() || seat.one_shot || seat.load() > LOW {
+            return;
+        }
+        if state.queued == 0 && seat.load() == 0 {
+            state.take_back_for(index);
+        }
+        if state.queued > 0 {
+            let serving = state.seats.iter().filter(|seat| seat.is_serving()).count().max(1);
+            let share = state.queued.div_ceil(serving);
+            self.send_queued(state, index, share, settled);
+        }
+    }
+
+    /// As [`nourish`](Self::nourish), for all workers.
+    pub(super) fn nourish_all(&self, state: &mut State, settled: &mut Settled) {
+        for index in 0..state.seats.len() {
+            self.nourish(state, index, settled);
+        }
+    }
+
+    /// Sends the one call of a one-shot seat whose worker is ready.
+    pub(super) fn send_own(&self, state: &mut State, index: usize, settled: &mut Settled) {
+        let Some(call) = state.seats[index].own.take() else { return };
+        let mut frame = Vec::new();
+        state.sent += 1;
+        let order = state.sent;
+        let timeout = call.timeout;
+        match state.seats[index].load_call(index, call, order, &mut frame) {
+            Ok(()) => {
+                self.send_frame(state, index, &frame);
+                self.watch_limit(state, timeout);
+            }
+            Err((call, error)) => {
+                // Its socket is new and empty, so this is no shortage of credit: the worker is
+                // going down.
+                let reason = format!("its worker went away: {error}");
+                settled.push((call, Err(JoinError::NoWorker { reason })));
+            }
+        }
+    }
+
+    /// Sends up to `count` calls from the front of the queue, in as few frames as they need.
+    fn send_queued(
+        &self,
+        state: &mut State,
+        index: usize,
+        count: usize,
+        settled: &mut Settled,
+    ) {
+        let mut frame = Vec::new();
+        let mut left = count.min(state.seats[index].room());
+        while left > 0
+            && let Some(call) = state.next_queued()
+        {
+            if frame.len() + call.frame_bytes() > MAX_FRAME {
+                self.send_frame(state, index, &frame);
+                frame.clear();
+            }
+            state.sent += 1;
+            let order = state.sent;
+            let timeout = call.timeout;
+            match state.seats[index].load_call(index, call, order, &mut frame) {
+                Ok(()) => {
+                    left -= 1;
+                    self.watch_limit(state, timeout);
+                }
+                Err((call, error)) => {
+                    if is_shortage(&error) && state.seats[index].load() == 0 {
+                        // Nothing is in flight whose answer would bring us back here.
+                        self.check_at(state, clock::now_ns().saturating_add(RETRY_NS));
+                    }
+                    if is_hopeless(&error) {
+                        let reason = format!("its shared memory cannot be sent: {error}");
+                        settled.push((call, Err(JoinError::NoWorker { reason })));
+                        continue;
+                    }
+                    state.queue.push_front(call);
+                    state.queued += 1;
+                    break;
+                }
+            }
+        }
+        self.send_frame(state, index, &frame);
+    }
+
+    /// Sends a frame, if there is something in it. It fits the worker's credit, so this does not
+    /// block; if the worker is dead its calls are requeued when it is buried.
+    fn send_frame(&self, state: &State, index: usize, frame: &[u8]) {
+        let process = state.seats[index].process.as_ref();
+        let Some(calls) = process.and_then(|process| process.calls.as_ref()) else { return };
+        if frame.is_empty() {
+            return;
+        }
+        while let Err(error) = calls.send(frame) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                // The supervisor hears of the death from the process descriptor; a live worker
+                // that cannot be reached must not keep the calls.
+                process.inspect(|process| process.kill());
+                break;
+            }
+        }
+    }
+
+    /// Makes the supervisor look in time at a call with a limit: not before it can be over.
+    fn watch_limit(&self, state: &mut State, limit: Option<std::time::Duration>) {
+        if let Some(limit) = limit {
+            self.check_at(state, clock::after_ns(limit));
+        }
+    }
+
+    /// Makes the supervisor look at this time or before.
+    pub(super) fn check_at(&self, state: &mut State, at_ns: u64) {
+        if at_ns < state.next_check_ns {
+            state.next_check_ns = at_ns;
+            self.alarm.ring();
+        }
+    }
+}
+
+/// Will the same send work later?
+fn is_shortage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// The kernel will not pass this descriptor, whichever worker gets it.
+fn is_hopeless(error: &io::Error) -> bool {
+    // A dead worker: another one will do. A full socket: later.
+    !matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+impl State {
+    /// The first call in the queue that was not cancelled.
+    fn next_queued(&mut self) -> Option<crate::call::Call> {
+        while let Some(call) = self.queue.pop_front() {
+            if call.ticket.is_queued() {
+                self.queued -= 1;
+                return Some(call);
+            }
+        }
+        None
+    }
+
+    /// Moves half of the unstarted calls of the worker that holds most of them to the queue,
+    /// at least one, so that an idle worker can have them.
+    fn take_back_for(&mut self, idle: usize) {
+        let richest = (0..self.seats.len())
+            .filter(|&index| index != idle && !self.seats[index].one_shot)
+            .max_by_key(|&index| self.seats[index].load());
+        let Some(index) = richest else { return };
+        let load = self.seats[index].load();
+        if load < 2 {
+            return;
+        }
+        // Newest first, so pushing to the front restores their order.
+        for call in self.seats[index].revoke_newest(index, load / 2) {
+            self.requeue(call);
+        }
+    }
+
+    /// Puts a call that no worker has claimed back to the front of the queue.
+    pub(super) fn requeue(&mut self, call: crate::call::Call) {
+        if call.ticket.requeued() {
+            self.queue.push_front(call);
+            self.queued += 1;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Starting a worker: the program runs itself again.
+//!
+//! Never `fork`: a forked child of a threaded parent may only call async-signal-safe functions.
+//! `Command` without a `pre_exec` closure uses `posix_spawn`, whose cost does not grow with the
+//! parent's memory (1-4 ms against 21-28 ms at 1 GiB).
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::board::{BOARD_BYTES, Board};
+use crate::call::Call;
+use crate::clock;
+use crate::control::{Control, Down};
+use crate::image;
+use crate::segment::Segment;
+use crate::ticket::Place;
+use crate::worker;
+
+use super::seat::{Process, Seat, Server};
+use super::{Config, Core};
+
+/// A worker that is not ready after this time is killed: its `main` never reached `init`.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Starts a worker and sends it the first message.
+///
+/// # Errors
+/// No process, descriptor or memory is left, or the program's file cannot be executed.
+pub(super) fn launch(config: &Config) -> io::Result<Process> {
+    let (control, far) = Control::pair()?;
+    let board = Segment::create(BOARD_BYTES)?;
+    let (server, name) = Server::new()?;
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0(title(config))
+        .env(worker::MARKER, worker::MARKER_VALUE)
+        .stdin(Stdio::from(far))
+        // A group of its own: Ctrl-C in a terminal reaches the parent only.
+        .process_group(0);
+    let child = command.spawn()?;
+    // The parent must not keep the worker's end: its end of file is how a death is noticed.
+    drop(command);
+    let mut guard = Reaper(Some(child));
+    let child = guard.0.as_ref().expect("filled above");
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pidfd = pidfd_open(pid.expect("a child has a positive pid"), PidfdFlags::empty())?;
+    let boot = Down::Boot {
+        fingerprint: image::fingerprint(),
+        server: name,
+        depth: worker::depth() + 1,
+        board: board.id(),
+        max_payload: config.max_payload,
+    };
+    match control.send(&boot, Some(board.fd()), false) {
+        Ok(()) => {}
+        // It is dead already; the supervisor will see that and say how.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => return Err(error),
+    }
+    let child = guard.0.take().expect("taken only here and in drop");
+    let deadline_ns = clock::after_ns(START_TIMEOUT);
+    Ok(Process::new(child, pidfd, control, Board::new(board), server, deadline_ns))
+}
+
+/// What the worker's `argv[0]` says, for `ps`.
+fn title(config: &Config) -> OsString {
+    let mut title = std::env::args_os().next().unwrap_or_else(|| "processes".into());
+    title.push(format!(" [{}]", config.name));
+    title
+}
+
+/// Kills and reaps a child when the rest of a start fails.
+struct Reaper(Option<Child>);
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // Errors mean that it is gone already.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+impl Core {
+    /// Adds `count` seats and starts a worker in each.
+    ///
+    /// # Errors
+    /// As [`launch`]; workers that were started stay.
+    pub(crate) fn open_seats(&self, count: usize) -> io::Result<()> {
+        for _ in 0..count {
+            let mut state = self.lock();
+            state.seats.push(Seat::new(false));
+            let index = state.seats.len() - 1;
+            drop(state);
+            self.occupy(index)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a worker for one call.
+    ///
+    /// # Errors
+    /// As [`launch`].
+    pub(crate) fn open_one_shot(&self, call: Call) -> io::Result<()> {
+        let mut state = self.lock();
+        let index = state.spare_seats.pop().unwrap_or_else(|| {
+            state.seats.push(Seat::new(true));
+            state.seats.len() - 1
+        });
+        // No slot yet, but the seat says where to kill it.
+        call.ticket.sent(Place { seat: index, slot: 0, sequence: 0 });
+        state.seats[index].own = Some(call);
+        drop(state);
+        self.occupy(index).inspect_err(|_error| {
+            let mut state = self.lock();
+            let call = state.seats[index].own.take();
+            state.spare_seats.push(index);
+            drop(state);
+            drop(call);
+        })
+    }
+
+    /// Starts a worker in the seat `index` and watches it.
+    ///
+    /// # Errors
+    /// As [`launch`].
+    pub(super) fn occupy(&self, index: usize) -> io::Result<()> {
+        // Starting takes milliseconds: not under the lock.
+        let process = launch(&self.config)?;
+        let mut state = self.lock();
+        let seat = &mut state.seats[index];
+        seat.generation = seat.generation.wrapping_add(1);
+        seat.start_at_ns = None;
+        let watched = self.alarm.watch(index, seat.generation, &process);
+        if let Err(error) = watched {
+            drop(state);
+            let mut process = process;
+            process.kill();
+            drop(process.child.wait());
+            return Err(error);
+        }
+        let deadline_ns = process.deadline_ns;
+        seat.process = Some(process);
+        state.counters.started += 1;
+        self.check_at(&mut state, deadline_ns.unwrap_or(u64::MAX));
+        Ok(())
+    }
+}

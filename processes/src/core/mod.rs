@@ -1,0 +1,328 @@
+//! The heart of a pool in the parent: the queue, the seats and the two threads that serve them.
+//!
+//! # Threads
+//!
+//! Whatever the number of workers and calls, a core has two threads. The *receiver* blocks on
+//! the result channels of all workers, puts outcomes into tickets and hands the freed workers
+//! their next calls. The *supervisor* blocks on process descriptors and start-up sockets: it
+//! starts, buries and replaces workers and keeps time limits. Both block without a time-out
+//! while nothing is due, so an idle pool wakes up zero times a second.
+//!
+//! # One lock
+//!
+//! [`State`] sits behind one mutex, held for bookkeeping and for sends that cannot block: what
+//! is in flight to a worker never exceeds what its socket takes ([`seat`] counts the credits).
+//! Outcomes are collected while the lock is held and delivered after it is released, because
+//! delivery wakes threads and calls wakers. Lock order: state, then ticket.
+//!
+//! # The way of a call
+//!
+//! queue -> slot of a seat (the ticket is `Sent`, the board says `QUEUED`) -> the worker claims
+//! it -> result frame -> ticket. A call that is `QUEUED` on the board may go back: to be
+//! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
+//! never runs again.
+
+mod dispatch;
+mod launch;
+mod receive;
+mod seat;
+mod supervise;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::call::Call;
+use crate::clock;
+use crate::error::JoinError;
+use crate::ticket::{Outcome, Ticket};
+
+use receive::Inbox;
+use seat::{Doom, Seat};
+use supervise::Alarm;
+
+/// What a pool was built with.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Names the threads and the worker processes.
+    pub(crate) name: String,
+    /// Largest encoded argument or result.
+    pub(crate) max_payload: usize,
+    /// Time limit of calls that bring none of their own.
+    pub(crate) call_timeout: Option<Duration>,
+    /// How long a worker may take to leave before it is killed.
+    pub(crate) grace: Duration,
+}
+
+/// A call and how it ended, on its way to the ticket.
+type Settled = Vec<(Call, Outcome)>;
+
+/// The shared part of a pool.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// What it was built with.
+    config: Config,
+    /// Everything that changes.
+    state: Mutex<State>,
+    /// Signalled when the last worker of a closing core is gone.
+    ended: Condvar,
+    /// Wakes the supervisor.
+    alarm: Alarm,
+    /// Brings new result channels to the receiver, and wakes it.
+    inbox: Inbox,
+}
+
+/// Everything that changes, behind the core's lock.
+#[derive(Debug, Default)]
+struct State {
+    /// Calls that no worker has. May hold tombstones: calls cancelled since.
+    queue: VecDeque<Call>,
+    /// Calls in `queue` that are not tombstones.
+    queued: usize,
+    /// The workers' places.
+    seats: Vec<Seat>,
+    /// One-shot seats that may be used again.
+    spare_seats: Vec<usize>,
+    /// Set when the core stops, and how.
+    closing: Option<Closing>,
+    /// True when the last worker of a closing core is gone.
+    ended: bool,
+    /// Why no worker can be started, once the core has given up.
+    broken: Option<String>,
+    /// Workers in a row that died before they were ready.
+    start_failures: u32,
+    /// When the supervisor looks at time limits next; it must be woken for an earlier one.
+    next_check_ns: u64,
+    /// Stamps calls in the order they were sent, so that they are requeued in that order.
+    sent: u64,
+    /// What happened so far.
+    counters: Counters,
+}
+
+/// How a core stops.
+#[derive(Clone, Copy, Debug)]
+enum Closing {
+    /// After everything queued has run.
+    Drain,
+    /// Running calls may go on until this time, then they are killed.
+    Now {
+        /// Monotonic nanoseconds.
+        kill_at_ns: u64,
+    },
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    /// Calls that returned a value.
+    pub(crate) done: u64,
+    /// Calls that panicked.
+    pub(crate) panicked: u64,
+    /// Calls that failed in another way, cancelled ones not counted.
+    pub(crate) failed: u64,
+    /// Calls that were cancelled before they ran.
+    pub(crate) cancelled: u64,
+    /// Workers that were started.
+    pub(crate) started: u64,
+}
+
+/// A moment's view of a core.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// Calls that have not started.
+    pub(crate) queued: usize,
+    /// Calls that are being executed.
+    pub(crate) running: usize,
+    /// Workers that are ready.
+    pub(crate) ready: usize,
+    /// Totals.
+    pub(crate) counters: Counters,
+}
+
+/// The two threads of a core.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    /// See the module's documentation.
+    supervisor: thread::JoinHandle<()>,
+    /// See the module's documentation.
+    receiver: thread::JoinHandle<()>,
+}
+
+impl Threads {
+    /// Waits for both to end.
+    pub(crate) fn join(self) {
+        for thread in [self.supervisor, self.receiver] {
+            if thread.join().is_err() {
+                // Its panic was reported by the panic hook; there is nothing to add.
+            }
+        }
+    }
+}
+
+impl Core {
+    /// A core without workers, and its threads.
+    ///
+    /// # Errors
+    /// No descriptors, threads or memory are left.
+    pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
+        let (inbox, set) = Inbox::new()?;
+        let core = Arc::new(Self {
+            config,
+            state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
+            ended: Condvar::new(),
+            alarm: Alarm::new()?,
+            inbox,
+        });
+        let run = |role: &str, body: Box<dyn FnOnce(&Arc<Self>) + Send>| {
+            let core = Arc::clone(&core);
+            let name = format!("{}-{role}", core.config.name);
+            thread::Builder::new().name(name).spawn(move || body(&core))
+        };
+        let supervisor = run("supervisor", Box::new(supervise::run))?;
+        let receiver = run("receiver", Box::new(move |core| receive::run(core, set)));
+        let receiver = match receiver {
+            Ok(receiver) => receiver,
+            Err(error) => {
+                core.close(false);
+                drop(supervisor.join());
+                return Err(error);
+            }
+        };
+        Ok((core, Threads { supervisor, receiver }))
+    }
+
+    /// What it was built with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes a call in. It is cancelled at once when the core is closing, and fails when no
+    /// worker can be started.
+    pub(crate) fn submit(&self, call: Call) {
+        let mut settled = Settled::new();
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            settled.push((call, Err(JoinError::Cancelled)));
+        } else if let Some(reason) = state.broken.clone() {
+            settled.push((call, Err(JoinError::NoWorker { reason })));
+        } else {
+            state.queue.push_back(call);
+            state.queued += 1;
+            self.feed_lightest(&mut state, &mut settled);
+        }
+        self.deliver(state, settled);
+    }
+
+    /// Withdraws a call that no worker has started.
+    pub(crate) fn cancel(&self, ticket: &Ticket) -> bool {
+        let mut settled = Settled::new();
+        let mut state = self.lock();
+        if ticket.is_queued() {
+            // The call stays in the queue as a tombstone, dropped when its turn comes.
+            state.queued -= 1;
+            state.counters.cancelled += 1;
+            drop(state);
+            return ticket.resolve(Err(JoinError::Cancelled));
+        }
+        let call = ticket.place().and_then(|place| state.seats[place.seat].revoke(place));
+        let cancelled = call.is_some();
+        settled.extend(call.map(|call| (call, Err(JoinError::Cancelled))));
+        self.deliver(state, settled);
+        cancelled
+    }
+
+    /// Kills the worker that executes a call.
+    pub(crate) fn kill(&self, ticket: &Ticket) -> bool {
+        let mut state = self.lock();
+        ticket.place().is_some_and(|place| state.seats[place.seat].doom(place, Doom::Killed))
+    }
+
+    /// The worker that has a call.
+    pub(crate) fn pid_of(&self, ticket: &Ticket) -> Option<u32> {
+        let state = self.lock();
+        ticket.place().and_then(|place| state.seats[place.seat].pid())
+    }
+
+    /// The process ids of the workers that are alive.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.lock().seats.iter().filter_map(Seat::pid).collect()
+    }
+
+    /// A moment's view.
+    pub(crate) fn view(&self) -> View {
+        let state = self.lock();
+        let running = state.seats.iter().map(Seat::running).sum();
+        let in_flight: usize = state.seats.iter().map(Seat::load).sum();
+        View {
+            queued: state.queued + in_flight.saturating_sub(running),
+            running,
+            ready: state.seats.iter().filter(|seat| seat.is_serving()).count(),
+            counters: state.counters,
+        }
+    }
+
+    /// Stops: after everything queued has run, or at once. Returns how many calls will not run.
+    pub(crate) fn close(&self, drain: bool) -> usize {
+        let mut settled = Settled::new();
+        let mut state = self.lock();
+        if drain {
+            state.closing.get_or_insert(Closing::Drain);
+        } else {
+            let kill_at_ns = clock::after_ns(self.config.grace);
+            state.closing = Some(Closing::Now { kill_at_ns });
+            let waiting: Vec<_> = state.queue.drain(..).collect();
+            state.queued = 0;
+            let sent = state.seats.iter_mut().flat_map(Seat::revoke_all);
+            let calls = waiting.into_iter().filter(|call| call.ticket.is_queued()).chain(sent);
+            settled.extend(calls.map(|call| (call, Err(JoinError::Cancelled))));
+        }
+        let unrun = settled.len();
+        self.deliver(state, settled);
+        self.alarm.ring();
+        unrun
+    }
+
+    /// Waits until the last worker of a closing core is gone.
+    pub(crate) fn wait_until_ended(&self) {
+        let mut state = self.lock();
+        while !state.ended {
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Releases the lock, then gives each outcome to its ticket.
+    fn deliver(&self, mut state: MutexGuard<'_, State>, settled: Settled) {
+        for (_call, outcome) in &settled {
+            let counters = &mut state.counters;
+            *match outcome {
+                Ok(_) => &mut counters.done,
+                Err(JoinError::Panicked { .. }) => &mut counters.panicked,
+                Err(JoinError::Cancelled) => &mut counters.cancelled,
+                Err(_) => &mut counters.failed,
+            } += 1;
+        }
+        let stop_now = state.closing.is_some() && state.is_drained();
+        drop(state);
+        if stop_now {
+            self.alarm.ring();
+        }
+        for (call, outcome) in settled {
+            call.ticket.resolve(outcome);
+        }
+    }
+
+    /// The state. No user code runs under this lock; a panic in our own would be a bug that
+    /// must not also hang everybody else.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// True when no call is queued or in flight.
+    fn is_drained(&self) -> bool {
+        self.queued == 0 && self.seats.iter().all(|seat| seat.load() == 0)
+    }
+}

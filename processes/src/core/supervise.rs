@@ -1,0 +1,450 @@
+//! The supervisor: one thread that starts, watches, buries and replaces workers.
+//!
+//! A worker's life, as the fields of its [`Process`](super::seat::Process) show it:
+//!
+//! | state | `ready` | `calls` | `ended` | left by |
+//! |---|---|---|---|---|
+//! | starting | no | none | none | `Ready` on the control socket; death; `deadline_ns` |
+//! | serving | yes | some | none | dismissal; death |
+//! | leaving | yes | none | none | death; `deadline_ns` |
+//! | dead | any | none | some | burial, once `drained` |
+//!
+//! Death is seen on the process descriptor, and the child is reaped at once. It is buried when
+//! its result channel is at its end, so that every result it sent counts; a descendant that
+//! inherited the channel can delay that by no more than [`DRAIN_NS`]. Burial settles or requeues
+//! its calls, and the seat waits for a replacement: at once after a useful life, later and later
+//! after useless ones. After [`MAX_START_FAILURES`] starts in a row without one success the core
+//! is broken: all its calls fail, so nobody waits for ever.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_channel::ipc::IpcBytesSender;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::call::Call;
+use crate::clock;
+use crate::control::{Hello, Up};
+use crate::error::JoinError;
+
+use super::seat::{Process, Seat, ServerSlot};
+use super::{Closing, Core, Settled, State};
+
+/// Starts in a row that may fail before the core gives up.
+const MAX_START_FAILURES: u32 = 5;
+
+/// The first back-off after a useless life; doubled each time.
+const BACK_OFF_NS: u64 = 10_000_000;
+
+/// The longest back-off.
+const MAX_BACK_OFF_NS: u64 = 1_000_000_000;
+
+/// How long a dead worker's channel may stay open.
+const DRAIN_NS: u64 = 1_000_000_000;
+
+/// What wakes the supervisor.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    /// Watches the bell, the workers' process descriptors and the sockets of starting workers.
+    epoll: OwnedFd,
+    /// An eventfd.
+    bell: OwnedFd,
+}
+
+/// What an event is about; the lowest bits of its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topic {
+    /// Somebody rang.
+    Bell = 0,
+    /// A worker died.
+    Death = 1,
+    /// A starting worker said something.
+    Control = 2,
+}
+
+impl Alarm {
+    /// An alarm with its bell.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub(super) fn new() -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&epoll, &bell, number(Topic::Bell, 0, 0), EventFlags::IN)?;
+        Ok(Self { epoll, bell })
+    }
+
+    /// Wakes the supervisor.
+    pub(super) fn ring(&self) {
+        // It fails only when the counter is full, and then it is ringing already.
+        let _full = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// Watches a worker that was just started.
+    ///
+    /// # Errors
+    /// The kernel's limit of watches is reached.
+    pub(super) fn watch(&self, seat: usize, generation: u32, process: &Process) -> io::Result<()> {
+        let death = number(Topic::Death, seat, generation);
+        epoll::add(&self.epoll, &process.pidfd, death, EventFlags::IN)?;
+        let control = number(Topic::Control, seat, generation);
+        epoll::add(&self.epoll, &process.control, control, EventFlags::IN)?;
+        Ok(())
+    }
+
+    /// Stops watching a descriptor.
+    fn unwatch(&self, descriptor: impl AsFd) {
+        // It fails only for a descriptor that is not watched.
+        let _unwatched = epoll::delete(&self.epoll, descriptor);
+    }
+
+    /// Waits for events until `deadline_ns`.
+    fn wait(&self, deadline_ns: Option<u64>) -> Vec<Event> {
+        let mut events = Vec::with_capacity(32);
+        let timeout = deadline_ns
+            .map(|deadline| clock::timespec(clock::left(deadline).unwrap_or(Duration::ZERO)));
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
+            // Interrupted: the caller looks at everything that may be due and comes back.
+            Ok(_) | Err(_) => {}
+        }
+        events
+    }
+
+    /// Empties the bell.
+    fn hush(&self) {
+        let mut count = [0_u8; 8];
+        let _empty = rustix::io::read(&self.bell, &mut count);
+    }
+}
+
+/// An event's number: generation, seat, topic.
+fn number(topic: Topic, seat: usize, generation: u32) -> EventData {
+    let seat = u64::try_from(seat).expect("an index fits into 64 bits");
+    EventData::new_u64(u64::from(generation) << 32 | (seat << 2 | topic as u64) & 0xffff_ffff)
+}
+
+/// Takes an event's number apart.
+fn meaning(event: &Event) -> (Topic, usize, u32) {
+    let data = event.data;
+    let number = data.u64();
+    let topic = match number & 3 {
+        1 => Topic::Death,
+        2 => Topic::Control,
+        _ => Topic::Bell,
+    };
+    let seat = usize::try_from((number & 0xffff_ffff) >> 2).expect("30 bits fit into an index");
+    (topic, seat, u32::try_from(number >> 32).expect("32 bits remain"))
+}
+
+/// The body of the supervisor's thread.
+pub(super) fn run(core: &Arc<Core>) {
+    let mut deadline_ns = None;
+    loop {
+        for event in core.alarm.wait(deadline_ns) {
+            match meaning(&event) {
+                (Topic::Bell, ..) => core.alarm.hush(),
+                (Topic::Death, seat, generation) => core.note_death(seat, generation),
+                (Topic::Control, seat, generation) => core.note_control(seat, generation),
+            }
+        }
+        let due = core.tend();
+        if due.ended {
+            core.inbox.ring();
+            return;
+        }
+        deadline_ns = due.next_ns;
+        for index in due.starts {
+            if let Err(error) = core.occupy(index) {
+                core.start_failed(index, &error);
+                deadline_ns = Some(clock::now_ns());
+            }
+        }
+    }
+}
+
+/// What [`Core::tend`] found.
+#[derive(Debug, Default)]
+struct Due {
+    /// The last worker of a closing core is gone.
+    ended: bool,
+    /// Seats that get a worker now.
+    starts: Vec<usize>,
+    /// When something is due next.
+    next_ns: Option<u64>,
+}
+
+impl Due {
+    /// Something is due at this time.
+    fn at(&mut self, at_ns: u64) {
+        self.next_ns = Some(self.next_ns.map_or(at_ns, |next| next.min(at_ns)));
+    }
+}
+
+impl Core {
+    /// A worker died: reap it.
+    fn note_death(&self, index: usize, generation: u32) {
+        let mut state = self.lock();
+        let Some(process) = state.process_of(index, generation) else { return };
+        self.alarm.unwatch(&process.pidfd);
+        if process.ended.is_none() {
+            match process.child.wait() {
+                Ok(status) => process.ended = Some((status, clock::now_ns())),
+                // Somebody else reaped our child (a handler of SIGCHLD): its status is lost.
+                Err(_no_child) => {
+                    use std::os::unix::process::ExitStatusExt;
+                    let unknown = std::process::ExitStatus::from_raw(0);
+                    process.ended = Some((unknown, clock::now_ns()));
+                }
+            }
+        }
+        process.calls = None;
+        process.server = None;
+    }
+
+    /// A starting worker said something.
+    fn note_control(&self, index: usize, generation: u32) {
+        let mut state = self.lock();
+        let Some(process) = state.process_of(index, generation) else { return };
+        match process.control.receive::<Up>(false) {
+            Ok(Some((Up::Ready, _))) => {
+                self.alarm.unwatch(&process.control);
+                let control = Arc::clone(&process.control);
+                let server = process.server.take();
+                drop(state);
+                // Its message is already there (it said so), so this does not block.
+                let hello = server.and_then(|ServerSlot(server)| server.accept().ok());
+                if let Some((_once, Hello { calls, results })) = hello {
+                    self.install(index, generation, calls);
+                    self.inbox.add(index, generation, control, results);
+                } else {
+                    self.reject(index, generation, "it sent no channels".to_owned());
+                }
+            }
+            Ok(Some((Up::Refused(reason), _))) => {
+                drop(state);
+                self.reject(index, generation, reason);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // End of file, or nonsense: it is dying, or it has to.
+            Ok(None | Some((Up::Payload(_), _))) | Err(_) => {
+                self.alarm.unwatch(&process.control);
+                process.kill();
+            }
+        }
+    }
+
+    /// A worker is ready: it gets its calls.
+    fn install(&self, index: usize, generation: u32, calls: IpcBytesSender) {
+        let mut settled = Settled::new();
+        let mut state = self.lock();
+        state.start_failures = 0;
+        if let Some(process) = state.process_of(index, generation)
+            && process.ended.is_none()
+        {
+            process.calls = Some(calls);
+            process.ready = true;
+            process.deadline_ns = None;
+            // Until the receiver has seen the end of its channel.
+            process.drained = false;
+            self.send_own(&mut state, index, &mut settled);
+            self.nourish(&mut state, index, &mut settled);
+        } else if let Some(process) = state.process_of(index, generation) {
+            // It was ready and died at once; its empty channel will be at its end.
+            process.ready = true;
+            process.drained = false;
+        }
+        self.deliver(state, settled);
+    }
+
+    /// A worker cannot serve.
+    fn reject(&self, index: usize, generation: u32, reason: String) {
+        let mut state = self.lock();
+        if let Some(process) = state.process_of(index, generation) {
+            self.alarm.unwatch(&process.control);
+            process.refusal = Some(reason);
+            process.kill();
+        }
+    }
+
+    /// A replacement could not even be started.
+    fn start_failed(&self, index: usize, error: &io::Error) {
+        let mut settled = Settled::new();
+        let mut state = self.lock();
+        let seat = &mut state.seats[index];
+        seat.failures += 1;
+        seat.start_at_ns = Some(clock::now_ns().saturating_add(back_off_ns(seat.failures)));
+        state.note_start_failure(format!("a process could not be started: {error}"), &mut settled);
+        self.deliver(state, settled);
+    }
+
+    /// Looks after everything that is due.
+    fn tend(&self) -> Due {
+        let mut due = Due::default();
+        let mut settled = Settled::new();
+        let now_ns = clock::now_ns();
+        let mut state = self.lock();
+        state.next_check_ns = u64::MAX;
+        for index in 0..state.seats.len() {
+            if state.seats[index].look_after(index, now_ns, &mut due) {
+                state.bury(index, now_ns, &mut settled);
+            }
+        }
+        self.nourish_all(&mut state, &mut settled);
+        state.close_step(self.config.grace, now_ns, &mut due);
+        for (index, seat) in state.seats.iter().enumerate() {
+            match seat.start_at_ns {
+                Some(at_ns) if at_ns <= now_ns => due.starts.push(index),
+                Some(at_ns) => due.at(at_ns),
+                None => {}
+            }
+        }
+        due.at(state.next_check_ns);
+        state.next_check_ns = due.next_ns.unwrap_or(u64::MAX);
+        due.next_ns = due.next_ns.filter(|&next| next != u64::MAX);
+        if due.ended {
+            state.ended = true;
+            self.ended.notify_all();
+        }
+        self.deliver(state, settled);
+        due
+    }
+}
+
+impl State {
+    /// The process in a seat, if it is still this one.
+    fn process_of(&mut self, index: usize, generation: u32) -> Option<&mut Process> {
+        let seat = self.seats.get_mut(index)?;
+        if seat.generation == generation { seat.process.as_mut() } else { None }
+    }
+
+    /// Empties the seat of a dead worker.
+    fn bury(&mut self, index: usize, now_ns: u64, settled: &mut Settled) {
+        let seat = &mut self.seats[index];
+        let one_shot = seat.one_shot;
+        let (process, unclaimed, blamed) = seat.bury();
+        let Some(process) = process else { return };
+        settled.extend(blamed.into_iter().map(|(call, verdict)| (call, Err(verdict))));
+        if one_shot {
+            // Its call never goes to another process.
+            let calls = unclaimed.into_iter().chain(seat.own.take());
+            settled.extend(calls.map(|call| (call, Err(process.verdict(None)))));
+            self.spare_seats.push(index);
+            return;
+        }
+        seat.failures = if process.useful { 0 } else { seat.failures + 1 };
+        seat.start_at_ns = Some(now_ns.saturating_add(back_off_ns(seat.failures)));
+        for call in unclaimed.into_iter().rev() {
+            self.requeue(call);
+        }
+        if !process.ready {
+            self.note_start_failure(process.start_failure(), settled);
+        }
+    }
+
+    /// Counts a start that failed; after too many in a row every call fails.
+    fn note_start_failure(&mut self, reason: String, settled: &mut Settled) {
+        self.start_failures += 1;
+        let serving = self.seats.iter().any(Seat::is_serving);
+        if self.start_failures >= MAX_START_FAILURES && !serving {
+            self.broken.get_or_insert(reason);
+        }
+        if let Some(reason) = &self.broken {
+            let queue = std::mem::take(&mut self.queue);
+            self.queued = 0;
+            let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
+            let failed = |call| (call, Err(JoinError::NoWorker { reason: reason.clone() }));
+            settled.extend(waiting.map(failed));
+        }
+    }
+
+    /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.
+    fn close_step(&mut self, grace: Duration, now_ns: u64, due: &mut Due) {
+        let drained = self.is_drained();
+        if self.broken.is_some() {
+            self.seats.iter_mut().for_each(|seat| seat.start_at_ns = None);
+        }
+        let Some(closing) = self.closing else { return };
+        if let Closing::Now { kill_at_ns } = closing {
+            if kill_at_ns <= now_ns {
+                self.seats.iter().filter_map(|seat| seat.process.as_ref()).for_each(Process::kill);
+            } else {
+                due.at(kill_at_ns);
+            }
+        }
+        if drained {
+            for seat in &mut self.seats {
+                seat.start_at_ns = None;
+                if let Some(deadline_ns) = seat.dismiss(grace) {
+                    due.at(deadline_ns);
+                }
+            }
+        }
+        let empty = self
+            .seats
+            .iter()
+            .all(|seat| seat.process.is_none() && seat.start_at_ns.is_none());
+        due.ended = drained && empty;
+    }
+}
+
+impl Seat {
+    /// Keeps the worker's deadlines. True when it can be buried.
+    fn look_after(&mut self, index: usize, now_ns: u64, due: &mut Due) -> bool {
+        let Some(process) = &mut self.process else { return false };
+        if let Some((_status, at_ns)) = process.ended {
+            let at_ns = at_ns.saturating_add(DRAIN_NS);
+            due.at(at_ns);
+            return process.drained || at_ns <= now_ns;
+        }
+        if let Some(deadline_ns) = process.deadline_ns {
+            if deadline_ns <= now_ns {
+                process.kill();
+                process.deadline_ns = None;
+            } else {
+                due.at(deadline_ns);
+            }
+        }
+        if let Some(next_ns) = self.enforce_limits(index, now_ns) {
+            due.at(next_ns);
+        }
+        false
+    }
+
+    /// Tells the worker to leave and returns when it will be killed otherwise. One that has not
+    /// even started is killed at once.
+    pub(super) fn dismiss(&mut self, grace: Duration) -> Option<u64> {
+        let process = self.process.as_mut()?;
+        if !process.ready {
+            process.kill();
+        }
+        // The end of the calls' channel is the sign to leave.
+        process.calls.take()?;
+        process.deadline_ns = Some(clock::after_ns(grace));
+        process.deadline_ns
+    }
+}
+
+impl Process {
+    /// Why it never became ready.
+    fn start_failure(&self) -> String {
+        match (&self.refusal, &self.ended) {
+            (Some(refusal), _) => refusal.clone(),
+            (None, Some((status, _at))) => {
+                format!("a worker ended before it was ready ({status})")
+            }
+            (None, None) => "a worker ended before it was ready".to_owned(),
+        }
+    }
+}
+
+/// How long a seat stays empty after this many useless lives in a row.
+fn back_off_ns(failures: u32) -> u64 {
+    match failures {
+        0 | 1 => 0,
+        more => BACK_OFF_NS.saturating_mul(1 << (more - 2).min(16)).min(MAX_BACK_OFF_NS),
+    }
+}

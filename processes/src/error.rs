@@ -1,0 +1,163 @@
+//! What can go wrong, as values.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// On which side of the socket something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The process that owns the pool and made the call.
+    Parent,
+    /// The worker that executed it.
+    Worker,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Parent => "parent",
+            Self::Worker => "worker",
+        })
+    }
+}
+
+/// Why a call has no result.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The function panicked. The worker survived and executes other calls.
+    #[error("the call panicked: {message}{}", location.as_ref().map(|at| format!(" at {at}")).unwrap_or_default())]
+    #[non_exhaustive]
+    Panicked {
+        /// The panic's message, or a placeholder when the payload was not text.
+        message: String,
+        /// `file:line:column`, when the worker's panic hook saw the panic.
+        location: Option<String>,
+    },
+    /// The call was cancelled while it was queued, or the pool was stopped before it ran.
+    #[error("the call was cancelled before it ran")]
+    Cancelled,
+    /// The worker ended while it executed this call: killed, crashed, or it called `exit`.
+    #[error("worker {pid} was lost during the call ({})", ending(*signal, *exit_code))]
+    #[non_exhaustive]
+    WorkerLost {
+        /// The worker's process id.
+        pid: u32,
+        /// The signal that ended it, if one did.
+        signal: Option<i32>,
+        /// The exit code, if it exited.
+        exit_code: Option<i32>,
+    },
+    /// The call ran longer than its limit, so its worker was killed.
+    #[error("the call ran longer than {limit:?}, so its worker was killed")]
+    #[non_exhaustive]
+    TimedOut {
+        /// The limit, counted from the moment the worker started the call.
+        limit: Duration,
+    },
+    /// The argument (parent) or the result (worker) could not be encoded.
+    #[error("failed to encode on the {side} side: {message}")]
+    #[non_exhaustive]
+    Encode {
+        /// Where it failed.
+        side: Side,
+        /// What the codec or the value's `Serialize` said.
+        message: String,
+    },
+    /// The argument (worker) or the result (parent) could not be decoded.
+    #[error("failed to decode on the {side} side: {message}")]
+    #[non_exhaustive]
+    Decode {
+        /// Where it failed.
+        side: Side,
+        /// What the codec or the value's `Deserialize` said.
+        message: String,
+    },
+    /// The encoded argument (parent) or result (worker) is above the pool's limit.
+    #[error("{size} bytes on the {side} side exceed the limit of {limit}")]
+    #[non_exhaustive]
+    TooLarge {
+        /// Where the value was.
+        side: Side,
+        /// Its encoded size in bytes.
+        size: usize,
+        /// The limit in bytes, see [`Builder::max_payload`](crate::Builder::max_payload).
+        limit: usize,
+    },
+    /// No worker could be started, again and again; the pool has given up.
+    #[error("no worker can be started: {reason}")]
+    #[non_exhaustive]
+    NoWorker {
+        /// How the last attempt failed.
+        reason: String,
+    },
+}
+
+/// "signal 9", "exit code 3", or that nothing is known.
+fn ending(signal: Option<i32>, exit_code: Option<i32>) -> String {
+    match (signal, exit_code) {
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, Some(code)) => format!("exit code {code}"),
+        (None, None) => "its end was not observed".to_owned(),
+    }
+}
+
+/// Workers cannot be started because this program never reached [`init`](crate::init).
+///
+/// Found inside the `io::Error` (kind `Other`) that a constructor returns:
+/// `error.get_ref().is_some_and(|e| e.is::<processes::NotInitialised>())`.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "workers cannot start: call `processes::init()` as the first line of `main`, \
+     or leave the default feature `auto-init` on"
+)]
+pub struct NotInitialised;
+
+/// Why [`Queue::put`](crate::Queue::put) and its kin did not store the value.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum PutError<T> {
+    /// The queue is full.
+    #[error("the queue is full")]
+    Full(T),
+    /// The queue stayed full for the whole time.
+    #[error("the queue stayed full until the time was over")]
+    TimedOut(T),
+    /// The queue was shut down.
+    #[error("the queue was shut down")]
+    ShutDown(T),
+    /// The value cannot be encoded, or can never fit into the queue's memory.
+    #[error("the value cannot be sent: {1}")]
+    Unsendable(T, String),
+}
+
+impl<T> PutError<T> {
+    /// The value that was not stored.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value)
+            | Self::TimedOut(value)
+            | Self::ShutDown(value)
+            | Self::Unsendable(value, _) => value,
+        }
+    }
+}
+
+/// Why [`Queue::get`](crate::Queue::get) and its kin returned no value.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GetError {
+    /// The queue is empty.
+    #[error("the queue is empty")]
+    Empty,
+    /// The queue stayed empty for the whole time.
+    #[error("the queue stayed empty until the time was over")]
+    TimedOut,
+    /// The queue was shut down and is drained.
+    #[error("the queue was shut down and is empty")]
+    ShutDown,
+    /// A message was taken, but its bytes do not describe a value; it is gone.
+    #[error("a message could not be decoded: {0}")]
+    Decode(String),
+}

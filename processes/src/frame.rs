@@ -1,0 +1,264 @@
+//! The layout of frames: what goes through the `bytes_channel` pair of a worker.
+//!
+//! A *frame* to the worker holds one or more calls, never more than [`MAX_FRAME`] bytes, so that
+//! it is one datagram: ipc-channel cuts longer messages into fragments, and a peer that dies
+//! between two of them is reported wrongly. A frame from the worker holds exactly one result.
+//! All numbers are little-endian.
+//!
+//! ```text
+//! call:   slot u16 | sequence u32 | form u8 | function i64 | trampoline i64 | length u32 | body
+//! result: prefix [u8; 3] | slot u16 | sequence u32 | kind u8 | body
+//! ```
+//!
+//! The body of a call is its encoded argument, or the 16-byte id of a payload that went ahead
+//! through the control socket.
+//!
+//! The prefix of a result is there because an `IpcReceiverSet` gives its messages out only
+//! through ipc-channel's own decoding (postcard): it makes the frame a postcard byte string,
+//! whose length is a varint of seven bits a byte, padded to three bytes ([`ResultBytes`]).
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+
+use crate::segment::SegmentId;
+
+/// No frame is longer. One ipc-channel fragment is about 200 KiB on Linux; 64 KiB leaves room
+/// for systems with a smaller default socket buffer.
+pub(crate) const MAX_FRAME: usize = 64 * 1024;
+
+/// Bytes of a call before its body.
+pub(crate) const CALL_HEADER: usize = 2 + 4 + 1 + 8 + 8 + 4;
+
+/// Bytes of a result before its body.
+pub(crate) const RESULT_HEADER: usize = PREFIX + 2 + 4 + 1;
+
+/// Bytes of a result's prefix.
+const PREFIX: usize = 3;
+
+/// The longest body that travels inside a frame; longer ones go through a sealed memfd.
+pub(crate) const MAX_INLINE: usize = MAX_FRAME - CALL_HEADER;
+
+/// Where a call runs and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallHeader {
+    /// The slot on the claim board.
+    pub(crate) slot: u16,
+    /// The sequence number the board holds for this call.
+    pub(crate) sequence: u32,
+    /// Offset of the user's function.
+    pub(crate) function: i64,
+    /// Offset of the trampoline that knows the function's types.
+    pub(crate) trampoline: i64,
+}
+
+/// An encoded value, where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body<'a> {
+    /// In the frame.
+    Inline(&'a [u8]),
+    /// In a payload of this id.
+    Payload(SegmentId),
+}
+
+/// Appends a call to a frame.
+pub(crate) fn push_call(frame: &mut Vec<u8>, header: &CallHeader, body: Body<'_>) {
+    let id;
+    let (form, bytes) = match body {
+        Body::Inline(bytes) => (0, bytes),
+        Body::Payload(payload) => {
+            id = payload.to_le_bytes();
+            (1, id.as_slice())
+        }
+    };
+    frame.extend_from_slice(&header.slot.to_le_bytes());
+    frame.extend_from_slice(&header.sequence.to_le_bytes());
+    frame.push(form);
+    frame.extend_from_slice(&header.function.to_le_bytes());
+    frame.extend_from_slice(&header.trampoline.to_le_bytes());
+    let length = u32::try_from(bytes.len()).expect("a body is at most a frame");
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(bytes);
+}
+
+/// Takes the first call off a frame, or says that the frame is malformed.
+pub(crate) fn take_call<'a>(frame: &mut &'a [u8]) -> Option<(CallHeader, Body<'a>)> {
+    let header_slot = u16::from_le_bytes(take(frame)?);
+    let sequence = u32::from_le_bytes(take(frame)?);
+    let [form] = take(frame)?;
+    let function = i64::from_le_bytes(take(frame)?);
+    let trampoline = i64::from_le_bytes(take(frame)?);
+    let length = usize::try_from(u32::from_le_bytes(take(frame)?)).ok()?;
+    let (body, rest) = frame.split_at_checked(length)?;
+    *frame = rest;
+    let body = match form {
+        0 => Body::Inline(body),
+        1 => Body::Payload(SegmentId::from_le_bytes(body.try_into().ok()?)),
+        _ => return None,
+    };
+    Some((CallHeader { slot: header_slot, sequence, function, trampoline }, body))
+}
+
+/// What a result frame reports; its number on the wire is its discriminant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// The encoded result follows.
+    Value = 0,
+    /// The result is in the payload whose id follows.
+    Payload = 1,
+    /// A panic; message and location follow, encoded.
+    Panicked = 2,
+    /// The argument could not be decoded; the reason follows as text.
+    BadArgument = 3,
+    /// The result could not be encoded; the reason follows as text.
+    BadResult = 4,
+    /// The result is above the limit; its size follows as 8 bytes.
+    TooLarge = 5,
+    /// The call had been taken back and was not executed; nothing follows.
+    Skipped = 6,
+}
+
+impl Kind {
+    /// The kind with this number.
+    fn from_byte(byte: u8) -> Option<Self> {
+        const ALL: [Kind; 7] = [
+            Kind::Value,
+            Kind::Payload,
+            Kind::Panicked,
+            Kind::BadArgument,
+            Kind::BadResult,
+            Kind::TooLarge,
+            Kind::Skipped,
+        ];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
+/// Starts a result frame in `out`, whose old content is dropped; the body is appended by the
+/// caller.
+pub(crate) fn start_result(out: &mut Vec<u8>, slot: u16, sequence: u32, kind: Kind) {
+    out.clear();
+    out.extend_from_slice(&[0; PREFIX]);
+    out.extend_from_slice(&slot.to_le_bytes());
+    out.extend_from_slice(&sequence.to_le_bytes());
+    out.push(kind as u8);
+}
+
+/// Fills in the prefix of a result frame whose body is complete.
+pub(crate) fn finish_result(out: &mut [u8]) {
+    let length = out.len() - PREFIX;
+    assert!(length < 1 << 21, "a result frame is at most {MAX_FRAME} bytes");
+    for (index, byte) in out[..PREFIX].iter_mut().enumerate() {
+        let bits = u8::try_from(length >> (7 * index) & 0x7f).expect("seven bits");
+        let more = if index + 1 < PREFIX { 0x80 } else { 0 };
+        *byte = bits | more;
+    }
+}
+
+/// A received result frame without its prefix.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ResultBytes(pub(crate) Vec<u8>);
+
+impl<'de> Deserialize<'de> for ResultBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Copies the bytes out of ipc-channel's buffer.
+        struct Copy;
+        impl Visitor<'_> for Copy {
+            type Value = ResultBytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a result frame")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<ResultBytes, E> {
+                Ok(ResultBytes(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Copy)
+    }
+}
+
+impl serde::Serialize for ResultBytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// Splits a result frame without its prefix into slot, sequence, kind and body, or says that it is malformed.
+pub(crate) fn take_result(mut frame: &[u8]) -> Option<(u16, u32, Kind, &[u8])> {
+    let slot = u16::from_le_bytes(take(&mut frame)?);
+    let sequence = u32::from_le_bytes(take(&mut frame)?);
+    let [kind] = take(&mut frame)?;
+    Some((slot, sequence, Kind::from_byte(kind)?, frame))
+}
+
+/// Takes `N` bytes off the front.
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_calls_in_one_frame() {
+        let one = CallHeader { slot: 1, sequence: 2, function: -3, trampoline: 4 };
+        let two = CallHeader { slot: 5, sequence: 6, function: 7, trampoline: -8 };
+        let mut frame = Vec::new();
+        push_call(&mut frame, &one, Body::Inline(b"argument"));
+        push_call(&mut frame, &two, Body::Payload(9));
+        let mut rest = frame.as_slice();
+        assert_eq!(take_call(&mut rest), Some((one, Body::Inline(b"argument"))));
+        assert_eq!(take_call(&mut rest), Some((two, Body::Payload(9))));
+        assert!(rest.is_empty());
+        assert_eq!(take_call(&mut rest), None);
+    }
+
+    #[test]
+    fn every_cut_of_a_frame_is_noticed() {
+        let header = CallHeader { slot: 1, sequence: 2, function: 3, trampoline: 4 };
+        let mut frame = Vec::new();
+        push_call(&mut frame, &header, Body::Inline(b"x"));
+        for length in 0..frame.len() {
+            assert_eq!(take_call(&mut &frame[..length]), None);
+        }
+    }
+
+    #[test]
+    fn a_result_passes_through_a_receiver_set() {
+        use ipc_channel::ipc::{
+            IpcBytesReceiver, IpcReceiverSet, OpaqueIpcReceiver, bytes_channel, channel,
+        };
+        // As in the handshake: sent as a bytes receiver, received as an opaque one.
+        let (sender, receiver) = channel::<IpcBytesReceiver>().unwrap();
+        let (results, far) = bytes_channel().unwrap();
+        sender.send(far).unwrap();
+        let far = receiver.to_opaque().to::<OpaqueIpcReceiver>().recv().unwrap();
+        let mut set = IpcReceiverSet::new().unwrap();
+        set.add_opaque(far).unwrap();
+        for length in [0, 1, 119, 120, 121, 200, 40_000, MAX_INLINE] {
+            let body = vec![7; length];
+            let mut frame = Vec::new();
+            start_result(&mut frame, 3, 9, Kind::Value);
+            frame.extend_from_slice(&body);
+            finish_result(&mut frame);
+            results.send(&frame).unwrap();
+            let (_number, message) = set.select().unwrap().remove(0).unwrap();
+            let ResultBytes(bytes) = message.to().unwrap();
+            assert_eq!(bytes, &frame[PREFIX..]);
+            assert_eq!(take_result(&bytes), Some((3, 9, Kind::Value, body.as_slice())));
+        }
+    }
+
+    #[test]
+    fn kinds_keep_their_numbers() {
+        for kind in 0..7_u8 {
+            assert_eq!(Kind::from_byte(kind).unwrap() as u8, kind);
+        }
+        assert_eq!(Kind::from_byte(7), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! The caller's end of a call.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::core::Core;
+use crate::error::{JoinError, Side};
+use crate::scope;
+use crate::ticket::{Outcome, Ticket};
+
+/// A call that was made and whose result can be waited for.
+///
+/// It is also a `Future` with the same output as [`join`](Self::join); it needs no particular
+/// executor. Dropping a handle detaches the call: it still runs, its result is thrown away.
+#[must_use = "the result is lost with the handle; call `join`, or drop it on purpose"]
+pub struct JoinHandle<R> {
+    /// Where the outcome appears.
+    ticket: Arc<Ticket>,
+    /// The pool that executes the call; gone when the pool is.
+    core: Weak<Core>,
+    /// The result is decoded from bytes by whoever joins: no `R` is stored.
+    result: PhantomData<fn() -> R>,
+}
+
+impl<R> JoinHandle<R> {
+    /// The handle of a call given to `core`.
+    pub(crate) fn new(ticket: Arc<Ticket>, core: Weak<Core>) -> Self {
+        Self { ticket, core, result: PhantomData }
+    }
+
+    /// The handle of a call that failed before it reached a pool.
+    pub(crate) fn failed(error: JoinError) -> Self {
+        Self::new(Ticket::finished(Err(error)), Weak::new())
+    }
+
+    /// Where the outcome appears.
+    pub(crate) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// True when the outcome is there: `join` will not block.
+    pub fn is_finished(&self) -> bool {
+        self.ticket.is_finished()
+    }
+
+    /// Waits at most `timeout`; true when the call is finished. It takes nothing, so several
+    /// threads may wait for one call.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.ticket.wait(Some(timeout))
+    }
+
+    /// Withdraws a call that no worker has started. True means that it will never run and that
+    /// `join` returns [`JoinError::Cancelled`]; false that it runs, ran, or was cancelled before.
+    ///
+    /// A running call is ended by [`kill`](Self::kill).
+    pub fn cancel(&self) -> bool {
+        self.core.upgrade().is_some_and(|core| core.cancel(&self.ticket))
+    }
+
+    /// Kills the worker that executes this call. True means that `join` returns
+    /// [`JoinError::WorkerLost`]; false that the call has not started or is finished.
+    ///
+    /// Only this call is affected: calls that wait in the same worker go to another one, and a
+    /// replacement is started.
+    pub fn kill(&self) -> bool {
+        self.core.upgrade().is_some_and(|core| core.kill(&self.ticket))
+    }
+
+    /// The process id of the worker that has this call; none while it is queued or when it is
+    /// finished. A worker may hold calls that it has not started.
+    pub fn pid(&self) -> Option<u32> {
+        self.core.upgrade().and_then(|core| core.pid_of(&self.ticket))
+    }
+}
+
+impl<R: DeserializeOwned> JoinHandle<R> {
+    /// Waits for the call and returns what the function returned.
+    ///
+    /// # Errors
+    /// Every way a call can fail, see [`JoinError`].
+    ///
+    /// # Panics
+    /// If the result's own `Deserialize` panics, or if the handle was polled to completion as a
+    /// future before.
+    pub fn join(self) -> Result<R, JoinError> {
+        self.ticket.wait(None);
+        decode(self.ticket.take().expect("a handle gives its result once, as a future or here"))
+    }
+
+    /// As [`join`](Self::join), but gives the handle back when the time is over.
+    ///
+    /// # Errors
+    /// The handle itself, when the call is not finished in time.
+    ///
+    /// # Panics
+    /// As [`join`](Self::join).
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<R, JoinError>, Self> {
+        if self.ticket.wait(Some(timeout)) { Ok(self.join()) } else { Err(self) }
+    }
+}
+
+/// The value in an outcome.
+fn decode<R: DeserializeOwned>(outcome: Outcome) -> Result<R, JoinError> {
+    let payload = outcome?;
+    scope::decoding(|| codec::decode(&payload))
+        .map_err(|message| JoinError::Decode { side: Side::Parent, message })
+}
+
+/// # Panics
+/// When polled again after it was ready, and as [`JoinHandle::join`].
+impl<R: DeserializeOwned> Future for JoinHandle<R> {
+    type Output = Result<R, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.ticket.poll(context).map(decode)
+    }
+}
+
+impl<R> fmt::Debug for JoinHandle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("result", &std::any::type_name::<R>())
+            .field("phase", &self.ticket.describe())
+            .finish_non_exhaustive()
+    }
+}

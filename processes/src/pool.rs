@@ -1,0 +1,316 @@
+//! The pool: a fixed number of worker processes that execute calls.
+
+use std::fmt;
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::Call;
+use crate::core::{Config, Core, Threads};
+use crate::handle::JoinHandle;
+use crate::map::{Map, MapUnordered};
+use crate::worker;
+
+/// A pool may have this many workers at most. Each needs five descriptors and some megabytes, so
+/// the system's limits come first.
+pub const MAX_WORKERS: usize = 1024;
+
+/// Encoded arguments and results may be this large unless the pool says otherwise: 1 GiB.
+pub const DEFAULT_MAX_PAYLOAD: usize = 1 << 30;
+
+/// How long a worker may take to leave, unless the pool says otherwise.
+const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+
+/// How a pool is to be; made by [`Pool::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    /// Number of workers; the machine's parallelism if none is given.
+    workers: Option<usize>,
+    /// Everything else.
+    config: Config,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let config = Config {
+            name: "pool".to_owned(),
+            max_payload: DEFAULT_MAX_PAYLOAD,
+            call_timeout: None,
+            grace: DEFAULT_GRACE,
+        };
+        Self { workers: None, config }
+    }
+}
+
+impl Builder {
+    /// How many workers; the default is [`std::thread::available_parallelism`], which honours
+    /// affinity and cgroup quotas.
+    pub fn workers(mut self, n: usize) -> Self {
+        self.workers = Some(n);
+        self
+    }
+
+    /// A name for the pool's threads and, in `ps`, its workers.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = name.into();
+        self
+    }
+
+    /// A time limit for every call, counted from the moment a worker starts it. When it is over
+    /// the worker is killed and the call is [`JoinError::TimedOut`](crate::JoinError::TimedOut).
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.config.call_timeout = Some(limit);
+        self
+    }
+
+    /// The largest encoded argument or result in bytes; beyond it a call is
+    /// [`JoinError::TooLarge`](crate::JoinError::TooLarge). The default is
+    /// [`DEFAULT_MAX_PAYLOAD`].
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.max_payload = bytes;
+        self
+    }
+
+    /// How long workers may take to leave before they are killed: after their last call, and,
+    /// with [`Pool::shutdown_now`], to end the call they are executing. The default is 5 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.config.grace = grace;
+        self
+    }
+
+    /// Starts the pool. The workers are started, but not waited for.
+    ///
+    /// # Errors
+    /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte.
+    /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
+    /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
+    /// - The system's: no processes, threads, descriptors or memory are left.
+    pub fn build(self) -> io::Result<Pool> {
+        let invalid = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        let workers = self.workers.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)
+        });
+        if workers == 0 {
+            return invalid("a pool needs at least one worker; ask for 1 or more".to_owned());
+        }
+        if workers > MAX_WORKERS {
+            return invalid(format!(
+                "{workers} workers are too many; ask for {MAX_WORKERS} or fewer"
+            ));
+        }
+        if self.config.name.contains('\0') {
+            return invalid("a pool's name must not contain a zero byte; remove it".to_owned());
+        }
+        worker::may_start_workers()?;
+        let (core, threads) = Core::start(self.config)?;
+        let pool = Pool { core, threads: Some(threads), workers };
+        // When one cannot be started, dropping the pool stops the others.
+        pool.core.open_seats(workers)?;
+        Ok(pool)
+    }
+}
+
+/// A fixed number of worker processes that execute calls.
+///
+/// Dropping the pool is [`shutdown`](Self::shutdown): it runs what was queued and waits for it.
+pub struct Pool {
+    /// The part shared with handles and threads.
+    core: Arc<Core>,
+    /// The pool's threads, until they are joined.
+    threads: Option<Threads>,
+    /// Number of workers.
+    workers: usize,
+}
+
+impl Pool {
+    /// Starts to describe a pool.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A pool of `n` workers.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new(n: usize) -> io::Result<Self> {
+        Self::builder().workers(n).build()
+    }
+
+    /// How many workers the pool has; one that died counts, because it is being replaced.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Calls `f(x)` in a worker.
+    ///
+    /// `f` is a function or a closure that captures nothing; one that captures does not compile:
+    ///
+    /// ```compile_fail,E0308
+    /// let pool = processes::Pool::new(1)?;
+    /// let factor = 3;
+    /// let tripled = pool.submit(move |x: u64| x * factor, 14);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Pass what it needs in the argument instead: `pool.submit(|(x, factor)| x * factor, (14, 3))`.
+    ///
+    /// The argument is encoded here and now; if that fails, the handle says so. A panic in the
+    /// argument's `Serialize` reaches the caller.
+    pub fn submit<A, R>(&self, f: fn(A) -> R, x: A) -> JoinHandle<R>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(f, &x, self.core.config().call_timeout)
+    }
+
+    /// As [`submit`](Self::submit), with a time limit for this call, counted from the moment a
+    /// worker starts it.
+    pub fn submit_timeout<A, R>(&self, f: fn(A) -> R, x: A, limit: Duration) -> JoinHandle<R>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(f, &x, Some(limit))
+    }
+
+    /// Encodes a call and hands it to the core.
+    fn send<A, R>(&self, f: fn(A) -> R, x: &A, limit: Option<Duration>) -> JoinHandle<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize,
+    {
+        match Call::new(f, x, self.core.config().max_payload, limit) {
+            Ok(call) => {
+                let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&self.core));
+                self.core.submit(call);
+                handle
+            }
+            Err(error) => JoinHandle::failed(error),
+        }
+    }
+
+    /// Calls `f` with each item of `xs`; the results come in the order of `xs`.
+    ///
+    /// It is lazy: nothing is sent before the first `next`, and it takes no more than a bounded
+    /// number of items ahead of what was consumed (see [`Map::buffer`]), so `xs` may be endless.
+    /// Dropping it early cancels what has not started.
+    pub fn map<I, R>(&self, f: fn(I::Item) -> R, xs: I) -> Map<'_, I::IntoIter, R>
+    where
+        I: IntoIterator,
+        I::Item: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        Map::new(self, f, xs.into_iter())
+    }
+
+    /// As [`map`](Self::map), but the results come as they are finished.
+    pub fn map_unordered<I, R>(&self, f: fn(I::Item) -> R, xs: I) -> MapUnordered<'_, I::IntoIter, R>
+    where
+        I: IntoIterator,
+        I::Item: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        MapUnordered::new(self, f, xs.into_iter())
+    }
+
+    /// The process ids of the workers that are alive now.
+    pub fn pids(&self) -> Vec<u32> {
+        self.core.pids()
+    }
+
+    /// What the pool is doing.
+    pub fn stats(&self) -> Stats {
+        let view = self.core.view();
+        Stats {
+            queued: view.queued,
+            running: view.running,
+            ready: view.ready,
+            done: view.counters.done,
+            panicked: view.counters.panicked,
+            failed: view.counters.failed,
+            cancelled: view.counters.cancelled,
+            started: view.counters.started,
+        }
+    }
+
+    /// Runs everything that was queued, then ends the workers and waits for them. Calls take as
+    /// long as they take; a worker that does not leave within the grace period after its last
+    /// call is killed.
+    pub fn shutdown(mut self) {
+        self.finish(true);
+    }
+
+    /// Cancels what no worker has started and ends the workers. Running calls may end within the
+    /// grace period; then their workers are killed and the calls are
+    /// [`JoinError::WorkerLost`](crate::JoinError::WorkerLost).
+    pub fn shutdown_now(mut self) -> Unrun {
+        Unrun { count: self.finish(false) }
+    }
+
+    /// Closes the core and joins the threads; once.
+    fn finish(&mut self, drain: bool) -> usize {
+        let Some(threads) = self.threads.take() else { return 0 };
+        let unrun = self.core.close(drain);
+        self.core.wait_until_ended();
+        threads.join();
+        unrun
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.finish(true);
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.core.config().name)
+            .field("workers", &self.workers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A moment's view of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Calls that have not started.
+    pub queued: usize,
+    /// Calls that are being executed.
+    pub running: usize,
+    /// Workers that are ready for calls.
+    pub ready: usize,
+    /// Calls that returned a value.
+    pub done: u64,
+    /// Calls that panicked.
+    pub panicked: u64,
+    /// Calls that failed in another way: worker lost, timed out, codec.
+    pub failed: u64,
+    /// Calls that were cancelled.
+    pub cancelled: u64,
+    /// Worker processes that were started, replacements included.
+    pub started: u64,
+}
+
+/// What [`Pool::shutdown_now`] did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "these calls never ran"]
+pub struct Unrun {
+    /// How many calls.
+    count: usize,
+}
+
+impl Unrun {
+    /// How many calls were cancelled.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}

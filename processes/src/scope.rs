@@ -1,0 +1,194 @@
+//! Which handles may be serialised now: the codec's scope.
+//!
+//! A `Queue` or `Lock` is a number inside an encoded argument; the descriptor behind it travels
+//! on the worker's control socket. That works only while the crate itself encodes or decodes a
+//! call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
+//! outside of one they fail instead of producing a number that means nothing.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::segment::{Segment, SegmentId};
+
+/// How long a worker waits for a descriptor that was sent ahead of its frame. It is already in
+/// the socket when the frame arrives, so this only ends a wait on a broken peer.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the current thread is doing with the codec.
+enum Scope {
+    /// The parent encodes an argument: handles are collected.
+    Argument(Vec<Arc<Segment>>),
+    /// A worker encodes a result: only handles that came from the parent may go back.
+    Result,
+    /// A call or a result is being decoded.
+    Decoding,
+}
+
+thread_local! {
+    /// The innermost scope of this thread.
+    static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with `scope` in force; gives back the scope as `f` left it.
+fn with<T>(scope: Scope, f: impl FnOnce() -> T) -> (T, Option<Scope>) {
+    /// Puts the outer scope back, also when `f` unwinds.
+    struct Restore(Option<Option<Scope>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            if let Some(outer) = self.0.take() {
+                SCOPE.with(|current| *current.borrow_mut() = outer);
+            }
+        }
+    }
+    let outer = SCOPE.with(|current| current.borrow_mut().replace(scope));
+    let mut restore = Restore(Some(outer));
+    let value = f();
+    let outer = restore.0.take().expect("taken only here and in drop");
+    let inner = SCOPE.with(|current| std::mem::replace(&mut *current.borrow_mut(), outer));
+    (value, inner)
+}
+
+/// Encodes an argument with `f` and tells which handles it contains, each once.
+pub(crate) fn encoding_argument<T>(f: impl FnOnce() -> T) -> (T, Vec<Arc<Segment>>) {
+    match with(Scope::Argument(Vec::new()), f) {
+        (value, Some(Scope::Argument(handles))) => (value, handles),
+        (value, _) => (value, Vec::new()),
+    }
+}
+
+/// Encodes a result with `f`.
+pub(crate) fn encoding_result<T>(f: impl FnOnce() -> T) -> T {
+    with(Scope::Result, f).0
+}
+
+/// Decodes with `f`.
+pub(crate) fn decoding<T>(f: impl FnOnce() -> T) -> T {
+    with(Scope::Decoding, f).0
+}
+
+/// Called by a handle's `Serialize`: may it go, and under which number?
+///
+/// # Errors
+/// A sentence for the user: no call is being encoded, or the handle cannot go this way.
+pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
+    SCOPE.with(|current| match current.borrow_mut().as_mut() {
+        Some(Scope::Argument(handles)) => {
+            if !handles.iter().any(|known| Arc::ptr_eq(known, segment)) {
+                handles.push(Arc::clone(segment));
+            }
+            Ok(segment.id())
+        }
+        Some(Scope::Result) if arrivals().contains(segment.id()) => Ok(segment.id()),
+        Some(Scope::Result) => Err("a handle made in a worker cannot be returned to the parent; \
+             make it in the parent and pass it to the call"),
+        Some(Scope::Decoding) | None => Err("a Queue or Lock can only be serialised inside the \
+             argument of a call"),
+    })
+}
+
+/// Called by a handle's `Deserialize`: the memory behind a number.
+///
+/// # Errors
+/// A sentence for the user: nothing is being decoded by a call, or the memory is not here.
+pub(crate) fn receive(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
+    let decoding = SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding)));
+    if !decoding {
+        return Err("a Queue or Lock can only be deserialised inside the argument of a call");
+    }
+    if let Some(segment) = Segment::find(id) {
+        return Ok(segment);
+    }
+    arrivals().segment(id).ok_or("the shared memory of a Queue or Lock is not known here")
+}
+
+/// What came through this worker's control socket. Empty and unused in a program that is no
+/// worker.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    /// Segments and payloads by id.
+    table: Mutex<Table>,
+    /// Signalled at every arrival.
+    arrived: Condvar,
+}
+
+/// The two kinds of arrivals.
+#[derive(Debug, Default)]
+struct Table {
+    /// False in a program that is no worker: there is nothing to wait for.
+    open: bool,
+    /// Shared objects; kept until the parent forgets them.
+    segments: HashMap<SegmentId, Arc<Segment>>,
+    /// Large arguments; each is taken once.
+    payloads: HashMap<SegmentId, OwnedFd>,
+}
+
+/// This process's arrivals.
+pub(crate) fn arrivals() -> &'static Arrivals {
+    static ARRIVALS: LazyLock<Arrivals> = LazyLock::new(Arrivals::default);
+    &ARRIVALS
+}
+
+impl Arrivals {
+    /// From now on lookups wait for what was sent ahead.
+    pub(crate) fn open(&self) {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).open = true;
+    }
+
+    /// A shared object arrived.
+    ///
+    /// # Errors
+    /// It cannot be mapped.
+    pub(crate) fn add_segment(&self, id: SegmentId, fd: OwnedFd) -> io::Result<()> {
+        let segment = Segment::adopt(id, fd)?;
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.insert(id, segment);
+        self.arrived.notify_all();
+        Ok(())
+    }
+
+    /// A large argument arrived.
+    pub(crate) fn add_payload(&self, id: SegmentId, fd: OwnedFd) {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).payloads.insert(id, fd);
+        self.arrived.notify_all();
+    }
+
+    /// The parent holds no handle any more; those that user code stored here keep the memory.
+    pub(crate) fn forget(&self, id: SegmentId) {
+        let gone =
+            self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.remove(&id);
+        drop(gone);
+    }
+
+    /// Takes a large argument, waiting for it if it is still on its way.
+    pub(crate) fn payload(&self, id: SegmentId) -> Option<OwnedFd> {
+        self.wait(|table| table.payloads.remove(&id))
+    }
+
+    /// A shared object, waiting for it if it is still on its way.
+    fn segment(&self, id: SegmentId) -> Option<Arc<Segment>> {
+        self.wait(|table| table.segments.get(&id).map(Arc::clone))
+    }
+
+    /// Did this segment come from the parent?
+    fn contains(&self, id: SegmentId) -> bool {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.contains_key(&id)
+    }
+
+    /// Waits until `find` finds something, at most [`ARRIVAL_TIMEOUT`].
+    fn wait<T>(&self, mut find: impl FnMut(&mut Table) -> Option<T>) -> Option<T> {
+        let mut found = None;
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let (table, _timeout) = self
+            .arrived
+            .wait_timeout_while(table, ARRIVAL_TIMEOUT, |table| {
+                found = find(table);
+                found.is_none() && table.open
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        drop(table);
+        found
+    }
+}

@@ -1,0 +1,63 @@
+//! One function in a process of its own.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::Call;
+use crate::core::{Config, Core};
+use crate::handle::JoinHandle;
+use crate::pool::DEFAULT_MAX_PAYLOAD;
+use crate::worker;
+
+/// How long a process may take to end after its function returned.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The core of all spawned processes: two threads, started by the first `spawn` and kept.
+static CORE: Mutex<Option<Arc<Core>>> = Mutex::new(None);
+
+/// Calls `f(x)` in a new process that ends with the call.
+///
+/// As with [`Pool::submit`](crate::Pool::submit), but there is no queue, no replacement and
+/// nothing shared with other calls. [`JoinHandle::pid`] is the process's id,
+/// [`JoinHandle::kill`] kills it, dropping the handle lets it go on. It dies with this process.
+///
+/// # Errors
+/// As [`Builder::build`](crate::Builder::build). Errors of the call itself, like an argument
+/// that cannot be encoded, are found in the handle.
+pub fn spawn<A, R>(f: fn(A) -> R, x: A) -> io::Result<JoinHandle<R>>
+where
+    A: Serialize + DeserializeOwned + 'static,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    worker::may_start_workers()?;
+    let call = match Call::new(f, &x, DEFAULT_MAX_PAYLOAD, None) {
+        Ok(call) => call,
+        Err(error) => return Ok(JoinHandle::failed(error)),
+    };
+    let core = shared_core()?;
+    let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&core));
+    core.open_one_shot(call)?;
+    Ok(handle)
+}
+
+/// The core of all spawned processes.
+fn shared_core() -> io::Result<Arc<Core>> {
+    let mut slot = CORE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(core) = &*slot {
+        return Ok(Arc::clone(core));
+    }
+    let config = Config {
+        name: "spawn".to_owned(),
+        max_payload: DEFAULT_MAX_PAYLOAD,
+        call_timeout: None,
+        grace: GRACE,
+    };
+    // The threads end with the program; they are never joined.
+    let (core, _threads) = Core::start(config)?;
+    *slot = Some(Arc::clone(&core));
+    Ok(core)
+}

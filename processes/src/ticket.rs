@@ -1,0 +1,246 @@
+//! The place where a call's outcome is put and waited for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::completed::Bell;
+use crate::error::JoinError;
+use crate::segment::Sealed;
+
+/// The encoded result of a call.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// It came in the result frame.
+    Bytes(Vec<u8>),
+    /// It came as a sealed memfd.
+    Sealed(Sealed),
+}
+
+impl std::ops::Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Sealed(sealed) => sealed,
+        }
+    }
+}
+
+/// How a call ended; the value is decoded by whoever joins.
+pub(crate) type Outcome = Result<Payload, JoinError>;
+
+/// Where a call is. Changed under the core's lock, except for the last step.
+///
+/// | phase | next | by |
+/// |---|---|---|
+/// | `Queued` | `Sent`, `Finished` | dispatch; cancel or shutdown |
+/// | `Sent` | `Queued`, `Finished` | revoked or worker died; result, death, cancel |
+/// | `Finished` | `Taken` | join or poll |
+#[derive(Debug)]
+enum Phase {
+    /// In the pool's queue.
+    Queued,
+    /// In a slot of a worker, running or not.
+    Sent(Place),
+    /// The outcome is here.
+    Finished(Outcome),
+    /// The outcome was taken.
+    Taken,
+}
+
+/// Where a sent call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Index of the seat.
+    pub(crate) seat: usize,
+    /// Slot on the claim board of the seat's worker.
+    pub(crate) slot: u16,
+    /// The call's sequence number in that slot.
+    pub(crate) sequence: u32,
+}
+
+/// Phase and whoever waits for its end.
+#[derive(Debug)]
+struct State {
+    /// Where the call is.
+    phase: Phase,
+    /// The task that polled the handle last.
+    waker: Option<Waker>,
+    /// An `AsCompleted` and the key it knows this call by.
+    bell: Option<(Arc<Bell>, u64)>,
+}
+
+/// Shared by a handle and the pool.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// Phase and waiters.
+    state: Mutex<State>,
+    /// Signalled when the call is finished.
+    finished: Condvar,
+}
+
+impl Ticket {
+    /// A ticket for a call that is in the queue.
+    pub(crate) fn new() -> Arc<Self> {
+        let state = State { phase: Phase::Queued, waker: None, bell: None };
+        Arc::new(Self { state: Mutex::new(state), finished: Condvar::new() })
+    }
+
+    /// A ticket that is finished from the start.
+    pub(crate) fn finished(outcome: Outcome) -> Arc<Self> {
+        let state = State { phase: Phase::Finished(outcome), waker: None, bell: None };
+        Arc::new(Self { state: Mutex::new(state), finished: Condvar::new() })
+    }
+
+    /// Records where the call went. False when it is already finished (cancelled).
+    pub(crate) fn sent(&self, place: Place) -> bool {
+        self.move_to(Phase::Sent(place))
+    }
+
+    /// Records that the call is back in the queue. False when it is already finished.
+    pub(crate) fn requeued(&self) -> bool {
+        self.move_to(Phase::Queued)
+    }
+
+    /// Changes the phase of an unfinished call.
+    fn move_to(&self, phase: Phase) -> bool {
+        let mut state = self.lock();
+        let open = matches!(state.phase, Phase::Queued | Phase::Sent(_));
+        if open {
+            state.phase = phase;
+        }
+        open
+    }
+
+    /// Where the call is, if it was sent and is not finished.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self.lock().phase {
+            Phase::Sent(place) => Some(place),
+            Phase::Queued | Phase::Finished(_) | Phase::Taken => None,
+        }
+    }
+
+    /// True while the call is in the pool's queue.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(self.lock().phase, Phase::Queued)
+    }
+
+    /// True when the outcome is there or was taken.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.lock().phase, Phase::Finished(_) | Phase::Taken)
+    }
+
+    /// Ends the call; the first outcome wins. Wakes everybody, so the core's lock must not be
+    /// held.
+    pub(crate) fn resolve(&self, outcome: Outcome) -> bool {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Finished(_) | Phase::Taken) {
+            return false;
+        }
+        state.phase = Phase::Finished(outcome);
+        let (waker, bell) = (state.waker.take(), state.bell.take());
+        drop(state);
+        self.finished.notify_all();
+        if let Some((bell, key)) = bell {
+            bell.ring(key);
+        }
+        if let Some(waker) = waker {
+            // A waker is user code. Its panic must not take down the thread that resolves; the
+            // panic hook has already reported it.
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+        }
+        true
+    }
+
+    /// Rings `bell` with `key` when the call is finished, at once if it already is.
+    pub(crate) fn ring_when_finished(&self, bell: &Arc<Bell>, key: u64) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Finished(_) | Phase::Taken) {
+            drop(state);
+            bell.ring(key);
+        } else {
+            state.bell = Some((Arc::clone(bell), key));
+        }
+    }
+
+    /// Waits for the end, at most `timeout` if one is given. True when finished.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
+        // A deadline past the end of the clock is no deadline.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = self.lock();
+        while matches!(state.phase, Phase::Queued | Phase::Sent(_)) {
+            state = match deadline {
+                None => self.finished.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.finished
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        true
+    }
+
+    /// The outcome, if it is there and was not taken before.
+    pub(crate) fn take(&self) -> Option<Outcome> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut state.phase, Phase::Taken) {
+            Phase::Finished(outcome) => Some(outcome),
+            other => {
+                state.phase = other;
+                None
+            }
+        }
+    }
+
+    /// The outcome for a future; registers the task's waker if there is none yet.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome> {
+        // Cloning and dropping a waker is user code: outside of the lock.
+        let waker = context.waker().clone();
+        let mut state = self.lock();
+        let old = match std::mem::replace(&mut state.phase, Phase::Taken) {
+            Phase::Finished(outcome) => {
+                drop(state);
+                return Poll::Ready(outcome);
+            }
+            Phase::Taken => {
+                drop(state);
+                panic!("a JoinHandle was polled again after it had given its result");
+            }
+            open => {
+                state.phase = open;
+                state.waker.replace(waker)
+            }
+        };
+        drop(state);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// One word about the phase, for `Debug`; never blocks.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self.state.try_lock() {
+            Ok(state) => match state.phase {
+                Phase::Queued => "queued",
+                Phase::Sent(_) => "sent",
+                Phase::Finished(Ok(_)) => "finished",
+                Phase::Finished(Err(_)) => "failed",
+                Phase::Taken => "taken",
+            },
+            Err(_) => "changing",
+        }
+    }
+
+    /// The state; no user code runs under this lock, so it cannot be left half-changed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,173 @@
+//! The worker's side: how a re-executed program becomes a worker, and what it does then.
+//!
+//! The parent starts its own image with [`MARKER`] in the environment and the control socket as
+//! stdin. [`enter`] is called by the start-up hook before `main`, or by [`init`] at its start. It
+//! removes the marker before any user code runs, so that a program that a call starts is an
+//! ordinary program again, moves the socket to a close-on-exec descriptor, reopens stdin on
+//! `/dev/null`, shakes hands and serves calls until the parent closes the channel. It never
+//! returns in a worker.
+//!
+//! This is one of the crate's few files with unsafe code: it changes the environment and the
+//! disposition of SIGPIPE while there is only one thread.
+
+mod serve;
+mod watchdog;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use ipc_channel::ipc::{self, IpcBytesReceiver, IpcBytesSender, IpcSender};
+
+use crate::board::Board;
+use crate::control::{Control, Down, Hello, Up};
+use crate::error::NotInitialised;
+use crate::image;
+use crate::scope::arrivals;
+use crate::segment::Segment;
+
+/// The environment variable that says: this process is a worker.
+pub(crate) const MARKER: &str = "TRIPTYCH_PROCESSES_WORKER";
+
+/// The marker's value: the version of the handshake.
+pub(crate) const MARKER_VALUE: &str = "1";
+
+/// Set to `0`, this environment variable switches the start-up hook off at run time.
+const AUTO_INIT: &str = "TRIPTYCH_PROCESSES_AUTO_INIT";
+
+/// Pools may be nested this deep: a program's pool, a pool in its workers, and so on.
+pub const MAX_DEPTH: u32 = 4;
+
+/// The exit code of a worker that could not even say why it cannot serve.
+const EXIT_UNUSABLE: i32 = 70;
+
+/// True once `enter` has run: a re-executed copy of this program will become a worker.
+static INITIALISED: AtomicBool = AtomicBool::new(false);
+
+/// How many pools are above this process.
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+
+/// Makes the program able to start workers. With the default feature `auto-init` there is no
+/// need to call it.
+///
+/// Without the feature it must be the first line of `main`: in a worker it does not return, and
+/// everything before it is executed in every worker too. Calling it more than once is harmless.
+pub fn init() {
+    enter();
+}
+
+/// The start-up hook: runs before `main`.
+///
+/// What is different there: SIGPIPE is at its default (it is set to be ignored, as std does), and
+/// std has not installed its stack-overflow handler, so an overflow in a worker is a plain
+/// SIGSEGV.
+#[cfg(feature = "auto-init")]
+#[ctor::ctor(unsafe)]
+fn hook() {
+    if std::env::var_os(AUTO_INIT).is_none_or(|value| value != "0") {
+        enter();
+    }
+}
+
+/// How many pools are above this process.
+pub(crate) fn depth() -> u32 {
+    DEPTH.load(Ordering::Relaxed)
+}
+
+/// May this process start workers?
+///
+/// # Errors
+/// [`NotInitialised`], or the nesting is too deep.
+pub(crate) fn may_start_workers() -> io::Result<()> {
+    if !INITIALISED.load(Ordering::Acquire) {
+        return Err(io::Error::other(NotInitialised));
+    }
+    if depth() >= MAX_DEPTH {
+        let message = format!(
+            "pools are nested {MAX_DEPTH} deep already; start this pool further up, or pass \
+             the work back to the parent"
+        );
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
+    Ok(())
+}
+
+/// Becomes a worker if this process was started as one.
+fn enter() {
+    if INITIALISED.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    if std::env::var_os(MARKER).is_none_or(|value| value != MARKER_VALUE) {
+        return;
+    }
+    // SAFETY: this runs before `main`, or as its first line, so no other thread reads or writes
+    // the environment.
+    unsafe { std::env::remove_var(MARKER) };
+    // SAFETY: ignoring a signal installs no handler; before `main` nobody else has set this one,
+    // and inside of `main` std has set the same.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    let socket = match take_stdin() {
+        Ok(socket) => Control::from_fd(socket),
+        Err(error) => {
+            eprintln!("worker: stdin is no control socket: {error}");
+            std::process::exit(EXIT_UNUSABLE);
+        }
+    };
+    match start(&socket) {
+        Ok(channels) => serve::run(channels, socket),
+        Err(reason) => {
+            // Without a parent there is nobody to tell.
+            drop(socket.send(&Up::Refused(reason), None, true));
+            std::process::exit(EXIT_UNUSABLE);
+        }
+    }
+}
+
+/// Moves the control socket away from descriptor 0, so that user code and its children find an
+/// empty stdin and cannot hold the socket.
+fn take_stdin() -> io::Result<OwnedFd> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(socket)
+}
+
+/// What a worker works with.
+#[derive(Debug)]
+struct Channels {
+    /// Frames of calls come out here.
+    calls: IpcBytesReceiver,
+    /// Results go in here.
+    results: IpcBytesSender,
+    /// Which call is executed.
+    board: Board,
+    /// Largest encoded result.
+    max_payload: usize,
+}
+
+/// The handshake.
+///
+/// # Errors
+/// A sentence for the parent.
+fn start(socket: &Control) -> Result<Channels, String> {
+    let boot = socket.receive::<Down>(true).map_err(|error| error.to_string())?;
+    let Some((Down::Boot { fingerprint, server, depth, board, max_payload }, Some(fd))) = boot
+    else {
+        return Err("the first message was no boot message".to_owned());
+    };
+    if fingerprint != image::fingerprint() {
+        return Err("the worker runs a different build of the program".to_owned());
+    }
+    DEPTH.store(depth, Ordering::Relaxed);
+    arrivals().open();
+    let text = |error: io::Error| error.to_string();
+    let board = Board::new(Segment::adopt(board, fd).map_err(text)?);
+    let (far_calls, calls) = ipc::bytes_channel().map_err(text)?;
+    let (results, far_results) = ipc::bytes_channel().map_err(text)?;
+    let hello = Hello { calls: far_calls, results: far_results };
+    IpcSender::connect(server)
+        .map_err(text)?
+        .send(hello)
+        .map_err(|error| format!("the channels could not be sent: {error}"))?;
+    Ok(Channels { calls, results, board, max_payload })
+}

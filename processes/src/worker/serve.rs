@@ -1,0 +1,201 @@
+//! The worker's loop: take a frame, execute its calls one after the other, send each result
+//! before the next call is claimed.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+
+use ipc_channel::IpcError;
+
+use crate::call::{self, Fault};
+use crate::clock;
+use crate::codec;
+use crate::control::{Control, Up};
+use crate::frame::{
+    Body, CallHeader, Kind, MAX_INLINE, RESULT_HEADER, finish_result, start_result, take_call,
+};
+use crate::scope::arrivals;
+use crate::segment::{Sealed, random_id};
+
+use super::{Channels, EXIT_UNUSABLE, watchdog};
+
+thread_local! {
+    /// Where the last panic of this thread happened, as the panic hook saw it.
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Serves calls until the parent closes the channel.
+pub(super) fn run(channels: Channels, socket: Control) -> ! {
+    let socket = Arc::new(socket);
+    remember_locations();
+    if let Err(error) = watchdog::start(Arc::clone(&socket)) {
+        let reason = format!("the worker cannot start a thread: {error}");
+        drop(socket.send(&Up::Refused(reason), None, true));
+        std::process::exit(EXIT_UNUSABLE);
+    }
+    if socket.send(&Up::Ready, None, true).is_err() {
+        std::process::exit(EXIT_UNUSABLE);
+    }
+    let mut server = Server { channels, socket, out: Vec::new() };
+    loop {
+        match server.channels.calls.recv() {
+            Ok(frame) => server.serve(&frame),
+            Err(IpcError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The parent closed the channel: flush stdout, run exit handlers, go.
+            Err(_) => std::process::exit(0),
+        }
+    }
+}
+
+/// Lets the panic hook note the location, then do what it did before.
+fn remember_locations() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let location = info.location().map(ToString::to_string);
+        LOCATION.with(|last| *last.borrow_mut() = location);
+        before(info);
+    }));
+}
+
+/// The state of the loop.
+struct Server {
+    /// Calls, results and the board.
+    channels: Channels,
+    /// Large results go ahead through here.
+    socket: Arc<Control>,
+    /// The result frame; kept for its memory.
+    out: Vec<u8>,
+}
+
+impl Server {
+    /// Executes the calls of a frame.
+    fn serve(&mut self, mut frame: &[u8]) {
+        while let Some((header, body)) = take_call(&mut frame) {
+            let (slot, sequence) = (header.slot, header.sequence);
+            if !self.channels.board.claim(slot, sequence, clock::now_ns()) {
+                start_result(&mut self.out, slot, sequence, Kind::Skipped);
+                self.flush();
+                continue;
+            }
+            self.execute(&header, body);
+            if !self.channels.board.finish(slot, sequence) {
+                // The parent is about to kill this process for this call; no other call may be
+                // hit, so nothing is executed any more.
+                loop {
+                    thread::park();
+                }
+            }
+            self.flush();
+        }
+    }
+
+    /// Executes one call and leaves its result frame in `out`.
+    fn execute(&mut self, header: &CallHeader, body: Body<'_>) {
+        let CallHeader { slot, sequence, function, trampoline } = *header;
+        start_result(&mut self.out, slot, sequence, Kind::Value);
+        let out = &mut self.out;
+        let run = AssertUnwindSafe(|| {
+            let large;
+            let argument = match body {
+                Body::Inline(bytes) => bytes,
+                Body::Payload(id) => {
+                    large = fetch(id).map_err(Fault::Argument)?;
+                    &*large
+                }
+            };
+            call::execute(function, trampoline, argument, out)
+        });
+        let ended = panic::catch_unwind(run);
+        let failed = match ended {
+            Ok(Ok(())) => return self.fit(slot, sequence),
+            Ok(Err(Fault::Argument(reason))) => (Kind::BadArgument, reason.into_bytes()),
+            Ok(Err(Fault::Result(reason))) => (Kind::BadResult, reason.into_bytes()),
+            Err(payload) => {
+                let location = LOCATION.with(|last| last.borrow_mut().take());
+                let report = (message_of(payload), location);
+                let report = codec::encode(&report).expect("strings can be encoded");
+                (Kind::Panicked, report)
+            }
+        };
+        let (kind, mut text) = failed;
+        text.truncate(MAX_INLINE / 2);
+        start_result(&mut self.out, slot, sequence, kind);
+        self.out.extend_from_slice(&text);
+    }
+
+    /// Moves a result that is too long for a frame into a sealed memfd.
+    fn fit(&mut self, slot: u16, sequence: u32) {
+        let size = self.out.len() - RESULT_HEADER;
+        if size <= MAX_INLINE {
+            return;
+        }
+        let result = std::mem::take(&mut self.out);
+        if size > self.channels.max_payload {
+            start_result(&mut self.out, slot, sequence, Kind::TooLarge);
+            self.out.extend_from_slice(&(size as u64).to_le_bytes());
+            return;
+        }
+        let sent = random_id().and_then(|id| {
+            let fd = Sealed::write(&result[RESULT_HEADER..])?;
+            self.socket.send(&Up::Payload(id), Some(fd.as_fd()), true)?;
+            Ok(id)
+        });
+        match sent {
+            Ok(id) => {
+                start_result(&mut self.out, slot, sequence, Kind::Payload);
+                self.out.extend_from_slice(&id.to_le_bytes());
+            }
+            Err(error) => {
+                start_result(&mut self.out, slot, sequence, Kind::BadResult);
+                let reason = format!("no shared memory for {size} bytes: {error}");
+                self.out.extend_from_slice(reason.as_bytes());
+            }
+        }
+    }
+
+    /// Hands the result frame to the kernel.
+    fn flush(&mut self) {
+        finish_result(&mut self.out);
+        while let Err(error) = self.channels.results.send(&self.out) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                // The parent does not listen any more: it is gone, or this worker is given up.
+                std::process::exit(EXIT_UNUSABLE);
+            }
+        }
+    }
+}
+
+/// The large argument that went ahead.
+fn fetch(id: crate::segment::SegmentId) -> Result<Sealed, String> {
+    let fd = arrivals().payload(id).ok_or("the large argument did not arrive")?;
+    Sealed::map(&fd).map_err(|error| format!("the large argument cannot be mapped: {error}"))
+}
+
+/// The text of a panic.
+fn message_of(payload: Box<dyn Any + Send>) -> String {
+    let message = match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => match other.downcast::<&'static str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(other) => {
+                // Dropping a foreign payload may panic again; its memory is not worth that.
+                std::mem::forget(other);
+                "a panic with a payload that is not text".to_owned()
+            }
+        },
+    };
+    shorten(message)
+}
+
+/// Cuts a text that would not fit into a frame.
+fn shorten(mut text: String) -> String {
+    const LONGEST: usize = 16 * 1024;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+    }
+    text
+}

@@ -1,0 +1,3 @@
+//! Integration tests, one module for each theme; the three models share the modules' names.
+
+mod smoke;

@@ -1,1 +1,36 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod blocking;
+mod chunks;
+mod class;
+mod contain;
+mod current;
+mod driver;
+mod engine;
+mod handle;
+mod mailbox;
+mod name;
+pub mod net;
+mod reactor;
+mod remote;
+mod sources;
+pub mod sync;
+mod task;
+mod tasks;
+mod time;
+mod timers;
+mod turn;
+mod waker;
+
+pub use blocking::{Blocking, blocking};
+pub use class::Class;
+pub use handle::{Closed, Handle, RemoteTask};
+pub use reactor::{Builder, MAX_BLOCKING_THREADS, Reactor, Stats, block_on, handle, stats};
+pub use task::{
+    JoinError, Panic, Spawn, Task, TaskGroup, YieldNow, call_soon, join_all, spawn, spawn_with,
+    yield_now,
+};
+pub use time::{
+    Elapsed, Interval, MissedTick, Sleep, Timeout, Timer, call_at, call_later, interval,
+    interval_at, sleep, sleep_until, timeout, timeout_at,
+};

@@ -1,0 +1,175 @@
+//! The threads behind `blocking`: started when needed, bounded, gone when idle.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::contain::contain_and_discard;
+
+/// What a thread runs. It contains its own panics, all but those of drops.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// A bounded pool. Part of one reactor.
+pub(crate) struct Threads {
+    shared: Arc<Shared>,
+}
+
+/// What the reactor and the threads share.
+struct Shared {
+    /// Jobs are run and wakers called outside the lock.
+    state: Mutex<State>,
+    /// There is a job, or it is time to end.
+    work: Condvar,
+    /// The most threads there may be.
+    max_threads: usize,
+    /// Places in the queue.
+    max_queued: usize,
+    /// After this long without a job a thread ends.
+    keep_alive: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    /// Those who found the queue full. All are woken when it is half empty.
+    waiting: Vec<Waker>,
+    /// Threads that run or wait for a job.
+    alive: usize,
+    /// Threads that wait for a job.
+    idle: usize,
+    /// For the end. Handles of ended threads are swept when one is started.
+    handles: Vec<JoinHandle<()>>,
+    /// The reactor is going: jobs are not run any more.
+    ending: bool,
+}
+
+impl Threads {
+    pub(crate) fn new(max_threads: usize, max_queued: usize, keep_alive: Duration) -> Self {
+        let state = Mutex::new(State::default());
+        let work = Condvar::new();
+        Self { shared: Arc::new(Shared { state, work, max_threads, max_queued, keep_alive }) }
+    }
+
+    /// Threads alive and jobs queued.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.alive, state.queue.len())
+    }
+
+    /// Queues a job. Gives it back if the queue is full; `waker` is woken when it is no longer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread and none can be started.
+    pub(crate) fn submit(&self, job: Job, waker: &Waker) -> io::Result<Option<Job>> {
+        let waker = waker.clone();
+        let mut state = self.shared.lock();
+        if state.ending {
+            drop(state);
+            // Dropping the job drops its sender: the caller finds out that it was cancelled.
+            drop(job);
+            return Ok(None);
+        }
+        if state.queue.len() >= self.shared.max_queued {
+            state.waiting.push(waker);
+            return Ok(Some(job));
+        }
+        state.queue.push_back(job);
+        if state.idle >= state.queue.len() || state.alive >= self.shared.max_threads {
+            drop(state);
+            self.shared.work.notify_one();
+            return Ok(None);
+        }
+        match self.start_thread(&mut state) {
+            Ok(()) => Ok(None),
+            // Those that are there will do it.
+            Err(_) if state.alive > 0 => Ok(None),
+            Err(error) => {
+                let job = state.queue.pop_back();
+                drop(state);
+                drop(job);
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops the queue and waits for the threads; a job that is running is waited for.
+    pub(crate) fn shut_down(&self) {
+        let mut state = self.shared.lock();
+        state.ending = true;
+        let queue = std::mem::take(&mut state.queue);
+        let waiting = std::mem::take(&mut state.waiting);
+        let handles = std::mem::take(&mut state.handles);
+        drop(state);
+        self.shared.work.notify_all();
+        for job in queue {
+            contain_and_discard(|| drop(job));
+        }
+        contain_and_discard(|| drop(waiting));
+        for handle in handles {
+            // A thread contains every panic, so there is nothing to be told.
+            drop(handle.join());
+        }
+    }
+
+    /// Under the lock, so that the count and the handles agree. Runs no user code.
+    fn start_thread(&self, state: &mut State) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let builder = thread::Builder::new().name("evented-blocking".to_owned());
+        let handle = builder.spawn(move || shared.run())?;
+        state.handles.retain(|handle| !handle.is_finished());
+        state.handles.push(handle);
+        state.alive += 1;
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The life of a thread.
+    fn run(&self) {
+        while let Some((job, waiting)) = self.next_job() {
+            for waker in waiting {
+                contain_and_discard(|| waker.wake());
+            }
+            contain_and_discard(job);
+        }
+    }
+
+    /// Waits for a job. None: this thread has left the counts and ends. Comes with those to be woken.
+    fn next_job(&self) -> Option<(Job, Vec<Waker>)> {
+        let mut state = self.lock();
+        loop {
+            if !state.ending
+                && let Some(job) = state.queue.pop_front()
+            {
+                let half_empty = state.queue.len() <= self.max_queued / 2;
+                let waiting =
+                    if half_empty { std::mem::take(&mut state.waiting) } else { Vec::new() };
+                return Some((job, waiting));
+            }
+            if state.ending {
+                state.alive -= 1;
+                return None;
+            }
+            state.idle += 1;
+            let (locked, timeout) = self
+                .work
+                .wait_timeout(state, self.keep_alive)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = locked;
+            state.idle -= 1;
+            if timeout.timed_out() && state.queue.is_empty() {
+                state.alive -= 1;
+                return None;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under the lock, so the state is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

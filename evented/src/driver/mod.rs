@@ -1,0 +1,74 @@
+//! Where time and readiness come from. The rest of the reactor knows no system call.
+
+mod mio;
+mod tail;
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(crate) use self::mio::MioDriver;
+
+/// A source of time and readiness. One implementation asks the kernel; another may simulate it.
+pub(crate) trait Driver {
+    /// The clock against which deadlines are compared.
+    fn now(&self) -> Instant;
+
+    /// Collects readiness into `ready`. Sleeps until something is ready, the deadline has come or an
+    /// [`Unpark`] was used, whichever is first; it may also return early.
+    fn wait(&mut self, sleep: Wait, ready: &mut Vec<Ready>) -> io::Result<()>;
+
+    /// Reports readiness of `fd`, edge-triggered, under `token`. Closing the descriptor ends that.
+    fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()>;
+
+    /// Changes the directions of a registered descriptor and reports its readiness again.
+    fn reregister(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()>;
+
+    /// Ends the reports for `fd`, which stays open.
+    fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
+
+    /// What other threads use to end a `wait`.
+    fn unparker(&self) -> Arc<dyn Unpark>;
+}
+
+/// Ends a [`Driver::wait`] from another thread; the next one if none is under way.
+pub(crate) trait Unpark: Send + Sync {
+    /// Does it. Must be cheap and must not block.
+    fn unpark(&self);
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Only look.
+    Never,
+    /// At most this long.
+    For(Duration),
+    /// As long as nothing happens.
+    Forever,
+}
+
+/// Which directions of a descriptor are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Directions {
+    /// Reading only.
+    Read,
+    /// Writing only.
+    Write,
+    /// Both.
+    Both,
+}
+
+/// One report of readiness.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    /// The token of the registration.
+    pub(crate) token: usize,
+    /// Reading would not block.
+    pub(crate) read: bool,
+    /// The peer will send no more, or the descriptor failed: reading will not block ever again.
+    pub(crate) read_closed: bool,
+    /// Writing would not block.
+    pub(crate) write: bool,
+}

@@ -1,0 +1,167 @@
+//! Reaching a reactor from other threads.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use crate::current;
+use crate::engine::Engine;
+use crate::mailbox::Mailbox;
+use crate::sync::oneshot;
+use crate::task::{JoinError, spawn};
+
+/// Reaches a reactor from any thread. Copying it costs nothing, and it does not keep the reactor alive.
+#[derive(Clone, Copy)]
+pub struct Handle {
+    /// Where the reactor takes things in.
+    mailbox: &'static Mailbox,
+    /// Which reactor: the mailbox may have another one by now.
+    id: u64,
+}
+
+/// The reactor is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reactor is gone")]
+pub struct Closed;
+
+impl Handle {
+    pub(crate) fn new(engine: &Engine) -> Self {
+        Self { mailbox: engine.mailbox(), id: engine.id() }
+    }
+
+    pub(crate) fn id(self) -> u64 {
+        self.id
+    }
+
+    /// Runs a closure on the reactor's thread, between two polls. Closures run in the order in which
+    /// they were sent. If the reactor is not running, they wait until it is.
+    ///
+    /// The queue has no bound: pace yourself when you send in a loop. A panic of `f` is kept from the
+    /// loop and counted in [`Stats::panics`](crate::Stats::panics).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the reactor is gone; `f` has been dropped then.
+    pub fn call(&self, f: impl FnOnce() + Send + 'static) -> Result<(), Closed> {
+        self.mailbox.call(self.id, Box::new(f)).map_err(|_call| Closed)
+    }
+
+    /// Makes a future on the reactor's thread and spawns it there. The closure must be `Send`, the
+    /// future need not be.
+    ///
+    /// ```
+    /// let reactor = evented::Reactor::new()?;
+    /// let handle = reactor.handle();
+    /// let thread = std::thread::spawn(move || handle.spawn(|| async { 6 * 7 }));
+    /// let task = thread.join().expect("it does not panic");
+    /// assert_eq!(reactor.block_on(task).expect("nor does the task"), 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn<M, F>(&self, make: M) -> RemoteTask<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        // A closure that is dropped instead of run drops the sender: the task counts as cancelled.
+        let _ = self.call(move || {
+            spawn(async move {
+                let task = spawn(async move { make().await });
+                report(task, sender).await;
+            })
+            .detach();
+        });
+        RemoteTask { receiver: Some(receiver) }
+    }
+
+    /// Ends the reactor: cancels all tasks, refuses new ones, and makes [`Reactor::run`] return. A
+    /// future in `block_on` goes on and decides itself when to return.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the reactor is gone.
+    ///
+    /// [`Reactor::run`]: crate::Reactor::run
+    pub fn shutdown(&self) -> Result<(), Closed> {
+        self.call(|| {
+            if let Some(engine) = current::try_engine() {
+                engine.shutdown_requested.set(true);
+            }
+        })
+    }
+
+    /// Whether the reactor is gone.
+    pub fn is_closed(&self) -> bool {
+        !self.mailbox.inbox().is_read_by(self.id)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("reactor", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Waits for `task` and sends its result; drops it as soon as nobody waits for the result.
+async fn report<T: Send + 'static>(
+    task: crate::Task<T>,
+    mut sender: oneshot::Sender<Result<T, JoinError>>,
+) {
+    let mut task = pin!(task);
+    let result = poll_fn(|cx| {
+        if sender.poll_closed(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        task.as_mut().poll(cx).map(Some)
+    });
+    if let Some(result) = result.await {
+        // Nobody waits any more: the result is dropped here.
+        drop(sender.send(result));
+    }
+}
+
+/// A task spawned through a [`Handle`]. Dropping it cancels the task.
+#[derive(Debug)]
+#[must_use = "dropping a `RemoteTask` cancels it: await it, join it or call `detach`"]
+pub struct RemoteTask<T> {
+    /// Where the result comes. Dropped to cancel; taken by `detach`.
+    receiver: Option<oneshot::Receiver<Result<T, JoinError>>>,
+}
+
+impl<T> RemoteTask<T> {
+    /// Blocks this thread until the task has finished.
+    ///
+    /// Do not call it on the thread of the task's reactor: nobody would run the task.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting a [`Task`](crate::Task).
+    pub fn join(mut self) -> Result<T, JoinError> {
+        match self.receiver.take() {
+            Some(receiver) => receiver.recv_blocking().unwrap_or(Err(JoinError::Cancelled)),
+            None => Err(JoinError::Cancelled),
+        }
+    }
+
+    /// Lets the task run without a handle. Its result is dropped.
+    pub fn detach(mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            receiver.detach();
+        }
+    }
+}
+
+impl<T> Future for RemoteTask<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.receiver {
+            Some(receiver) => {
+                Pin::new(receiver).poll(cx).map(|got| got.unwrap_or(Err(JoinError::Cancelled)))
+            }
+            None => Poll::Ready(Err(JoinError::Cancelled)),
+        }
+    }
+}

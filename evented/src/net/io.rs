@@ -1,0 +1,158 @@
+//! A descriptor that does not block, tied to the reactor that first had to wait for it.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use crate::current;
+use crate::engine::Engine;
+use crate::handle::Handle;
+use crate::sources::{Direction, SourceId};
+
+/// A socket and its place in a poll set, if it has one yet.
+#[derive(Debug)]
+pub(crate) struct Io<S: AsRawFd> {
+    /// None once taken by `into_inner`.
+    socket: Option<S>,
+    /// Set when a call first would block, and never changed.
+    source: OnceLock<(Handle, SourceId)>,
+}
+
+impl<S: AsRawFd> Io<S> {
+    /// `socket` must be in non-blocking mode.
+    pub(crate) fn new(socket: S) -> Self {
+        Self { socket: Some(socket), source: OnceLock::new() }
+    }
+
+    pub(crate) fn socket(&self) -> &S {
+        self.socket.as_ref().expect("only `into_inner` takes the socket, and it consumes the `Io`")
+    }
+
+    /// Calls `op` until it does not say `WouldBlock`, waiting for readiness in between.
+    ///
+    /// # Errors
+    ///
+    /// Those of `op`; `Other` when the socket waits in the poll set of another reactor.
+    ///
+    /// # Panics
+    ///
+    /// Outside a reactor.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &Context<'_>,
+        direction: Direction,
+        mut op: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let engine = current::engine();
+        let mut source = self.source_in(&engine)?;
+        if !engine.may_operate(cx) {
+            return Poll::Pending;
+        }
+        let mut worth_trying =
+            source.is_none_or(|id| engine.sources.borrow().is_ready(id, direction));
+        while worth_trying {
+            match op(self.socket()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => worth_trying = false,
+                result => return Poll::Ready(result),
+            }
+        }
+        if source.is_none() {
+            source = Some(self.register(&engine, direction)?);
+        }
+        if let Some(id) = source {
+            engine.wait_for_source(id, direction, cx.waker().clone())?;
+        }
+        Poll::Pending
+    }
+
+    /// Waits for the next event in a direction, whatever is known so far. Ready with the second call.
+    pub(crate) fn poll_event(
+        &self,
+        cx: &Context<'_>,
+        direction: Direction,
+        asked: &mut bool,
+    ) -> Poll<io::Result<()>> {
+        let engine = current::engine();
+        let id = match self.source_in(&engine)? {
+            Some(id) => id,
+            None => self.register(&engine, direction)?,
+        };
+        if *asked && engine.sources.borrow().is_ready(id, direction) {
+            return Poll::Ready(Ok(()));
+        }
+        *asked = true;
+        engine.wait_for_source(id, direction, cx.waker().clone())?;
+        Poll::Pending
+    }
+
+    /// A read gave less than was asked for, see `Sources::short_read`.
+    pub(crate) fn note_short_read(&self) {
+        if let Some((_, id)) = self.source.get() {
+            current::engine().sources.borrow_mut().short_read(*id);
+        }
+    }
+
+    /// Takes the socket out of the poll set.
+    ///
+    /// # Errors
+    ///
+    /// When it is in that of another reactor, or the system refuses.
+    pub(crate) fn into_inner(mut self) -> io::Result<S> {
+        if let Some((handle, id)) = self.source.take() {
+            match current::try_engine() {
+                Some(engine) if engine.id() == handle.id() => engine.remove_source(id)?,
+                // A reactor that is gone has no poll set any more.
+                _ if handle.is_closed() => {}
+                _ => return Err(elsewhere()),
+            }
+        }
+        Ok(self.socket.take().expect("only this function takes it"))
+    }
+
+    /// The source, if there is one yet.
+    fn source_in(&self, engine: &Engine) -> io::Result<Option<SourceId>> {
+        match self.source.get() {
+            None => Ok(None),
+            Some((handle, id)) if handle.id() == engine.id() => Ok(Some(*id)),
+            Some(_) => Err(elsewhere()),
+        }
+    }
+
+    fn register(&self, engine: &Engine, direction: Direction) -> io::Result<SourceId> {
+        let id = engine.add_source(self.socket().as_raw_fd(), direction)?;
+        if self.source.set((Handle::new(engine), id)).is_err() {
+            // Another thread's reactor was faster.
+            engine.remove_source(id)?;
+            return Err(elsewhere());
+        }
+        Ok(id)
+    }
+}
+
+impl<S: AsRawFd> Drop for Io<S> {
+    fn drop(&mut self) {
+        // Before the source is forgotten: the number may be given to another descriptor right after.
+        // Closing takes the descriptor out of the poll set.
+        drop(self.socket.take());
+        let Some((handle, id)) = self.source.take() else { return };
+        match current::try_engine() {
+            Some(engine) if engine.id() == handle.id() => engine.forget_source(id),
+            // On another thread. If the reactor is gone, so is the source.
+            _ => {
+                let _ = handle.call(move || {
+                    if let Some(engine) = current::try_engine() {
+                        engine.forget_source(id);
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn elsewhere() -> io::Error {
+    io::Error::other(
+        "the socket waits in another reactor: use it there, or move it through `into_std` first",
+    )
+}

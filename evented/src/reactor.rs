@@ -1,0 +1,303 @@
+//! The reactor and its builder.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::blocking::Threads;
+use crate::current;
+use crate::engine::Engine;
+use crate::handle::Handle;
+use crate::task::{Spawn, Task};
+
+/// An event loop: it polls the tasks of one thread.
+///
+/// A process may have many, one per thread that wants one. A reactor stays on the thread that built it.
+///
+/// Dropping it, or [`Handle::shutdown`], ends everything, in this order:
+///
+/// 1. the futures of all tasks are dropped, the newest task first; their [`Task`]s resolve to
+///    [`JoinError::Cancelled`](crate::JoinError::Cancelled), and so do tasks spawned from here on;
+/// 2. (drop only) calls that other threads queued are dropped without running;
+/// 3. timers and descriptors are forgotten;
+/// 4. closures queued for [`blocking`](fn@crate::blocking) are dropped, and the threads are joined: **a
+///    closure that is running is waited for**;
+/// 5. the reactor's own descriptors are closed.
+///
+/// Wakers may outlive the reactor; using one then does nothing.
+pub struct Reactor {
+    engine: Rc<Engine>,
+}
+
+/// How a [`Reactor`] is to be built.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    /// See [`Builder::latency`].
+    latency: Duration,
+    /// See [`Builder::blocking_threads`].
+    blocking_threads: usize,
+    /// See [`Builder::blocking_queue`].
+    blocking_queue: usize,
+    /// See [`Builder::blocking_keep_alive`].
+    blocking_keep_alive: Duration,
+}
+
+/// The most threads a reactor may be told to keep for [`blocking`](fn@crate::blocking).
+pub const MAX_BLOCKING_THREADS: usize = 4096;
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_micros(20),
+            blocking_threads: 32,
+            blocking_queue: 1024,
+            blocking_keep_alive: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Builder {
+    /// Longest gap between two looks at descriptors and timers while tasks of lower classes run and
+    /// one of a higher class waits for a descriptor. Default: 20 microseconds. Zero: after each poll.
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// How many threads [`blocking`](fn@crate::blocking) may use. They start when needed. Default: 32.
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads = threads;
+        self
+    }
+
+    /// How many closures may queue for those threads; callers wait for a place. Default: 1,024.
+    pub fn blocking_queue(mut self, places: usize) -> Self {
+        self.blocking_queue = places;
+        self
+    }
+
+    /// After how long without work such a thread ends. Default: 5 seconds.
+    pub fn blocking_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.blocking_keep_alive = keep_alive;
+        self
+    }
+
+    /// Builds the reactor.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for no blocking threads, more than [`MAX_BLOCKING_THREADS`], or a queue without
+    /// a place; `QuotaExceeded` when 4,096 reactors are alive; else what the system says when there
+    /// are no descriptors left.
+    pub fn build(self) -> io::Result<Reactor> {
+        let invalid = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if !(1..=MAX_BLOCKING_THREADS).contains(&self.blocking_threads) {
+            return invalid(format!(
+                "{} blocking threads asked for: give a number from 1 to {MAX_BLOCKING_THREADS}",
+                self.blocking_threads
+            ));
+        }
+        if self.blocking_queue == 0 {
+            return invalid("a blocking queue needs at least one place".to_owned());
+        }
+        let threads =
+            Threads::new(self.blocking_threads, self.blocking_queue, self.blocking_keep_alive);
+        Ok(Reactor { engine: Rc::new(Engine::new(self.latency, threads)?) })
+    }
+}
+
+impl Reactor {
+    /// Options for a new reactor.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A reactor with default options.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptors left, see [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Runs `future` and all tasks on this thread until `future` has finished. Tasks that have not
+    /// stay, and go on with the next call.
+    ///
+    /// May be called inside a task of *another* reactor, which then stands still meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When this reactor is running already, and with the panic of `future`. Panics of tasks are
+    /// values of their [`Task`]s.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _running = Running::enter(&self.engine);
+        let mut future = pin!(future);
+        self.engine.drive(&mut |cx| future.as_mut().poll(cx))
+    }
+
+    /// Runs all tasks until [`Handle::shutdown`] is called.
+    ///
+    /// # Panics
+    ///
+    /// When this reactor is running already.
+    pub fn run(&self) {
+        let _running = Running::enter(&self.engine);
+        self.engine.drive(&mut |_| {
+            if self.engine.is_closed.get() { Poll::Ready(()) } else { Poll::Pending }
+        });
+    }
+
+    /// Spawns a task that starts with the next [`block_on`](Self::block_on) or [`run`](Self::run).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn_with(Spawn::new(), future)
+    }
+
+    /// As [`spawn`](Self::spawn), with options.
+    #[track_caller]
+    pub fn spawn_with<F>(&self, options: Spawn, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Task::spawn(Rc::clone(&self.engine), options, future)
+    }
+
+    /// What other threads use to reach this reactor.
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.engine)
+    }
+
+    /// What the reactor holds and has done.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.engine)
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        let engine = &self.engine;
+        // Destructors of futures find their reactor.
+        let _entered = current::enter(Rc::clone(engine));
+        engine.close();
+        for call in engine.mailbox().close() {
+            engine.drop_contained(call);
+        }
+        let timers = engine.timers.borrow_mut().clear();
+        let sources = engine.sources.borrow_mut().clear();
+        engine.drop_contained(timers);
+        engine.drop_contained(sources);
+        engine.threads.shut_down();
+        drop(engine.driver.take());
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("stats", &self.stats()).finish()
+    }
+}
+
+/// Runs `future` on a reactor with default options, made for it alone.
+///
+/// # Panics
+///
+/// When the system has no descriptors left for a reactor (see [`Reactor::new`] for the error as a
+/// value), and with the panic of `future`.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    Reactor::new().expect("the system has descriptors left for a reactor").block_on(future)
+}
+
+/// The reactor is on the stack: current, and not to be entered again.
+struct Running<'a> {
+    engine: &'a Engine,
+    _entered: current::Entered,
+}
+
+impl<'a> Running<'a> {
+    fn enter(engine: &'a Rc<Engine>) -> Self {
+        let already = engine.is_running.replace(true);
+        assert!(!already, "this reactor is running already: await the future instead of blocking");
+        Self { engine, _entered: current::enter(Rc::clone(engine)) }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.engine.is_running.set(false);
+    }
+}
+
+/// What a reactor holds and has done; see [`Reactor::stats`] and [`stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Tasks that have not finished, and finished ones whose [`Task`] still exists.
+    pub tasks: usize,
+    /// Tasks ever spawned.
+    pub spawned: u64,
+    /// Timers that wait.
+    pub timers: usize,
+    /// Descriptors in the poll set.
+    pub sources: usize,
+    /// Threads alive for [`blocking`](fn@crate::blocking).
+    pub blocking_threads: usize,
+    /// Closures that queue for those threads.
+    pub blocking_queued: usize,
+    /// Polls of futures so far.
+    pub polls: u64,
+    /// Turns so far.
+    pub turns: u64,
+    /// How often the system was asked for readiness so far.
+    pub waits: u64,
+    /// Panics kept from the loop so far.
+    pub panics: u64,
+}
+
+impl Stats {
+    fn of(engine: &Engine) -> Self {
+        let (blocking_threads, blocking_queued) = engine.threads.load();
+        Self {
+            tasks: engine.tasks.len(),
+            spawned: engine.tasks.spawned(),
+            timers: engine.timers.borrow().len(),
+            sources: engine.sources.borrow().len(),
+            blocking_threads,
+            blocking_queued,
+            polls: engine.counters.polls.get(),
+            turns: engine.counters.turns.get(),
+            waits: engine.counters.waits.get(),
+            panics: engine.counters.panics.get(),
+        }
+    }
+}
+
+/// What the current reactor holds and has done.
+///
+/// # Panics
+///
+/// Outside a reactor.
+#[track_caller]
+pub fn stats() -> Stats {
+    Stats::of(&current::engine())
+}
+
+/// A handle to the current reactor.
+///
+/// # Panics
+///
+/// Outside a reactor.
+#[track_caller]
+pub fn handle() -> Handle {
+    Handle::new(&current::engine())
+}

@@ -1,0 +1,265 @@
+//! Descriptors in the poll set, and what is known of their readiness.
+//!
+//! A descriptor is registered edge-triggered when a system call on it first would block, for reading
+//! unless it was a write. The cache then says per direction whether a call is worth trying: set by an
+//! event, cleared by the next call that would block. No readiness is lost between such a call and the
+//! clearing of the cache: an edge in between stays in the kernel's queue until the next turn, which
+//! comes after. Nothing in this file runs user code; wakers go in and out by value.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::task::Waker;
+
+use crate::class::{Class, RANKS};
+use crate::driver::{Directions, Driver, Ready};
+
+/// A direction with this many waiters wakes them all, and those that still care come back. So waiters
+/// that went away (a timeout around an accept) cannot pile up.
+const MAX_WAITERS: usize = 32;
+
+/// Refers to a source. Void after it was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SourceId {
+    slot: u32,
+    generation: u32,
+}
+
+/// Reading or writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Reading and accepting.
+    Read,
+    /// Writing and connecting.
+    Write,
+}
+
+/// Who waits for a direction.
+pub(crate) type Waiter = (Waker, Class);
+
+/// One direction of a source.
+#[derive(Debug, Default)]
+struct Side {
+    /// A call is worth trying.
+    ready: bool,
+    /// It always will be: the peer closed, or the descriptor failed.
+    closed: bool,
+    waiters: Vec<Waiter>,
+}
+
+/// A registered descriptor.
+#[derive(Debug)]
+struct Source {
+    fd: RawFd,
+    /// What the driver reports.
+    directions: Directions,
+    read: Side,
+    write: Side,
+}
+
+/// All sources of a reactor.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// The generation of each place, and who has it.
+    entries: Vec<(u32, Option<Source>)>,
+    /// Free places of `entries`.
+    free: Vec<u32>,
+    /// How many waiters there are per rank; tells whether somebody more urgent may become ready.
+    armed: [usize; RANKS],
+}
+
+impl Sources {
+    /// How many descriptors are registered.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Whether a task of a rank above `rank` waits for a descriptor.
+    pub(crate) fn armed_above(&self, rank: usize) -> bool {
+        self.armed[..rank].iter().any(|&waiters| waiters > 0)
+    }
+
+    /// Registers a descriptor for `direction`. Neither direction is taken for ready: if it is, the
+    /// driver says so with the next wait.
+    pub(crate) fn insert(
+        &mut self,
+        driver: &mut dyn Driver,
+        fd: RawFd,
+        direction: Direction,
+    ) -> io::Result<SourceId> {
+        let directions = match direction {
+            Direction::Read => Directions::Read,
+            Direction::Write => Directions::Write,
+        };
+        let slot = if let Some(slot) = self.free.pop() {
+            slot
+        } else {
+            self.entries.push((0, None));
+            u32::try_from(self.entries.len() - 1).expect("descriptors are fewer than 2^31")
+        };
+        let (generation, place) = &mut self.entries[slot as usize];
+        let id = SourceId { slot, generation: *generation };
+        if let Err(error) = driver.register(fd, id.token(), directions) {
+            self.free.push(slot);
+            return Err(error);
+        }
+        *place = Some(Source { fd, directions, read: Side::default(), write: Side::default() });
+        Ok(id)
+    }
+
+    /// Forgets a source and hands its waiters back. With a driver, ends the registration, too;
+    /// without, the caller closes the descriptor.
+    pub(crate) fn remove(
+        &mut self,
+        id: SourceId,
+        driver: Option<&mut dyn Driver>,
+    ) -> io::Result<Vec<Waiter>> {
+        let Some(source) = self.get_mut(id) else { return Ok(Vec::new()) };
+        let fd = source.fd;
+        let mut waiters = std::mem::take(&mut source.read.waiters);
+        waiters.append(&mut source.write.waiters);
+        let (generation, place) = &mut self.entries[id.slot as usize];
+        *generation = generation.wrapping_add(1);
+        *place = None;
+        self.free.push(id.slot);
+        self.disarm(&waiters);
+        driver.map_or(Ok(()), |driver| driver.deregister(fd))?;
+        Ok(waiters)
+    }
+
+    /// Forgets all sources and hands their waiters back.
+    pub(crate) fn clear(&mut self) -> Vec<Waiter> {
+        self.armed = [0; RANKS];
+        self.free.clear();
+        let sources = self.entries.drain(..).filter_map(|(_, source)| source);
+        sources
+            .flat_map(|source| source.read.waiters.into_iter().chain(source.write.waiters))
+            .collect()
+    }
+
+    /// Whether a call in this direction is worth trying.
+    pub(crate) fn is_ready(&self, id: SourceId, direction: Direction) -> bool {
+        self.get(id).is_none_or(|source| source.side(direction).ready)
+    }
+
+    /// A call would block: waits for the next event, which the driver is asked to report.
+    pub(crate) fn would_block(
+        &mut self,
+        driver: &mut dyn Driver,
+        id: SourceId,
+        direction: Direction,
+    ) -> io::Result<()> {
+        let Some(source) = self.get_mut(id) else { return Ok(()) };
+        source.side_mut(direction).ready = false;
+        let watched = match (source.directions, direction) {
+            (Directions::Read, Direction::Write) | (Directions::Write, Direction::Read) => false,
+            (Directions::Both, _)
+            | (Directions::Read, Direction::Read)
+            | (Directions::Write, Direction::Write) => true,
+        };
+        if !watched {
+            driver.reregister(source.fd, id.token(), Directions::Both)?;
+            source.directions = Directions::Both;
+        }
+        Ok(())
+    }
+
+    /// A read gave less than was asked for: the next one would block, unless the peer has closed.
+    /// Sound for streams with edge-triggered events, see epoll(7), question 9.
+    pub(crate) fn short_read(&mut self, id: SourceId) {
+        if let Some(source) = self.get_mut(id)
+            && source.directions != Directions::Write
+            && !source.read.closed
+        {
+            source.read.ready = false;
+        }
+    }
+
+    /// Adds a waiter to a direction, once. Hands back those that must be woken or dropped: true, to
+    /// be woken.
+    pub(crate) fn wait(
+        &mut self,
+        id: SourceId,
+        direction: Direction,
+        waiter: Waiter,
+    ) -> (bool, Vec<Waiter>) {
+        let rank = waiter.1.index();
+        let Some(source) = self.get_mut(id) else { return (true, vec![waiter]) };
+        let waiters = &mut source.side_mut(direction).waiters;
+        if let Some(known) = waiters.iter().position(|(waker, _)| waker.will_wake(&waiter.0)) {
+            let old = std::mem::replace(&mut waiters[known], waiter);
+            self.armed[old.1.index()] -= 1;
+            self.armed[rank] += 1;
+            return (false, vec![old]);
+        }
+        let crowd = if waiters.len() < MAX_WAITERS { Vec::new() } else { std::mem::take(waiters) };
+        waiters.push(waiter);
+        self.disarm(&crowd);
+        self.armed[rank] += 1;
+        (true, crowd)
+    }
+
+    /// Takes in an event; moves the waiters to be woken to `woken`.
+    pub(crate) fn event(&mut self, event: Ready, woken: &mut Vec<Waiter>) {
+        let Some(slot) = SourceId::slot_of(event.token) else { return };
+        let Some((generation, Some(source))) = self.entries.get_mut(slot) else { return };
+        if (SourceId { slot: slot as u32, generation: *generation }).token() != event.token {
+            return;
+        }
+        let before = woken.len();
+        if event.read {
+            source.read.ready = true;
+            source.read.closed |= event.read_closed;
+            woken.append(&mut source.read.waiters);
+        }
+        if event.write {
+            source.write.ready = true;
+            woken.append(&mut source.write.waiters);
+        }
+        for (_, class) in &woken[before..] {
+            self.armed[class.index()] -= 1;
+        }
+    }
+
+    fn disarm(&mut self, waiters: &[Waiter]) {
+        for (_, class) in waiters {
+            self.armed[class.index()] -= 1;
+        }
+    }
+
+    fn get(&self, id: SourceId) -> Option<&Source> {
+        let (generation, source) = self.entries.get(id.slot as usize)?;
+        if *generation == id.generation { source.as_ref() } else { None }
+    }
+
+    fn get_mut(&mut self, id: SourceId) -> Option<&mut Source> {
+        let (generation, source) = self.entries.get_mut(id.slot as usize)?;
+        if *generation == id.generation { source.as_mut() } else { None }
+    }
+}
+
+impl Source {
+    fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    fn side_mut(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        }
+    }
+}
+
+impl SourceId {
+    /// Slot in the low 31 bits, generation in the next 31: never one of the driver's own tokens.
+    fn token(self) -> usize {
+        (self.slot as usize) | ((self.generation as usize & 0x7FFF_FFFF) << 31)
+    }
+
+    fn slot_of(token: usize) -> Option<usize> {
+        (token >> 62 == 0).then_some(token & 0x7FFF_FFFF)
+    }
+}

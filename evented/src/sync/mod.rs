@@ -1,0 +1,5 @@
+//! Channels between tasks, and between tasks and threads.
+
+pub mod mpsc;
+pub mod oneshot;
+mod waiters;

@@ -1,0 +1,359 @@
+//! A bounded channel with many senders and one receiver. Both ends may be on any thread.
+//!
+//! Places are given to senders in the order in which they began to wait.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::waiters::{Ticket, Waiters};
+use crate::current;
+
+/// A channel with room for `capacity` values.
+///
+/// ```
+/// # evented::block_on(async {
+/// let (sender, mut receiver) = evented::sync::mpsc::bounded(2);
+/// let producer = evented::spawn(async move {
+///     for n in 0..5 {
+///         sender.send(n).await.expect("somebody receives");
+///     }
+/// });
+/// let mut sum = 0;
+/// while let Some(n) = receiver.recv().await {
+///     sum += n;
+/// }
+/// assert_eq!(sum, 10);
+/// producer.await.expect("it does not panic");
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// When `capacity` is zero.
+pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(capacity > 0, "a channel needs room for at least one value");
+    let state = State {
+        values: VecDeque::new(),
+        senders: 1,
+        receiver: true,
+        waits: None,
+        sending: Waiters::default(),
+    };
+    let shared = Arc::new(Shared { capacity, state: Mutex::new(state) });
+    (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
+}
+
+/// The receiver is gone. Holds the value that was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the receiver is gone")]
+pub struct SendError<T>(pub T);
+
+/// Why a value was not sent at once. Holds the value.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrySendError<T> {
+    /// There is no room, or others wait for it.
+    #[error("the channel is full")]
+    Full(T),
+    /// The receiver is gone.
+    #[error("the receiver is gone")]
+    Closed(T),
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// Not yet.
+    #[error("the channel is empty")]
+    Empty,
+    /// All senders are gone and their values were taken.
+    #[error("all senders are gone")]
+    Closed,
+}
+
+/// What both ends share.
+struct Shared<T> {
+    capacity: usize,
+    /// Wakers and values are used and dropped outside the lock.
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    values: VecDeque<T>,
+    /// How many senders are alive.
+    senders: usize,
+    /// The receiver is alive.
+    receiver: bool,
+    /// The receiver's task.
+    waits: Option<Waker>,
+    /// Those who wait for room. The first keeps its place until it has sent or given up.
+    sending: Waiters,
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // No user code runs under the lock, so the state is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is room for another value.
+    fn has_room(&self, state: &State<T>) -> bool {
+        state.values.len() < self.capacity
+    }
+
+    /// The next sender to be told that there is room.
+    fn next_sender(&self, state: &State<T>) -> Option<Waker> {
+        if self.has_room(state) { state.sending.first().cloned() } else { None }
+    }
+}
+
+/// Sends values. Cloning it makes another sender of the same channel.
+pub struct Sender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Sender<T> {
+    /// Waits for room and sends. When the future is dropped early, the value has not been sent.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] when the receiver is gone.
+    pub fn send(&self, value: T) -> Send<'_, T> {
+        Send { sender: self, value: Some(value), ticket: Ticket::default() }
+    }
+
+    /// Sends if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Full`] without room, or when others wait for it; [`TrySendError::Closed`] when
+    /// the receiver is gone.
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        let mut state = self.shared.lock();
+        if !state.receiver {
+            return Err(TrySendError::Closed(value));
+        }
+        if !self.shared.has_room(&state) || state.sending.first().is_some() {
+            return Err(TrySendError::Full(value));
+        }
+        state.values.push_back(value);
+        let waker = state.waits.take();
+        drop(state);
+        wake(waker);
+        Ok(())
+    }
+
+    /// Whether the receiver is gone.
+    pub fn is_closed(&self) -> bool {
+        !self.shared.lock().receiver
+    }
+}
+
+/// Future of [`Sender::send`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Send<'a, T> {
+    sender: &'a Sender<T>,
+    /// None once it was sent.
+    value: Option<T>,
+    /// Its place among those who wait for room.
+    ticket: Ticket,
+}
+
+impl<T> Unpin for Send<'_, T> {}
+
+impl<T> Future for Send<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    /// # Panics
+    ///
+    /// When polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let shared = &this.sender.shared;
+        let waker = cx.waker().clone();
+        let mut state = shared.lock();
+        let value = this.value.take().expect("not polled again after it was ready");
+        if !state.receiver {
+            drop(state);
+            return Poll::Ready(Err(SendError(value)));
+        }
+        if !shared.has_room(&state) || !state.sending.is_first(&this.ticket) {
+            this.value = Some(value);
+            let old = state.sending.wait(&mut this.ticket, waker);
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        state.values.push_back(value);
+        let own = state.sending.leave(&mut this.ticket);
+        let receiver = state.waits.take();
+        let next = shared.next_sender(&state);
+        drop(state);
+        drop(own);
+        wake(receiver);
+        wake(next);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Drop for Send<'_, T> {
+    fn drop(&mut self) {
+        if !self.ticket.is_taken() {
+            return;
+        }
+        let mut state = self.sender.shared.lock();
+        let own = state.sending.leave(&mut self.ticket);
+        // It may have been told of room that it does not use.
+        let next = self.sender.shared.next_sender(&state);
+        drop(state);
+        drop(own);
+        wake(next);
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.shared.lock().senders += 1;
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.senders -= 1;
+        let waker = if state.senders == 0 { state.waits.take() } else { None };
+        drop(state);
+        wake(waker);
+    }
+}
+
+/// Receives values in the order in which they were sent.
+pub struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Receiver<T> {
+    /// Waits for a value. None when all senders are gone and their values were taken. May be dropped
+    /// and called again: no value is lost.
+    pub async fn recv(&mut self) -> Option<T> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// As [`recv`](Self::recv), for futures written by hand.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // A channel that is never empty must not keep the loop.
+        if let Some(engine) = current::try_engine()
+            && !engine.may_operate(cx)
+        {
+            return Poll::Pending;
+        }
+        match self.try_recv() {
+            Ok(value) => return Poll::Ready(Some(value)),
+            Err(TryRecvError::Closed) => return Poll::Ready(None),
+            Err(TryRecvError::Empty) => {}
+        }
+        let waker = cx.waker().clone();
+        let mut state = self.shared.lock();
+        let old = state.waits.replace(waker);
+        // A value, or the end, may have come between the two looks.
+        let again = !state.values.is_empty() || state.senders == 0;
+        drop(state);
+        drop(old);
+        if again {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Takes a value if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`].
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let mut state = self.shared.lock();
+        let Some(value) = state.values.pop_front() else {
+            let end = state.senders == 0;
+            return Err(if end { TryRecvError::Closed } else { TryRecvError::Empty });
+        };
+        let next = self.shared.next_sender(&state);
+        drop(state);
+        wake(next);
+        Ok(value)
+    }
+
+    /// How many values wait.
+    pub fn len(&self) -> usize {
+        self.shared.lock().values.len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.receiver = false;
+        let values = std::mem::take(&mut state.values);
+        let (waits, sending) = (state.waits.take(), state.sending.take());
+        drop(state);
+        for waker in sending.into_values() {
+            waker.wake();
+        }
+        drop((values, waits));
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+fn debug<T>(shared: &Shared<T>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // The lock is only tried: formatting never blocks.
+    let len = shared.state.try_lock().ok().map(|state| state.values.len());
+    f.debug_struct(name).field("len", &len).field("capacity", &shared.capacity).finish()
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(&self.shared, "Sender", f)
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(&self.shared, "Receiver", f)
+    }
+}
+
+impl<T> fmt::Debug for Send<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(&self.sender.shared, "Send", f)
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}

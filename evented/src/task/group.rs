@@ -1,0 +1,162 @@
+//! Many tasks at once.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::{JoinError, Spawn, Task, spawn_with};
+
+/// A changing set of tasks whose results come in the order in which they finish.
+///
+/// Dropping the group cancels the tasks that are left.
+///
+/// ```
+/// # evented::block_on(async {
+/// let mut group = evented::TaskGroup::new();
+/// for n in 1..=3 {
+///     group.spawn(async move { n * n });
+/// }
+/// let mut sum = 0;
+/// while let Some(square) = group.next().await {
+///     sum += square.expect("it returns");
+/// }
+/// assert_eq!(sum, 14);
+/// # });
+/// ```
+pub struct TaskGroup<T> {
+    /// The tasks that `next` has not returned yet.
+    tasks: HashMap<u64, Task<T>>,
+    /// The next key of `tasks`.
+    next_key: u64,
+    /// Shared with the tasks.
+    finished: Rc<RefCell<Finished>>,
+}
+
+/// Which tasks of a group have finished.
+#[derive(Default)]
+struct Finished {
+    /// Their keys, in that order.
+    keys: VecDeque<u64>,
+    /// Who waits in `next`.
+    waiter: Option<Waker>,
+}
+
+impl<T: 'static> TaskGroup<T> {
+    /// An empty group.
+    pub fn new() -> Self {
+        Self { tasks: HashMap::new(), next_key: 0, finished: Rc::default() }
+    }
+
+    /// Spawns a task into the group.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](fn@crate::spawn).
+    #[track_caller]
+    pub fn spawn(&mut self, future: impl Future<Output = T> + 'static) {
+        self.spawn_with(Spawn::new(), future);
+    }
+
+    /// As [`spawn`](Self::spawn), with a name or a class.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](fn@crate::spawn).
+    #[track_caller]
+    pub fn spawn_with(&mut self, options: Spawn, future: impl Future<Output = T> + 'static) {
+        let key = self.next_key;
+        self.next_key += 1;
+        // Dropped with the future: when it returns, panics or is cancelled.
+        let report = Report { key, finished: Rc::clone(&self.finished) };
+        let task = spawn_with(options, async move {
+            let _report = report;
+            future.await
+        });
+        self.tasks.insert(key, task);
+    }
+
+    /// The result of the next task that finishes. None when no task is left.
+    pub async fn next(&mut self) -> Option<Result<T, JoinError>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`next`](Self::next), for futures written by hand.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        if self.tasks.is_empty() {
+            return Poll::Ready(None);
+        }
+        let key = self.finished.borrow_mut().keys.pop_front();
+        if let Some(mut task) = key.and_then(|key| self.tasks.remove(&key)) {
+            // The report comes from inside the task's last poll, and this code runs after it.
+            return std::pin::Pin::new(&mut task).poll(cx).map(Some);
+        }
+        let waker = cx.waker().clone();
+        let old = self.finished.borrow_mut().waiter.replace(waker);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Asks all tasks to stop. Their results still come from [`next`](Self::next).
+    pub fn cancel_all(&mut self) {
+        for task in self.tasks.values() {
+            task.request_cancel();
+        }
+    }
+
+    /// How many results are still to come.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+}
+
+impl<T: 'static> Default for TaskGroup<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for TaskGroup<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup").field("len", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+/// Tells the group that a task is finished, by being dropped.
+struct Report {
+    key: u64,
+    finished: Rc<RefCell<Finished>>,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let waiter = {
+            let mut finished = self.finished.borrow_mut();
+            finished.keys.push_back(self.key);
+            finished.waiter.take()
+        };
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+}
+
+/// The results of all tasks, in the order of the tasks.
+pub async fn join_all<T: 'static>(
+    tasks: impl IntoIterator<Item = Task<T>>,
+) -> Vec<Result<T, JoinError>> {
+    // All are collected first, so that an iterator that spawns does so before the first await.
+    let tasks: Vec<Task<T>> = tasks.into_iter().collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await);
+    }
+    results
+}

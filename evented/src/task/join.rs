@@ -1,0 +1,175 @@
+//! The handle of a task.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::{JoinError, Spawn};
+use crate::current;
+use crate::engine::Engine;
+use crate::tasks::State;
+
+/// A spawned future. Await it for the result.
+///
+/// **Dropping it cancels the task**; [`detach`](Self::detach) lets the task go on alone. A cancelled
+/// future is dropped when the task's turn comes, not on the spot.
+#[must_use = "dropping a `Task` cancels it: await it, keep it or call `detach`"]
+pub struct Task<T> {
+    /// Keeps the slot readable, even after the reactor was dropped.
+    engine: Rc<Engine>,
+    /// The slot, pinned by this handle. None once the result was taken or the task detached.
+    slot: Option<u32>,
+    /// The slot holds a `T`. Results do not leave the thread.
+    result: PhantomData<(T, *const ())>,
+}
+
+/// Spawns a task on the current reactor. It starts in a later poll, never at once.
+///
+/// # Panics
+///
+/// Outside a reactor, and when the reactor holds 16,777,151 tasks.
+#[track_caller]
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_with(Spawn::new(), future)
+}
+
+/// As [`spawn`], with a name or a class.
+///
+/// # Panics
+///
+/// As [`spawn`].
+#[track_caller]
+pub fn spawn_with<F>(options: Spawn, future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    Task::spawn(current::engine(), options, future)
+}
+
+/// Runs a closure on the current reactor soon, as a task of its own.
+///
+/// # Panics
+///
+/// Outside a reactor. A panic of `f` is kept from the loop and counted in
+/// [`Stats::panics`](crate::Stats::panics).
+#[track_caller]
+pub fn call_soon(f: impl FnOnce() + 'static) {
+    spawn(async move { f() }).detach();
+}
+
+impl<T: 'static> Task<T> {
+    #[track_caller]
+    pub(crate) fn spawn<F>(engine: Rc<Engine>, options: Spawn, future: F) -> Self
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let task = Self::spawn_asleep(engine, options, future);
+        if let Some(slot) = task.slot {
+            task.engine.tasks.enqueue(slot);
+        }
+        task
+    }
+
+    /// A task that is not polled before somebody wakes it.
+    #[track_caller]
+    pub(crate) fn spawn_asleep<F>(engine: Rc<Engine>, options: Spawn, future: F) -> Self
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let slot = engine.insert(options, Location::caller(), future);
+        Self { engine, slot: Some(slot), result: PhantomData }
+    }
+
+    /// Cancels the task and waits until its future has been dropped. The result is that of the future
+    /// if it finished first.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError::Cancelled`] as a rule; [`JoinError::Panicked`] if the future, or its drop, panicked.
+    pub async fn cancel(self) -> Result<T, JoinError> {
+        self.request_cancel();
+        self.await
+    }
+}
+
+impl<T> Task<T> {
+    /// Lets the task run without a handle. Its result is dropped.
+    pub fn detach(mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.engine.unpin(slot, false);
+        }
+    }
+
+    /// Whether the future has returned, panicked or been dropped.
+    pub fn is_finished(&self) -> bool {
+        self.slot.is_none_or(|slot| self.engine.tasks.slot(slot).state().has(State::DONE))
+    }
+
+    pub(crate) fn request_cancel(&self) {
+        if let Some(slot) = self.slot {
+            self.engine.request_cancel(slot);
+        }
+    }
+
+    /// The slot, for a timer that is to wake the task.
+    pub(crate) fn slot(&self) -> Option<u32> {
+        self.slot
+    }
+
+    pub(crate) fn engine(&self) -> &Rc<Engine> {
+        &self.engine
+    }
+}
+
+impl<T: 'static> Future for Task<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    ///
+    /// When polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let index = self.slot.expect("a `Task` is not polled again after it was ready");
+        let slot = self.engine.tasks.slot(index);
+        if slot.state().has(State::DONE) {
+            let mut result = None;
+            self.engine.take_result(index, &mut result);
+            self.slot = None;
+            return Poll::Ready(result.expect("a done task keeps its result for its handle"));
+        }
+        let old = slot.joiner.take();
+        let waker = match old {
+            Some(waker) if waker.will_wake(cx.waker()) => waker,
+            _ => cx.waker().clone(),
+        };
+        slot.joiner.set(Some(waker));
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.engine.unpin(slot, true);
+        }
+    }
+}
+
+impl<T> Unpin for Task<T> {}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("slot", &self.slot)
+            .field("is_finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! Tasks: spawned futures.
+
+pub(crate) mod body;
+mod error;
+mod group;
+mod join;
+mod options;
+mod yielding;
+
+pub use error::{JoinError, Panic};
+pub use group::{TaskGroup, join_all};
+pub use join::{Task, call_soon, spawn, spawn_with};
+pub use options::Spawn;
+pub use yielding::{YieldNow, yield_now};

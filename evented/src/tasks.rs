@@ -1,0 +1,289 @@
+//! The task slab and the ready queues. Nothing in this file runs user code.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::Waker;
+
+use crate::chunks::{CAPACITY, Chunks};
+use crate::class::{Class, RANKS};
+use crate::mailbox::Mailbox;
+use crate::name::{GENERATION_MASK, Name};
+use crate::task::body::Body;
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+/// The slot of the future given to `block_on`.
+pub(crate) const ROOT: u32 = 0;
+
+/// The state of a task, bits of [`Slot::state`].
+///
+/// | bits                | meaning                                                               |
+/// |---------------------|-----------------------------------------------------------------------|
+/// | none                | the slot is free                                                       |
+/// | LIVE                | the future waits for a wake                                            |
+/// | LIVE QUEUED         | it is in the queue of its class                                        |
+/// | LIVE RUNNING        | it is being polled; with QUEUED: woken meanwhile, polled again         |
+/// | LIVE CANCELLED      | always with QUEUED: the future is dropped instead of polled            |
+/// | DONE                | the future is gone, the body holds the result; always with PINNED or QUEUED |
+///
+/// PINNED goes with any of them but the first: a `Task` refers to the slot, which is not freed before
+/// the `Task` is gone. A slot that is QUEUED is not freed before it has been popped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State(u8);
+
+impl State {
+    pub(crate) const FREE: Self = Self(0);
+    pub(crate) const LIVE: Self = Self(1);
+    pub(crate) const QUEUED: Self = Self(2);
+    pub(crate) const RUNNING: Self = Self(4);
+    pub(crate) const CANCELLED: Self = Self(8);
+    pub(crate) const DONE: Self = Self(16);
+    pub(crate) const PINNED: Self = Self(32);
+
+    pub(crate) fn has(self, bits: Self) -> bool {
+        self.0 & bits.0 == bits.0
+    }
+
+    fn with(self, bits: Self) -> Self {
+        Self(self.0 | bits.0)
+    }
+
+    fn without(self, bits: Self) -> Self {
+        Self(self.0 & !bits.0)
+    }
+}
+
+/// One task.
+pub(crate) struct Slot {
+    /// The future or its result. Out while it is polled or dropped, and for the root.
+    pub(crate) body: Cell<Option<Pin<Box<dyn Body>>>>,
+    /// Who awaits the task.
+    pub(crate) joiner: Cell<Option<Waker>>,
+    /// Unique number, in order of spawning.
+    serial: Cell<u64>,
+    /// How often the slot was freed, as in names.
+    generation: Cell<u32>,
+    /// The next slot in the same ready queue, or in the free list.
+    next: Cell<u32>,
+    state: Cell<State>,
+    class: Cell<Class>,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            body: Cell::new(None),
+            joiner: Cell::new(None),
+            serial: Cell::new(0),
+            generation: Cell::new(0),
+            next: Cell::new(NONE),
+            state: Cell::new(State::FREE),
+            class: Cell::new(Class::NORMAL),
+        }
+    }
+}
+
+impl Slot {
+    pub(crate) fn state(&self) -> State {
+        self.state.get()
+    }
+
+    pub(crate) fn set(&self, bits: State) {
+        self.state.set(self.state.get().with(bits));
+    }
+
+    pub(crate) fn clear(&self, bits: State) {
+        self.state.set(self.state.get().without(bits));
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.class.get()
+    }
+}
+
+/// A FIFO of slots, linked through [`Slot::next`].
+struct Queue {
+    head: Cell<u32>,
+    tail: Cell<u32>,
+}
+
+/// All tasks of a reactor.
+pub(crate) struct Tasks {
+    slots: Chunks<Slot>,
+    /// Where the notified words are.
+    mailbox: &'static Mailbox,
+    /// Slots below this one have been used.
+    used: Cell<u32>,
+    /// Head of the list of free slots, most recently freed first.
+    free: Cell<u32>,
+    /// How many slots are not free, the root included.
+    occupied: Cell<u32>,
+    /// The next serial number.
+    next_serial: Cell<u64>,
+    /// One ready queue per rank.
+    queues: [Queue; RANKS],
+    /// Bit `r` is set when the queue of rank `r` is not empty.
+    ready: Cell<u8>,
+}
+
+impl Tasks {
+    pub(crate) fn new(mailbox: &'static Mailbox) -> Self {
+        const EMPTY: Queue = Queue { head: Cell::new(NONE), tail: Cell::new(NONE) };
+        let tasks = Self {
+            slots: Chunks::new(),
+            mailbox,
+            used: Cell::new(0),
+            free: Cell::new(NONE),
+            occupied: Cell::new(0),
+            next_serial: Cell::new(0),
+            queues: [EMPTY; RANKS],
+            ready: Cell::new(0),
+        };
+        let root = tasks.insert(Class::NORMAL);
+        debug_assert_eq!(root, ROOT, "the first slot is the root's");
+        tasks
+    }
+
+    pub(crate) fn slot(&self, index: u32) -> &Slot {
+        self.slots.get(index)
+    }
+
+    /// The current name of the task in slot `index`.
+    pub(crate) fn name(&self, index: u32) -> Name {
+        Name::new(self.mailbox.index(), self.slot(index).generation.get(), index)
+    }
+
+    /// How many tasks have not been freed, without the root.
+    pub(crate) fn len(&self) -> usize {
+        self.occupied.get().saturating_sub(1) as usize
+    }
+
+    /// How many tasks were ever spawned, without the root.
+    pub(crate) fn spawned(&self) -> u64 {
+        self.next_serial.get().saturating_sub(1)
+    }
+
+    /// Takes a slot for a new task: live, neither queued nor pinned, without a body.
+    ///
+    /// # Panics
+    ///
+    /// When 16,777,152 slots are in use.
+    pub(crate) fn insert(&self, class: Class) -> u32 {
+        let index = self.free.get();
+        let index = if index == NONE { self.fresh() } else { index };
+        let slot = self.slot(index);
+        if self.free.get() == index {
+            self.free.set(slot.next.get());
+        }
+        let serial = self.next_serial.get();
+        self.next_serial.set(serial + 1);
+        slot.serial.set(serial);
+        slot.class.set(class);
+        slot.state.set(State::LIVE);
+        self.occupied.set(self.occupied.get() + 1);
+        index
+    }
+
+    /// A slot that was never used by this reactor.
+    fn fresh(&self) -> u32 {
+        let index = self.used.get();
+        assert!(index < CAPACITY, "a reactor holds at most {CAPACITY} tasks");
+        self.used.set(index + 1);
+        // The mailbox had other reactors before; their names must not match.
+        self.slot(index).generation.set(self.mailbox.word(index).generation());
+        index
+    }
+
+    /// Frees a slot: all its names are void from here on. The body must be out.
+    fn free(&self, index: u32) {
+        let slot = self.slot(index);
+        let generation = (slot.generation.get() + 1) & GENERATION_MASK;
+        slot.generation.set(generation);
+        self.mailbox.word(index).retire(generation);
+        slot.state.set(State::FREE);
+        slot.next.set(self.free.get());
+        self.free.set(index);
+        self.occupied.set(self.occupied.get() - 1);
+    }
+
+    /// Frees the slot of a done task unless something still refers to it.
+    pub(crate) fn free_if_done(&self, index: u32) {
+        if self.slot(index).state() == State::DONE {
+            self.free(index);
+        }
+    }
+
+    /// Frees the root's slot, when the reactor goes.
+    pub(crate) fn free_root(&self) {
+        self.free(ROOT);
+    }
+
+    /// Wakes the task with this name, which is one of this reactor's. Void if it is stale.
+    pub(crate) fn wake(&self, name: Name) {
+        let index = name.slot();
+        if index >= self.used.get() || self.slot(index).generation.get() != name.generation() {
+            return;
+        }
+        self.enqueue(index);
+    }
+
+    /// Takes a name out of the inbox: clears its notified bit, then wakes.
+    pub(crate) fn wake_from_inbox(&self, name: Name) {
+        if self.mailbox.word(name.slot()).clear(name.generation()) {
+            self.wake(name);
+        }
+    }
+
+    /// Puts a live task into the queue of its class, unless it is there.
+    pub(crate) fn enqueue(&self, index: u32) {
+        let slot = self.slot(index);
+        let state = slot.state();
+        if !state.has(State::LIVE) || state.has(State::QUEUED) {
+            return;
+        }
+        slot.state.set(state.with(State::QUEUED));
+        slot.next.set(NONE);
+        let rank = slot.class.get().index();
+        let queue = &self.queues[rank];
+        let tail = queue.tail.replace(index);
+        if tail == NONE {
+            queue.head.set(index);
+            self.ready.set(self.ready.get() | (1 << rank));
+        } else {
+            self.slot(tail).next.set(index);
+        }
+    }
+
+    /// Takes the next task to run: the oldest one of the highest rank.
+    pub(crate) fn pop(&self) -> Option<u32> {
+        let ready = self.ready.get();
+        if ready == 0 {
+            return None;
+        }
+        let rank = ready.trailing_zeros() as usize;
+        let queue = &self.queues[rank];
+        let index = queue.head.get();
+        let slot = self.slot(index);
+        slot.clear(State::QUEUED);
+        let next = slot.next.get();
+        queue.head.set(next);
+        if next == NONE {
+            queue.tail.set(NONE);
+            self.ready.set(ready & !(1 << rank));
+        }
+        Some(index)
+    }
+
+    /// Whether a task is ready.
+    pub(crate) fn any_ready(&self) -> bool {
+        self.ready.get() != 0
+    }
+
+    /// The slots of live tasks without the root, newest first.
+    pub(crate) fn live_newest_first(&self) -> Vec<u32> {
+        let live = (ROOT + 1..self.used.get()).filter(|&i| self.slot(i).state().has(State::LIVE));
+        let mut live: Vec<u32> = live.collect();
+        live.sort_unstable_by_key(|&index| std::cmp::Reverse(self.slot(index).serial.get()));
+        live
+    }
+}

@@ -1,0 +1,103 @@
+//! Callbacks at a later time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::after;
+use crate::task::{Spawn, Task};
+use crate::timers::TimerId;
+use crate::{current, waker};
+
+/// Runs a closure after a duration, as a task of its own, in the class of the calling task.
+///
+/// Closures with the same deadline run in the order in which they were given. A duration of zero means
+/// the next turn, after descriptors have been looked at.
+///
+/// # Panics
+///
+/// Outside a reactor. A panic of `f` is kept from the loop and counted in
+/// [`Stats::panics`](crate::Stats::panics).
+#[track_caller]
+pub fn call_later(delay: Duration, f: impl FnOnce() + 'static) -> Timer {
+    call_at(after(Instant::now(), delay), f)
+}
+
+/// As [`call_later`], at a point in time.
+///
+/// # Panics
+///
+/// As [`call_later`].
+#[track_caller]
+pub fn call_at(deadline: Instant, f: impl FnOnce() + 'static) -> Timer {
+    let engine = current::engine();
+    let task = Task::spawn_asleep(engine, Spawn::new(), Once { f: Some(f) });
+    let id = task.slot().map(|slot| {
+        let engine = task.engine();
+        engine.start_timer(deadline, waker::of(engine.tasks.name(slot)))
+    });
+    Timer { task: Some(task), id, deadline }
+}
+
+/// A closure that waits for its time. Dropping this does not cancel it.
+#[derive(Debug)]
+pub struct Timer {
+    /// The task that runs the closure; taken when it is cancelled or detached.
+    task: Option<Task<()>>,
+    /// What wakes the task.
+    id: Option<TimerId>,
+    deadline: Instant,
+}
+
+impl Timer {
+    /// Cancels the closure. True if it had not started and never will.
+    ///
+    /// The closure itself is dropped when the task's turn comes.
+    pub fn cancel(mut self) -> bool {
+        let active = self.is_active();
+        if let Some(task) = self.task.take() {
+            if let Some(id) = self.id {
+                task.engine().stop_timer(id);
+            }
+            drop(task);
+        }
+        active
+    }
+
+    /// Whether the closure is still to run.
+    pub fn is_active(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
+    /// When it is to run.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.detach();
+        }
+    }
+}
+
+/// Runs a closure when polled. Only the timer has the waker of its task.
+struct Once<F> {
+    f: Option<F>,
+}
+
+impl<F> Unpin for Once<F> {}
+
+impl<F: FnOnce()> Future for Once<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(f) = self.f.take() {
+            f();
+        }
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Waiting for a point in time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::after;
+use crate::current;
+use crate::handle::Handle;
+use crate::timers::TimerId;
+
+/// Waits for a duration, counted from this call. [`Duration::MAX`] waits for ever.
+pub fn sleep(duration: Duration) -> Sleep {
+    sleep_until(after(Instant::now(), duration))
+}
+
+/// Waits until `deadline`. Ready at once if that is past.
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep { deadline, timer: None }
+}
+
+/// Future of [`sleep`] and [`sleep_until`].
+///
+/// Never ready before its deadline. Sleeps with different deadlines wake in the order of those; with
+/// the same deadline in the order in which they were first polled.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    deadline: Instant,
+    /// The timer and the reactor that keeps it, from the first poll on.
+    timer: Option<(Handle, TimerId)>,
+}
+
+impl Sleep {
+    /// When it ends.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Makes it end at another time.
+    pub fn reset(&mut self, deadline: Instant) {
+        self.stop();
+        self.deadline = deadline;
+    }
+
+    /// Whether the deadline has passed.
+    pub fn is_elapsed(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    fn stop(&mut self) {
+        let Some((handle, id)) = self.timer.take() else { return };
+        match current::try_engine() {
+            Some(engine) if engine.id() == handle.id() => engine.stop_timer(id),
+            // On another thread. If the reactor is gone, so is the timer.
+            _ => {
+                let _ = handle.call(move || {
+                    if let Some(engine) = current::try_engine() {
+                        engine.stop_timer(id);
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    /// # Panics
+    ///
+    /// Outside a reactor.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let engine = current::engine();
+        if let Some((handle, id)) = self.timer
+            && handle.id() == engine.id()
+        {
+            let mut timers = engine.timers.borrow_mut();
+            match timers.waiter(id) {
+                Some((waker, _)) if waker.will_wake(cx.waker()) => return Poll::Pending,
+                Some(_) => {}
+                None => {
+                    self.timer = None;
+                    return Poll::Ready(());
+                }
+            }
+        }
+        // The first poll, or the first by this waker or reactor.
+        self.stop();
+        if !engine.may_operate(cx) {
+            return Poll::Pending;
+        }
+        if engine.now() >= self.deadline {
+            return Poll::Ready(());
+        }
+        let id = engine.start_timer(self.deadline, cx.waker().clone());
+        self.timer = Some((Handle::new(&engine), id));
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

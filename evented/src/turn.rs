@@ -1,0 +1,201 @@
+//! One pass of the reactor.
+//!
+//! A turn takes in what other threads sent, asks the driver for readiness (sleeping if no task is
+//! ready), fires the timers that are due, and then polls ready tasks, the most urgent first. It ends
+//! when none is ready, or early, so that the next turn can look at the outside again:
+//!
+//! - after [`POLLS_PER_TURN`] polls, or [`SLICE`] of time: tasks that wake themselves cannot starve
+//!   descriptors and timers;
+//! - after a poll of a lower class while a task of a higher class waits for a descriptor, as soon as
+//!   the configured latency has passed since the last look.
+//!
+//! Timers that are started while timers fire are looked at in the next turn, so `call_later(0)` in a
+//! loop does not starve anything either.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::class::Class;
+use crate::contain::contain_and_discard;
+use crate::driver::Wait;
+use crate::engine::{Engine, count};
+use crate::name::Name;
+use crate::tasks::ROOT;
+use crate::waker;
+
+/// How many polls a turn does at most.
+const POLLS_PER_TURN: u32 = 64;
+/// How long a turn lasts at most, give or take the polls between two looks at the clock.
+const SLICE: Duration = Duration::from_micros(200);
+/// How many polls may pass between two looks at the clock while polls are short.
+const POLLS_PER_LOOK: u32 = 16;
+
+/// When to look at the clock. Reading it costs as much as a short poll, so while nobody urgent waits
+/// the looks get rarer, 1, 2, 4, 8 polls apart, until a look finds the slice used up.
+struct Pace {
+    /// When the last look at the outside ended.
+    looked: Instant,
+    /// Polls until the next look at the clock.
+    left: u32,
+    /// Polls between the last look and the next.
+    gap: u32,
+}
+
+impl Engine {
+    /// Turns until `root` is ready. `root` is called whenever the root's name is woken.
+    pub(crate) fn drive<T>(&self, root: &mut dyn FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        let root_waker = waker::of(self.tasks.name(ROOT));
+        let mut cx = Context::from_waker(&root_waker);
+        self.tasks.enqueue(ROOT);
+        loop {
+            let looked = self.look_outside();
+            if let Some(result) = self.run_ready(looked, &mut cx, root) {
+                return result;
+            }
+        }
+    }
+
+    /// Takes in what happened outside; sleeps if no task is ready. Returns when that was.
+    fn look_outside(&self) -> Instant {
+        count(&self.counters.turns);
+        self.drain_inbox();
+        if self.shutdown_requested.take() {
+            self.close();
+        }
+        if self.tasks.any_ready() {
+            // Without sources there is nothing the driver could tell.
+            if self.sources.borrow().len() > 0 {
+                self.wait(Wait::Never);
+            }
+        } else {
+            let sleep = self.time_to_sleep();
+            if self.mailbox().inbox().begin_park() {
+                self.wait(sleep);
+                self.mailbox().inbox().end_park();
+            } else {
+                // Calls that send calls must not keep the reactor from its descriptors.
+                self.wait(Wait::Never);
+            }
+            self.drain_inbox();
+        }
+        let now = self.now();
+        self.fire_timers(now);
+        now
+    }
+
+    /// Polls ready tasks until none is left or the turn is over. `Some` if the root has finished.
+    fn run_ready<T>(
+        &self,
+        looked: Instant,
+        cx: &mut Context<'_>,
+        root: &mut dyn FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        let mut pace = Pace { looked, left: 1, gap: 1 };
+        for _ in 0..POLLS_PER_TURN {
+            if self.mailbox().inbox().is_pending() {
+                self.drain_inbox();
+            }
+            let index = self.tasks.pop()?;
+            let class = self.tasks.slot(index).class();
+            if index == ROOT {
+                self.begin_poll(class);
+                if let Poll::Ready(result) = root(cx) {
+                    return Some(result);
+                }
+            } else {
+                self.poll_task(index);
+            }
+            if self.is_turn_over(class, &mut pace) {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Whether it is time to look outside, after a poll of `class`.
+    fn is_turn_over(&self, class: Class, pace: &mut Pace) -> bool {
+        if self.sources.borrow().armed_above(class.index()) {
+            let now = self.now();
+            return now - pace.looked >= self.latency
+                || self.timers.borrow().next().is_some_and(|deadline| deadline <= now);
+        }
+        pace.left -= 1;
+        if pace.left > 0 {
+            return false;
+        }
+        pace.gap = (pace.gap * 2).min(POLLS_PER_LOOK);
+        pace.left = pace.gap;
+        self.now() - pace.looked >= SLICE
+    }
+
+    /// Wakes and runs what other threads sent. Only what was there at entry: a call that sends
+    /// another one does not keep the reactor here.
+    fn drain_inbox(&self) {
+        let inbox = self.mailbox().inbox();
+        if !inbox.is_pending() {
+            return;
+        }
+        let mut drained = self.drained.take();
+        inbox.drain(&mut drained);
+        for bits in drained.names.drain(..) {
+            self.tasks.wake_from_inbox(Name::from_bits(bits));
+        }
+        while let Some(call) = drained.calls.pop_front() {
+            if contain_and_discard(call) {
+                count(&self.counters.panics);
+            }
+        }
+        self.drained.replace(drained);
+    }
+
+    /// How long nothing can happen by itself.
+    fn time_to_sleep(&self) -> Wait {
+        match self.timers.borrow().next() {
+            None => Wait::Forever,
+            Some(deadline) => {
+                let duration = deadline.saturating_duration_since(self.now());
+                if duration.is_zero() { Wait::Never } else { Wait::For(duration) }
+            }
+        }
+    }
+
+    /// Asks the driver and wakes those whose descriptors are ready.
+    fn wait(&self, sleep: Wait) {
+        count(&self.counters.waits);
+        let mut events = self.events.take();
+        if let Some(driver) = self.driver.borrow_mut().as_mut() {
+            driver
+                .wait(sleep, &mut events)
+                .expect("waiting on a valid poll set with a valid timeout cannot fail");
+        }
+        let mut woken = Vec::new();
+        for event in events.drain(..) {
+            self.sources.borrow_mut().event(event, &mut woken);
+            for (waker, _) in woken.drain(..) {
+                self.wake_contained(waker);
+            }
+        }
+        self.events.replace(events);
+    }
+
+    /// Wakes whose deadline is not after `now`, in the order of (deadline, start).
+    fn fire_timers(&self, now: Instant) {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some((waker, _)) = due else { break };
+            self.wake_contained(waker);
+        }
+    }
+
+    /// Refuses new tasks and drops the futures of all tasks but the root, the newest first.
+    pub(crate) fn close(&self) {
+        self.is_closed.set(true);
+        // Drops may spawn: such tasks are cancelled at birth. One pass is therefore enough.
+        for index in self.tasks.live_newest_first() {
+            self.cancel_now(index);
+        }
+        if self.tasks.slot(ROOT).state().has(crate::tasks::State::LIVE) {
+            self.tasks.enqueue(ROOT);
+        }
+    }
+}

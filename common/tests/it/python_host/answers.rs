@@ -1,9 +1,9 @@
 //! Right answers: every lane and workload, and the corners of the jobs.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use common::{
-    AccessLog, Body, Job, LogAnswer, Spin, Spread, Wait,
+    AccessLog, Body, Crawl, Job, LogAnswer, Spin, Spread, Wait,
     lane::{Plan, Shape, Support},
     protocol::{Reply, Request},
     site::{Site, SiteSpec},
@@ -98,8 +98,8 @@ fn write_files(folder: &Path) {
     }
 }
 
-/// Points that the smoke tier leaves out: more than one slice, the largest seed, no task at all, and
-/// pieces shorter than a line.
+/// Points that the smoke tier leaves out: more than one slice, the largest seed, no task at all,
+/// pieces shorter than a line, many pages on few hosts.
 fn corners(folder: &Path) -> Vec<Point> {
     let point = |seed, tasks, body| {
         let job = Job { seed, body };
@@ -118,7 +118,24 @@ fn corners(folder: &Path) -> Vec<Point> {
         point(0, 0, Body::Wait(Wait { wait_us: 0 })),
         pieces(LogAnswer::Aggregates),
         pieces(LogAnswer::Records),
+        narrow_crawl(),
     ]
+}
+
+/// A crawl in which only politeness limits how many pages are asked for at the same time.
+fn narrow_crawl() -> Point {
+    let spec = SiteSpec {
+        seed: 1,
+        pages: 150,
+        hosts: 2,
+        median_latency: Duration::from_millis(2),
+        sigma: 0.5,
+        error_permille: 0,
+    };
+    let crawl = Crawl { upstream: ([127, 0, 0, 1], 0).into(), hosts: 2, per_host: 2 };
+    let job = Job { seed: 1, body: Body::Crawl(crawl) };
+    let plan = Plan { job, shape: Shape::Graph, overlap: 16, task_timeout_ms: None };
+    Point { site: Some(Site::new(spec).unwrap()), ..point_of(plan) }
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod handle;
 mod map;
 mod completed;
 mod spawn;
+mod queue;
+mod lock;
 mod error;
 
 mod core;
@@ -23,13 +25,17 @@ mod control;
 mod codec;
 mod scope;
 mod segment;
+mod ring;
+mod robust;
 mod image;
 mod clock;
 
 pub use completed::{AsCompleted, as_completed};
 pub use error::{GetError, JoinError, NotInitialised, PutError, Side};
 pub use handle::JoinHandle;
+pub use lock::{Guard, Lock, Shared};
 pub use map::{Map, MapUnordered};
 pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_WORKERS, Pool, Stats, Unrun};
+pub use queue::Queue;
 pub use spawn::spawn;
 pub use worker::{MAX_DEPTH, init};

@@ -337,7 +337,16 @@ impl Seat {
     /// Kills the worker if it is executing the call at `place`.
     pub(super) fn doom(&mut self, place: Place, doom: Doom) -> bool {
         let Some(process) = &self.process else { return false };
+        if self.one_shot && self.own.is_some() {
+            // It is starting, and nothing but this call depends on it.
+            process.kill();
+            return true;
+        }
         let Some(entry) = &mut self.slots[usize::from(place.slot)] else { return false };
+        if self.one_shot && process.board.look(place.slot, place.sequence) == Claim::Queued {
+            process.kill();
+            return true;
+        }
         let doomed = entry.sequence == place.sequence
             && entry.call.is_some()
             && process.board.doom(place.slot, place.sequence);

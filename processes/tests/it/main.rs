@@ -1,3 +1,25 @@
 //! Integration tests, one module for each theme; the three models share the modules' names.
+//!
+//! Tests that count processes or descriptors run inside of a spawned process, where nothing else
+//! is going on.
 
+#![expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
+
+mod drop;
+mod examples;
+mod faults;
+mod handle;
+mod leaks;
+mod lock;
+mod map;
+mod nested;
+mod panic;
+mod payload;
+mod queue;
+mod send_sync;
+mod shutdown;
 mod smoke;
+mod spawn;
+mod stress;
+mod support;
+mod wakeup;

@@ -5,30 +5,30 @@ compile_error!(
     "processes needs Linux: it stands on process descriptors, memfds and robust futexes"
 );
 
-mod pool;
-mod handle;
-mod map;
 mod completed;
-mod spawn;
-mod queue;
-mod lock;
 mod error;
+mod handle;
+mod lock;
+mod map;
+mod pool;
+mod queue;
+mod spawn;
 
 mod core;
 mod worker;
 
-mod ticket;
-mod call;
-mod frame;
 mod board;
-mod control;
+mod call;
+mod clock;
 mod codec;
-mod scope;
-mod segment;
+mod control;
+mod frame;
+mod image;
 mod ring;
 mod robust;
-mod image;
-mod clock;
+mod scope;
+mod segment;
+mod ticket;
 
 pub use completed::{AsCompleted, as_completed};
 pub use error::{GetError, JoinError, NotInitialised, PutError, Side};

@@ -238,9 +238,7 @@ impl<'de, T> Deserialize<'de> for Lock<T> {
 
 impl<T> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock")
-            .field("type", &std::any::type_name::<T>())
-            .finish_non_exhaustive()
+        f.debug_struct("Lock").field("type", &std::any::type_name::<T>()).finish_non_exhaustive()
     }
 }
 

@@ -213,7 +213,11 @@ impl Pool {
     }
 
     /// As [`map`](Self::map), but the results come as they are finished.
-    pub fn map_unordered<I, R>(&self, f: fn(I::Item) -> R, xs: I) -> MapUnordered<'_, I::IntoIter, R>
+    pub fn map_unordered<I, R>(
+        &self,
+        f: fn(I::Item) -> R,
+        xs: I,
+    ) -> MapUnordered<'_, I::IntoIter, R>
     where
         I: IntoIterator,
         I::Item: Serialize + DeserializeOwned + 'static,

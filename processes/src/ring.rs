@@ -176,11 +176,8 @@ impl Ring {
         let held = self.lock();
         let (put, got) = (self.load(PUT), self.load(GOT));
         if put == got {
-            let refusal = if self.is_shut_down() {
-                Refusal::ShutDown
-            } else {
-                self.wait(Direction::Message)
-            };
+            let refusal =
+                if self.is_shut_down() { Refusal::ShutDown } else { self.wait(Direction::Message) };
             return Err(refusal);
         }
         let (start, end) = self.entry(got);
@@ -200,12 +197,7 @@ impl Ring {
     }
 
     /// Sleeps until `direction` has moved on from `epoch`, or the deadline. False: it is over.
-    pub(crate) fn sleep(
-        &self,
-        direction: Direction,
-        epoch: u32,
-        deadline_ns: Option<u64>,
-    ) -> bool {
+    pub(crate) fn sleep(&self, direction: Direction, epoch: u32, deadline_ns: Option<u64>) -> bool {
         let timeout = match deadline_ns.map(clock::left) {
             None => None,
             Some(None) => return false,

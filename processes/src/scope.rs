@@ -161,8 +161,7 @@ impl Arrivals {
 
     /// The parent holds no handle any more; those that user code stored here keep the memory.
     pub(crate) fn forget(&self, id: SegmentId) {
-        let gone =
-            self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.remove(&id);
+        let gone = self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.remove(&id);
         drop(gone);
     }
 

@@ -87,13 +87,7 @@ impl Core {
     }
 
     /// Sends up to `count` calls from the front of the queue, in as few frames as they need.
-    fn send_queued(
-        &self,
-        state: &mut State,
-        index: usize,
-        count: usize,
-        settled: &mut Settled,
-    ) {
+    fn send_queued(&self, state: &mut State, index: usize, count: usize, settled: &mut Settled) {
         let mut frame = Vec::new();
         let mut left = count.min(state.seats[index].room());
         while left > 0

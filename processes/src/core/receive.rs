@@ -8,9 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ipc_channel::ipc::{
-    self, IpcReceiverSet, IpcSelectionResult, IpcSender, OpaqueIpcReceiver,
-};
+use ipc_channel::ipc::{self, IpcReceiverSet, IpcSelectionResult, IpcSender, OpaqueIpcReceiver};
 
 use crate::codec;
 use crate::control::{Control, Up};

@@ -383,10 +383,8 @@ impl State {
                 }
             }
         }
-        let empty = self
-            .seats
-            .iter()
-            .all(|seat| seat.process.is_none() && seat.start_at_ns.is_none());
+        let empty =
+            self.seats.iter().all(|seat| seat.process.is_none() && seat.start_at_ns.is_none());
         due.ended = drained && empty;
     }
 }

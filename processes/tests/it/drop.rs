@@ -17,7 +17,9 @@ fn dropping_the_pool_runs_what_was_queued() {
     let queue = Queue::<u32>::bounded(200).unwrap();
     let pool = Pool::new(2).unwrap();
     for x in 0..100 {
-        drop(pool.submit(|(queue, x): (Queue<u32>, u32)| queue.put(x).unwrap(), (queue.clone(), x)));
+        drop(
+            pool.submit(|(queue, x): (Queue<u32>, u32)| queue.put(x).unwrap(), (queue.clone(), x)),
+        );
     }
     drop(pool);
     assert_eq!(queue.len(), 100);

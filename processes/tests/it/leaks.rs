@@ -52,8 +52,7 @@ fn a_worker_forgets_what_the_parent_has_dropped() {
         queue.put(1).unwrap();
         std::fs::read_dir("/proc/self/fd").unwrap().count()
     };
-    let counts: Vec<_> = (0..50)
-        .map(|_| pool.submit(use_it, Queue::bounded(1).unwrap()).join().unwrap())
-        .collect();
+    let counts: Vec<_> =
+        (0..50).map(|_| pool.submit(use_it, Queue::bounded(1).unwrap()).join().unwrap()).collect();
     assert!(counts[49] <= counts[5] + 4, "{counts:?}");
 }

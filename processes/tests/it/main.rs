@@ -3,6 +3,7 @@
 //! Tests that count processes or descriptors run inside of a spawned process, where nothing else
 //! is going on.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, though clippy sees only their modules")]
 #![expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
 
 mod drop;

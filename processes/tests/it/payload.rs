@@ -29,8 +29,9 @@ fn sixteen_mebibytes_both_ways() {
 #[test]
 fn many_frames_that_fill_the_credit() {
     let pool = Pool::new(2).unwrap();
-    let handles: Vec<_> =
-        (0..200_u32).map(|n| pool.submit(|text: String| text.len(), "x".repeat(60_000 + n as usize))).collect();
+    let handles: Vec<_> = (0..200_u32)
+        .map(|n| pool.submit(|text: String| text.len(), "x".repeat(60_000 + n as usize)))
+        .collect();
     for (n, handle) in (0..).zip(handles) {
         assert_eq!(handle.join().unwrap(), 60_000 + n);
     }

@@ -106,8 +106,8 @@ fn it_survives_processes_that_are_killed_inside_of_it() {
     };
     let entered = Queue::bounded(8).unwrap();
     for _ in 0..20 {
-        let victims = [0, 1]
-            .map(|_| processes::spawn(hammer, (queue.clone(), entered.clone())).unwrap());
+        let victims =
+            [0, 1].map(|_| processes::spawn(hammer, (queue.clone(), entered.clone())).unwrap());
         for _ in 0..2 {
             soon(&entered);
         }
@@ -130,7 +130,8 @@ fn it_survives_processes_that_are_killed_inside_of_it() {
 fn a_killed_sleeper_does_not_swallow_a_wake_up() {
     let pool = Pool::new(2).unwrap();
     let queue = Queue::<u32>::bounded(4).unwrap();
-    let waiters = [0, 1].map(|_| pool.submit(|queue: Queue<u32>| queue.get().unwrap(), queue.clone()));
+    let waiters =
+        [0, 1].map(|_| pool.submit(|queue: Queue<u32>| queue.get().unwrap(), queue.clone()));
     wait_until("both wait", || pool.stats().running == 2);
     kill(waiters[0].pid().unwrap());
     let [dead, alive] = waiters;

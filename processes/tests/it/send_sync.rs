@@ -1,6 +1,8 @@
 //! Which types may cross threads.
 
-use processes::{AsCompleted, Builder, GetError, JoinError, JoinHandle, Lock, Pool, PutError, Queue};
+use processes::{
+    AsCompleted, Builder, GetError, JoinError, JoinHandle, Lock, Pool, PutError, Queue,
+};
 
 fn send<T: Send>() {}
 fn sync<T: Sync>() {}

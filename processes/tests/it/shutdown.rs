@@ -30,10 +30,8 @@ fn shutdown_now_cancels_the_queue_and_lets_the_running_call_end() {
     let unrun = pool.shutdown_now();
     assert_eq!(running.join().unwrap(), 6);
     let results: Vec<_> = waiting.into_iter().map(processes::JoinHandle::join).collect();
-    let cancelled = results
-        .iter()
-        .filter(|result| matches!(result, Err(JoinError::Cancelled)))
-        .count();
+    let cancelled =
+        results.iter().filter(|result| matches!(result, Err(JoinError::Cancelled))).count();
     assert_eq!(cancelled, unrun.count());
     assert!(results.iter().all(|result| matches!(result, Ok(_) | Err(JoinError::Cancelled))));
 }

@@ -36,9 +36,9 @@ pub(crate) fn soon(queue: &Queue<u32>) -> u32 {
 /// The processes whose parent is this one, zombies included.
 pub(crate) fn children() -> Vec<u32> {
     let me = std::process::id();
-    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
-    });
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|&pid| parent_of(pid) == Some(me)).collect()
 }
 

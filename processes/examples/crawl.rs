@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         waiting.extend(links.into_iter().filter(|link| seen.insert(link.clone())));
         pages.insert(path, digest);
     }
-    let lines = pages.iter().map(|(path, digest)| format!("{path}\0{digest}\n"));
-    println!("{} pages, {}", pages.len(), digest(lines.collect::<Vec<_>>().concat().as_bytes()));
+    let lines: Vec<_> = pages.iter().map(|(path, hash)| format!("{path}\0{hash}\n")).collect();
+    println!("{} pages, {}", pages.len(), digest(lines.concat().as_bytes()));
     Ok(())
 }
 
@@ -56,6 +56,5 @@ fn get(host: &str, path: &str) -> Result<(u16, Vec<u8>), Error> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

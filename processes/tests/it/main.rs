@@ -4,7 +4,6 @@
 //! is going on.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, though clippy sees only their modules")]
-#![expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
 
 mod drop;
 mod examples;

@@ -140,13 +140,16 @@ fn a_killed_sleeper_does_not_swallow_a_wake_up() {
     assert_eq!(alive.join_timeout(BOUND).unwrap().unwrap(), 5);
 }
 
+/// Handles inside of tuples inside of options inside of an array.
+type Deep = [Option<(u8, Queue<u8>)>; 3];
+
 #[test]
 fn handles_travel_deep_inside_of_an_argument_and_nowhere_else() {
     let pool = Pool::new(1).unwrap();
     let queue = Queue::<u8>::bounded(2).unwrap();
-    let deep: fn(Option<Vec<(u8, Queue<u8>)>>) -> usize =
+    let deep: fn(Deep) -> usize =
         |all| all.into_iter().flatten().map(|(x, queue)| queue.put(x).unwrap()).count();
-    let argument = Some(vec![(1, queue.clone()), (2, queue.clone())]);
+    let argument = [Some((1, queue.clone())), None, Some((2, queue.clone()))];
     assert_eq!(pool.submit(deep, argument).join().unwrap(), 2);
     assert_eq!((queue.get().unwrap(), queue.get().unwrap()), (1, 2));
     // Back to where it came from is possible; a handle made in the worker is not.

@@ -22,8 +22,10 @@
 //! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
 //! never runs again.
 
+mod alarm;
 mod dispatch;
 mod launch;
+mod process;
 mod receive;
 mod seat;
 mod supervise;
@@ -39,9 +41,10 @@ use crate::clock;
 use crate::error::JoinError;
 use crate::ticket::{Outcome, Ticket};
 
+use alarm::Alarm;
+use process::Doom;
 use receive::Inbox;
-use seat::{Doom, Seat};
-use supervise::Alarm;
+use seat::Seat;
 
 /// What a pool was built with.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ const FIRST_BITS: u32 = 6;
 /// How many chunks there are at most.
 pub(crate) const CHUNKS: usize = 18;
 /// How many elements all chunks hold together.
-pub(crate) const CAPACITY: u32 = (1 << (FIRST_BITS + CHUNKS as u32)) - (1 << FIRST_BITS);
+pub(crate) const CAPACITY: u32 = (64 << CHUNKS) - 64;
 
 /// The chunk of element `index` and its place in the chunk.
 pub(crate) fn locate(index: u32) -> (usize, usize) {

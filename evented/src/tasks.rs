@@ -128,7 +128,6 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn new(mailbox: &'static Mailbox) -> Self {
-        const EMPTY: Queue = Queue { head: Cell::new(NONE), tail: Cell::new(NONE) };
         let tasks = Self {
             slots: Chunks::new(),
             mailbox,
@@ -136,7 +135,7 @@ impl Tasks {
             free: Cell::new(NONE),
             occupied: Cell::new(0),
             next_serial: Cell::new(0),
-            queues: [EMPTY; RANKS],
+            queues: [const { Queue { head: Cell::new(NONE), tail: Cell::new(NONE) } }; RANKS],
             ready: Cell::new(0),
         };
         let root = tasks.insert(Class::NORMAL);
@@ -272,6 +271,13 @@ impl Tasks {
             self.ready.set(ready & !(1 << rank));
         }
         Some(index)
+    }
+
+    /// Empties the queues of a reactor that will not run again; frees done tasks that waited there.
+    pub(crate) fn sweep(&self) {
+        while let Some(index) = self.pop() {
+            self.free_if_done(index);
+        }
     }
 
     /// Whether a task is ready.

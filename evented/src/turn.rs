@@ -7,7 +7,7 @@
 //! - after [`POLLS_PER_TURN`] polls, or [`SLICE`] of time: tasks that wake themselves cannot starve
 //!   descriptors and timers;
 //! - after a poll of a lower class while a task of a higher class waits for a descriptor, as soon as
-//!   the configured latency has passed since the last look.
+//!   the configured latency has passed since the last look; for a timer, as soon as one is due.
 //!
 //! Timers that are started while timers fire are looked at in the next turn, so `call_later(0)` in a
 //! loop does not starve anything either.
@@ -114,10 +114,12 @@ impl Engine {
 
     /// Whether it is time to look outside, after a poll of `class`.
     fn is_turn_over(&self, class: Class, pace: &mut Pace) -> bool {
-        if self.sources.borrow().armed_above(class.index()) {
+        let urgent_io = self.sources.borrow().armed_above(class.index());
+        let timers = self.timers.borrow();
+        if urgent_io || timers.armed_above(class.index()) {
             let now = self.now();
-            return now - pace.looked >= self.latency
-                || self.timers.borrow().next().is_some_and(|deadline| deadline <= now);
+            return now - pace.looked >= if urgent_io { self.latency } else { SLICE }
+                || timers.next().is_some_and(|deadline| deadline <= now);
         }
         pace.left -= 1;
         if pace.left > 0 {

@@ -69,8 +69,10 @@ impl Entry {
         let Some(middle) = median(&values) else {
             return Self::not_measured();
         };
-        let mut notes = notes_on(&cell.support);
+        // The time carries the footnotes; other numbers of the same run need not repeat them.
+        let mut notes = Vec::new();
         if shown == Shown::Wall {
+            notes.extend(notes_on(&cell.support));
             notes.extend(heaps(&values));
         }
         let text = match shown {

@@ -8,7 +8,7 @@ use crate::{
     cli::CompareArgs,
     compare::{
         record::{Finish, Phase, Run},
-        report::{Outputs, samples},
+        report::{Outputs, markdown, samples},
     },
     exit::Exit,
 };
@@ -105,7 +105,9 @@ fn splicing_keeps_the_rest_and_can_be_repeated() {
     assert_eq!(fs::read_to_string(&path).unwrap(), once);
     run.finish = Finish::Interrupted;
     outputs.write(&run).1.unwrap();
-    assert!(fs::read_to_string(&path).unwrap().contains("\n**INTERRUPTED: these are partial"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), once, "partial results are not spliced");
+    assert_eq!(outputs.not_spliced(&run), Some(&*path));
+    assert!(markdown::whole(&run).contains("\n**INTERRUPTED: these are partial"));
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub(super) fn classic() -> Run {
     for (grain_us, seq, threads) in [(1, 20.0, 80.0), (10, 60.0, 50.0), (1_000, 60.0, 31.0)] {
         for (lane, ms) in [("seq", seq), ("threads", threads), ("processes", 500.0)] {
             let mut cell = cell("cpu.fine", &format!("grain={grain_us}us"), lane, ms);
-            cell.grain_ns = Some(grain_us * 1_000);
+            (cell.grain_ns, cell.tasks) = (Some(grain_us * 1_000), Some(60_000 / grain_us));
             run.cells.push(cell);
         }
     }

@@ -129,6 +129,8 @@ fn memory_is_shown_for_each_wait() {
             .any(|line| line.trim_start().starts_with(lane) && line.trim_end().ends_with(value))
     };
     assert!(row("evented", " 1.00 kB") && row("threads", " 60.0 kB"), "{text}");
+    assert!(row("seq", " none seen"), "one point has no slope: {text}");
+    assert_eq!(text.matches("per wait").count(), 1, "only where waits overlap: {text}");
 }
 
 #[test]

@@ -47,13 +47,15 @@ fn faster_slower_tie_and_cannot_tell_have_their_words() {
     let slower = report_with([2.0; 6]);
     assert!(slower.contains(&claim("holds")), "{slower}");
     assert!(
-        slower.contains("records use threads: 1.90x as fast as seq [1.90, 1.90]; 1.21x as fast")
+        slower.contains(
+            "returns=records use threads: 1.90x as fast as seq [1.90, 1.90]; 1.21x as fast"
+        )
     );
     assert!(slower.contains("2.00x as fast as processes [2.00, 2.00]"), "{slower}");
 
     let faster = report_with([0.5; 6]);
     assert!(faster.contains(&claim("does not hold")), "{faster}");
-    assert!(faster.contains("records use processes: "), "{faster}");
+    assert!(faster.contains("returns=records use processes: "), "{faster}");
 
     let tie = report_with([1.01; 6]);
     assert!(tie.contains(&claim("does not hold")), "{tie}");

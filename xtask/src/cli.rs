@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::workload;
 
-use crate::{compare, error::Result, exit::Exit};
+use crate::{ci, compare, error::Result, exit::Exit, tidy, verify};
 
 /// Threads, processes or an event loop? Measure your job.
 #[derive(Debug, Parser)]
@@ -24,6 +24,12 @@ pub struct Cli {
 enum Command {
     /// Run the same verified work under each model and say which to use for what.
     Compare(CompareArgs),
+    /// Check everything that must hold before a change is merged.
+    Ci(ci::CiArgs),
+    /// Check the rules of the house.
+    Tidy,
+    /// Run the checks of the models that take long.
+    Verify(verify::VerifyArgs),
 }
 
 /// What `compare` takes.
@@ -128,6 +134,9 @@ impl Cli {
     pub fn run(self) -> Result<Exit> {
         match self.command {
             Command::Compare(args) => compare::compare(&args),
+            Command::Ci(args) => ci::ci(&args),
+            Command::Tidy => tidy::tidy(),
+            Command::Verify(args) => verify::verify(&args),
         }
     }
 }

@@ -135,7 +135,7 @@ impl FaultKind {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Panic, Self::Abort, Self::Segfault, Self::Exit, Self::Hang];
 
-    /// Its name, as in a [`Point`](crate::Point)'s label.
+    /// Its name, as in a [`Point`](crate::workload::Point)'s label.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Panic => "panic",

@@ -9,9 +9,10 @@ const FIRST_BITS: u32 = 6;
 /// How many chunks there are at most.
 pub(crate) const CHUNKS: usize = 18;
 /// How many elements all chunks hold together.
-pub(crate) const CAPACITY: u32 = (1 << (FIRST_BITS + CHUNKS as u32)) - (1 << FIRST_BITS);
+pub(crate) const CAPACITY: u32 = (64 << CHUNKS) - 64;
 
 /// The chunk of element `index` and its place in the chunk.
+#[inline]
 pub(crate) fn locate(index: u32) -> (usize, usize) {
     let shifted = index + (1 << FIRST_BITS);
     let chunk = shifted.ilog2() - FIRST_BITS;
@@ -40,12 +41,19 @@ impl<T: Default> Chunks<T> {
     /// # Panics
     ///
     /// When `index` is not below [`CAPACITY`].
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> &T {
         let (chunk, place) = locate(index);
-        let chunk = self.chunks[chunk].get_or_init(|| {
-            std::iter::repeat_with(T::default).take(size_of_chunk(chunk)).collect()
-        });
-        &chunk[place]
+        match self.chunks[chunk].get() {
+            Some(elements) => &elements[place],
+            None => &self.add_chunk(chunk)[place],
+        }
+    }
+
+    #[cold]
+    fn add_chunk(&self, chunk: usize) -> &[T] {
+        self.chunks[chunk]
+            .get_or_init(|| std::iter::repeat_with(T::default).take(size_of_chunk(chunk)).collect())
     }
 }
 

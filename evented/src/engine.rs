@@ -22,7 +22,7 @@ use crate::remote::Drained;
 use crate::sources::{Direction, SourceId, Sources, Waiter};
 use crate::task::body::{Body, Job};
 use crate::task::{JoinError, Spawn};
-use crate::tasks::{State, Tasks};
+use crate::tasks::{Slot, State, Tasks};
 use crate::timers::{TimerId, Timers};
 use crate::waker;
 
@@ -49,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) events: RefCell<Vec<Ready>>,
     /// Longest gap between I/O checks while lower classes run and a higher one waits.
     pub(crate) latency: Duration,
+    /// Polls between two looks at the clock, see `turn::Pace`.
+    pub(crate) clock_gap: Cell<u32>,
     /// The class of the task that is being polled.
     pub(crate) running_class: Cell<Class>,
     /// Operations left to the task that is being polled.
@@ -93,6 +95,7 @@ impl Engine {
             drained: RefCell::default(),
             events: RefCell::default(),
             latency,
+            clock_gap: Cell::new(1),
             running_class: Cell::new(Class::NORMAL),
             operations_left: Cell::new(OPERATIONS_PER_POLL),
             is_running: Cell::new(false),
@@ -139,8 +142,7 @@ impl Engine {
     }
 
     /// Polls the task in slot `index`, which was popped from its queue.
-    pub(crate) fn poll_task(&self, index: u32) {
-        let slot = self.tasks.slot(index);
+    pub(crate) fn poll_task(&self, index: u32, slot: &Slot) {
         let state = slot.state();
         if !state.has(State::LIVE) {
             self.tasks.free_if_done(index);
@@ -153,7 +155,7 @@ impl Engine {
         let Some(mut body) = slot.body.take() else { return };
         self.begin_poll(slot.class());
         slot.set(State::RUNNING);
-        let waker = waker::of(self.tasks.name(index));
+        let waker = waker::of(self.tasks.name_of(index, slot));
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
         slot.clear(State::RUNNING);
         self.running_class.set(Class::NORMAL);

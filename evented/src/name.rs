@@ -53,11 +53,16 @@ impl Name {
     }
 
     pub(crate) fn generation(self) -> u32 {
-        (self.0 >> SLOT_BITS) as u32 & GENERATION_MASK
+        self.field(SLOT_BITS, GENERATION_BITS)
     }
 
     pub(crate) fn slot(self) -> u32 {
-        self.0 as u32 & ((1 << SLOT_BITS) - 1)
+        self.field(0, SLOT_BITS)
+    }
+
+    /// The field of `width` bits, at most 28, whose lowest bit is `shift`.
+    fn field(self, shift: u32, width: u32) -> u32 {
+        u32::try_from((self.0 >> shift) & ((1 << width) - 1)).expect("masked to less than 32 bits")
     }
 }
 

@@ -198,6 +198,7 @@ impl Drop for Reactor {
         engine.drop_contained(timers);
         engine.drop_contained(sources);
         engine.threads.shut_down();
+        engine.tasks.sweep();
         drop(engine.driver.take());
     }
 }

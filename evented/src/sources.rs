@@ -202,7 +202,7 @@ impl Sources {
     pub(crate) fn event(&mut self, event: Ready, woken: &mut Vec<Waiter>) {
         let Some(slot) = SourceId::slot_of(event.token) else { return };
         let Some((generation, Some(source))) = self.entries.get_mut(slot) else { return };
-        if (SourceId { slot: slot as u32, generation: *generation }).token() != event.token {
+        if token(slot, *generation) != event.token {
             return;
         }
         let before = woken.len();
@@ -254,12 +254,16 @@ impl Source {
 }
 
 impl SourceId {
-    /// Slot in the low 31 bits, generation in the next 31: never one of the driver's own tokens.
     fn token(self) -> usize {
-        (self.slot as usize) | ((self.generation as usize & 0x7FFF_FFFF) << 31)
+        token(self.slot as usize, self.generation)
     }
 
     fn slot_of(token: usize) -> Option<usize> {
         (token >> 62 == 0).then_some(token & 0x7FFF_FFFF)
     }
+}
+
+/// Slot in the low 31 bits, generation in the next 31: never one of the driver's own tokens.
+fn token(slot: usize, generation: u32) -> usize {
+    slot | ((generation as usize & 0x7FFF_FFFF) << 31)
 }

@@ -128,7 +128,6 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn new(mailbox: &'static Mailbox) -> Self {
-        const EMPTY: Queue = Queue { head: Cell::new(NONE), tail: Cell::new(NONE) };
         let tasks = Self {
             slots: Chunks::new(),
             mailbox,
@@ -136,7 +135,7 @@ impl Tasks {
             free: Cell::new(NONE),
             occupied: Cell::new(0),
             next_serial: Cell::new(0),
-            queues: [EMPTY; RANKS],
+            queues: [const { Queue { head: Cell::new(NONE), tail: Cell::new(NONE) } }; RANKS],
             ready: Cell::new(0),
         };
         let root = tasks.insert(Class::NORMAL);
@@ -144,13 +143,19 @@ impl Tasks {
         tasks
     }
 
+    #[inline]
     pub(crate) fn slot(&self, index: u32) -> &Slot {
         self.slots.get(index)
     }
 
     /// The current name of the task in slot `index`.
     pub(crate) fn name(&self, index: u32) -> Name {
-        Name::new(self.mailbox.index(), self.slot(index).generation.get(), index)
+        self.name_of(index, self.slot(index))
+    }
+
+    /// As [`name`](Self::name), with the slot at hand.
+    pub(crate) fn name_of(&self, index: u32, slot: &Slot) -> Name {
+        Name::new(self.mailbox.index(), slot.generation.get(), index)
     }
 
     /// How many tasks have not been freed, without the root.
@@ -221,10 +226,13 @@ impl Tasks {
     /// Wakes the task with this name, which is one of this reactor's. Void if it is stale.
     pub(crate) fn wake(&self, name: Name) {
         let index = name.slot();
-        if index >= self.used.get() || self.slot(index).generation.get() != name.generation() {
+        if index >= self.used.get() {
             return;
         }
-        self.enqueue(index);
+        let slot = self.slot(index);
+        if slot.generation.get() == name.generation() {
+            self.enqueue_slot(index, slot);
+        }
     }
 
     /// Takes a name out of the inbox: clears its notified bit, then wakes.
@@ -236,7 +244,10 @@ impl Tasks {
 
     /// Puts a live task into the queue of its class, unless it is there.
     pub(crate) fn enqueue(&self, index: u32) {
-        let slot = self.slot(index);
+        self.enqueue_slot(index, self.slot(index));
+    }
+
+    fn enqueue_slot(&self, index: u32, slot: &Slot) {
         let state = slot.state();
         if !state.has(State::LIVE) || state.has(State::QUEUED) {
             return;
@@ -255,7 +266,7 @@ impl Tasks {
     }
 
     /// Takes the next task to run: the oldest one of the highest rank.
-    pub(crate) fn pop(&self) -> Option<u32> {
+    pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {
         let ready = self.ready.get();
         if ready == 0 {
             return None;
@@ -271,7 +282,14 @@ impl Tasks {
             queue.tail.set(NONE);
             self.ready.set(ready & !(1 << rank));
         }
-        Some(index)
+        Some((index, slot))
+    }
+
+    /// Empties the queues of a reactor that will not run again; frees done tasks that waited there.
+    pub(crate) fn sweep(&self) {
+        while let Some((index, _)) = self.pop() {
+            self.free_if_done(index);
+        }
     }
 
     /// Whether a task is ready.

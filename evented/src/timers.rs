@@ -7,7 +7,7 @@
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::class::Class;
+use crate::class::{Class, RANKS};
 
 /// Children per node: shallower than a binary heap, and the four keys share cache lines.
 const ARITY: usize = 4;
@@ -48,12 +48,19 @@ pub(crate) struct Timers {
     free: Vec<u32>,
     /// The next serial number.
     next_serial: u64,
+    /// How many timers wait per rank; tells whether somebody more urgent may become ready.
+    armed: [usize; RANKS],
 }
 
 impl Timers {
     /// How many timers wait.
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
+    }
+
+    /// Whether a task of a rank above `rank` waits for a timer.
+    pub(crate) fn armed_above(&self, rank: usize) -> bool {
+        self.armed[..rank].iter().any(|&waiters| waiters > 0)
     }
 
     /// The nearest deadline.
@@ -64,6 +71,7 @@ impl Timers {
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker, class: Class) -> TimerId {
         let serial = self.next_serial;
         self.next_serial += 1;
+        self.armed[class.index()] += 1;
         let position = self.heap.len();
         let entry = Entry { generation: serial, position, waiter: Some((waker, class)) };
         let slot = if let Some(slot) = self.free.pop() {
@@ -104,6 +112,7 @@ impl Timers {
     pub(crate) fn clear(&mut self) -> Vec<Waker> {
         self.heap.clear();
         self.free.clear();
+        self.armed = [0; RANKS];
         self.entries.drain(..).filter_map(|entry| Some(entry.waiter?.0)).collect()
     }
 
@@ -115,7 +124,11 @@ impl Timers {
             self.sift_down(position);
         }
         self.free.push(slot);
-        self.entries[slot as usize].waiter.take()
+        let waiter = self.entries[slot as usize].waiter.take();
+        if let Some((_, class)) = &waiter {
+            self.armed[class.index()] -= 1;
+        }
+        waiter
     }
 
     fn sift_up(&mut self, mut position: usize) {

@@ -7,7 +7,7 @@
 //! - after [`POLLS_PER_TURN`] polls, or [`SLICE`] of time: tasks that wake themselves cannot starve
 //!   descriptors and timers;
 //! - after a poll of a lower class while a task of a higher class waits for a descriptor, as soon as
-//!   the configured latency has passed since the last look.
+//!   the configured latency has passed since the last look; for a timer, as soon as one is due.
 //!
 //! Timers that are started while timers fire are looked at in the next turn, so `call_later(0)` in a
 //! loop does not starve anything either.
@@ -31,14 +31,12 @@ const SLICE: Duration = Duration::from_micros(200);
 const POLLS_PER_LOOK: u32 = 16;
 
 /// When to look at the clock. Reading it costs as much as a short poll, so while nobody urgent waits
-/// the looks get rarer, 1, 2, 4, 8 polls apart, until a look finds the slice used up.
+/// the looks get rarer, 1, 2, 4, 8 polls apart, until one finds the slice used up.
 struct Pace {
     /// When the last look at the outside ended.
     looked: Instant,
     /// Polls until the next look at the clock.
     left: u32,
-    /// Polls between the last look and the next.
-    gap: u32,
 }
 
 impl Engine {
@@ -90,20 +88,20 @@ impl Engine {
         cx: &mut Context<'_>,
         root: &mut dyn FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
-        let mut pace = Pace { looked, left: 1, gap: 1 };
+        let mut pace = Pace { looked, left: self.clock_gap.get() };
         for _ in 0..POLLS_PER_TURN {
             if self.mailbox().inbox().is_pending() {
                 self.drain_inbox();
             }
-            let index = self.tasks.pop()?;
-            let class = self.tasks.slot(index).class();
+            let (index, slot) = self.tasks.pop()?;
+            let class = slot.class();
             if index == ROOT {
                 self.begin_poll(class);
                 if let Poll::Ready(result) = root(cx) {
                     return Some(result);
                 }
             } else {
-                self.poll_task(index);
+                self.poll_task(index, slot);
             }
             if self.is_turn_over(class, &mut pace) {
                 break;
@@ -114,18 +112,22 @@ impl Engine {
 
     /// Whether it is time to look outside, after a poll of `class`.
     fn is_turn_over(&self, class: Class, pace: &mut Pace) -> bool {
-        if self.sources.borrow().armed_above(class.index()) {
+        let urgent_io = self.sources.borrow().armed_above(class.index());
+        let timers = self.timers.borrow();
+        if urgent_io || timers.armed_above(class.index()) {
             let now = self.now();
-            return now - pace.looked >= self.latency
-                || self.timers.borrow().next().is_some_and(|deadline| deadline <= now);
+            return now - pace.looked >= if urgent_io { self.latency } else { SLICE }
+                || timers.next().is_some_and(|deadline| deadline <= now);
         }
         pace.left -= 1;
         if pace.left > 0 {
             return false;
         }
-        pace.gap = (pace.gap * 2).min(POLLS_PER_LOOK);
-        pace.left = pace.gap;
-        self.now() - pace.looked >= SLICE
+        let is_over = self.now() - pace.looked >= SLICE;
+        let gap = if is_over { 1 } else { (self.clock_gap.get() * 2).min(POLLS_PER_LOOK) };
+        self.clock_gap.set(gap);
+        pace.left = gap;
+        is_over
     }
 
     /// Wakes and runs what other threads sent. Only what was there at entry: a call that sends

@@ -9,7 +9,8 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 use crate::name::Name;
 use crate::{current, mailbox};
 
-const _: () = assert!(usize::BITS == 64, "a name needs a 64-bit pointer to travel in a waker");
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a name needs a 64-bit pointer to travel in a waker");
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
 
@@ -33,8 +34,9 @@ pub(crate) fn wake_name(name: Name) {
 }
 
 fn data(name: Name) -> *const () {
-    // The assertion above makes the conversion lossless.
-    ptr::without_provenance(name.bits() as usize)
+    #[expect(clippy::cast_possible_truncation, reason = "the crate builds for 64 bits only")]
+    let address = name.bits() as usize;
+    ptr::without_provenance(address)
 }
 
 /// Only ever called through `VTABLE`, with a pointer made by `data`. It reads the pointer's value

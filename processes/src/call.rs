@@ -86,8 +86,7 @@ impl Call {
             })
         };
         let trampoline: Trampoline = trampoline::<A, R>;
-        let (function, trampoline) =
-            (offset(function as usize)?, offset(trampoline as usize)?);
+        let (function, trampoline) = (offset(function as usize)?, offset(trampoline as usize)?);
         let (bytes, handles) = scope::encoding_argument(|| codec::encode(argument));
         let bytes = bytes.map_err(refuse)?;
         if bytes.len() > max_payload {
@@ -129,11 +128,7 @@ impl Call {
 ///
 /// # Safety
 /// `function` must be the address of a `fn(A) -> R`.
-unsafe fn trampoline<A, R>(
-    function: usize,
-    argument: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), Fault>
+unsafe fn trampoline<A, R>(function: usize, argument: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>
 where
     A: DeserializeOwned,
     R: Serialize,

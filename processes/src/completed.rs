@@ -37,10 +37,7 @@ impl Bell {
                     if left.is_zero() {
                         return None;
                     }
-                    self.signal
-                        .wait_timeout(rung, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.signal.wait_timeout(rung, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }

@@ -5,31 +5,37 @@ compile_error!(
     "processes needs Linux: it stands on process descriptors, memfds and robust futexes"
 );
 
-mod pool;
-mod handle;
-mod map;
 mod completed;
-mod spawn;
 mod error;
+mod handle;
+mod lock;
+mod map;
+mod pool;
+mod queue;
+mod spawn;
 
 mod core;
 mod worker;
 
-mod ticket;
-mod call;
-mod frame;
 mod board;
-mod control;
+mod call;
+mod clock;
 mod codec;
+mod control;
+mod frame;
+mod image;
+mod ring;
+mod robust;
 mod scope;
 mod segment;
-mod image;
-mod clock;
+mod ticket;
 
 pub use completed::{AsCompleted, as_completed};
 pub use error::{GetError, JoinError, NotInitialised, PutError, Side};
 pub use handle::JoinHandle;
+pub use lock::{Guard, Lock, Shared};
 pub use map::{Map, MapUnordered};
 pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_WORKERS, Pool, Stats, Unrun};
+pub use queue::Queue;
 pub use spawn::spawn;
 pub use worker::{MAX_DEPTH, init};

@@ -166,7 +166,7 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.send(f, &x, self.core.config().call_timeout)
+        self.send(f, x, self.core.config().call_timeout)
     }
 
     /// As [`submit`](Self::submit), with a time limit for this call, counted from the moment a
@@ -176,16 +176,19 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.send(f, &x, Some(limit))
+        self.send(f, x, Some(limit))
     }
 
     /// Encodes a call and hands it to the core.
-    fn send<A, R>(&self, f: fn(A) -> R, x: &A, limit: Option<Duration>) -> JoinHandle<R>
+    fn send<A, R>(&self, f: fn(A) -> R, x: A, limit: Option<Duration>) -> JoinHandle<R>
     where
         A: Serialize + DeserializeOwned,
         R: Serialize,
     {
-        match Call::new(f, x, self.core.config().max_payload, limit) {
+        let call = Call::new(f, &x, self.core.config().max_payload, limit);
+        // Its bytes travel; the value itself ends here, before anything is locked or sent.
+        drop(x);
+        match call {
             Ok(call) => {
                 let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&self.core));
                 self.core.submit(call);
@@ -210,7 +213,11 @@ impl Pool {
     }
 
     /// As [`map`](Self::map), but the results come as they are finished.
-    pub fn map_unordered<I, R>(&self, f: fn(I::Item) -> R, xs: I) -> MapUnordered<'_, I::IntoIter, R>
+    pub fn map_unordered<I, R>(
+        &self,
+        f: fn(I::Item) -> R,
+        xs: I,
+    ) -> MapUnordered<'_, I::IntoIter, R>
     where
         I: IntoIterator,
         I::Item: Serialize + DeserializeOwned + 'static,

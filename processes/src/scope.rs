@@ -33,22 +33,26 @@ thread_local! {
     static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
 }
 
+/// Puts the outer scope back when dropped, also while unwinding.
+struct Restore {
+    /// The scope that was in force before.
+    outer: Option<Scope>,
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        let outer = self.outer.take();
+        SCOPE.with(|current| *current.borrow_mut() = outer);
+    }
+}
+
 /// Runs `f` with `scope` in force; gives back the scope as `f` left it.
 fn with<T>(scope: Scope, f: impl FnOnce() -> T) -> (T, Option<Scope>) {
-    /// Puts the outer scope back, also when `f` unwinds.
-    struct Restore(Option<Option<Scope>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            if let Some(outer) = self.0.take() {
-                SCOPE.with(|current| *current.borrow_mut() = outer);
-            }
-        }
-    }
     let outer = SCOPE.with(|current| current.borrow_mut().replace(scope));
-    let mut restore = Restore(Some(outer));
+    let restore = Restore { outer };
     let value = f();
-    let outer = restore.0.take().expect("taken only here and in drop");
-    let inner = SCOPE.with(|current| std::mem::replace(&mut *current.borrow_mut(), outer));
+    let inner = SCOPE.with(|current| current.borrow_mut().take());
+    drop(restore);
     (value, inner)
 }
 
@@ -157,8 +161,7 @@ impl Arrivals {
 
     /// The parent holds no handle any more; those that user code stored here keep the memory.
     pub(crate) fn forget(&self, id: SegmentId) {
-        let gone =
-            self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.remove(&id);
+        let gone = self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.remove(&id);
         drop(gone);
     }
 

@@ -77,13 +77,10 @@ impl Segment {
     fn map(id: SegmentId, fd: OwnedFd, len: usize) -> io::Result<Arc<Self>> {
         let flags = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses a free address range, so nothing that exists is replaced.
-        let base =
-            unsafe { mmap(std::ptr::null_mut(), len, flags, MapFlags::SHARED, &fd, 0) }?;
+        let base = unsafe { mmap(std::ptr::null_mut(), len, flags, MapFlags::SHARED, &fd, 0) }?;
         let base = NonNull::new(base.cast()).expect("mmap does not map the null page");
         let segment = Arc::new(Self { id, fd, base, len });
-        LIVE.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, Arc::downgrade(&segment));
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&segment));
         Ok(segment)
     }
 
@@ -193,9 +190,8 @@ impl Sealed {
     pub(crate) fn map(fd: &OwnedFd) -> io::Result<Self> {
         let len = sealed_len(fd.as_fd(), SealFlags::SHRINK | SealFlags::WRITE)?;
         // SAFETY: the kernel chooses a free address range, so nothing that exists is replaced.
-        let base = unsafe {
-            mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, fd, 0)
-        }?;
+        let base =
+            unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, fd, 0) }?;
         Ok(Self { base: NonNull::new(base.cast()).expect("mmap does not map null"), len })
     }
 }

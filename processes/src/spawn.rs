@@ -34,7 +34,9 @@ where
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     worker::may_start_workers()?;
-    let call = match Call::new(f, &x, DEFAULT_MAX_PAYLOAD, None) {
+    let call = Call::new(f, &x, DEFAULT_MAX_PAYLOAD, None);
+    drop(x);
+    let call = match call {
         Ok(call) => call,
         Err(error) => return Ok(JoinHandle::failed(error)),
     };

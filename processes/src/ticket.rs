@@ -82,6 +82,30 @@ pub(crate) struct Ticket {
     finished: Condvar,
 }
 
+/// Who waits for a call that was just settled.
+#[derive(Debug)]
+pub(crate) struct Waiters {
+    /// The task that polled the handle last.
+    waker: Option<Waker>,
+    /// An `AsCompleted` and the key it knows this call by.
+    bell: Option<(Arc<Bell>, u64)>,
+}
+
+impl Waiters {
+    /// Wakes everybody who waits for `ticket`.
+    pub(crate) fn wake(self, ticket: &Ticket) {
+        ticket.finished.notify_all();
+        if let Some((bell, key)) = self.bell {
+            bell.ring(key);
+        }
+        if let Some(waker) = self.waker {
+            // A waker is user code. Its panic must not take down the thread that resolves; the
+            // panic hook has already reported it.
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+        }
+    }
+}
+
 impl Ticket {
     /// A ticket for a call that is in the queue.
     pub(crate) fn new() -> Arc<Self> {
@@ -135,24 +159,22 @@ impl Ticket {
 
     /// Ends the call; the first outcome wins. Wakes everybody, so the core's lock must not be
     /// held.
-    pub(crate) fn resolve(&self, outcome: Outcome) -> bool {
+    pub(crate) fn resolve(&self, outcome: Outcome) {
+        if let Some(waiters) = self.settle(outcome) {
+            waiters.wake(self);
+        }
+    }
+
+    /// Ends the call without waking anybody: the waiters are woken by the caller once it has
+    /// released its locks. None when the call was finished before.
+    #[must_use = "somebody may be waiting"]
+    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waiters> {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Finished(_) | Phase::Taken) {
-            return false;
+            return None;
         }
         state.phase = Phase::Finished(outcome);
-        let (waker, bell) = (state.waker.take(), state.bell.take());
-        drop(state);
-        self.finished.notify_all();
-        if let Some((bell, key)) = bell {
-            bell.ring(key);
-        }
-        if let Some(waker) = waker {
-            // A waker is user code. Its panic must not take down the thread that resolves; the
-            // panic hook has already reported it.
-            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
-        }
-        true
+        Some(Waiters { waker: state.waker.take(), bell: state.bell.take() })
     }
 
     /// Rings `bell` with `key` when the call is finished, at once if it already is.

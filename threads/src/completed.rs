@@ -152,6 +152,11 @@ impl<R> AsCompleted<R> {
         self.next_before(Deadline::after(limit))
     }
 
+    /// Whether `next` would return at once.
+    pub(crate) fn has_finished(&self) -> bool {
+        !lock(&self.board.reports).finished.is_empty()
+    }
+
     /// Cancels the jobs that are still queued; they are returned as such.
     pub(crate) fn cancel_queued(&self) {
         for (_, handle) in self.pending.values() {
@@ -172,7 +177,7 @@ impl<R> AsCompleted<R> {
     /// On a worker of the jobs' pool: runs the oldest one that is still queued,
     /// unless another one is finished.
     fn help(&mut self) {
-        if !worker::is_current() || !lock(&self.board.reports).finished.is_empty() {
+        if !worker::is_current() || self.has_finished() {
             return;
         }
         for (&ticket, (_, handle)) in self.pending.range(self.tried..) {

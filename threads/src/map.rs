@@ -8,9 +8,10 @@ use std::fmt;
 use std::iter::{Fuse, FusedIterator};
 use std::sync::Arc;
 
-/// Jobs per worker that a map keeps ahead of what it has returned: one to run, one
-/// to follow at once, and some to even out jobs of different lengths.
-const AHEAD_PER_WORKER: usize = 4;
+/// Jobs per worker that a map keeps ahead of what it has returned: enough to even
+/// out jobs of different lengths, and to wake workers and caller rarely when jobs
+/// are short.
+const AHEAD_PER_WORKER: usize = 16;
 
 /// How many jobs a map over this pool keeps ahead by default.
 pub(crate) fn default_buffer(pool: &Pool) -> usize {
@@ -53,7 +54,10 @@ impl<'pool, F, I: Iterator, R> Map<'pool, F, I, R> {
     }
 
     /// How many jobs may be ahead of what was returned: queued, running, or done
-    /// and waiting for their turn. Default: four for each worker. Zero means one.
+    /// and waiting for their turn. Default: 16 for each worker. Zero means one.
+    ///
+    /// They are submitted when `next` would wait, or when half of them have been
+    /// returned, whichever comes first.
     pub fn buffer(mut self, jobs: usize) -> Self {
         self.buffer = jobs.max(1);
         self
@@ -70,11 +74,15 @@ where
     type Item = Result<R, JoinError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ahead.len() < self.buffer
-            && let Some(x) = self.xs.next()
-        {
-            let f = Arc::clone(&self.f);
-            self.ahead.push_back(self.pool.spawn(move || f(x)));
+        // Several at a time while there is something to return: fewer wake-ups.
+        let enough = self.ahead.len() > self.buffer / 2;
+        if !(enough && self.ahead.front().is_some_and(JoinHandle::is_finished)) {
+            while self.ahead.len() < self.buffer
+                && let Some(x) = self.xs.next()
+            {
+                let f = Arc::clone(&self.f);
+                self.ahead.push_back(self.pool.spawn(move || f(x)));
+            }
         }
         self.ahead.pop_front().map(JoinHandle::join)
     }

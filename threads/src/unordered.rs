@@ -35,7 +35,10 @@ impl<'pool, F, I: Iterator, R> MapUnordered<'pool, F, I, R> {
     }
 
     /// How many jobs may be ahead of what was returned: queued, running, or done
-    /// and not yet asked for. Default: four for each worker. Zero means one.
+    /// and not yet asked for. Default: 16 for each worker. Zero means one.
+    ///
+    /// They are submitted when `next` would wait, or when half of them have been
+    /// returned, whichever comes first.
     pub fn buffer(mut self, jobs: usize) -> Self {
         self.buffer = jobs.max(1);
         self
@@ -52,11 +55,15 @@ where
     type Item = Result<R, JoinError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ahead.len() < self.buffer
-            && let Some(x) = self.xs.next()
-        {
-            let f = Arc::clone(&self.f);
-            self.ahead.push(0, self.pool.spawn(move || f(x)));
+        // Several at a time while there is something to return: fewer wake-ups.
+        let enough = self.ahead.len() > self.buffer / 2;
+        if !(enough && self.ahead.has_finished()) {
+            while self.ahead.len() < self.buffer
+                && let Some(x) = self.xs.next()
+            {
+                let f = Arc::clone(&self.f);
+                self.ahead.push(0, self.pool.spawn(move || f(x)));
+            }
         }
         self.ahead.next().map(|(_, result)| result)
     }

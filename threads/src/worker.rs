@@ -18,14 +18,6 @@ use std::sync::Arc;
 /// does not fall into step with batch sizes.
 const INJECTOR_TURN: u32 = 61;
 
-/// Empty looks at all sources before a worker sleeps. The pauses between them
-/// are some microseconds in all: less than a sleep and a wake-up cost.
-const EMPTY_LOOKS: u32 = 3;
-
-/// Pause instructions after the first empty look; each further one is twice as
-/// long.
-const FIRST_PAUSE: u32 = 64;
-
 thread_local! {
     /// The worker that the current thread is, if it is one.
     static CURRENT: OnceCell<Worker> = const { OnceCell::new() };
@@ -104,11 +96,15 @@ impl Worker {
 
     /// Looks everywhere, sleeps when there is nothing, and so on. `None` when the
     /// pool ends and nothing is left.
+    ///
+    /// No pause between an empty look and sleep: spinning takes the processor from
+    /// those who would publish something, and measured worse than sleeping wherever
+    /// workers and submitters share processors.
     fn search_or_sleep(&self) -> Option<JobRef> {
         let sleep = &self.shared.sleep;
         sleep.start_search();
         loop {
-            let job = self.look_patiently();
+            let job = self.look();
             // The phase is read after the look: the pool takes no jobs any more,
             // so what was not there then will not come.
             if job.is_some() || self.shared.phase() != Phase::Open {
@@ -124,19 +120,6 @@ impl Worker {
                 stay
             });
         }
-    }
-
-    /// Looks at every source a few times.
-    fn look_patiently(&self) -> Option<JobRef> {
-        for round in 0..EMPTY_LOOKS {
-            if let Some(job) = self.look() {
-                return Some(job);
-            }
-            for _ in 0..FIRST_PAUSE << round {
-                hint::spin_loop();
-            }
-        }
-        None
     }
 
     /// Looks at every source, and again if another thread was in the way.

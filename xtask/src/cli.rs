@@ -8,7 +8,15 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::workload;
 
-use crate::{ci, compare, error::Result, exit::Exit, tidy, verify};
+use crate::{
+    ci, compare,
+    doctor::{self, DoctorArgs},
+    error::Result,
+    exit::Exit,
+    explain::{self, ExplainArgs},
+    list::{self, ListArgs},
+    tidy, verify,
+};
 
 /// Threads, processes or an event loop? Measure your job.
 #[derive(Debug, Parser)]
@@ -23,7 +31,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the same verified work under each model and say which to use for what.
-    Compare(CompareArgs),
+    Compare(CompareCommand),
+    /// What there is to compare: workloads and lanes.
+    List(ListArgs),
+    /// What a workload asks, how large it is, and how its results are verified.
+    Explain(ExplainArgs),
+    /// Whether this machine is fit to measure on, and what to do about it.
+    Doctor(DoctorArgs),
     /// Check everything that must hold before a change is merged.
     Ci(ci::CiArgs),
     /// Check the rules of the house.
@@ -32,9 +46,31 @@ enum Command {
     Verify(verify::VerifyArgs),
 }
 
+/// `compare`, or what belongs to it.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+struct CompareCommand {
+    /// What belongs to it: the same as without `compare`.
+    #[command(subcommand)]
+    beside: Option<Beside>,
+    /// What to compare.
+    #[command(flatten)]
+    args: CompareArgs,
+}
+
+/// What belongs to `compare`.
+#[derive(Debug, Subcommand)]
+enum Beside {
+    /// What there is to compare: workloads and lanes.
+    List(ListArgs),
+    /// What a workload asks, how large it is, and how its results are verified.
+    Explain(ExplainArgs),
+    /// Whether this machine is fit to measure on, and what to do about it.
+    Doctor(DoctorArgs),
+}
+
 /// What `compare` takes.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXIT_CODES)]
 pub struct CompareArgs {
     /// Workloads, by name or part of it ("real.", "io.wait"); without any, those of the tier.
     #[arg(value_name = "FILTER")]
@@ -133,7 +169,19 @@ impl Cli {
     /// Whatever the command says went wrong.
     pub fn run(self) -> Result<Exit> {
         match self.command {
-            Command::Compare(args) => compare::compare(&args),
+            Command::Compare(CompareCommand { beside: None, args }) => compare::compare(&args),
+            Command::List(args)
+            | Command::Compare(CompareCommand { beside: Some(Beside::List(args)), .. }) => {
+                list::list(&args)
+            }
+            Command::Explain(args)
+            | Command::Compare(CompareCommand { beside: Some(Beside::Explain(args)), .. }) => {
+                explain::explain(&args)
+            }
+            Command::Doctor(args)
+            | Command::Compare(CompareCommand { beside: Some(Beside::Doctor(args)), .. }) => {
+                doctor::doctor(&args)
+            }
             Command::Ci(args) => ci::ci(&args),
             Command::Tidy => tidy::tidy(),
             Command::Verify(args) => verify::verify(&args),

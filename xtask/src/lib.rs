@@ -1,6 +1,8 @@
 //! `cargo xtask compare`: which model fits which job, measured; and the project's automation.
 //!
 //! - [`compare`]: plan, execute, judge, report.
+//! - [`list`], [`explain`], [`doctor`]: what there is, what it means, and whether this machine is fit
+//!   to measure it.
 //! - [`host`]: lane hosts and the upstream stub as child processes; this crate links no model.
 //! - [`measure`]: processor time, memory and noise, seen from outside.
 //! - [`stats`]: pairs, intervals, verdicts.
@@ -9,10 +11,13 @@
 pub mod ci;
 pub mod cli;
 pub mod compare;
+pub mod doctor;
 pub mod error;
 pub mod exit;
+pub mod explain;
 pub mod host;
 pub mod interrupt;
+pub mod list;
 pub mod measure;
 pub mod stats;
 pub mod tidy;

@@ -1,6 +1,6 @@
 //! The job bodies, each written once.
 //!
-//! A body is an `async fn` over [`Io`]: lanes that block drive it with [`drive`](crate::drive),
+//! A body is an `async fn` over [`Io`]: lanes that block drive it with [`drive`],
 //! event loops spawn it. The same bodies are written as generators in the Python lane host.
 
 mod access_log;

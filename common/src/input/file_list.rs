@@ -62,7 +62,7 @@ pub fn scan(directory: &Path, bounds: Bounds) -> io::Result<FileList> {
     Ok(list)
 }
 
-/// Writes the paths of a list as the JSON array that [`load`] reads.
+/// Writes the paths of a list as the JSON array that `load` reads.
 ///
 /// # Errors
 /// Those of writing a file.

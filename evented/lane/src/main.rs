@@ -1,3 +1,15 @@
-//! Lane host of `evented`.
+//! Lane host of `evented`: one loop, one loop with a pool of threads beside it, and a loop per
+//! core.
 
-fn main() {}
+mod io;
+mod offload;
+mod one;
+mod per_core;
+
+use std::process::ExitCode;
+
+use common::host;
+
+fn main() -> ExitCode {
+    host::main("evented-lane", &[&one::OneLoop, &offload::Offload, &per_core::PerCore])
+}

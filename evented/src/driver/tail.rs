@@ -60,7 +60,7 @@ mod linux {
 
     /// Whole milliseconds, at most a day: the reactor comes back for the rest.
     fn whole_millis(duration: Duration) -> u64 {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        const DAY: Duration = Duration::from_hours(24);
         u64::try_from(duration.min(DAY).as_millis()).expect("a day in milliseconds fits")
     }
 }

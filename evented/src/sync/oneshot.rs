@@ -195,6 +195,6 @@ impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The lock is only tried: formatting never blocks.
         let sender = self.shared.state.try_lock().ok().map(|state| state.sender);
-        f.debug_struct("Receiver").field("sender_alive", &sender).finish()
+        f.debug_struct("Receiver").field("sender_alive", &sender).finish_non_exhaustive()
     }
 }

@@ -23,42 +23,50 @@ pub enum JoinError {
 
 /// A panic that was kept from the loop.
 pub struct Panic {
-    /// In a box because errors travel through every result. The payload is `Send` but not `Sync`,
-    /// the mutex makes it both.
-    inner: Box<(Option<Box<str>>, &'static Location<'static>, String, Mutex<Payload>)>,
+    /// In a box because errors travel through every result.
+    inner: Box<Inner>,
+}
+
+/// What is known of a panic.
+struct Inner {
+    task: Option<Box<str>>,
+    spawned_at: &'static Location<'static>,
+    message: String,
+    /// `Send` but not `Sync`; the mutex makes it both.
+    payload: Mutex<Payload>,
 }
 
 impl JoinError {
     pub(crate) fn panicked(
         task: Option<&str>,
-        location: &'static Location<'static>,
+        spawned_at: &'static Location<'static>,
         payload: Payload,
     ) -> Self {
         let message = message(&*payload);
-        let inner = Box::new((task.map(Into::into), location, message, Mutex::new(payload)));
-        Self::Panicked(Panic { inner })
+        let (task, payload) = (task.map(Into::into), Mutex::new(payload));
+        Self::Panicked(Panic { inner: Box::new(Inner { task, spawned_at, message, payload }) })
     }
 }
 
 impl Panic {
     /// The name of the task, if it was given one.
     pub fn task(&self) -> Option<&str> {
-        self.inner.0.as_deref()
+        self.inner.task.as_deref()
     }
 
     /// Where the task was spawned.
     pub fn spawned_at(&self) -> &'static Location<'static> {
-        self.inner.1
+        self.inner.spawned_at
     }
 
     /// The text of the panic.
     pub fn message(&self) -> &str {
-        &self.inner.2
+        &self.inner.message
     }
 
     /// What the panic carried, as from [`std::panic::catch_unwind`].
     pub fn into_payload(self) -> Box<dyn std::any::Any + Send> {
-        self.inner.3.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.inner.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes on panicking, here.

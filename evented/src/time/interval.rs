@@ -75,11 +75,10 @@ fn next_tick(policy: MissedTick, due: Instant, now: Instant, period: Duration) -
         _ if regular > now => regular,
         MissedTick::Delay => after(now, period),
         MissedTick::Skip => {
-            let late_ns = (now - due).as_nanos();
-            let behind_ns = late_ns % period.as_nanos();
-            // Less than a period, which is less than `late_ns`, which fits a few hundred years.
+            let behind_ns = (now - due).as_nanos() % period.as_nanos();
+            // At most the time since `due`: no process is centuries old.
             let behind = Duration::from_nanos(u64::try_from(behind_ns).unwrap_or(u64::MAX));
-            after(now - behind, period)
+            after(now, period.saturating_sub(behind))
         }
     }
 }

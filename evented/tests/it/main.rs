@@ -1,3 +1,21 @@
 //! Integration tests, one module per theme. The three models share the module names.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the failure")]
+
+mod drop;
+mod examples;
+mod faults;
+mod handle;
+mod leaks;
+mod net;
+mod panic;
+mod priority;
+mod queue;
+mod send_sync;
+mod shutdown;
 mod smoke;
+mod spawn;
+mod stress;
+mod support;
+mod time;
+mod wakeup;

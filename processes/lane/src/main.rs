@@ -1,3 +1,120 @@
-//! Lane host of `processes`.
+//! Lane host of `processes`: the pool of worker processes.
 
-fn main() {}
+use std::{process::ExitCode, sync::Arc};
+
+use common::{
+    Frontier, Job, Nature, Outcome, Output, body, host,
+    lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+};
+use processes::{AsCompleted, JoinError, Pool};
+
+fn main() -> ExitCode {
+    host::main("processes-lane", &[&PoolLane])
+}
+
+/// Most processes that are started to wait: each is a whole process.
+const MOST_WAITING: u64 = 64;
+
+/// What a task gives back.
+type TaskResult = Result<Output, String>;
+
+/// A task as it travels to a worker: every call carries its whole job.
+type Call = (Arc<Job>, u64);
+
+/// What a worker does for a call.
+fn run_task((job, index): Call) -> TaskResult {
+    body::run_blocking(&job, index).map_err(|error| error.to_string())
+}
+
+/// A pool of processes.
+struct PoolLane;
+
+impl Lane for PoolLane {
+    fn info(&self) -> LaneInfo {
+        LaneInfo {
+            name: "processes".into(),
+            language: "rust".into(),
+            what: "processes::Pool, one worker process a core, every task a call of its own".into(),
+        }
+    }
+
+    fn support(&self, plan: &Plan) -> Support {
+        if plan.job.body.nature() == Nature::Wait && plan.overlap > MOST_WAITING {
+            let why = "every wait that overlaps takes a whole process".into();
+            return Support::Ceiling { max: MOST_WAITING, why };
+        }
+        Support::Native
+    }
+
+    fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
+        let workers = match plan.job.body.nature() {
+            Nature::Network | Nature::Wait => plan.overlap.min(MOST_WAITING),
+            _ => config.workers as u64,
+        };
+        let workers = usize::try_from(workers).unwrap_or(config.workers).max(1);
+        let mut builder = Pool::builder().workers(workers).name("lane");
+        if let Some(limit) = plan.task_timeout() {
+            builder = builder.call_timeout(limit);
+        }
+        let pool = builder.build().map_err(|error| LaneError::failed("start the pool", error))?;
+        Ok(Box::new(PoolSession { pool }))
+    }
+}
+
+/// A pool that is ready.
+struct PoolSession {
+    /// The pool.
+    pool: Pool,
+}
+
+impl Session for PoolSession {
+    fn run(&mut self, plan: &Plan) -> Result<Outcome, LaneError> {
+        match plan.shape {
+            Shape::Bag { tasks } => Ok(self.bag(plan, tasks)),
+            Shape::Graph => self.graph(plan),
+        }
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LaneError> {
+        self.pool.shutdown();
+        Ok(())
+    }
+}
+
+impl PoolSession {
+    /// Independent tasks, collected in order.
+    fn bag(&self, plan: &Plan, tasks: u64) -> Outcome {
+        let job = Arc::new(plan.job.clone());
+        let mut outcome = Outcome { units: self.pool.workers() as u64, ..Outcome::default() };
+        let calls = (0..tasks).map(|index| (Arc::clone(&job), index));
+        for (index, result) in (0..).zip(self.pool.map(run_task, calls)) {
+            outcome.take(index, flatten(result));
+        }
+        outcome
+    }
+
+    /// Tasks that become ready as others finish.
+    fn graph(&self, plan: &Plan) -> Result<Outcome, LaneError> {
+        let unsupported = || LaneError::Unsupported("this job is no graph".into());
+        let mut frontier = Frontier::new(&plan.job).ok_or_else(unsupported)?;
+        let job = Arc::new(plan.job.clone());
+        let mut outcome = Outcome { units: self.pool.workers() as u64, ..Outcome::default() };
+        let mut running = AsCompleted::new();
+        loop {
+            while let Some(index) = frontier.next_ready() {
+                running.push(index, self.pool.submit(run_task, (Arc::clone(&job), index)));
+            }
+            let Some((index, result)) = running.next() else { return Ok(outcome) };
+            let result = flatten(result);
+            if let Ok(output) = &result {
+                frontier.finish(index, output);
+            }
+            outcome.take(index, result);
+        }
+    }
+}
+
+/// One error, whether the task failed or the call did.
+fn flatten(result: Result<TaskResult, JoinError>) -> TaskResult {
+    result.unwrap_or_else(|error| Err(error.to_string()))
+}

@@ -74,7 +74,7 @@ impl Core {
         let timeout = call.timeout;
         match state.seats[index].load_call(index, call, order, &mut frame) {
             Ok(()) => {
-                self.send_frame(state, index, &frame);
+                Self::send_frame(state, index, &frame);
                 self.watch_limit(state, timeout);
             }
             Err((call, error)) => {
@@ -87,20 +87,14 @@ impl Core {
     }
 
     /// Sends up to `count` calls from the front of the queue, in as few frames as they need.
-    fn send_queued(
-        &self,
-        state: &mut State,
-        index: usize,
-        count: usize,
-        settled: &mut Settled,
-    ) {
+    fn send_queued(&self, state: &mut State, index: usize, count: usize, settled: &mut Settled) {
         let mut frame = Vec::new();
         let mut left = count.min(state.seats[index].room());
         while left > 0
             && let Some(call) = state.next_queued()
         {
             if frame.len() + call.frame_bytes() > MAX_FRAME {
-                self.send_frame(state, index, &frame);
+                Self::send_frame(state, index, &frame);
                 frame.clear();
             }
             state.sent += 1;
@@ -127,12 +121,12 @@ impl Core {
                 }
             }
         }
-        self.send_frame(state, index, &frame);
+        Self::send_frame(state, index, &frame);
     }
 
     /// Sends a frame, if there is something in it. It fits the worker's credit, so this does not
     /// block; if the worker is dead its calls are requeued when it is buried.
-    fn send_frame(&self, state: &State, index: usize, frame: &[u8]) {
+    fn send_frame(state: &State, index: usize, frame: &[u8]) {
         let process = state.seats[index].process.as_ref();
         let Some(calls) = process.and_then(|process| process.calls.as_ref()) else { return };
         if frame.is_empty() {

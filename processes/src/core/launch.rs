@@ -21,7 +21,8 @@ use crate::segment::Segment;
 use crate::ticket::Place;
 use crate::worker;
 
-use super::seat::{Process, Seat, Server};
+use super::process::{Process, Server};
+use super::seat::Seat;
 use super::{Config, Core};
 
 /// A worker that is not ready after this time is killed: its `main` never reached `init`.

@@ -22,8 +22,10 @@
 //! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
 //! never runs again.
 
+mod alarm;
 mod dispatch;
 mod launch;
+mod process;
 mod receive;
 mod seat;
 mod supervise;
@@ -39,9 +41,10 @@ use crate::clock;
 use crate::error::JoinError;
 use crate::ticket::{Outcome, Ticket};
 
+use alarm::Alarm;
+use process::Doom;
 use receive::Inbox;
-use seat::{Doom, Seat};
-use supervise::Alarm;
+use seat::Seat;
 
 /// What a pool was built with.
 #[derive(Clone, Debug)]
@@ -175,13 +178,8 @@ impl Core {
             alarm: Alarm::new()?,
             inbox,
         });
-        let run = |role: &str, body: Box<dyn FnOnce(&Arc<Self>) + Send>| {
-            let core = Arc::clone(&core);
-            let name = format!("{}-{role}", core.config.name);
-            thread::Builder::new().name(name).spawn(move || body(&core))
-        };
-        let supervisor = run("supervisor", Box::new(supervise::run))?;
-        let receiver = run("receiver", Box::new(move |core| receive::run(core, set)));
+        let supervisor = core.start_thread("supervisor", supervise::run)?;
+        let receiver = core.start_thread("receiver", move |core| receive::run(core, set));
         let receiver = match receiver {
             Ok(receiver) => receiver,
             Err(error) => {
@@ -191,6 +189,17 @@ impl Core {
             }
         };
         Ok((core, Threads { supervisor, receiver }))
+    }
+
+    /// Starts one of the two threads.
+    fn start_thread(
+        self: &Arc<Self>,
+        role: &str,
+        body: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        let core = Arc::clone(self);
+        let name = format!("{}-{role}", self.config.name);
+        thread::Builder::new().name(name).spawn(move || body(&core))
     }
 
     /// What it was built with.
@@ -220,11 +229,20 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         if ticket.is_queued() {
-            // The call stays in the queue as a tombstone, dropped when its turn comes.
+            // The call stays in the queue as a tombstone, dropped when its turn comes. It has
+            // to be settled under the lock, or it could be sent in between.
+            let waiters = ticket.settle(Err(JoinError::Cancelled));
             state.queued -= 1;
             state.counters.cancelled += 1;
+            let stop_now = state.closing.is_some() && state.is_drained();
             drop(state);
-            return ticket.resolve(Err(JoinError::Cancelled));
+            if stop_now {
+                self.alarm.ring();
+            }
+            if let Some(waiters) = waiters {
+                waiters.wake(ticket);
+            }
+            return true;
         }
         let call = ticket.place().and_then(|place| state.seats[place.seat].revoke(place));
         let cancelled = call.is_some();

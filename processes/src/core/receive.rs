@@ -8,9 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ipc_channel::ipc::{
-    self, IpcReceiverSet, IpcSelectionResult, IpcSender, OpaqueIpcReceiver,
-};
+use ipc_channel::ipc::{self, IpcReceiverSet, IpcSelectionResult, IpcSender, OpaqueIpcReceiver};
 
 use crate::codec;
 use crate::control::{Control, Up};
@@ -134,7 +132,7 @@ pub(super) fn run(core: &Arc<Core>, mut set: Set) {
                 IpcSelectionResult::MessageReceived(number, message) => {
                     if let Some(route) = set.routes.get(&number) {
                         let frame = message.to::<ResultBytes>();
-                        replies.push(route.parse(frame.ok(), core.config.max_payload));
+                        replies.push(route.parse(frame.as_ref().ok(), core.config.max_payload));
                     }
                 }
                 IpcSelectionResult::ChannelClosed(number) => {
@@ -168,8 +166,8 @@ impl Set {
 
 impl Route {
     /// Takes a frame apart; none is one that ipc-channel could not read.
-    fn parse(&self, frame: Option<ResultBytes>, limit: usize) -> Reply {
-        let frame = frame.as_ref().map(|ResultBytes(bytes)| bytes.as_slice());
+    fn parse(&self, frame: Option<&ResultBytes>, limit: usize) -> Reply {
+        let frame = frame.map(|ResultBytes(bytes)| bytes.as_slice());
         let content = frame.and_then(take_result).and_then(|(slot, sequence, kind, body)| {
             Some((slot, sequence, self.answer(kind, body, limit)?))
         });

@@ -8,29 +8,18 @@
 //! socket buffer of Linux takes 278 small datagrams or 208 KiB. Every call is answered, a
 //! revoked one with "skipped", so credits always come back.
 
-use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, ExitStatus};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, OpaqueIpcReceiver};
-use rustix::process::{Signal, pidfd_send_signal};
-
-use crate::board::{Board, Claim, SLOTS};
-use crate::call::{Argument, Call};
-use crate::control::{Control, Down, Hello};
+use crate::board::{Claim, SLOTS};
+use crate::call::Call;
 use crate::error::JoinError;
 use crate::frame::{CallHeader, MAX_FRAME, push_call};
-use crate::segment::{Segment, SegmentId};
 use crate::ticket::Place;
+
+use super::process::{Doom, Process};
 
 /// Bytes of calls that may be in flight to one worker: two full frames.
 const CREDIT_BYTES: usize = 2 * MAX_FRAME;
-
-/// The server that a starting worker sends its channels to.
-pub(super) type Server = IpcOneShotServer<Hello<IpcBytesSender, OpaqueIpcReceiver>>;
 
 /// The place of one worker.
 #[derive(Debug)]
@@ -73,121 +62,6 @@ struct InFlight {
     order: u64,
     /// Why its worker is being killed.
     doom: Option<Doom>,
-}
-
-/// Why a worker is killed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Doom {
-    /// Somebody asked for it.
-    Killed,
-    /// The call ran longer than this.
-    TimedOut(Duration),
-}
-
-/// A live (or just dead) worker process.
-#[derive(Debug)]
-pub(super) struct Process {
-    /// The child; reaped by `wait`.
-    pub(super) child: Child,
-    /// Becomes readable when it dies; signals through it cannot hit another process.
-    pub(super) pidfd: OwnedFd,
-    /// The parent's end of the control socket.
-    pub(super) control: Arc<Control>,
-    /// The claim board.
-    pub(super) board: Board,
-    /// Waits for the worker's channels; taken when it is ready.
-    pub(super) server: Option<ServerSlot>,
-    /// Calls go in here; none before the worker is ready and after it was told to leave.
-    pub(super) calls: Option<IpcBytesSender>,
-    /// True once it was ready.
-    pub(super) ready: bool,
-    /// When it is killed unless it is ready (starting) or gone (leaving).
-    pub(super) deadline_ns: Option<u64>,
-    /// Segments it has; dead ones are announced with the next send.
-    known: HashMap<SegmentId, Weak<Segment>>,
-    /// How and when it ended.
-    pub(super) ended: Option<(ExitStatus, u64)>,
-    /// True when every result it sent has been read.
-    pub(super) drained: bool,
-    /// What it said when it refused to serve.
-    pub(super) refusal: Option<String>,
-    /// True once it finished a call.
-    pub(super) useful: bool,
-}
-
-/// `IpcOneShotServer` has no `Debug`.
-pub(super) struct ServerSlot(pub(super) Server);
-
-impl std::fmt::Debug for ServerSlot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("IpcOneShotServer")
-    }
-}
-
-impl Process {
-    /// A worker that was just started.
-    pub(super) fn new(
-        child: Child,
-        pidfd: OwnedFd,
-        control: Control,
-        board: Board,
-        server: Server,
-        deadline_ns: u64,
-    ) -> Self {
-        Self {
-            child,
-            pidfd,
-            control: Arc::new(control),
-            board,
-            server: Some(ServerSlot(server)),
-            calls: None,
-            ready: false,
-            deadline_ns: Some(deadline_ns),
-            known: HashMap::new(),
-            ended: None,
-            drained: true,
-            refusal: None,
-            useful: false,
-        }
-    }
-
-    /// Sends SIGKILL; a process that is already dead is left alone.
-    pub(super) fn kill(&self) {
-        match pidfd_send_signal(&self.pidfd, Signal::KILL) {
-            Ok(()) | Err(_) => {}
-        }
-    }
-
-    /// Sends ahead what the frame of `call` refers to, without blocking.
-    fn send_ahead(&mut self, call: &Call) -> io::Result<()> {
-        for segment in &call.handles {
-            if !self.known.contains_key(&segment.id()) {
-                self.forget_dead()?;
-                let message = Down::Segment(segment.id());
-                self.control.send(&message, Some(segment.fd()), false)?;
-                self.known.insert(segment.id(), Arc::downgrade(segment));
-            }
-        }
-        if let Argument::Sealed(id, fd) = &call.argument {
-            self.control.send(&Down::Payload(*id), Some(fd.as_fd()), false)?;
-        }
-        Ok(())
-    }
-
-    /// Tells the worker which segments nobody here uses any more.
-    fn forget_dead(&mut self) -> io::Result<()> {
-        let dead: Vec<_> = self
-            .known
-            .iter()
-            .filter(|(_id, segment)| segment.strong_count() == 0)
-            .map(|(&id, _segment)| id)
-            .collect();
-        for id in dead {
-            self.control.send(&Down::Forget(id), None, false)?;
-            self.known.remove(&id);
-        }
-        Ok(())
-    }
 }
 
 impl Seat {
@@ -337,7 +211,16 @@ impl Seat {
     /// Kills the worker if it is executing the call at `place`.
     pub(super) fn doom(&mut self, place: Place, doom: Doom) -> bool {
         let Some(process) = &self.process else { return false };
+        if self.one_shot && self.own.is_some() {
+            // It is starting, and nothing but this call depends on it.
+            process.kill();
+            return true;
+        }
         let Some(entry) = &mut self.slots[usize::from(place.slot)] else { return false };
+        if self.one_shot && process.board.look(place.slot, place.sequence) == Claim::Queued {
+            process.kill();
+            return true;
+        }
         let doomed = entry.sequence == place.sequence
             && entry.call.is_some()
             && process.board.doom(place.slot, place.sequence);
@@ -405,23 +288,5 @@ impl Seat {
     fn look(&self, slot: u16, entry: &InFlight) -> Claim {
         let board = self.process.as_ref().map(|process| &process.board);
         board.map_or(Claim::Over, |board| board.look(slot, entry.sequence))
-    }
-}
-
-impl Process {
-    /// What a call that this dead worker was executing resolves to.
-    pub(super) fn verdict(&self, doom: Option<Doom>) -> JoinError {
-        use std::os::unix::process::ExitStatusExt;
-        match doom {
-            Some(Doom::TimedOut(limit)) => JoinError::TimedOut { limit },
-            Some(Doom::Killed) | None => {
-                let status = self.ended.map(|(status, _at)| status);
-                JoinError::WorkerLost {
-                    pid: self.child.id(),
-                    signal: status.and_then(|status| status.signal()),
-                    exit_code: status.and_then(|status| status.code()),
-                }
-            }
-        }
     }
 }

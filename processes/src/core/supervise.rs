@@ -1,6 +1,6 @@
 //! The supervisor: one thread that starts, watches, buries and replaces workers.
 //!
-//! A worker's life, as the fields of its [`Process`](super::seat::Process) show it:
+//! A worker's life, as the fields of its [`Process`](super::process::Process) show it:
 //!
 //! | state | `ready` | `calls` | `ended` | left by |
 //! |---|---|---|---|---|
@@ -17,21 +17,19 @@
 //! is broken: all its calls fail, so nobody waits for ever.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipc_channel::ipc::IpcBytesSender;
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
 
 use crate::call::Call;
 use crate::clock;
 use crate::control::{Hello, Up};
 use crate::error::JoinError;
 
-use super::seat::{Process, Seat, ServerSlot};
+use super::alarm::{Topic, meaning};
+use super::process::{Process, ServerSlot};
+use super::seat::Seat;
 use super::{Closing, Core, Settled, State};
 
 /// Starts in a row that may fail before the core gives up.
@@ -45,100 +43,6 @@ const MAX_BACK_OFF_NS: u64 = 1_000_000_000;
 
 /// How long a dead worker's channel may stay open.
 const DRAIN_NS: u64 = 1_000_000_000;
-
-/// What wakes the supervisor.
-#[derive(Debug)]
-pub(super) struct Alarm {
-    /// Watches the bell, the workers' process descriptors and the sockets of starting workers.
-    epoll: OwnedFd,
-    /// An eventfd.
-    bell: OwnedFd,
-}
-
-/// What an event is about; the lowest bits of its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Topic {
-    /// Somebody rang.
-    Bell = 0,
-    /// A worker died.
-    Death = 1,
-    /// A starting worker said something.
-    Control = 2,
-}
-
-impl Alarm {
-    /// An alarm with its bell.
-    ///
-    /// # Errors
-    /// No descriptors are left.
-    pub(super) fn new() -> io::Result<Self> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        epoll::add(&epoll, &bell, number(Topic::Bell, 0, 0), EventFlags::IN)?;
-        Ok(Self { epoll, bell })
-    }
-
-    /// Wakes the supervisor.
-    pub(super) fn ring(&self) {
-        // It fails only when the counter is full, and then it is ringing already.
-        let _full = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
-    }
-
-    /// Watches a worker that was just started.
-    ///
-    /// # Errors
-    /// The kernel's limit of watches is reached.
-    pub(super) fn watch(&self, seat: usize, generation: u32, process: &Process) -> io::Result<()> {
-        let death = number(Topic::Death, seat, generation);
-        epoll::add(&self.epoll, &process.pidfd, death, EventFlags::IN)?;
-        let control = number(Topic::Control, seat, generation);
-        epoll::add(&self.epoll, &process.control, control, EventFlags::IN)?;
-        Ok(())
-    }
-
-    /// Stops watching a descriptor.
-    fn unwatch(&self, descriptor: impl AsFd) {
-        // It fails only for a descriptor that is not watched.
-        let _unwatched = epoll::delete(&self.epoll, descriptor);
-    }
-
-    /// Waits for events until `deadline_ns`.
-    fn wait(&self, deadline_ns: Option<u64>) -> Vec<Event> {
-        let mut events = Vec::with_capacity(32);
-        let timeout = deadline_ns
-            .map(|deadline| clock::timespec(clock::left(deadline).unwrap_or(Duration::ZERO)));
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
-            // Interrupted: the caller looks at everything that may be due and comes back.
-            Ok(_) | Err(_) => {}
-        }
-        events
-    }
-
-    /// Empties the bell.
-    fn hush(&self) {
-        let mut count = [0_u8; 8];
-        let _empty = rustix::io::read(&self.bell, &mut count);
-    }
-}
-
-/// An event's number: generation, seat, topic.
-fn number(topic: Topic, seat: usize, generation: u32) -> EventData {
-    let seat = u64::try_from(seat).expect("an index fits into 64 bits");
-    EventData::new_u64(u64::from(generation) << 32 | (seat << 2 | topic as u64) & 0xffff_ffff)
-}
-
-/// Takes an event's number apart.
-fn meaning(event: &Event) -> (Topic, usize, u32) {
-    let data = event.data;
-    let number = data.u64();
-    let topic = match number & 3 {
-        1 => Topic::Death,
-        2 => Topic::Control,
-        _ => Topic::Bell,
-    };
-    let seat = usize::try_from((number & 0xffff_ffff) >> 2).expect("30 bits fit into an index");
-    (topic, seat, u32::try_from(number >> 32).expect("32 bits remain"))
-}
 
 /// The body of the supervisor's thread.
 pub(super) fn run(core: &Arc<Core>) {
@@ -383,10 +287,8 @@ impl State {
                 }
             }
         }
-        let empty = self
-            .seats
-            .iter()
-            .all(|seat| seat.process.is_none() && seat.start_at_ns.is_none());
+        let empty =
+            self.seats.iter().all(|seat| seat.process.is_none() && seat.start_at_ns.is_none());
         due.ended = drained && empty;
     }
 }
@@ -425,19 +327,6 @@ impl Seat {
         process.calls.take()?;
         process.deadline_ns = Some(clock::after_ns(grace));
         process.deadline_ns
-    }
-}
-
-impl Process {
-    /// Why it never became ready.
-    fn start_failure(&self) -> String {
-        match (&self.refusal, &self.ended) {
-            (Some(refusal), _) => refusal.clone(),
-            (None, Some((status, _at))) => {
-                format!("a worker ended before it was ready ({status})")
-            }
-            (None, None) => "a worker ended before it was ready".to_owned(),
-        }
     }
 }
 

@@ -1,3 +1,25 @@
 //! Integration tests, one module for each theme; the three models share the modules' names.
+//!
+//! Tests that count processes or descriptors run inside of a spawned process, where nothing else
+//! is going on.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, though clippy sees only their modules")]
+
+mod drop;
+mod examples;
+mod faults;
+mod handle;
+mod leaks;
+mod lock;
+mod map;
+mod nested;
+mod panic;
+mod payload;
+mod queue;
+mod send_sync;
+mod shutdown;
 mod smoke;
+mod spawn;
+mod stress;
+mod support;
+mod wakeup;

@@ -93,5 +93,5 @@ fn debug_is_never_empty() {
     let guard = lock.lock().unwrap();
     assert!(format!("{lock:?}").contains("<locked>"));
     assert_eq!(format!("{guard:?} {guard}"), "7 7");
-    assert!(format!("{:?}", pool.map(|x: u8| x, [1])).contains("buffer: 4"));
+    assert!(format!("{:?}", pool.map(|x: u8| x, [1])).contains("buffer: 16"));
 }

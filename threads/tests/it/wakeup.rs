@@ -100,9 +100,9 @@ fn park_tokens_of_jobs_do_no_harm() {
 
 #[test]
 fn an_idle_pool_sleeps() {
-    let pool = Pool::new(4).unwrap();
+    let pool = Pool::builder().workers(4).name("idle-check").build().unwrap();
     pool.spawn(|| ()).join().unwrap();
     until("every worker sleeps", || pool.stats().parks >= 4);
     #[cfg(target_os = "linux")]
-    until("no worker thread is runnable", || crate::leaks::sleeping("worker-") >= 4);
+    until("no worker thread is runnable", || crate::leaks::sleeping("idle-check-") == 4);
 }

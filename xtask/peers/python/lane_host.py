@@ -624,7 +624,8 @@ class Frontier:
         """Takes what came back for a page: others may become ready."""
         hosts = len(self.ready)
         self.in_flight[result.task % hosts] -= 1
-        for page in links_of(result.output or b""):
+        # A page that did not come back has no links, and the crawl goes on without it.
+        for page in links_of(result.output) if isinstance(result.output, bytes) else ():
             if page not in self.found:
                 self.found.add(page)
                 self.ready[page % hosts].append(page)
@@ -885,9 +886,9 @@ class Threads:
 
 def pull(job: Job, work: SharedWork) -> None:
     """What each thread does: one task after another until there is no more."""
-    done = None
-    for index in iter(lambda: work.next(done), None):
-        done = run_task(job, index)
+    index = work.next(None)
+    while index is not None:
+        index = work.next(run_task(job, index))
 
 
 MOST_PROCESSES = 32
@@ -909,7 +910,8 @@ PRELOADED = [
 ]
 """What the fork server loads once, so that its workers do not load it again.
 
-`__main__` is this file, but Python before 3.12.9 and 3.13.2 overlooks it (CPython issue 126631).
+`__main__` is this file; versions without the fix of CPython issue 126631 (2025) overlook it there,
+and each worker then loads it for itself.
 """
 
 

@@ -30,7 +30,7 @@ use self::{
     options::Options,
     prepare::{Place, prepare},
     record::{Cell, Finish, Noise, ProblemKind, Run, SCHEMA},
-    report::Progress,
+    report::{Outputs, Progress},
     rounds::{Rounds, Watcher},
 };
 
@@ -40,7 +40,7 @@ use self::{
 /// When it could not even begin, or results could not be written.
 pub fn compare(args: &CompareArgs) -> Result<Exit> {
     let options = Options::new(args)?;
-    report::check_exports(args)?;
+    let outputs = Outputs::check(args)?;
     interrupt::watch()
         .map_err(|error| Error::failed(format!("failed to watch for Ctrl-C: {error}")))?;
     environment::raise_descriptor_limit();
@@ -48,7 +48,7 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     measure::become_subreaper().ok();
     let workspace = Workspace::find();
     let folder = Folder::make(&workspace)?;
-    let progress = Progress::new(args.color);
+    let progress = Progress::new(options.workloads.len());
     progress.say("building the lane hosts");
     let built = host::build(&workspace)?;
     interrupt::check()?;
@@ -70,7 +70,7 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     saver.progress.finish();
     folder.save(&run)?;
     saver.saved?;
-    report::show(&run, &folder, args)?;
+    report::show(&run, &folder, &outputs)?;
     match finished {
         Err(error) if error.exit != Exit::Interrupted => Err(error),
         Err(_) => Ok(Exit::Interrupted),
@@ -107,7 +107,7 @@ fn execute_all(
     let begin = Instant::now();
     for (index, workload) in options.workloads.iter().enumerate() {
         interrupt::check()?;
-        saver.progress.say(&format!("preparing {}", workload.id()));
+        saver.progress.prepare(workload.id());
         let prepared = prepare(*workload, options, place, &mut run.cells)?;
         let left = options.workloads.len() - index;
         let allowance =

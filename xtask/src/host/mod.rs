@@ -12,3 +12,5 @@ pub use build::{Built, build};
 pub use client::{Client, HostError};
 pub use directory::{Directory, HostEntry, Program};
 pub use stub::Stub;
+
+pub(crate) use python::find as find_python;

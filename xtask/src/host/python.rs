@@ -29,7 +29,7 @@ const CHECK: &str = "import sys; sys.exit(0 if sys.version_info >= (3, 8) else 1
 ///
 /// # Errors
 /// Why there is none, in a line that says what to do.
-pub(super) fn find(workspace: &Workspace) -> Result<Program, String> {
+pub(crate) fn find(workspace: &Workspace) -> Result<Program, String> {
     let script = workspace.root.join("xtask/peers/python/lane_host.py");
     if !script.is_file() {
         return Err(format!("{} is missing", script.display()));

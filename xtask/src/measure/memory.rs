@@ -37,31 +37,44 @@ impl Memory {
 
 /// The summed proportional set size of `tree`.
 pub(super) fn pss(tree: &Tree) -> Option<u64> {
-    sum(tree, |pid| match procfs::ask(pid, "smaps_rollup") {
-        Answer::Text(text) => procfs::keyed(&text, "Pss").map(Held::Bytes),
-        Answer::Gone => Some(Held::Nothing),
-        Answer::Refused => None,
-    })
+    sum(tree, |pid| Held::pss(&procfs::ask(pid, "smaps_rollup")))
 }
 
 /// The summed high-water marks of `tree`.
 fn high_water(tree: &Tree) -> Option<u64> {
-    sum(tree, |pid| match procfs::ask(pid, "status") {
-        // A process without the line has no memory any more.
-        Answer::Text(text) => {
-            Some(procfs::keyed(&text, "VmHWM").map_or(Held::Nothing, Held::Bytes))
-        }
-        Answer::Gone => Some(Held::Nothing),
-        Answer::Refused => None,
-    })
+    sum(tree, |pid| Held::high_water(&procfs::ask(pid, "status")))
 }
 
 /// What a process that could be asked holds.
+#[derive(Debug, Eq, PartialEq)]
 enum Held {
     /// This many bytes.
     Bytes(u64),
     /// Nothing any more: it has ended.
     Nothing,
+}
+
+impl Held {
+    /// What `smaps_rollup` says; `None` if it says nothing about a process that is there.
+    fn pss(answer: &Answer) -> Option<Self> {
+        match answer {
+            Answer::Text(text) => procfs::keyed(text, "Pss").map(Self::Bytes),
+            Answer::Gone => Some(Self::Nothing),
+            Answer::Refused => None,
+        }
+    }
+
+    /// What `status` says; `None` if it says nothing about a process that is there.
+    fn high_water(answer: &Answer) -> Option<Self> {
+        match answer {
+            // A process without the line has no memory any more.
+            Answer::Text(text) => {
+                Some(procfs::keyed(text, "VmHWM").map_or(Self::Nothing, Self::Bytes))
+            }
+            Answer::Gone => Some(Self::Nothing),
+            Answer::Refused => None,
+        }
+    }
 }
 
 /// The sum of what each process holds; `None` if one could not be asked, or if all have ended.
@@ -140,6 +153,19 @@ mod tests {
         assert_eq!(Memory::of(&tree), Memory { pss: None, high_water: None });
         let error = reset_high_water(pid).unwrap_err();
         assert!(error.to_string().contains("clear_refs"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_is_not_zero() {
+        let text = |text: &str| Answer::Text(text.to_owned());
+        assert_eq!(Held::pss(&Answer::Refused), None);
+        assert_eq!(Held::pss(&text("Rss:  5 kB\n")), None);
+        assert_eq!(Held::pss(&Answer::Gone), Some(Held::Nothing));
+        assert_eq!(Held::pss(&text("Rss: 5 kB\nPss: 3 kB\n")), Some(Held::Bytes(3072)));
+        assert_eq!(Held::high_water(&Answer::Refused), None);
+        assert_eq!(Held::high_water(&Answer::Gone), Some(Held::Nothing));
+        assert_eq!(Held::high_water(&text("State:\tZ\n")), Some(Held::Nothing));
+        assert_eq!(Held::high_water(&text("VmHWM:\t 2 kB\n")), Some(Held::Bytes(2048)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod procfs;
 mod switches;
 mod tree;
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod fixture;
 
 pub use rustix::process::Pid;

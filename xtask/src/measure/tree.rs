@@ -136,18 +136,21 @@ mod tests {
     use crate::measure::fixture::Script;
 
     /// A shell in the background of a shell, so that there are three generations.
-    const THREE: &str = "sh -c 'sleep 1000 & echo up; wait' & wait";
+    const THREE: &str = "sh -c 'sleep 1000 & echo $$; wait' & wait";
 
     #[test]
     fn all_generations_are_found_by_either_way() {
         let script = Script::start(THREE);
-        script.line("up");
+        let middle = Pid::from_raw(script.any_line().parse().unwrap()).unwrap();
         let listed = Tree::of(script.pid()).unwrap();
         let searched = Tree::listed_by(script.pid(), |_| None).unwrap();
         assert_eq!(listed.len(), 3, "{listed:?}");
         assert_eq!(listed, searched);
         assert!(listed.contains(script.pid()));
         assert!(!listed.contains(getpid()), "{listed:?}");
+        let branch = Tree::of(middle).unwrap();
+        assert_eq!(branch.len(), 2, "{branch:?}");
+        assert_eq!(Tree::listed_by(middle, |_| None).unwrap(), branch);
     }
 
     #[test]

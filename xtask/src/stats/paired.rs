@@ -92,6 +92,7 @@ mod tests {
         let b = [Some(1.0), Some(9.0), Some(1.0), Some(1.0), Some(1.0)];
         let compared = paired(&a, &b);
         assert_eq!((compared.rounds(), compared.dropped()), (2, 4));
+        assert_eq!(paired(&b, &a), compared.swapped());
         let ratios: Vec<f64> = compared.ratios().collect();
         assert!((ratios[0] - 1.0).abs() < 1e-12 && (ratios[1] - 3.0).abs() < 1e-12, "{ratios:?}");
     }

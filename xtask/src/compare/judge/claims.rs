@@ -112,7 +112,7 @@ use Expects::{Less, More, NotLess};
 use Which::{First, Last};
 
 /// The sentences, in the order of the classic answer.
-pub(super) const CLAIMS: [Claim; 17] = [
+pub const CLAIMS: [Claim; 17] = [
     Claim {
         says: "Python threads do not speed up computing",
         test: wall("cpu.coarse", First, ("py-threads", "py-seq"), NotLess),

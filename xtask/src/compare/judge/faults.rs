@@ -8,11 +8,11 @@ use crate::compare::{
 use super::answers::Answer;
 
 /// The workload.
-pub(super) const WORKLOAD: &str = "fault.matrix";
+pub(in crate::compare) const WORKLOAD: &str = "fault.matrix";
 
 /// Whether a fault cost nothing but the task that went wrong, which was named, and the lane worked
 /// on.
-pub(super) fn survived(cell: &Cell) -> Option<bool> {
+pub(in crate::compare) fn survived(cell: &Cell) -> Option<bool> {
     let fault = cell.fault.as_ref()?;
     let whole = fault.survivors == fault.healthy && fault.host == HostFate::Alive;
     Some(whole && fault.culprit_named && fault.recovered)

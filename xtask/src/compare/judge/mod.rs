@@ -4,11 +4,14 @@ mod answers;
 mod claims;
 mod faults;
 mod series;
-mod words;
+pub(super) mod words;
 
 pub use answers::{Answer, Rival, answers};
-pub use claims::{Claim, ClaimResult, Finding, claims};
+pub use claims::{CLAIMS, Claim, ClaimResult, Expects, Finding, Test, Which, claims};
 pub use series::{Comparison, Judgement, Metric, control_half_width};
+
+pub(super) use faults::{WORKLOAD as FAULTS, survived};
+pub(super) use series::median_of;
 
 use super::record::Run;
 

@@ -181,7 +181,12 @@ fn memory_per_unit(run: &Run, workload: &str, lane: &str) -> Option<Vec<Option<f
 }
 
 /// A lane's median of a metric at a point, over the judged rounds.
-pub(super) fn median_of(run: &Run, place: (&str, &str), metric: Metric, lane: &str) -> Option<f64> {
+pub(in crate::compare) fn median_of(
+    run: &Run,
+    place: (&str, &str),
+    metric: Metric,
+    lane: &str,
+) -> Option<f64> {
     let values: Vec<f64> = per_round(run, place, metric, lane)?.into_iter().flatten().collect();
     crate::stats::median(&values)
 }

@@ -1,38 +1,77 @@
 //! What a comparison shows: the answer first, then the matrix, then how it was made.
 
+mod answers;
+mod closing;
+mod efficiency;
+mod entry;
+mod footnotes;
+mod grid;
+mod layout;
+mod markdown;
+mod matrix;
+mod outputs;
 mod progress;
+mod remarks;
+mod samples;
+mod splice;
+mod table;
+mod terminal;
+#[cfg(test)]
+mod tests;
 
-use crate::{cli::CompareArgs, error::Result};
+use std::{fs, path::PathBuf};
+
+use crate::{
+    cli::MessageFormat,
+    error::{Error, Result},
+};
 
 use super::{folder::Folder, record::Run};
 
+pub use outputs::Outputs;
 pub use progress::Progress;
 
-/// Checks `--export` and `--splice` before anything is measured.
+pub(crate) use layout::{Look, Page};
+pub(crate) use terminal::Terminal;
+
+/// Writes `samples.csv` and what else was asked for, and shows the run on standard output.
 ///
 /// # Errors
-/// A usage error.
-pub fn check_exports(_args: &CompareArgs) -> Result<()> {
-    Ok(())
+/// When a file cannot be written; the run has been shown then.
+pub fn show(run: &Run, folder: &Folder, outputs: &Outputs) -> Result<()> {
+    let table = folder.file("samples.csv");
+    let saved = samples::csv(run).and_then(|text| fs::write(&table, text));
+    let mut files = vec![folder.file("run.json")];
+    if saved.is_ok() {
+        files.push(table.clone());
+    }
+    let (written, exported) = outputs.write(run);
+    files.extend(written);
+    let terminal = Terminal::of_stdout(outputs.color);
+    terminal.print(&match outputs.message_format {
+        MessageFormat::Human => render(run, &terminal, &files),
+        MessageFormat::Json => {
+            let json = serde_json::to_string_pretty(run);
+            json.map_err(|error| Error::failed(format!("failed to print the run: {error}")))? + "\n"
+        }
+    })?;
+    saved.map_err(Error::io("save the samples to", &table))?;
+    exported
 }
 
-/// Shows the run on standard output and writes what else was asked for.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn show(run: &Run, folder: &Folder, _args: &CompareArgs) -> Result<()> {
-    for answer in &run.answers {
-        println!(
-            "{} ({} {})\n  {}\n  {}",
-            answer.task, answer.workload, answer.point, answer.text, answer.why
-        );
+/// The report.
+fn render(run: &Run, terminal: &Terminal, files: &[PathBuf]) -> String {
+    let mut page = Page::new(terminal);
+    let remarks = [remarks::unfinished(run), remarks::noisy_host(&run.noise)];
+    for remark in remarks.into_iter().flatten() {
+        page.item("", Look::Unsure, &remark);
     }
-    for claim in &run.claims {
-        println!("{:?}: {}\n    {}", claim.finding, claim.says, claim.evidence);
+    answers::answers(&mut page, run);
+    answers::claims(&mut page, run);
+    if !run.cells.is_empty() {
+        matrix::matrix(&mut page, run);
     }
-    for cell in run.cells.iter().filter(|cell| cell.verify.problem.is_some()) {
-        println!("{} {} {}: {:?}", cell.workload, cell.point, cell.lane, cell.verify.problem);
-    }
-    println!("{:?} {}", run.noise, folder.path().display());
-    Ok(())
+    efficiency::efficiency(&mut page, run);
+    closing::closing(&mut page, run, files);
+    page.finish()
 }

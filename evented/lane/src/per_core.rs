@@ -1,0 +1,195 @@
+//! The lane `evented x threads`: a loop per core, the usual deployment of event loops.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+};
+
+use common::{
+    Frontier, Job, Nature, Outcome,
+    lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+};
+use evented::{Handle, Reactor, Task};
+
+use crate::io::{TaskResult, run_task};
+
+/// A loop per core.
+pub(crate) struct PerCore;
+
+impl Lane for PerCore {
+    fn info(&self) -> LaneInfo {
+        LaneInfo {
+            name: "evented x threads".into(),
+            language: "rust".into(),
+            what: "one evented::Reactor per core, each on a thread of its own".into(),
+        }
+    }
+
+    fn support(&self, plan: &Plan) -> Support {
+        match plan.job.body.nature() {
+            Nature::Files => {
+                Support::Hybrid { with: "threads, and files are read on blocking pools".into() }
+            }
+            _ => Support::Hybrid { with: "threads".into() },
+        }
+    }
+
+    fn open(&self, config: &Config, _: &Plan) -> Result<Box<dyn Session>, LaneError> {
+        let loops: Result<Vec<_>, _> = (0..config.workers).map(|_| Loop::start()).collect();
+        let loops = loops.map_err(|why| LaneError::failed("start a loop", why))?;
+        Ok(Box::new(PerCoreSession { loops }))
+    }
+}
+
+/// A loop on a thread of its own.
+struct Loop {
+    /// How to reach it.
+    handle: Handle,
+    /// Its thread.
+    thread: JoinHandle<()>,
+}
+
+impl Loop {
+    /// Starts a thread with a reactor, and waits until it is reachable.
+    fn start() -> Result<Self, String> {
+        let (send, receive) = mpsc::channel();
+        let run = move || match Reactor::new() {
+            Ok(reactor) => {
+                // Nobody listens any more only if the whole start was given up.
+                if send.send(Ok(reactor.handle())).is_ok() {
+                    reactor.run();
+                }
+            }
+            Err(error) => drop(send.send(Err(error.to_string()))),
+        };
+        let thread = thread::Builder::new()
+            .name("loop".into())
+            .spawn(run)
+            .map_err(|error| error.to_string())?;
+        let handle = receive.recv().map_err(|error| error.to_string())??;
+        Ok(Self { handle, thread })
+    }
+}
+
+/// Loops that are ready.
+struct PerCoreSession {
+    /// One per core.
+    loops: Vec<Loop>,
+}
+
+impl Session for PerCoreSession {
+    fn run(&mut self, plan: &Plan) -> Result<Outcome, LaneError> {
+        match plan.shape {
+            Shape::Bag { tasks } => self.bag(plan, tasks),
+            Shape::Graph => self.graph(plan),
+        }
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LaneError> {
+        for Loop { handle, thread } in self.loops {
+            handle.shutdown().map_err(|error| LaneError::failed("stop a loop", error))?;
+            thread.join().map_err(|_| LaneError::Failed("a loop panicked".into()))?;
+        }
+        Ok(())
+    }
+}
+
+impl PerCoreSession {
+    /// Independent tasks: each loop takes the next one whenever it has room.
+    fn bag(&self, plan: &Plan, tasks: u64) -> Result<Outcome, LaneError> {
+        let job = Arc::new(plan.job.clone());
+        let next = Arc::new(AtomicU64::new(0));
+        // Where waiting is the work, the waits are spread over the loops; computing runs one by
+        // one.
+        let window = plan.overlap.div_ceil(self.loops.len() as u64).max(1);
+        let shares: Vec<_> = self
+            .loops
+            .iter()
+            .map(|each| {
+                let (job, next) = (Arc::clone(&job), Arc::clone(&next));
+                each.handle.spawn(move || share(job, next, tasks, window))
+            })
+            .collect();
+        let mut outcome = Outcome::default();
+        for share in shares {
+            let share = share
+                .join()
+                .map_err(|error| LaneError::failed("run a share of the tasks", error))?;
+            for (index, result) in share {
+                outcome.take(index, result);
+            }
+        }
+        outcome.units = (window * self.loops.len() as u64).min(tasks);
+        Ok(outcome)
+    }
+
+    /// Tasks that become ready as others finish; this thread says which, the loops take turns.
+    fn graph(&self, plan: &Plan) -> Result<Outcome, LaneError> {
+        let unsupported = || LaneError::Unsupported("this job is no graph".into());
+        let mut frontier = Frontier::new(&plan.job).ok_or_else(unsupported)?;
+        let job = Arc::new(plan.job.clone());
+        let (send, receive) = mpsc::channel();
+        let mut outcome = Outcome { units: plan.overlap, ..Outcome::default() };
+        let (mut running, mut turn) = (0, 0);
+        loop {
+            while let Some(index) = frontier.next_ready() {
+                let (job, send) = (Arc::clone(&job), send.clone());
+                let run = move || async move {
+                    // Nobody listens any more only if another task failed.
+                    send.send((index, run_task(&job, index).await)).ok();
+                };
+                self.loops[turn % self.loops.len()].handle.spawn(run).detach();
+                running += 1;
+                turn += 1;
+            }
+            if running == 0 {
+                return Ok(outcome);
+            }
+            let (index, result) =
+                receive.recv().map_err(|error| LaneError::failed("hear of a task", error))?;
+            running -= 1;
+            if let Ok(output) = &result {
+                frontier.finish(index, output);
+            }
+            outcome.take(index, result);
+        }
+    }
+}
+
+/// One loop's share: takes the next task while there is one, at most `window` at a time.
+async fn share(
+    job: Arc<Job>,
+    next: Arc<AtomicU64>,
+    tasks: u64,
+    window: u64,
+) -> Vec<(u64, TaskResult)> {
+    let strands: Vec<Task<Vec<(u64, TaskResult)>>> = (0..window)
+        .map(|_| evented::spawn(strand(Arc::clone(&job), Arc::clone(&next), tasks)))
+        .collect();
+    let mut results = Vec::new();
+    for strand in strands {
+        // A strand contains what its tasks do: only a loop that shuts down ends one early, and then
+        // the missing results are noticed.
+        results.extend(strand.await.unwrap_or_default());
+    }
+    results
+}
+
+/// One task after another.
+async fn strand(job: Arc<Job>, next: Arc<AtomicU64>, tasks: u64) -> Vec<(u64, TaskResult)> {
+    let mut results = Vec::new();
+    loop {
+        // Only the count matters: nothing is published with it.
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        if index >= tasks {
+            return results;
+        }
+        let job = Arc::clone(&job);
+        let task = evented::spawn(async move { run_task(&job, index).await });
+        results.push((index, task.await.unwrap_or_else(|error| Err(error.to_string()))));
+    }
+}

@@ -1,0 +1,112 @@
+//! The examples print the known answers.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest, Sha256};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The digest that both examples print, from (path, content) sorted by path.
+fn expected<'a>(items: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut total = Sha256::new();
+    for (path, content) in items {
+        total.update(format!("{path}\0{}\n", hex(&Sha256::digest(content))));
+    }
+    hex(&total.finalize())
+}
+
+/// What an example prints.
+fn run(example: &str, argument: &std::ffi::OsStr) -> String {
+    // target/debug/deps/it-... -> target/debug/examples/
+    let test = std::env::current_exe().unwrap();
+    let built: PathBuf = test.parent().unwrap().join("../examples").join(example);
+    let output = Command::new(&built).arg(argument).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{example}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn tree_hash() {
+    let directory = tempfile::tempdir().unwrap();
+    let files: [(&str, &[u8]); 6] = [
+        ("a-b", b"before the slash"),
+        ("a.txt", b""),
+        ("a/b/c", b"deep"),
+        ("a/z", b"below"),
+        ("b", &[0, 255, 10]),
+        ("z z", b"a space"),
+    ];
+    for (path, content) in files {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    std::fs::create_dir(directory.path().join("empty")).unwrap();
+    std::os::unix::fs::symlink("b", directory.path().join("link")).unwrap();
+    let line = run("tree_hash", directory.path().as_os_str());
+    assert_eq!(line, format!("6 files, {}\n", expected(files)));
+}
+
+/// Answers one request: every path is busy the first two times, unknown ones do not exist.
+fn answer(mut stream: TcpStream, pages: &[(&str, &[u8])], asked: &Mutex<HashMap<String, u32>>) {
+    let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+    let path = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned));
+    let Some(path) = path else { return };
+    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    let times = {
+        let mut asked = asked.lock().unwrap();
+        let times = asked.entry(path.clone()).or_default();
+        *times += 1;
+        *times
+    };
+    let (status, body): (_, &[u8]) = match pages.iter().find(|(known, _)| *known == path) {
+        _ if times <= 2 => ("503 Service Unavailable", b"href=\"/never\""),
+        Some((_, body)) => ("200 OK", body),
+        None => ("404 Not Found", b"href=\"/never\""),
+    };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+}
+
+#[test]
+fn crawl() {
+    let pages: [(&str, &[u8]); 4] = [
+        ("/", b"<a href=\"/one\">1</a> <a href=\"/two\">2</a> <a href=\"/one\">1</a>"),
+        ("/deep", b"\xFF nothing here"),
+        ("/one", b"<a href=\"/\">home</a> <a href=\"/missing\">?</a>"),
+        ("/two", b"<a href='x'> <a href=\"/deep\">d</a> <a href=\"http://elsewhere/\">e</a>"),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let server = std::thread::spawn(move || {
+        let asked = Mutex::new(HashMap::new());
+        std::thread::scope(|scope| {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    break;
+                }
+                let asked = &asked;
+                scope.spawn(move || answer(stream.unwrap(), &pages, asked));
+            }
+        });
+        asked.into_inner().unwrap()
+    });
+    let line = run("crawl", format!("http://{address}/").as_ref());
+    stop.store(true, Ordering::SeqCst);
+    drop(TcpStream::connect(address).unwrap());
+    let asked = server.join().unwrap();
+    assert_eq!(line, format!("4 pages, {}\n", expected(pages)));
+    assert!(asked.values().all(|&times| times == 3), "each page once after two retries: {asked:?}");
+    assert!(!asked.contains_key("/never"));
+}

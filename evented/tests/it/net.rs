@@ -1,0 +1,269 @@
+//! TCP: many connections, half close, reset, back-pressure, moving between reactors.
+
+use std::io;
+use std::net::Shutdown;
+use std::time::Duration;
+
+use evented::net::{TcpListener, TcpStream};
+use evented::{TaskGroup, block_on, join_all, sleep, spawn, timeout, yield_now};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, io::split};
+
+use crate::support::{bounded, pair};
+
+#[test]
+fn two_hundred_connections_echo() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = spawn(async move {
+            let mut group = TaskGroup::new();
+            for _ in 0..200 {
+                let (stream, _) = listener.accept().await.unwrap();
+                group.spawn(async move {
+                    futures_lite::io::copy(&stream, &mut &stream).await.unwrap();
+                    (&stream).close().await.unwrap();
+                });
+            }
+            while let Some(result) = group.next().await {
+                result.unwrap();
+            }
+        });
+        let clients = (0..200_u32).map(|n| {
+            spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                for round in 0..10_u32 {
+                    let sent = (n * 1_000 + round).to_be_bytes();
+                    stream.write_all(&sent).await.unwrap();
+                    let mut got = [0; 4];
+                    stream.read_exact(&mut got).await.unwrap();
+                    assert_eq!(got, sent);
+                }
+            })
+        });
+        for result in join_all(clients).await {
+            result.unwrap();
+        }
+        server.await.unwrap();
+    }));
+}
+
+#[test]
+fn large_writes_feel_back_pressure() {
+    const SIZE: usize = 16 << 20;
+    block_on(bounded(async {
+        let (client, mut server) = pair().await.unwrap();
+        let writer = spawn(async move {
+            let data: Vec<u8> = (0..SIZE).map(|n| n.to_le_bytes()[1]).collect();
+            (&client).write_all(&data).await.unwrap();
+            (&client).close().await.unwrap();
+        });
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        sleep(Duration::from_millis(1)).await;
+        assert!(!writer.is_finished(), "16 MiB do not fit into the kernel's buffers");
+        let mut got = Vec::new();
+        server.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got.len(), SIZE);
+        assert!(got.iter().enumerate().all(|(n, &byte)| byte == n.to_le_bytes()[1]));
+        writer.await.unwrap();
+    }));
+}
+
+#[test]
+fn half_close_lets_the_other_direction_live() {
+    block_on(bounded(async {
+        let (mut client, mut server) = pair().await.unwrap();
+        client.write_all(b"last words").await.unwrap();
+        client.close().await.unwrap();
+        let mut got = Vec::new();
+        server.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, b"last words");
+        server.write_all(b"heard").await.unwrap();
+        drop(server);
+        let mut reply = Vec::new();
+        client.read_to_end(&mut reply).await.unwrap();
+        assert_eq!(reply, b"heard");
+        client.close().await.unwrap();
+    }));
+}
+
+#[test]
+fn data_and_end_that_come_together_are_both_seen() {
+    block_on(bounded(async {
+        for _ in 0..200 {
+            let (mut client, mut server) = pair().await.unwrap();
+            let reader = spawn(async move {
+                let mut buffer = [0; 64];
+                // The first read waits, so the stream is registered; the second one is short.
+                let first = server.read(&mut buffer).await.unwrap();
+                let second = server.read(&mut buffer).await.unwrap();
+                (first, second)
+            });
+            yield_now().await;
+            client.write_all(b"x").await.unwrap();
+            client.close().await.unwrap();
+            assert_eq!(reader.await.unwrap(), (1, 0));
+        }
+    }));
+}
+
+#[test]
+fn a_reset_is_an_error_of_the_reader() {
+    block_on(bounded(async {
+        let (client, mut server) = pair().await.unwrap();
+        let reader = spawn(async move {
+            let mut buffer = [0; 16];
+            server.read(&mut buffer).await
+        });
+        yield_now().await;
+        rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+        drop(client);
+        assert_eq!(reader.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }));
+}
+
+#[test]
+fn shutdown_wakes_a_waiting_reader() {
+    block_on(bounded(async {
+        let (client, _server) = pair().await.unwrap();
+        let client = std::rc::Rc::new(client);
+        let reading = std::rc::Rc::clone(&client);
+        let reader = spawn(async move {
+            let mut buffer = [0; 16];
+            (&*reading).read(&mut buffer).await
+        });
+        yield_now().await;
+        client.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(reader.await.unwrap().unwrap(), 0);
+    }));
+}
+
+#[test]
+fn one_task_reads_while_another_writes() {
+    block_on(bounded(async {
+        let (client, server) = pair().await.unwrap();
+        client.set_nodelay(true).unwrap();
+        assert!(client.nodelay().unwrap());
+        assert_eq!(client.peer_addr().unwrap(), server.local_addr().unwrap());
+        let echo = spawn(async move { futures_lite::io::copy(&server, &mut &server).await });
+        let (mut read, mut write) = split(client);
+        let writer = spawn(async move {
+            for byte in 0..=255 {
+                write.write_all(&[byte]).await.unwrap();
+            }
+            write.close().await.unwrap();
+            write
+        });
+        for expected in 0..=255 {
+            let mut byte = [0];
+            read.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [expected]);
+        }
+        drop((writer.await.unwrap(), read));
+        assert_eq!(echo.await.unwrap().unwrap(), 256);
+    }));
+}
+
+#[test]
+fn several_tasks_accept_from_one_listener() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = std::rc::Rc::new(listener);
+        let address = listener.local_addr().unwrap();
+        let mut group = TaskGroup::new();
+        for _ in 0..40 {
+            let listener = std::rc::Rc::clone(&listener);
+            group.spawn(async move { listener.accept().await.map(drop) });
+        }
+        yield_now().await;
+        for _ in 0..40 {
+            TcpStream::connect(address).await.unwrap();
+        }
+        while let Some(result) = group.next().await {
+            result.unwrap().unwrap();
+        }
+    }));
+}
+
+#[test]
+fn waiters_that_gave_up_do_not_pile_up_or_block_others() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = std::rc::Rc::new(listener);
+        for _ in 0..200 {
+            let listener = std::rc::Rc::clone(&listener);
+            let gives_up = spawn(async move {
+                timeout(Duration::from_micros(1), listener.accept()).await.is_err()
+            });
+            assert!(gives_up.await.unwrap());
+        }
+        let accepts = spawn(async move { listener.accept().await });
+        yield_now().await;
+        TcpStream::connect(address).await.unwrap();
+        accepts.await.unwrap().unwrap();
+    }));
+}
+
+#[test]
+fn nobody_listens() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let error = TcpStream::connect_host(address.to_string()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }));
+}
+
+#[test]
+fn a_stream_moves_between_reactors_before_it_waits_and_through_std_after() {
+    block_on(bounded(async {
+        let (client, server) = pair().await.unwrap();
+        // The server's end has not waited yet: it may be used anywhere.
+        let (waits, it_waits) = evented::sync::oneshot::channel();
+        let other = std::thread::spawn(move || {
+            block_on(bounded(async move {
+                let reader = spawn(async move {
+                    let mut byte = [0];
+                    (&server).read_exact(&mut byte).await.unwrap();
+                    (byte, server)
+                });
+                yield_now().await;
+                waits.send(()).unwrap();
+                reader.await.unwrap()
+            }))
+        });
+        it_waits.await.unwrap();
+        (&client).write_all(b"a").await.unwrap();
+        let (byte, server) = evented::blocking(move || other.join().unwrap()).await.unwrap();
+        assert_eq!(byte, *b"a");
+        // Its reactor is gone by now; it waited there.
+        let mut byte = [0];
+        assert!((&server).read(&mut byte).await.is_err());
+        let server = TcpStream::from_std(server.into_std().unwrap()).unwrap();
+        (&client).write_all(b"b").await.unwrap();
+        (&server).read_exact(&mut byte).await.unwrap();
+        assert_eq!(byte, *b"b");
+    }));
+}
+
+#[test]
+fn a_socket_that_is_always_readable_starves_nothing() {
+    block_on(bounded(async {
+        let (client, server) = pair().await.unwrap();
+        (&client).write_all(&vec![1; 60_000]).await.unwrap();
+        let reader = spawn(async move {
+            let mut byte = [0];
+            loop {
+                // `peek` is always ready: only the budget makes this loop yield.
+                server.peek(&mut byte).await.unwrap();
+            }
+        });
+        sleep(Duration::from_millis(1)).await;
+        assert!(reader.cancel().await.is_err());
+    }));
+}

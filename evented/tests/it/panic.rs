@@ -1,0 +1,184 @@
+//! A panic of the user's code is a value or a count; the loop goes on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use evented::{
+    JoinError, Reactor, Spawn, block_on, blocking, call_later, call_soon, spawn, spawn_with,
+    yield_now,
+};
+
+use crate::support::{bounded, until};
+
+/// Panics when dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped");
+    }
+}
+
+/// A future that is ready and holds something until it is dropped.
+struct Late(Bomb);
+
+impl Future for Late {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+/// The loop still works.
+async fn still_works() {
+    assert_eq!(spawn(async { 1 }).await.unwrap(), 1);
+}
+
+#[test]
+fn a_task_that_panics() {
+    block_on(bounded(async {
+        let options = Spawn::new().name("unlucky");
+        let task = spawn_with(options, async { panic!("{}", String::from("boom")) });
+        let error: JoinError = match task.await {
+            Err::<(), _>(error) => error,
+            Ok(()) => unreachable!("it panicked"),
+        };
+        let text = error.to_string();
+        let JoinError::Panicked(panic) = error else { panic!("not a panic: {text}") };
+        assert_eq!(panic.task(), Some("unlucky"));
+        assert_eq!(panic.message(), "boom");
+        assert!(panic.spawned_at().file().ends_with("panic.rs"));
+        assert!(text.contains("unlucky") && text.contains("boom"), "{text}");
+        assert_eq!(*panic.into_payload().downcast::<String>().unwrap(), "boom");
+        spawn(async { panic!("nobody awaits this") }).detach();
+        until(|| evented::stats().tasks == 0).await;
+        assert_eq!(evented::stats().panics, 2);
+        still_works().await;
+    }));
+}
+
+#[test]
+fn a_payload_that_panics_when_dropped() {
+    block_on(bounded(async {
+        spawn(async { std::panic::panic_any(Bomb) }).detach();
+        until(|| evented::stats().tasks == 0).await;
+        still_works().await;
+    }));
+}
+
+#[test]
+fn a_future_that_panics_when_dropped() {
+    block_on(bounded(async {
+        // When cancelled.
+        let task = spawn(async {
+            let _bomb = Bomb;
+            std::future::pending::<()>().await;
+        });
+        yield_now().await;
+        assert!(matches!(task.cancel().await, Err(JoinError::Panicked(_))));
+        // When it returns: an async block drops its variables while it is polled.
+        let task = spawn(async {
+            let _bomb = Bomb;
+        });
+        assert!(matches!(task.await, Err(JoinError::Panicked(_))));
+        // When it has returned: this one drops its field afterwards.
+        assert!(matches!(spawn(Late(Bomb)).await, Err(JoinError::Panicked(_))));
+        still_works().await;
+    }));
+}
+
+#[test]
+fn a_result_that_panics_when_dropped() {
+    block_on(bounded(async {
+        spawn(async { Bomb }).detach();
+        until(|| evented::stats().tasks == 0).await;
+        let task = spawn(async { Bomb });
+        until(|| task.is_finished()).await;
+        drop(task);
+        assert_eq!(evented::stats().panics, 2);
+        still_works().await;
+    }));
+}
+
+#[test]
+fn a_waker_that_panics() {
+    struct Angry;
+    impl Wake for Angry {
+        fn wake(self: Arc<Self>) {
+            panic!("woken");
+        }
+    }
+    block_on(bounded(async {
+        let waker = Waker::from(Arc::new(Angry));
+        let mut task = spawn(async { 5 });
+        let poll = Pin::new(&mut task).poll(&mut Context::from_waker(&waker));
+        assert!(poll.is_pending());
+        let mut sleep = evented::sleep(Duration::from_micros(1));
+        if Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending() {
+            until(|| evented::stats().panics == 2).await;
+        }
+        assert_eq!(task.await.unwrap(), 5);
+        still_works().await;
+    }));
+}
+
+#[test]
+fn callbacks_that_panic() {
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    reactor.block_on(bounded(async {
+        call_soon(|| panic!("soon"));
+        call_later(Duration::ZERO, || panic!("later"));
+        handle.call(|| panic!("called")).unwrap();
+        until(|| evented::stats().panics == 3).await;
+        still_works().await;
+    }));
+}
+
+#[test]
+fn closures_on_the_pool_that_panic() {
+    block_on(bounded(async {
+        for _ in 0..100 {
+            let result = blocking(|| -> u32 { panic!("on the pool") }).await;
+            assert!(matches!(result, Err(JoinError::Panicked(p)) if p.message() == "on the pool"));
+        }
+        assert_eq!(blocking(|| 1).await.unwrap(), 1);
+        // The result is dropped on the pool's thread.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let mut call = blocking(move || wait.recv().map(|()| Bomb));
+        assert!(crate::support::poll_once(&mut call).is_pending());
+        until(|| evented::stats().blocking_queued == 0).await;
+        drop(call);
+        go.send(()).unwrap();
+        assert_eq!(blocking(|| 2).await.unwrap(), 2);
+    }));
+}
+
+#[test]
+fn a_panic_of_block_on_goes_through_and_leaves_the_reactor_whole() {
+    let reactor = Reactor::new().unwrap();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        reactor.block_on(async { panic!("mine") });
+    }));
+    assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "mine");
+    assert_eq!(reactor.block_on(async { spawn(async { 3 }).await.unwrap() }), 3);
+}
+
+#[test]
+fn drops_that_panic_while_the_reactor_is_dropped() {
+    let reactor = Reactor::new().unwrap();
+    for _ in 0..3 {
+        reactor
+            .spawn(async {
+                let _bomb = Bomb;
+                std::future::pending::<()>().await;
+            })
+            .detach();
+    }
+    reactor.block_on(yield_now());
+    drop(reactor);
+}

@@ -1,0 +1,166 @@
+//! The channels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evented::sync::mpsc::{TryRecvError, TrySendError};
+use evented::sync::{mpsc, oneshot};
+use evented::{TaskGroup, block_on, sleep, spawn, yield_now};
+
+use crate::support::{bounded, poll_once, until};
+
+#[test]
+fn values_come_in_order_and_the_bound_holds() {
+    block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded(3);
+        let producer = spawn(async move {
+            for n in 0..1_000 {
+                sender.send(n).await.unwrap();
+            }
+        });
+        for n in 0..1_000 {
+            assert!(receiver.len() <= 3);
+            assert_eq!(receiver.recv().await, Some(n));
+        }
+        assert_eq!(receiver.recv().await, None);
+        producer.await.unwrap();
+    }));
+}
+
+#[test]
+fn full_empty_and_closed() {
+    let (sender, mut receiver) = mpsc::bounded(1);
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    sender.try_send(1).unwrap();
+    assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+    assert_eq!(receiver.try_recv(), Ok(1));
+    let other = sender.clone();
+    drop(sender);
+    other.try_send(3).unwrap();
+    drop(other);
+    assert_eq!(receiver.try_recv(), Ok(3));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+    let (sender, receiver) = mpsc::bounded(1);
+    drop(receiver);
+    assert!(sender.is_closed());
+    assert_eq!(sender.try_send(4), Err(TrySendError::Closed(4)));
+    assert_eq!(block_on(sender.send(5)).unwrap_err().0, 5);
+}
+
+#[test]
+fn senders_get_room_in_the_order_in_which_they_wait() {
+    block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded(1);
+        sender.try_send(0).unwrap();
+        let mut group = TaskGroup::new();
+        for n in 1..=5 {
+            let sender = sender.clone();
+            group.spawn(async move { sender.send(n).await.unwrap() });
+        }
+        yield_now().await;
+        assert_eq!(sender.try_send(9), Err(TrySendError::Full(9)));
+        for n in 0..=5 {
+            assert_eq!(receiver.recv().await, Some(n));
+        }
+    }));
+}
+
+#[test]
+fn a_sender_that_gives_up_passes_its_turn_on() {
+    block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded(1);
+        sender.try_send(0).unwrap();
+        let mut gives_up = sender.send(1);
+        assert!(poll_once(&mut gives_up).is_pending());
+        let other = sender.clone();
+        let waits = spawn(async move { other.send(2).await });
+        yield_now().await;
+        // The first in the row is told, and goes away instead.
+        assert_eq!(receiver.try_recv(), Ok(0));
+        drop(gives_up);
+        waits.await.unwrap().unwrap();
+        assert_eq!(receiver.try_recv(), Ok(2));
+    }));
+}
+
+#[test]
+fn threads_send_to_a_task() {
+    block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded(16);
+        let threads: Vec<_> = (0..4_u64)
+            .map(|_| {
+                let sender = sender.clone();
+                std::thread::spawn(move || {
+                    block_on(async move {
+                        for n in 1..=1_000_u64 {
+                            sender.send(n).await.unwrap();
+                        }
+                    });
+                })
+            })
+            .collect();
+        drop(sender);
+        let mut sum = 0;
+        while let Some(n) = receiver.recv().await {
+            sum += n;
+        }
+        assert_eq!(sum, 4 * 500_500);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }));
+}
+
+#[test]
+fn a_dropped_receiver_wakes_waiting_senders_and_drops_values() {
+    block_on(bounded(async {
+        let token = Arc::new(());
+        let (sender, receiver) = mpsc::bounded(1);
+        sender.try_send(Arc::clone(&token)).unwrap();
+        let value = Arc::clone(&token);
+        let waits = spawn(async move { sender.send(value).await.is_err() });
+        yield_now().await;
+        drop(receiver);
+        assert!(waits.await.unwrap());
+        assert_eq!(Arc::strong_count(&token), 1);
+    }));
+}
+
+#[test]
+fn one_value_and_none() {
+    block_on(bounded(async {
+        let (sender, receiver) = oneshot::channel();
+        let waits = spawn(receiver);
+        yield_now().await;
+        sender.send(1).unwrap();
+        assert_eq!(waits.await.unwrap(), Ok(1));
+        let (sender, receiver) = oneshot::channel::<u8>();
+        drop(sender);
+        assert_eq!(receiver.await, Err(oneshot::RecvError));
+        let (sender, receiver) = oneshot::channel();
+        drop(receiver);
+        assert!(sender.is_closed());
+        assert_eq!(sender.send(2), Err(2));
+        let (sender, receiver) = oneshot::channel();
+        let thread = std::thread::spawn(move || receiver.recv_blocking());
+        sender.send(3).unwrap();
+        assert_eq!(thread.join().unwrap(), Ok(3));
+    }));
+}
+
+#[test]
+fn a_channel_that_is_never_empty_starves_nothing() {
+    block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded(4);
+        sender.try_send(()).unwrap();
+        let task = spawn(async move {
+            loop {
+                receiver.recv().await.unwrap();
+                sender.try_send(()).unwrap();
+            }
+        });
+        sleep(Duration::from_millis(1)).await;
+        drop(task);
+        until(|| evented::stats().tasks == 0).await;
+    }));
+}

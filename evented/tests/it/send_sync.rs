@@ -1,0 +1,49 @@
+//! What may leave the thread, and what may not.
+
+use std::cell::Cell;
+
+use evented::net::{TcpListener, TcpStream};
+use evented::sync::{mpsc, oneshot};
+
+fn send<T: Send>() {}
+fn sync<T: Sync>() {}
+
+/// Does not compile for a `Send` type: both impls would apply.
+macro_rules! not_send {
+    ($($type:ty),*) => {$(
+        const _: fn() = || {
+            trait Ambiguous<A> {
+                fn check() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct IfSend;
+            impl<T: ?Sized + Send> Ambiguous<IfSend> for T {}
+            let _: fn() = <$type as Ambiguous<_>>::check;
+        };
+    )*};
+}
+
+not_send!(evented::Reactor, evented::Task<()>, evented::TaskGroup<()>, evented::Timer);
+not_send!(mpsc::Sender<std::rc::Rc<()>>, oneshot::Receiver<std::rc::Rc<()>>);
+
+#[test]
+fn what_may_be_sent_and_shared() {
+    send::<evented::Handle>();
+    sync::<evented::Handle>();
+    send::<evented::RemoteTask<Cell<u8>>>();
+    send::<evented::JoinError>();
+    sync::<evented::JoinError>();
+    send::<evented::Sleep>();
+    sync::<evented::Sleep>();
+    send::<evented::Blocking<Cell<u8>>>();
+    send::<TcpStream>();
+    sync::<TcpStream>();
+    send::<TcpListener>();
+    sync::<TcpListener>();
+    send::<mpsc::Sender<Cell<u8>>>();
+    sync::<mpsc::Sender<Cell<u8>>>();
+    send::<oneshot::Sender<Cell<u8>>>();
+    sync::<oneshot::Receiver<Cell<u8>>>();
+    send::<evented::Builder>();
+    send::<evented::Spawn>();
+}

@@ -1,0 +1,92 @@
+//! Ending a reactor, by handle and by drop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use evented::{Closed, JoinError, Reactor, blocking, spawn, yield_now};
+
+use crate::support::{bounded, poll_once, until};
+
+#[test]
+fn run_returns_after_shutdown_and_tasks_are_cancelled() {
+    let reactor = Reactor::new().unwrap();
+    let task = reactor.spawn(std::future::pending::<()>());
+    let handle = reactor.handle();
+    let thread = std::thread::spawn(move || handle.shutdown());
+    reactor.run();
+    thread.join().unwrap().unwrap();
+    assert!(task.is_finished());
+    assert!(matches!(reactor.block_on(task), Err(JoinError::Cancelled)));
+    // New tasks are cancelled at birth, and running again returns at once.
+    let late = reactor.spawn(async { 1 });
+    assert!(matches!(reactor.block_on(late), Err(JoinError::Cancelled)));
+    reactor.run();
+}
+
+#[test]
+fn shutdown_before_run_is_kept() {
+    let reactor = Reactor::new().unwrap();
+    reactor.handle().shutdown().unwrap();
+    reactor.run();
+}
+
+#[test]
+fn the_future_of_block_on_goes_on_after_shutdown() {
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let answer = reactor.block_on(bounded(async move {
+        let task = spawn(std::future::pending::<()>());
+        handle.shutdown().unwrap();
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        yield_now().await;
+        42
+    }));
+    assert_eq!(answer, 42);
+}
+
+#[test]
+fn a_handle_outlives_its_reactor() {
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    assert!(!handle.is_closed());
+    let token = Arc::new(());
+    let inside = Arc::clone(&token);
+    handle.call(move || drop(inside)).unwrap();
+    drop(reactor);
+    assert_eq!(Arc::strong_count(&token), 1, "the call was dropped");
+    // The next reactor uses the same mailbox; the old handle must not reach it.
+    let next = Reactor::new().unwrap();
+    assert!(handle.is_closed());
+    assert_eq!(handle.call(|| ()), Err(Closed));
+    assert_eq!(handle.shutdown(), Err(Closed));
+    assert!(matches!(handle.spawn(|| async {}).join(), Err(JoinError::Cancelled)));
+    assert!(!next.handle().is_closed());
+}
+
+#[test]
+fn dropping_waits_for_a_running_call_and_cancels_queued_ones() {
+    let finished = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&finished);
+    let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (mut running, mut queued) = (
+        blocking(move || {
+            // Returns when the sender is dropped, by another thread below.
+            let _ = wait.recv();
+            flag.store(true, Ordering::SeqCst);
+        }),
+        blocking(|| ()),
+    );
+    reactor.block_on(bounded(async {
+        assert!(poll_once(&mut running).is_pending());
+        until(|| evented::stats().blocking_queued == 0).await;
+        assert!(poll_once(&mut queued).is_pending());
+    }));
+    let releaser = std::thread::spawn(move || drop(go));
+    drop(reactor);
+    assert!(finished.load(Ordering::SeqCst));
+    releaser.join().unwrap();
+    // Their futures are still there, and polled elsewhere they know the end.
+    assert!(evented::block_on(running).is_ok());
+    assert!(matches!(evented::block_on(queued), Err(JoinError::Cancelled)));
+}

@@ -1,0 +1,81 @@
+//! What the tests share.
+
+use std::future::Future;
+use std::io;
+use std::process::Command;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use evented::net::{TcpListener, TcpStream};
+use evented::sleep;
+
+/// No condition takes this long, on any machine.
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
+
+/// Waits inside a reactor until `condition` holds.
+///
+/// # Panics
+///
+/// When it does not within [`BOUND`].
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < BOUND, "the condition did not come true");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// As [`until`], outside a reactor.
+pub(crate) fn until_blocking(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < BOUND, "the condition did not come true");
+        std::thread::yield_now();
+    }
+}
+
+/// Fails instead of hanging.
+pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
+    evented::timeout(BOUND, future).await.expect("it takes less than the bound")
+}
+
+/// Polls once with a waker that does nothing.
+pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Two ends of a connection.
+pub(crate) async fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    let (server, _) = listener.accept().await?;
+    Ok((client, server))
+}
+
+/// Runs the test `name` in a process of its own, for what is a matter of the whole process. In that
+/// process it runs `body`.
+pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) {
+    const MARK: &str = "EVENTED_TEST_IN_OWN_PROCESS";
+    if std::env::var_os(MARK).is_some() {
+        return body();
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--test-threads=1", "--nocapture"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} failed in its own process:\n{text}\n{errors}");
+    assert!(text.contains("1 passed"), "no test is called {name}:\n{text}");
+}
+
+/// How many descriptors this process has open.
+pub(crate) fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// How many threads this process has.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}

@@ -1,0 +1,215 @@
+//! Sleeping, timeouts, intervals, timers.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use evented::{
+    MissedTick, block_on, call_at, call_later, interval, join_all, sleep, sleep_until, spawn,
+    timeout,
+};
+
+use crate::support::{bounded, poll_once, until};
+
+#[test]
+fn ten_thousand_sleeps_at_once() {
+    block_on(bounded(async {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..10_000_u64)
+            .map(|n| {
+                spawn(async move {
+                    let duration = Duration::from_micros(n * 7919 % 20_000);
+                    sleep(duration).await;
+                    assert!(start.elapsed() >= duration);
+                })
+            })
+            .collect();
+        for result in join_all(tasks).await {
+            result.unwrap();
+        }
+        assert_eq!(evented::stats().timers, 1, "only the bound of this test is left");
+    }));
+}
+
+#[test]
+fn timers_fire_in_the_order_of_deadline_and_insertion() {
+    block_on(bounded(async {
+        let fired = Rc::new(RefCell::new(Vec::new()));
+        let base = Instant::now() + Duration::from_millis(2);
+        for (n, offset) in [30_u64, 10, 20, 10, 0, 30, 0].into_iter().enumerate() {
+            let fired = Rc::clone(&fired);
+            let deadline = base + Duration::from_micros(offset);
+            call_at(deadline, move || fired.borrow_mut().push(n));
+        }
+        until(|| fired.borrow().len() == 7).await;
+        assert_eq!(*fired.borrow(), [4, 6, 1, 3, 2, 0, 5]);
+    }));
+}
+
+#[test]
+fn a_past_deadline_goes_before_a_later_one_that_is_due_too() {
+    block_on(bounded(async {
+        let fired = Rc::new(RefCell::new(Vec::new()));
+        let now = Instant::now();
+        let past = now.checked_sub(Duration::from_millis(5)).unwrap();
+        for (name, deadline) in [("second", now), ("first", past)] {
+            let fired = Rc::clone(&fired);
+            call_at(deadline, move || fired.borrow_mut().push(name));
+        }
+        until(|| fired.borrow().len() == 2).await;
+        assert_eq!(*fired.borrow(), ["first", "second"]);
+    }));
+}
+
+#[test]
+fn a_cancelled_timer_never_runs_and_drops_its_closure() {
+    block_on(bounded(async {
+        let token = Rc::new(());
+        let inside = Rc::clone(&token);
+        let timer = call_later(Duration::from_hours(1), move || drop(inside));
+        assert!(timer.is_active());
+        assert!(timer.cancel());
+        until(|| Rc::strong_count(&token) == 1).await;
+        let ran = Rc::new(Cell::new(false));
+        let flag = Rc::clone(&ran);
+        let timer = call_later(Duration::ZERO, move || flag.set(true));
+        until(|| ran.get()).await;
+        assert!(!timer.is_active());
+        assert!(!timer.cancel());
+        until(|| evented::stats().tasks == 0).await;
+        assert_eq!(evented::stats().timers, 1, "only the bound of this test is left");
+    }));
+}
+
+#[test]
+fn call_later_zero_in_a_loop_starves_nothing() {
+    fn again(stop: Rc<Cell<bool>>) {
+        if !stop.get() {
+            call_later(Duration::ZERO, move || again(stop));
+        }
+    }
+    block_on(bounded(async {
+        let stop = Rc::new(Cell::new(false));
+        again(Rc::clone(&stop));
+        // Descriptors: the connection is made while the loop spins.
+        let (_client, _server) = crate::support::pair().await.unwrap();
+        // Timers.
+        sleep(Duration::from_millis(2)).await;
+        stop.set(true);
+        until(|| evented::stats().tasks == 0).await;
+    }));
+}
+
+#[test]
+fn a_sleep_of_zero_in_a_loop_starves_nothing() {
+    block_on(bounded(async {
+        let task = spawn(async {
+            loop {
+                sleep(Duration::ZERO).await;
+            }
+        });
+        sleep(Duration::from_millis(2)).await;
+        assert!(task.cancel().await.is_err());
+    }));
+}
+
+#[test]
+fn far_and_endless_durations() {
+    block_on(bounded(async {
+        assert!(timeout(Duration::from_millis(1), sleep(Duration::MAX)).await.is_err());
+        let far = sleep_until(Instant::now() + Duration::from_hours(24 * 365));
+        assert!(timeout(Duration::from_millis(1), far).await.is_err());
+        assert_eq!(timeout(Duration::MAX, async { 5 }).await, Ok(5));
+        assert_eq!(timeout(Duration::ZERO, async { 5 }).await, Ok(5), "ready is never late");
+    }));
+}
+
+#[test]
+fn a_dropped_sleep_leaves_no_timer() {
+    block_on(async {
+        let mut sleep = sleep(Duration::from_hours(1));
+        assert!(poll_once(&mut sleep).is_pending());
+        assert_eq!(evented::stats().timers, 1);
+        drop(sleep);
+        assert_eq!(evented::stats().timers, 0);
+    });
+}
+
+#[test]
+fn a_sleep_dropped_on_another_thread_leaves_no_timer() {
+    block_on(async {
+        let mut sleep = sleep(Duration::from_hours(1));
+        assert!(poll_once(&mut sleep).is_pending());
+        std::thread::spawn(move || drop(sleep)).join().unwrap();
+        let start = Instant::now();
+        while evented::stats().timers > 0 {
+            assert!(start.elapsed() < crate::support::BOUND, "the timer stays");
+            evented::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_sleep_that_is_reset() {
+    block_on(bounded(async {
+        let mut sleep = sleep(Duration::from_hours(1));
+        assert!(poll_once(&mut sleep).is_pending());
+        let deadline = Instant::now() + Duration::from_millis(2);
+        sleep.reset(deadline);
+        sleep.await;
+        assert!(Instant::now() >= deadline);
+    }));
+}
+
+#[test]
+fn intervals_and_missed_ticks() {
+    const PERIOD: Duration = Duration::from_millis(4);
+    block_on(bounded(async {
+        for policy in [MissedTick::Burst, MissedTick::Delay, MissedTick::Skip] {
+            let mut ticks = interval(PERIOD).missed_tick(policy);
+            let first = ticks.tick().await;
+            // Misses the ticks at 4, 8 and 12 ms.
+            sleep_until(first + PERIOD * 7 / 2).await;
+            let second = ticks.tick().await;
+            let given = Instant::now();
+            let third = ticks.tick().await;
+            assert_eq!(second, first + PERIOD, "{policy:?}");
+            match policy {
+                MissedTick::Burst => assert_eq!(third, second + PERIOD),
+                MissedTick::Delay => {
+                    assert!(third >= first + PERIOD * 9 / 2 && third <= given + PERIOD);
+                }
+                MissedTick::Skip => {
+                    let late = (third - first).as_nanos();
+                    assert_eq!(late % PERIOD.as_nanos(), 0, "it keeps the rhythm");
+                    assert!(third >= first + PERIOD * 4);
+                }
+            }
+        }
+    }));
+}
+
+#[test]
+fn a_tick_that_was_given_up_is_not_lost() {
+    block_on(bounded(async {
+        let mut ticks = interval(Duration::from_millis(3));
+        let first = ticks.tick().await;
+        assert!(timeout(Duration::from_micros(10), ticks.tick()).await.is_err());
+        assert_eq!(ticks.tick().await, first + Duration::from_millis(3));
+    }));
+}
+
+#[test]
+#[should_panic(expected = "a period that is not zero")]
+fn an_interval_of_zero() {
+    let _ticks = interval(Duration::ZERO);
+}
+
+#[test]
+fn an_idle_reactor_does_not_spin() {
+    let reactor = evented::Reactor::new().unwrap();
+    reactor.block_on(sleep(Duration::from_micros(20_500)));
+    let stats = reactor.stats();
+    // One long sleep and its tail, with room for early returns.
+    assert!(stats.waits <= 6, "{stats:?}");
+}

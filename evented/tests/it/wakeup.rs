@@ -1,0 +1,174 @@
+//! Wakers: from this thread, from others, stale ones, and after the reactor's end.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::{Poll, Waker};
+
+use evented::{Reactor, block_on, spawn, yield_now};
+
+use crate::support::{bounded, until, until_blocking};
+
+/// Waits for ever and hands its waker out on the way.
+async fn hand_out(place: Rc<Cell<Option<Waker>>>) {
+    poll_fn(|cx| {
+        place.set(Some(cx.waker().clone()));
+        Poll::<()>::Pending
+    })
+    .await;
+}
+
+#[test]
+fn a_clone_woken_the_same_task() {
+    block_on(poll_fn(|cx| {
+        let clone = cx.waker().clone();
+        assert!(clone.will_wake(cx.waker()));
+        Poll::Ready(())
+    }));
+}
+
+#[test]
+fn wakes_before_the_poll_are_one_poll() {
+    block_on(bounded(async {
+        let polls = Rc::new(Cell::new(0));
+        let place = Rc::new(Cell::new(None::<Waker>));
+        let (count, hand) = (Rc::clone(&polls), Rc::clone(&place));
+        let _task = spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            hand.set(Some(cx.waker().clone()));
+            Poll::<()>::Pending
+        }));
+        yield_now().await;
+        let waker = place.take().unwrap();
+        for _ in 0..100 {
+            waker.wake_by_ref();
+        }
+        yield_now().await;
+        yield_now().await;
+        assert_eq!(polls.get(), 2);
+    }));
+}
+
+#[test]
+fn a_stale_waker_does_not_reach_the_next_task_in_the_slot() {
+    block_on(bounded(async {
+        let place = Rc::new(Cell::new(None));
+        let task = spawn(hand_out(Rc::clone(&place)));
+        yield_now().await;
+        let stale = place.take().unwrap();
+        drop(task);
+        until(|| evented::stats().tasks == 0).await;
+        let polls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&polls);
+        let _next = spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            let fresh = cx.waker().clone();
+            std::mem::forget(fresh);
+            Poll::<()>::Pending
+        }));
+        yield_now().await;
+        let same_thread = stale.clone();
+        same_thread.wake();
+        std::thread::spawn(move || stale.wake()).join().unwrap();
+        for _ in 0..200 {
+            yield_now().await;
+        }
+        assert_eq!(polls.get(), 1, "the slot was used again, the name was not");
+    }));
+}
+
+#[test]
+fn a_waker_after_its_reactor_and_under_the_next_one() {
+    let place = Rc::new(Cell::new(None));
+    let reactor = Reactor::new().unwrap();
+    let _task = reactor.spawn(hand_out(Rc::clone(&place)));
+    reactor.block_on(yield_now());
+    let stale = place.take().unwrap();
+    drop(reactor);
+    stale.wake_by_ref();
+    let from_afar = stale.clone();
+    std::thread::spawn(move || from_afar.wake()).join().unwrap();
+    // Most likely in the same mailbox; in any case the waker means nothing here.
+    let next = Reactor::new().unwrap();
+    next.block_on(async {
+        stale.wake();
+        yield_now().await;
+    });
+}
+
+#[test]
+fn a_storm_from_eight_threads_is_a_bounded_queue() {
+    const THREADS: usize = 8;
+    block_on(bounded(async {
+        let stop = Arc::new(AtomicBool::new(false));
+        let woken = Arc::new(AtomicU64::new(0));
+        let polls = Rc::new(Cell::new(0_u64));
+        let place = Rc::new(Cell::new(None::<Waker>));
+        let (count, hand) = (Rc::clone(&polls), Rc::clone(&place));
+        let _task = spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            hand.set(Some(cx.waker().clone()));
+            Poll::<()>::Pending
+        }));
+        yield_now().await;
+        let waker = place.take().unwrap();
+        let start = Arc::new(Barrier::new(THREADS + 1));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (waker, stop) = (waker.clone(), Arc::clone(&stop));
+                let (woken, start) = (Arc::clone(&woken), Arc::clone(&start));
+                std::thread::spawn(move || {
+                    start.wait();
+                    while !stop.load(Ordering::Relaxed) {
+                        waker.wake_by_ref();
+                        woken.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        start.wait();
+        // The reactor stands still meanwhile: what is not bounded piles up.
+        until_blocking(|| woken.load(Ordering::Relaxed) > 100_000);
+        stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let before = polls.get();
+        for _ in 0..200 {
+            yield_now().await;
+        }
+        assert_eq!(polls.get() - before, 1, "a hundred thousand wakes are one poll");
+    }));
+}
+
+#[test]
+fn no_wake_from_another_thread_is_lost() {
+    const ROUNDS: u64 = 5_000;
+    // The reactor parks in every round; the other thread woken it at all sorts of moments.
+    let reactor = Reactor::new().unwrap();
+    let (to_thread, from_reactor) = std::sync::mpsc::channel::<(u64, Waker)>();
+    let answer = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&answer);
+    let thread = std::thread::spawn(move || {
+        for (round, waker) in from_reactor {
+            answer.store(round, Ordering::Release);
+            waker.wake();
+        }
+    });
+    reactor.block_on(bounded(async move {
+        for round in 1..=ROUNDS {
+            let mut sent = false;
+            poll_fn(|cx| {
+                if !sent {
+                    sent = true;
+                    to_thread.send((round, cx.waker().clone())).unwrap();
+                }
+                if seen.load(Ordering::Acquire) == round { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }));
+    thread.join().unwrap();
+}

@@ -1,0 +1,376 @@
+//! The queue's memory: a byte ring of messages that survives the death of whoever is inside.
+//!
+//! ```text
+//! mutex | counters | entries: start and length of each message | bytes
+//! ```
+//!
+//! All words are read and written under the robust mutex. What is in the queue is defined by two
+//! counters, `put` and `got`: message `n` (`got <= n < put`) is described by entry
+//! `n % capacity`. A put writes bytes and entry first and then *commits* by storing `put + 1`; a
+//! get copies the bytes out and commits by storing `got + 1`. A process that is killed before its
+//! commit has changed nothing that anybody looks at, so the queue recovers instead of being
+//! poisoned.
+//!
+//! # Sleeping
+//!
+//! Each direction has an *epoch*, a futex word, and a flag that somebody sleeps on it. A sleeper
+//! sets the flag and reads the epoch under the mutex, unlocks, and waits for the epoch to change.
+//! Whoever commits and finds the flag set clears it, changes the epoch (both under the mutex) and
+//! wakes *all* sleepers of that direction: were it only one, and that one killed, the others
+//! would sleep on a message. A sleeper that was killed or timed out leaves the flag set, which
+//! costs one futile wake-up and mends itself.
+//!
+//! This is one of the crate's few files with unsafe code: it copies bytes in and out.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::thread::futex::{self, Flags};
+
+use crate::clock;
+use crate::robust::{self, MUTEX_BYTES, Owned, Patience};
+use crate::segment::Segment;
+
+/// Index of the first counter, in words of 8 bytes.
+const WORDS: usize = MUTEX_BYTES / 8;
+/// Messages committed by puts.
+const PUT: usize = WORDS;
+/// Messages committed by gets.
+const GOT: usize = WORDS + 1;
+/// How many messages fit; constant.
+const CAPACITY: usize = WORDS + 2;
+/// Size of the byte ring; constant.
+const BYTES: usize = WORDS + 3;
+/// Index of the first 4-byte word after the counters.
+const FLAGS: usize = (WORDS + 4) * 2;
+/// Not zero once the queue was shut down.
+const SHUT_DOWN: usize = FLAGS;
+/// Index of the first entry, in words of 8 bytes; each entry takes two.
+const ENTRIES: usize = WORDS + 8;
+
+/// What one waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {
+    /// A message (or the shutdown).
+    Message,
+    /// Room (or the shutdown).
+    Room,
+}
+
+impl Direction {
+    /// The futex word.
+    fn epoch(self) -> usize {
+        match self {
+            Self::Message => FLAGS + 1,
+            Self::Room => FLAGS + 2,
+        }
+    }
+
+    /// The flag that somebody sleeps on it.
+    fn sleepers(self) -> usize {
+        match self {
+            Self::Message => FLAGS + 3,
+            Self::Room => FLAGS + 4,
+        }
+    }
+}
+
+/// Why a step did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No room, or no message; with the epoch to sleep on.
+    Wait(u32),
+    /// Shut down (and, for a get, empty).
+    ShutDown,
+    /// The message is longer than the whole ring.
+    TooLong,
+}
+
+/// The ring in a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    /// The memory.
+    segment: Arc<Segment>,
+}
+
+impl Ring {
+    /// A ring for `capacity` messages that together take up to `bytes` bytes.
+    ///
+    /// # Errors
+    /// No descriptors or memory are left, or the sizes do not fit into an address space.
+    pub(crate) fn create(capacity: usize, bytes: usize) -> io::Result<Self> {
+        let len = capacity
+            .checked_mul(16)
+            .and_then(|entries| entries.checked_add(ENTRIES * 8))
+            .and_then(|head| head.checked_add(bytes))
+            .filter(|&len| isize::try_from(len).is_ok())
+            .ok_or(io::ErrorKind::OutOfMemory)?;
+        let segment = Segment::create(len)?;
+        robust::create(&segment)?;
+        segment.atomic_u64(CAPACITY).store(capacity as u64, Ordering::Relaxed);
+        segment.atomic_u64(BYTES).store(bytes as u64, Ordering::Relaxed);
+        Ok(Self { segment })
+    }
+
+    /// The ring in a segment that came from elsewhere; none if it is no ring.
+    pub(crate) fn adopt(segment: Arc<Segment>) -> Option<Self> {
+        if segment.len() < ENTRIES * 8 {
+            return None;
+        }
+        let ring = Self { segment };
+        let expected = ring.capacity().checked_mul(16)?.checked_add(ENTRIES * 8)?;
+        (expected.checked_add(ring.bytes())? == ring.segment.len()).then_some(ring)
+    }
+
+    /// The memory.
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// How many messages fit.
+    pub(crate) fn capacity(&self) -> usize {
+        to_usize(self.word(CAPACITY).load(Ordering::Relaxed))
+    }
+
+    /// How many messages are in it.
+    pub(crate) fn len(&self) -> usize {
+        let held = self.lock();
+        let len = self.word(PUT).load(Ordering::Relaxed) - self.word(GOT).load(Ordering::Relaxed);
+        drop(held);
+        to_usize(len)
+    }
+
+    /// Stores a message.
+    ///
+    /// # Errors
+    /// Full, shut down, or never possible.
+    pub(crate) fn put(&self, message: &[u8]) -> Result<(), Refusal> {
+        if message.len() > self.bytes() {
+            return Err(Refusal::TooLong);
+        }
+        let held = self.lock();
+        if self.is_shut_down() {
+            return Err(Refusal::ShutDown);
+        }
+        let (put, got) = (self.load(PUT), self.load(GOT));
+        let start = if put == 0 { 0 } else { self.entry(put - 1).1 };
+        let oldest = if put == got { start } else { self.entry(got).0 };
+        let end = start + message.len() as u64;
+        if put - got == self.capacity() as u64 || end - oldest > self.bytes() as u64 {
+            return Err(self.wait(Direction::Room));
+        }
+        self.copy_in(start, message);
+        self.set_entry(put, start, end);
+        self.word(PUT).store(put + 1, Ordering::Release);
+        self.announce(Direction::Message, held);
+        Ok(())
+    }
+
+    /// Takes the oldest message.
+    ///
+    /// # Errors
+    /// Empty, or empty and shut down.
+    pub(crate) fn get(&self) -> Result<Vec<u8>, Refusal> {
+        let held = self.lock();
+        let (put, got) = (self.load(PUT), self.load(GOT));
+        if put == got {
+            let refusal =
+                if self.is_shut_down() { Refusal::ShutDown } else { self.wait(Direction::Message) };
+            return Err(refusal);
+        }
+        let (start, end) = self.entry(got);
+        let message = self.copy_out(start, to_usize(end - start));
+        self.word(GOT).store(got + 1, Ordering::Release);
+        self.announce(Direction::Room, held);
+        Ok(message)
+    }
+
+    /// From now on puts fail, and gets fail once the ring is empty. Wakes everybody.
+    pub(crate) fn shut_down(&self) {
+        let held = self.lock();
+        self.half_word(SHUT_DOWN).store(1, Ordering::Relaxed);
+        self.wake(Direction::Message);
+        self.wake(Direction::Room);
+        drop(held);
+    }
+
+    /// Sleeps until `direction` has moved on from `epoch`, or the deadline. False: it is over.
+    pub(crate) fn sleep(&self, direction: Direction, epoch: u32, deadline_ns: Option<u64>) -> bool {
+        let timeout = match deadline_ns.map(clock::left) {
+            None => None,
+            Some(None) => return false,
+            Some(Some(left)) => Some(left.min(Duration::from_secs(u64::from(u32::MAX)))),
+        };
+        let timeout = timeout.map(clock::timespec);
+        let word = self.half_word(direction.epoch());
+        // Woken, interrupted, timed out, or the epoch had moved already: the caller looks again.
+        match futex::wait(word, Flags::empty(), epoch, timeout.as_ref()) {
+            Ok(()) | Err(_) => true,
+        }
+    }
+
+    /// Locks the ring. What a dead owner left needs no repair (see the module's documentation),
+    /// but it may have died between a commit and its wake-up: everybody looks again.
+    fn lock(&self) -> Owned {
+        let held = robust::lock(&self.segment, Patience::Forever)
+            .expect("waiting for ever ends with the lock");
+        if held.owner_died {
+            self.wake(Direction::Message);
+            self.wake(Direction::Room);
+        }
+        held
+    }
+
+    /// Registers a sleeper; under the mutex.
+    fn wait(&self, direction: Direction) -> Refusal {
+        self.half_word(direction.sleepers()).store(1, Ordering::Relaxed);
+        Refusal::Wait(self.half_word(direction.epoch()).load(Ordering::Relaxed))
+    }
+
+    /// After a commit: wakes the sleepers if there are any, then unlocks.
+    ///
+    /// In this order, because whoever is killed before the wake-up dies as the owner of the
+    /// mutex, and the next owner wakes everybody.
+    fn announce(&self, direction: Direction, held: Owned) {
+        if self.half_word(direction.sleepers()).swap(0, Ordering::Relaxed) != 0 {
+            self.wake(direction);
+        }
+        drop(held);
+    }
+
+    /// Moves the epoch on and wakes all sleepers; under the mutex.
+    fn wake(&self, direction: Direction) {
+        let word = self.half_word(direction.epoch());
+        word.fetch_add(1, Ordering::Relaxed);
+        let everybody = i32::MAX.unsigned_abs();
+        // It fails only for an address that is not mapped.
+        let _woken = futex::wake(word, Flags::empty(), everybody);
+    }
+
+    /// True once the queue was shut down.
+    fn is_shut_down(&self) -> bool {
+        self.half_word(SHUT_DOWN).load(Ordering::Relaxed) != 0
+    }
+
+    /// Size of the byte ring.
+    fn bytes(&self) -> usize {
+        to_usize(self.word(BYTES).load(Ordering::Relaxed))
+    }
+
+    /// A counter.
+    fn load(&self, index: usize) -> u64 {
+        self.word(index).load(Ordering::Acquire)
+    }
+
+    /// Start and end of a message, as positions in an endless ring.
+    fn entry(&self, number: u64) -> (u64, u64) {
+        let index = ENTRIES + to_usize(number % self.capacity() as u64) * 2;
+        let start = self.word(index).load(Ordering::Relaxed);
+        (start, self.word(index + 1).load(Ordering::Relaxed))
+    }
+
+    /// Describes a message.
+    fn set_entry(&self, number: u64, start: u64, end: u64) {
+        let index = ENTRIES + to_usize(number % self.capacity() as u64) * 2;
+        self.word(index).store(start, Ordering::Relaxed);
+        self.word(index + 1).store(end, Ordering::Relaxed);
+    }
+
+    /// Copies a message into the ring, around its end if need be.
+    fn copy_in(&self, start: u64, message: &[u8]) {
+        let (at, first) = self.span(start, message.len());
+        let (head, tail) = message.split_at(first);
+        for (offset, part) in [(at, head), (self.base(), tail)] {
+            if !part.is_empty() {
+                let to = self.segment.at(offset + part.len() - 1).as_ptr();
+                let to = to.wrapping_sub(part.len() - 1);
+                // SAFETY: the `part.len()` bytes at `offset` are inside the mapping (the last
+                // one was checked), no reference to them exists, and the mutex keeps other
+                // processes away from them.
+                unsafe { to.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
+            }
+        }
+    }
+
+    /// Copies a message out of the ring.
+    fn copy_out(&self, start: u64, length: usize) -> Vec<u8> {
+        let mut message = vec![0; length];
+        let (at, first) = self.span(start, length);
+        let (head, tail) = message.split_at_mut(first);
+        for (offset, part) in [(at, head), (self.base(), tail)] {
+            if !part.is_empty() {
+                let from = self.segment.at(offset + part.len() - 1).as_ptr();
+                let from = from.wrapping_sub(part.len() - 1);
+                // SAFETY: as in `copy_in`, in the other direction.
+                unsafe { part.as_mut_ptr().copy_from_nonoverlapping(from, part.len()) };
+            }
+        }
+        message
+    }
+
+    /// Where a message begins in the segment, and how many of its bytes come before the end.
+    fn span(&self, start: u64, length: usize) -> (usize, usize) {
+        let offset = to_usize(start % self.bytes() as u64);
+        (self.base() + offset, length.min(self.bytes() - offset))
+    }
+
+    /// Where the bytes begin in the segment.
+    fn base(&self) -> usize {
+        (ENTRIES + self.capacity() * 2) * 8
+    }
+
+    /// The 8-byte word at `index`.
+    fn word(&self, index: usize) -> &AtomicU64 {
+        self.segment.atomic_u64(index)
+    }
+
+    /// The 4-byte word at `index`.
+    fn half_word(&self, index: usize) -> &AtomicU32 {
+        self.segment.atomic_u32(index)
+    }
+}
+
+/// A number that was stored from a `usize` of the same machine.
+fn to_usize(value: u64) -> usize {
+    usize::try_from(value).expect("sizes in shared memory come from a `usize`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_all_sizes_go_around_the_end() {
+        let ring = Ring::create(3, 16).unwrap();
+        for round in 0..100_u8 {
+            let message = vec![round; usize::from(round % 17)];
+            ring.put(&message).unwrap();
+            assert_eq!(ring.get().unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn both_limits_hold() {
+        let ring = Ring::create(2, 10).unwrap();
+        ring.put(b"").unwrap();
+        ring.put(b"").unwrap();
+        assert!(matches!(ring.put(b""), Err(Refusal::Wait(_))), "two messages are the limit");
+        ring.get().unwrap();
+        ring.get().unwrap();
+        ring.put(b"123456").unwrap();
+        assert!(matches!(ring.put(b"78901"), Err(Refusal::Wait(_))), "ten bytes are the limit");
+        assert_eq!(ring.put(b"12345678901"), Err(Refusal::TooLong));
+        ring.put(b"7890").unwrap();
+        assert_eq!(ring.get().unwrap(), b"123456");
+        assert_eq!(ring.get().unwrap(), b"7890");
+    }
+
+    #[test]
+    fn only_a_ring_is_adopted() {
+        let ring = Ring::create(2, 10).unwrap();
+        assert!(Ring::adopt(Arc::clone(ring.segment())).is_some());
+        assert!(Ring::adopt(Segment::create(4096).unwrap()).is_none());
+    }
+}

@@ -1,0 +1,128 @@
+//! The examples print what is known to be right.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+/// Where cargo has put an example of this package.
+pub(crate) fn path(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(example.exists(), "run `cargo test -p processes`, which builds the examples too");
+    example
+}
+
+/// What an example prints.
+fn output(name: &str, argument: &str) -> String {
+    let output = Command::new(path(name)).arg(argument).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+#[test]
+fn tree_hash() {
+    let dir = tempfile::tempdir().unwrap();
+    // In the byte order of the relative paths: '-' and '.' come before '/'.
+    let files = [
+        ("a-b", vec![0; 100_000]),
+        ("a.txt", b"dot".to_vec()),
+        ("a/deep/x", b"deep".to_vec()),
+        ("a/y", Vec::new()),
+        ("\u{e9}", b"not ascii".to_vec()),
+    ];
+    let mut all = Sha256::new();
+    for (name, content) in &files {
+        let file = dir.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+        all.update(format!("{name}\0{}\n", hex(&Sha256::digest(content))));
+    }
+    let expected = format!("5 files, {}\n", hex(&all.finalize()));
+    assert_eq!(output("tree_hash", dir.path().to_str().unwrap()), expected);
+}
+
+/// The pages of the site: path and body; `/flaky` is 503 four times, `/down` always.
+const SITE: [(&str, &str); 4] = [
+    ("/", "<a href=\"/one\">1</a> <a href=\"/flaky\">f</a> <a href=\"/down\">d</a>"),
+    ("/flaky", "<a href=\"/two\">2</a> <a href=\"http://elsewhere/\">no</a>"),
+    ("/one", "<a href=\"/\">home</a> <a href=\"/missing\">404</a> <a href=\"/two\">2</a>"),
+    ("/two", "the end"),
+];
+
+/// What the server has seen.
+#[derive(Default)]
+struct Site {
+    flaky: AtomicUsize,
+    down: AtomicUsize,
+    over: AtomicBool,
+}
+
+/// Answers one request.
+fn answer(mut stream: TcpStream, site: &Site) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let Some(Ok(first)) = lines.next() else { return };
+    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    let path = first.split(' ').nth(1).unwrap();
+    let page = SITE.iter().find(|(known, _)| *known == path);
+    let busy = match path {
+        "/flaky" => site.flaky.fetch_add(1, Ordering::SeqCst) < 4,
+        "/down" => site.down.fetch_add(1, Ordering::SeqCst) < usize::MAX,
+        _ => false,
+    };
+    let (status, body) = match page {
+        _ if busy => ("503 Busy", "later"),
+        Some((_, body)) => ("200 OK", *body),
+        None => ("404 Not Found", "<a href=\"/not-to-be-followed\">x</a>"),
+    };
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+}
+
+#[test]
+fn crawl() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let site = Arc::new(Site::default());
+    let server = thread::spawn({
+        let site = Arc::clone(&site);
+        move || {
+            for stream in listener.incoming() {
+                if site.over.load(Ordering::SeqCst) {
+                    return;
+                }
+                answer(stream.unwrap(), &site);
+            }
+        }
+    });
+    let mut all = Sha256::new();
+    for (path, body) in SITE {
+        all.update(format!("{path}\0{}\n", hex(&Sha256::digest(body))));
+    }
+    let expected = format!("4 pages, {}\n", hex(&all.finalize()));
+    let printed = output("crawl", &format!("http://{address}/"));
+    site.over.store(true, Ordering::SeqCst);
+    drop(TcpStream::connect(address).unwrap());
+    server.join().unwrap();
+    assert_eq!(printed, expected);
+    assert_eq!(site.down.load(Ordering::SeqCst), 5, "five attempts");
+    assert_eq!(site.flaky.load(Ordering::SeqCst), 5);
+}

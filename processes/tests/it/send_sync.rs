@@ -1,0 +1,39 @@
+//! Which types may cross threads.
+
+use processes::{
+    AsCompleted, Builder, GetError, JoinError, JoinHandle, Lock, Pool, PutError, Queue,
+};
+
+fn send<T: Send>() {}
+fn sync<T: Sync>() {}
+
+#[test]
+fn as_promised() {
+    send::<Pool>();
+    sync::<Pool>();
+    send::<Builder>();
+    send::<JoinHandle<u8>>();
+    sync::<JoinHandle<u8>>();
+    send::<AsCompleted<u8>>();
+    send::<Queue<u8>>();
+    sync::<Queue<u8>>();
+    send::<Lock<u8>>();
+    sync::<Lock<u8>>();
+    send::<JoinError>();
+    sync::<JoinError>();
+    send::<GetError>();
+    send::<PutError<u8>>();
+}
+
+#[test]
+fn debug_is_never_empty_and_does_not_block() {
+    let pool = Pool::new(1).unwrap();
+    let lock = Lock::new(1_u8).unwrap();
+    let guard = lock.lock().unwrap();
+    let handle = pool.submit(|x: u8| x, 1);
+    let texts =
+        [format!("{pool:?}"), format!("{lock:?}"), format!("{guard:?}"), format!("{handle:?}")];
+    assert!(texts.iter().all(|text| !text.is_empty()), "{texts:?}");
+    drop(guard);
+    handle.join().unwrap();
+}

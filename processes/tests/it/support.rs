@@ -1,0 +1,68 @@
+//! What several tests need.
+
+use std::time::{Duration, Instant};
+
+use processes::Queue;
+
+/// Anything that takes longer is taken for a hang.
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds; fails with `what` after [`BOUND`].
+#[expect(clippy::disallowed_methods, reason = "polls a condition of another process")]
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < BOUND, "still waiting: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A call that says that it runs, then waits to be let through.
+pub(crate) fn gated((entered, gate): (Queue<u32>, Queue<u32>)) -> u32 {
+    entered.put(std::process::id()).unwrap();
+    gate.get().unwrap()
+}
+
+/// The two queues of a [`gated`] call.
+pub(crate) fn gates() -> (Queue<u32>, Queue<u32>) {
+    (Queue::bounded(64).unwrap(), Queue::bounded(64).unwrap())
+}
+
+/// Takes a value that must come soon.
+pub(crate) fn soon(queue: &Queue<u32>) -> u32 {
+    queue.get_timeout(BOUND).unwrap()
+}
+
+/// The processes whose parent is this one, zombies included.
+pub(crate) fn children() -> Vec<u32> {
+    let me = std::process::id();
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|&pid| parent_of(pid) == Some(me)).collect()
+}
+
+/// The parent of a process.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may hold anything; the fields after it are state, parent.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// True while a process exists and is not a zombie.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
+    state.is_some_and(|state| state != "Z" && state != "X")
+}
+
+/// How many descriptors this process has.
+pub(crate) fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Sends SIGKILL.
+pub(crate) fn kill(pid: u32) {
+    let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(killed.is_ok(), "the tool `kill` is needed");
+}

@@ -1,0 +1,117 @@
+//! What has to be known about the measurements: whether they are whole, how disturbed they were,
+//! what went wrong.
+
+use crate::{
+    compare::record::{Cell, Finish, Noise, Run},
+    stats::Band,
+};
+
+use super::{entry, grid::workloads};
+
+/// The share of disturbed rounds from which a host counts as noisy.
+const NOISY_ROUNDS: f64 = 0.25;
+
+/// The share of the machine used by others from which a host counts as noisy.
+const NOISY_CPU: f64 = 0.10;
+
+/// What is said of a run that did not get to its end.
+pub(super) fn unfinished(run: &Run) -> Option<String> {
+    let measured = run.cells.iter().filter(|cell| cell.verify.ok.is_some()).count();
+    let what = match run.finish {
+        Finish::Complete => return None,
+        Finish::Interrupted => "INTERRUPTED",
+        Finish::Running => "NOT FINISHED",
+    };
+    Some(format!(
+        "{what}: these are partial results. {measured} of {} cells were begun in {} workloads; \
+         with rounds missing, intervals are wider or only ranges.",
+        run.cells.len(),
+        workloads(run).len()
+    ))
+}
+
+/// What is said on top of a run that was measured on a noisy host.
+pub(super) fn noisy_host(noise: &Noise) -> Option<String> {
+    is_noisy(noise).then(|| {
+        "NOISY HOST: others used this machine while it measured. Differences in wall-clock time \
+         are uncertain; look at CPU time (CPU-s in the tables), which depends less on others."
+            .to_owned()
+    })
+}
+
+/// Whether others used the machine so much that wall-clock times are uncertain.
+fn is_noisy(noise: &Noise) -> bool {
+    let rounds = noise.noisy_rounds as f64 > NOISY_ROUNDS * noise.rounds as f64;
+    rounds || noise.foreign_cpu.is_some_and(|share| share > NOISY_CPU)
+}
+
+/// How disturbed the measurements were, in sentences.
+pub(super) fn noise(noise: &Noise) -> Vec<String> {
+    if noise.rounds == 0 {
+        return vec!["no round was timed".into()];
+    }
+    let others = noise.foreign_cpu.map_or_else(
+        || "how much of it in the median was not measured".into(),
+        |share| format!("in the median they used {}", percent(share)),
+    );
+    let word = if is_noisy(noise) { "noisy" } else { "quiet" };
+    let rounds = format!(
+        "a {word} host: in {} of {} rounds others used more than 10 % of the machine ({others}); \
+         such rounds are repeated, twice in a workload at most",
+        noise.noisy_rounds, noise.rounds
+    );
+    let control = noise.control_half_width.map_or_else(
+        || {
+            format!(
+                "no lane was compared with itself (A/A): differences up to {} count as a tie",
+                percent(Band::FLOOR)
+            )
+        },
+        |width| {
+            format!(
+                "a lane compared with itself (A/A) differed by up to {}; what differs by less \
+                 than that at its point, or by less than {}, counts as a tie",
+                percent(width),
+                percent(Band::FLOOR)
+            )
+        },
+    );
+    vec![rounds, control]
+}
+
+/// A share as a percentage.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// Everything that went wrong, in full.
+pub(super) fn problems(run: &Run) -> Vec<String> {
+    let wrong = run.cells.iter().filter_map(|cell| {
+        let problem = cell.verify.problem.as_ref()?;
+        Some(format!("{}: {}: {}", place(cell), entry::word(problem.kind), problem.why))
+    });
+    wrong.chain(run.cells.iter().filter_map(leftovers)).collect()
+}
+
+/// Which cell.
+fn place(cell: &Cell) -> String {
+    let point = if cell.point.is_empty() { String::new() } else { format!(" {}", cell.point) };
+    format!("{}{point}, lane {}", cell.workload, cell.lane)
+}
+
+/// What a lane left behind in the worst of its executions, if anything.
+fn leftovers(cell: &Cell) -> Option<String> {
+    let left = || cell.samples.iter().filter_map(|sample| sample.left);
+    let most = |count: fn(common::protocol::Left) -> Option<i64>| {
+        left().filter_map(count).max().filter(|count| *count > 0)
+    };
+    let counts = [
+        (most(|left| left.threads), "threads"),
+        (most(|left| left.children), "child processes"),
+        (most(|left| left.descriptors), "descriptors"),
+    ];
+    let told: Vec<String> =
+        counts.iter().filter_map(|(count, what)| Some(format!("{} {what}", (*count)?))).collect();
+    let told = told.join(", ");
+    (!told.is_empty()).then(|| format!("{}: left behind after it was closed: {told}", place(cell)))
+}

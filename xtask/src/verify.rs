@@ -64,7 +64,9 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
     let wanted = wanted.filter(|model| models.is_empty() || models.contains(model));
     let wanted: Vec<_> = wanted.map(|model| model.package()).collect();
     let packages = wanted.iter().flat_map(|name| ["-p", *name]);
-    let tests = CommandLine::cargo(["test"]).args(packages).args(["--release", "--tests"]);
+    // The tests run the examples.
+    let tests =
+        CommandLine::cargo(["test"]).args(packages).args(["--release", "--tests", "--examples"]);
     let step = |name, about, action| Step { name, about, action, is_extra: false };
     vec![
         step("long", "tests with many more rounds", Action::Run(tests.env(LONG, "1"))),
@@ -73,11 +75,7 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
             "models of the lock-free protocols, with more preemptions",
             ci::loom(workspace, &wanted).env(LONG, "1"),
         ),
-        step(
-            "asan",
-            "tests under AddressSanitizer",
-            ci::address_sanitizer(workspace, &wanted),
-        ),
+        step("asan", "tests under AddressSanitizer", ci::address_sanitizer(workspace, &wanted)),
     ]
 }
 
@@ -89,9 +87,9 @@ mod tests {
     fn each_model_is_checked_once() {
         let workspace = Workspace::find();
         let long = |models: &[Model]| steps(&workspace, models)[0].action.to_string();
-        let all = "TRIPTYCH_LONG=1 cargo test -p threads -p processes -p evented --release --tests";
+        let all = "TRIPTYCH_LONG=1 cargo test -p threads -p processes -p evented --release --tests --examples";
         assert_eq!(long(&[]), all);
-        let one = "TRIPTYCH_LONG=1 cargo test -p evented --release --tests";
+        let one = "TRIPTYCH_LONG=1 cargo test -p evented --release --tests --examples";
         assert_eq!(long(&[Model::Evented, Model::Evented]), one);
         let loom = steps(&workspace, &[Model::Threads])[1].action.to_string();
         assert!(loom.contains("TRIPTYCH_LONG=1 cargo test -p threads"), "{loom}");

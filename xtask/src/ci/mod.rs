@@ -64,8 +64,7 @@ fn choose(steps: Vec<Step>, args: &CiArgs) -> Result<Vec<Step>> {
         if args.steps.is_empty() {
             !step.is_extra || args.with_sanitizers || args.list
         } else {
-            args.steps.iter().any(|name| name == step.name)
-                || step.is_extra && args.with_sanitizers
+            args.steps.iter().any(|name| name == step.name) || step.is_extra && args.with_sanitizers
         }
     };
     Ok(steps.into_iter().filter(chosen).collect())

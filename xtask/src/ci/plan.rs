@@ -27,12 +27,12 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         ),
         step("test", "the test command of README.md; doc tests are part of it", test(workspace)),
         step("doc", "the documentation builds without a warning", doc()),
+        step("bench", "each bench runs once", cargo("bench --workspace --bench * -- --test")),
         step(
-            "bench",
-            "each bench runs once",
-            cargo("bench --workspace --bench * -- --test"),
+            "loom",
+            "models of the lock-free protocols, all interleavings",
+            loom(workspace, &MODELS),
         ),
-        step("loom", "models of the lock-free protocols, all interleavings", loom(workspace, &MODELS)),
         Step {
             name: "asan",
             about: "the models' tests under AddressSanitizer",
@@ -92,7 +92,8 @@ pub(crate) fn address_sanitizer(workspace: &Workspace, crates: &[&str]) -> Actio
     let line = CommandLine::cargo(["test"])
         .args(crates.iter().flat_map(|name| ["-p", *name]))
         // With a target the flags do not reach build scripts and procedural macros.
-        .args(["--lib", "--tests", "--target", "x86_64-unknown-linux-gnu"])
+        // The tests run the examples.
+        .args(["--lib", "--tests", "--examples", "--target", "x86_64-unknown-linux-gnu"])
         .target_folder(workspace, "asan")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address")

@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn the_command_is_found_in_a_fenced_block() {
         for line in ["cargo test --workspace", "$ cargo test --workspace   # all of it"] {
-            let readme = format!("Type `cargo test -p x`:\ncargo test -p y\n```sh\nls\n{line}\n```");
+            let readme =
+                format!("Type `cargo test -p x`:\ncargo test -p y\n```sh\nls\n{line}\n```");
             assert_eq!(parse(&readme).unwrap(), ["test", "--workspace"]);
         }
         assert_eq!(parse("```\ncargo test\n```").unwrap(), ["test"]);
@@ -54,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_readme_without_it_is_an_error() {
-        for readme in ["", "cargo test", "```\ncargo test\u{2d}all\n```", "```\n```\ncargo test\n"] {
+        for readme in ["", "cargo test", "```\ncargo test\u{2d}all\n```", "```\n```\ncargo test\n"]
+        {
             assert!(parse(readme).unwrap_err().contains("no line"), "{readme}");
         }
         assert!(parse("```\ncargo test; rm x\n```").unwrap_err().contains("needs a shell"));

@@ -193,8 +193,8 @@ fn execute(action: &Action, root: &Path) -> Result<End> {
         Action::Fail(why) => Ok(End::Failed(why.clone())),
         Action::Run(line) => {
             let status = line.command(root).and_then(|mut command| command.status());
-            let status =
-                status.map_err(|error| Error::failed(format!("failed to start {line}: {error}")))?;
+            let status = status
+                .map_err(|error| Error::failed(format!("failed to start {line}: {error}")))?;
             Ok(if status.success() { End::Ok } else { End::Failed(status.to_string()) })
         }
     }

@@ -56,9 +56,7 @@ pub(super) fn sentence(package: &Package, tree: &Tree) -> Vec<Finding> {
 }
 
 /// The first paragraph that is not a heading, on one line, and where it begins.
-fn first_paragraph<'a>(
-    lines: impl Iterator<Item = (usize, &'a str)>,
-) -> Option<(usize, String)> {
+fn first_paragraph<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Option<(usize, String)> {
     let skip = |(_, line): &(usize, &str)| line.trim().is_empty() || line.starts_with('#');
     let mut lines = lines.skip_while(skip).peekable();
     let begin = lines.peek()?.0;

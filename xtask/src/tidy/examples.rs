@@ -7,8 +7,10 @@ use super::{MODELS, finding::Finding, tree::Tree};
 /// Lines of an example.
 const LINES: usize = 60;
 
-/// Examples that not all models have: those that make sense only where two share their names.
-const SOME: [(&str, &[&str]); 1] = [("swap", &["threads", "processes"])];
+/// Examples that not all models have: `swap` makes sense only where two share their names, and
+/// `orphan` where workers could outlive a killed parent.
+const SOME: [(&str, &[&str]); 2] =
+    [("orphan", &["processes"]), ("swap", &["threads", "processes"])];
 
 /// Checks the examples of the models.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -16,8 +16,9 @@ pub(super) fn check(package: &Package) -> Vec<Finding> {
             return vec![Finding::error(&path, 1, format!("is not TOML: {}", error.message()))];
         }
     };
-    let from_workspace =
-        |value: Option<&Value>| value.and_then(|value| value.get("workspace")) == Some(&true.into());
+    let from_workspace = |value: Option<&Value>| {
+        value.and_then(|value| value.get("workspace")) == Some(&true.into())
+    };
     let mut findings = Vec::new();
     for key in INHERITED {
         if !from_workspace(manifest.get("package").and_then(|table| table.get(key))) {
@@ -54,10 +55,8 @@ mod tests {
     #[test]
     fn what_is_not_inherited_is_found() {
         for (line, key) in [(3, "version"), (4, "edition"), (6, "license"), (7, "publish")] {
-            let own = GOOD.replace(
-                &format!("\n{key}.workspace = true"),
-                &format!("\n{key} = \"own\""),
-            );
+            let own =
+                GOOD.replace(&format!("\n{key}.workspace = true"), &format!("\n{key} = \"own\""));
             let found = findings(own);
             assert_eq!(found.len(), 1, "{key}: {found:?}");
             assert_eq!(found[0].line, line);

@@ -83,9 +83,8 @@ pub(super) fn read(root: &Path) -> Result<Vec<Package>> {
 fn convert(package: &cargo_metadata::Package, metadata: &Metadata) -> Result<Package> {
     let root = metadata.workspace_root.as_std_path();
     let path = package.manifest_path.as_std_path();
-    let relative = |path: &Path| {
-        path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
-    };
+    let relative =
+        |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
     let library = package.targets.iter().find(|target| target.is_lib());
     let dependencies = package.dependencies.iter().map(|dependency| Dependency {
         name: dependency.name.to_string(),
@@ -116,7 +115,8 @@ fn closure(of: &PackageId, metadata: &Metadata) -> BTreeMap<String, String> {
     let (mut seen, mut next) = (BTreeSet::from([of]), VecDeque::from([of]));
     while let Some(id) = next.pop_front() {
         for dependency in nodes.get(id).iter().flat_map(|node| &node.deps) {
-            let tests = |kind: &cargo_metadata::DepKindInfo| kind.kind == DependencyKind::Development;
+            let tests =
+                |kind: &cargo_metadata::DepKindInfo| kind.kind == DependencyKind::Development;
             if !dependency.dep_kinds.iter().all(tests) && seen.insert(&dependency.pkg) {
                 found.insert(names[&dependency.pkg].clone(), names[id].clone());
                 next.push_back(&dependency.pkg);

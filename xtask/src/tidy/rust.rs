@@ -76,7 +76,8 @@ fn walk(tokens: TokenStream, path: &str, scan: &mut Scan) {
         match &token {
             TokenTree::Ident(word) => {
                 let line = word.span().start().line;
-                let called = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '!');
+                let called =
+                    matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '!');
                 if word == "unsafe" {
                     scan.first_unsafe.get_or_insert(line);
                 } else if called && ["todo", "unimplemented"].iter().any(|name| word == name) {
@@ -208,12 +209,17 @@ mod tests {
         for name in ["todo", "unimplemented"] {
             let found = findings(&format!("fn f() {{\n    {name}!()\n}}"));
             assert_eq!((found.len(), found[0].line), (1, 2), "{found:?}");
-            assert_eq!(findings(&format!("fn {name}() {{ if {name} != a {{}} }} // {name}!()")), []);
+            assert_eq!(
+                findings(&format!("fn {name}() {{ if {name} != a {{}} }} // {name}!()")),
+                []
+            );
         }
     }
 
     #[test]
     fn what_is_not_rust_is_found() {
-        assert!(findings("fn f( {").first().is_some_and(|found| found.message.contains("not Rust")));
+        assert!(
+            findings("fn f( {").first().is_some_and(|found| found.message.contains("not Rust"))
+        );
     }
 }

@@ -179,3 +179,22 @@ fn as_completed_takes_what_is_there() {
     results.sort_unstable();
     assert_eq!(results, (0..20).map(|x| (x, x * x)).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_kill_that_comes_too_late_hits_nobody() {
+    let pool = Pool::new(1).unwrap();
+    let work: fn(u32) -> u32 = |rounds| (0..rounds).fold(0, |sum, x| std::hint::black_box(sum ^ x));
+    let mut killed = 0;
+    for round in 0..150 {
+        let call = pool.submit(work, 200 + round * 20);
+        let behind: Vec<_> = (0..3).map(|_| pool.submit(work, 5_000)).collect();
+        while !call.is_finished() && !call.kill() {}
+        let result = call.join();
+        killed += u32::from(result.is_err());
+        assert!(matches!(result, Ok(_) | Err(JoinError::WorkerLost { .. })), "{result:?}");
+        for other in behind {
+            other.join().expect("only the killed call is lost");
+        }
+    }
+    assert!(killed > 0, "the kill always came too late");
+}

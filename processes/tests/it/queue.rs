@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use processes::{GetError, Pool, PutError, Queue};
 
-use crate::support::{BOUND, kill, soon, wait_until};
+use crate::support::{BOUND, kill, signal, soon, state_of, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -127,17 +127,30 @@ fn it_survives_processes_that_are_killed_inside_of_it() {
 }
 
 #[test]
-fn a_killed_sleeper_does_not_swallow_a_wake_up() {
+fn a_stopped_or_killed_sleeper_does_not_swallow_a_wake_up() {
     let pool = Pool::new(2).unwrap();
     let queue = Queue::<u32>::bounded(4).unwrap();
-    let waiters =
-        [0, 1].map(|_| pool.submit(|queue: Queue<u32>| queue.get().unwrap(), queue.clone()));
-    wait_until("both wait", || pool.stats().running == 2);
-    kill(waiters[0].pid().unwrap());
-    let [dead, alive] = waiters;
-    dead.join().unwrap_err();
+    // One after the other, so that the first one is first in the kernel's list of sleepers.
+    let waiters = [0, 1].map(|_| {
+        let entered = Queue::bounded(1).unwrap();
+        let waiter: fn((Queue<u32>, Queue<u32>)) -> u32 = |(entered, queue)| {
+            entered.put(std::process::id()).unwrap();
+            queue.get().unwrap()
+        };
+        let call = pool.submit(waiter, (entered.clone(), queue.clone()));
+        let pid = soon(&entered);
+        wait_until("it sleeps", || state_of(pid) == "S");
+        (pid, call)
+    });
+    let [(stopped, first), (_, second)] = waiters;
+    signal(stopped, "-STOP");
+    wait_until("it is stopped", || state_of(stopped) == "T");
     queue.put(5).unwrap();
-    assert_eq!(alive.join_timeout(BOUND).unwrap().unwrap(), 5);
+    assert_eq!(second.join_timeout(BOUND).expect("it was woken").unwrap(), 5);
+    kill(stopped);
+    first.join().unwrap_err();
+    queue.put(6).unwrap();
+    assert_eq!(queue.get().unwrap(), 6);
 }
 
 /// Handles inside of tuples inside of options inside of an array.

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use processes::Queue;
@@ -54,11 +55,16 @@ fn parent_of(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// True while a process exists and is not a zombie.
-pub(crate) fn is_alive(pid: u32) -> bool {
+/// The letter for a process's state, see proc(5); empty when there is no such process.
+pub(crate) fn state_of(pid: u32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
-    state.is_some_and(|state| state != "Z" && state != "X")
+    state.unwrap_or_default().to_owned()
+}
+
+/// True while a process exists and is not a zombie.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    !matches!(state_of(pid).as_str(), "" | "Z" | "X")
 }
 
 /// How many descriptors this process has.
@@ -68,6 +74,12 @@ pub(crate) fn descriptors() -> usize {
 
 /// Sends SIGKILL.
 pub(crate) fn kill(pid: u32) {
-    let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(killed.is_ok(), "the tool `kill` is needed");
+    signal(pid, "-KILL");
+}
+
+/// Sends a signal, to a process that may be gone.
+pub(crate) fn signal(pid: u32, which: &str) {
+    let mut tool = std::process::Command::new("kill");
+    let sent = tool.args([which, &pid.to_string()]).stderr(Stdio::null()).status();
+    assert!(sent.is_ok(), "the tool `kill` is needed");
 }

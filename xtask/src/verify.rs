@@ -3,7 +3,7 @@
 //! - Their tests with `TRIPTYCH_LONG=1`: those that search for rare events then run many more
 //!   rounds; what they check is the same. For example, the 100,000 submits from outside that are
 //!   each waited for become a million.
-//! - Their loom models, with the same variable.
+//! - Their loom models, with the same variable: those of `threads` then explore more preemptions.
 //! - Their tests under AddressSanitizer.
 
 use clap::{Args, ValueEnum};
@@ -72,7 +72,7 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
         step("long", "tests with many more rounds", Action::Run(tests.env(LONG, "1"))),
         step(
             "loom",
-            "models of the lock-free protocols, with more preemptions",
+            "models of the lock-free protocols",
             ci::loom(workspace, &wanted).env(LONG, "1"),
         ),
         step("asan", "tests under AddressSanitizer", ci::address_sanitizer(workspace, &wanted)),

@@ -6,10 +6,7 @@ use super::{
     readme,
     step::{Action, CommandLine, Step},
 };
-use crate::workspace::Workspace;
-
-/// The crates whose tests race: they have loom models, and run under AddressSanitizer.
-const MODELS: [&str; 3] = ["threads", "processes", "evented"];
+use crate::{tidy::MODELS, workspace::Workspace};
 
 /// All steps in their order.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {

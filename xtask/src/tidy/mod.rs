@@ -28,7 +28,7 @@ pub use self::finding::{Finding, Severity};
 use self::{packages::Package, tree::Tree};
 
 /// The models: the crates that share names, and know nothing of each other.
-const MODELS: [&str; 3] = ["threads", "processes", "evented"];
+pub(crate) const MODELS: [&str; 3] = ["threads", "processes", "evented"];
 
 /// Checks the workspace and lists what was found on standard output.
 ///

@@ -87,7 +87,7 @@ fn convert(package: &cargo_metadata::Package, metadata: &Metadata) -> Result<Pac
         |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
     let library = package.targets.iter().find(|target| target.is_lib());
     let dependencies = package.dependencies.iter().map(|dependency| Dependency {
-        name: dependency.name.to_string(),
+        name: dependency.name.clone(),
         need: match dependency.kind {
             DependencyKind::Development => Need::Tests,
             _ if dependency.optional => Need::Optional,
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(xtask.library.as_deref(), Some("xtask/src/lib.rs"));
         let need = |name| xtask.dependencies.iter().find(|found| found.name == name).unwrap().need;
         assert_eq!((need("common"), need("tempfile")), (Need::Always, Need::Tests));
-        let line = xtask.line_of("common");
-        assert_eq!(xtask.manifest.lines().nth(line - 1), Some("common.workspace = true"));
+        let number = xtask.line_of("common");
+        assert_eq!(xtask.manifest.lines().nth(number - 1), Some("common.workspace = true"));
     }
 }

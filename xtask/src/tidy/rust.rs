@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
 use super::{
     finding::Finding,
@@ -76,8 +76,12 @@ fn walk(tokens: TokenStream, path: &str, scan: &mut Scan) {
         match &token {
             TokenTree::Ident(word) => {
                 let line = word.span().start().line;
-                let called =
-                    matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '!');
+                // Not in front of `!=`, whose `!` is joint to the next.
+                let called = matches!(
+                    tokens.peek(),
+                    Some(TokenTree::Punct(next))
+                        if next.as_char() == '!' && next.spacing() == Spacing::Alone
+                );
                 if word == "unsafe" {
                     scan.first_unsafe.get_or_insert(line);
                 } else if called && ["todo", "unimplemented"].iter().any(|name| word == name) {

@@ -16,6 +16,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "crashes on purpose: the segmentation fault of fault.matrix is work under test",
     },
     UnsafeFile {
+        path: "docs/swap.rs",
+        reason: "shows what becomes of a segmentation fault in a thread and in a process",
+    },
+    UnsafeFile {
         path: "evented/src/waker.rs",
         reason: "makes wakers that are names and own nothing, which needs a RawWaker",
     },

@@ -3,8 +3,9 @@
 use std::process::{Command, Stdio};
 
 use super::{
+    command_line::{self, CommandLine},
     readme,
-    step::{Action, CommandLine, Step},
+    step::{Action, Step},
 };
 use crate::{tidy::MODELS, workspace::Workspace};
 
@@ -56,7 +57,7 @@ fn doc() -> Action {
 
 /// Runs cargo-deny where it is installed; it is not needed to build or test.
 fn deny() -> Action {
-    let mut version = Command::new(super::step::cargo());
+    let mut version = Command::new(command_line::cargo());
     version.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     if version.status().is_ok_and(|status| status.success()) {
         Action::Run(CommandLine::cargo(["deny", "check"]))

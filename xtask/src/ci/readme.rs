@@ -55,11 +55,10 @@ mod tests {
 
     #[test]
     fn a_readme_without_it_is_an_error() {
-        for readme in ["", "cargo test", "```\ncargo test\u{2d}all\n```", "```\n```\ncargo test\n"]
-        {
+        for readme in ["", "cargo test", "```\ncargo test-all\n```", "```\n```\ncargo test\n"] {
             assert!(parse(readme).unwrap_err().contains("no line"), "{readme}");
         }
-        assert!(parse("```\ncargo test; rm x\n```").unwrap_err().contains("needs a shell"));
+        assert!(parse("```\ncargo test && rm x\n```").unwrap_err().contains("needs a shell"));
         let nowhere = tempfile::tempdir().unwrap();
         assert!(test_command(nowhere.path()).unwrap_err().contains("failed to read README.md"));
     }

@@ -1,19 +1,16 @@
-//! Runs command lines one after the other and says how each went.
+//! Runs checks one after the other and says how each went.
 
 use std::{
-    env,
-    ffi::OsString,
     fmt,
-    io::{self, Write, stdout},
+    io::{Write, stdout},
     path::Path,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
+use super::command_line::CommandLine;
 use crate::{
     error::{Error, Result},
     exit::Exit,
-    workspace::Workspace,
 };
 
 /// One of several checks.
@@ -60,96 +57,6 @@ impl fmt::Display for Action {
     }
 }
 
-/// Which program a command line starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
-    /// The Cargo that runs this program.
-    Cargo,
-    /// This program.
-    Xtask,
-}
-
-/// A command line; it displays as one would type it.
-#[derive(Clone, Debug)]
-pub(crate) struct CommandLine {
-    /// What it starts.
-    program: Program,
-    /// What it gets.
-    arguments: Vec<String>,
-    /// Variables of the environment that it sets.
-    variables: Vec<(&'static str, String)>,
-}
-
-impl CommandLine {
-    /// Cargo with these arguments.
-    pub(crate) fn cargo<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        Self { program: Program::Cargo, arguments: Vec::new(), variables: Vec::new() }
-            .args(arguments)
-    }
-
-    /// Another command of this program.
-    pub(crate) fn xtask<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        Self { program: Program::Xtask, ..Self::cargo(arguments) }
-    }
-
-    /// With more arguments.
-    pub(crate) fn args<A: Into<String>>(mut self, more: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(more.into_iter().map(Into::into));
-        self
-    }
-
-    /// With a variable of the environment.
-    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.variables.push((name, value.into()));
-        self
-    }
-
-    /// With a target folder of its own inside of the usual one.
-    pub(crate) fn target_folder(self, workspace: &Workspace, name: &str) -> Self {
-        let folder = workspace.target.join(name);
-        let folder = folder.strip_prefix(&workspace.root).unwrap_or(&folder);
-        self.args(["--target-dir", &folder.to_string_lossy()])
-    }
-
-    /// What starts it in this folder.
-    fn command(&self, root: &Path) -> io::Result<Command> {
-        let mut command = match self.program {
-            Program::Cargo => Command::new(cargo()),
-            Program::Xtask => Command::new(env::current_exe()?),
-        };
-        command.args(&self.arguments).current_dir(root).stdin(Stdio::null());
-        if self.variables.iter().any(|(name, _)| *name == "RUSTFLAGS") {
-            // It would win.
-            command.env_remove("CARGO_ENCODED_RUSTFLAGS");
-        }
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        Ok(command)
-    }
-}
-
-impl fmt::Display for CommandLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.variables {
-            let quote = if value.contains(' ') { "\"" } else { "" };
-            write!(f, "{name}={quote}{value}{quote} ")?;
-        }
-        f.write_str(match self.program {
-            Program::Cargo => "cargo",
-            Program::Xtask => "cargo xtask",
-        })?;
-        for argument in &self.arguments {
-            let quote = if argument.contains(['*', ' ']) { "'" } else { "" };
-            write!(f, " {quote}{argument}{quote}")?;
-        }
-        Ok(())
-    }
-}
-
-/// The Cargo that runs this program, or else the usual one.
-pub(super) fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
@@ -166,22 +73,27 @@ enum End {
 /// # Errors
 /// When a command cannot be started, or there is nowhere to print to.
 pub(crate) fn run(steps: &[Step], root: &Path) -> Result<Exit> {
+    run_and_say(steps, root, &mut stdout())
+}
+
+/// As [`run`], and says so here.
+fn run_and_say(steps: &[Step], root: &Path, out: &mut impl Write) -> Result<Exit> {
     let begin = Instant::now();
     let mut ended = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         let title = format!("{}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
-        say(&format!("\n=== {title}\n    {}", step.action))?;
+        say(out, &format!("\n=== {title}\n    {}", step.action))?;
         let started = Instant::now();
         let end = execute(&step.action, root)?;
         let took = started.elapsed();
-        say(&format!("=== {}", outcome(step.name, &end, took)))?;
+        say(out, &format!("=== {}", outcome(step.name, &end, took)))?;
         let failed = matches!(end, End::Failed(_));
         ended.push((end, took));
         if failed {
             break;
         }
     }
-    say(&summary(steps, &ended, begin.elapsed()))?;
+    say(out, &summary(steps, &ended, begin.elapsed()))?;
     let failed = ended.iter().any(|(end, _)| matches!(end, End::Failed(_)));
     Ok(if failed { Exit::Failed } else { Exit::Ok })
 }
@@ -221,7 +133,10 @@ fn summary(steps: &[Step], ended: &[(End, Duration)], took: Duration) -> String 
     }
     let failed = steps.iter().zip(ended).find(|(_, (end, _))| matches!(end, End::Failed(_)));
     let verdict = match failed {
-        Some((step, _)) => format!("{} failed; by itself: {}", step.name, step.action),
+        Some((Step { name, action: Action::Run(line), .. }, _)) => {
+            format!("{name} failed; by itself: {line}")
+        }
+        Some((Step { name, .. }, _)) => format!("{name} failed"),
         None => "all steps passed".into(),
     };
     lines.push(format!("{verdict} ({:.0} s)", took.as_secs_f64()));
@@ -229,8 +144,7 @@ fn summary(steps: &[Step], ended: &[(End, Duration)], took: Duration) -> String 
 }
 
 /// Prints a line at once: what commands print comes between these lines.
-fn say(line: &str) -> Result<()> {
-    let mut out = stdout().lock();
+fn say(out: &mut impl Write, line: &str) -> Result<()> {
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .map_err(|error| Error::failed(format!("failed to write to standard output: {error}")))
@@ -250,24 +164,36 @@ mod tests {
         step(name, Action::Run(CommandLine::cargo([argument])))
     }
 
-    #[test]
-    fn a_command_line_displays_as_typed() {
-        let line = CommandLine::cargo(["bench", "--bench", "*"]).env("RUSTFLAGS", "--cfg loom");
-        assert_eq!(line.to_string(), "RUSTFLAGS=\"--cfg loom\" cargo bench --bench '*'");
-        assert_eq!(CommandLine::xtask(["tidy"]).to_string(), "cargo xtask tidy");
+    /// How these steps end, and what is said about it.
+    fn ran(steps: &[Step]) -> (Exit, String) {
+        let root = tempfile::tempdir().unwrap();
+        let mut said = Vec::new();
+        let exit = run_and_say(steps, root.path(), &mut said).unwrap();
+        (exit, String::from_utf8(said).unwrap())
     }
 
     #[test]
     fn the_first_failure_ends_it() {
-        let root = tempfile::tempdir().unwrap();
         let good = || cargo_says("good", "--version");
-        assert_eq!(run(&[good(), good()], root.path()).unwrap(), Exit::Ok);
-        let skipped = step("skipped", Action::Skip("it is not there".into()));
-        assert_eq!(run(&[skipped, good()], root.path()).unwrap(), Exit::Ok);
-        let bad = cargo_says("bad", "--no-such-flag");
-        assert_eq!(run(&[good(), bad, good()], root.path()).unwrap(), Exit::Failed);
-        let impossible = step("impossible", Action::Fail("it is not there".into()));
-        assert_eq!(run(&[impossible], root.path()).unwrap(), Exit::Failed);
+        let (exit, said) = ran(&[good(), good()]);
+        assert_eq!(exit, Exit::Ok);
+        assert!(said.contains("=== 2/2 good: a test\n    cargo --version\n"), "{said}");
+        let bad = cargo_says("bad", "this-failure-is-planted-by-a-test");
+        let (exit, said) = ran(&[good(), bad, good()]);
+        assert_eq!(exit, Exit::Failed);
+        assert!(said.contains("2/3 bad") && !said.contains("3/3 good"), "{said}");
+        assert!(said.contains("bad failed; by itself: cargo this-failure"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_run_is_a_failure_unless_it_may_be_skipped() {
+        let because = || "it is not there".to_owned();
+        let (exit, said) = ran(&[step("impossible", Action::Fail(because()))]);
+        assert_eq!(exit, Exit::Failed);
+        assert!(said.contains("impossible failed (0 s)") && said.contains(&because()), "{said}");
+        let (exit, said) = ran(&[step("needless", Action::Skip(because()))]);
+        assert_eq!(exit, Exit::Ok);
+        assert!(said.contains("skipped  it is not there"), "{said}");
     }
 
     #[test]

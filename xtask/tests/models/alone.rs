@@ -1,0 +1,100 @@
+//! Each model crate without the rest: a package outside of the workspace, made as the README says.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::built::{cargo, root, target};
+
+/// What nobody who uses one crate wants to see in its dependencies.
+const NEVER: [&str; 7] =
+    ["common", "clap", "serde_json", "xtask", "threads", "processes", "evented"];
+
+#[test]
+fn threads_alone() {
+    alone("threads");
+}
+
+#[test]
+fn processes_alone() {
+    alone("processes");
+}
+
+#[test]
+fn evented_alone() {
+    alone("evented");
+}
+
+/// Makes a package beside a clone, with the README's dependency line and its first program; it has
+/// to build, to run, and to bring in nothing of the comparison.
+fn alone(model: &str) {
+    let readme = fs::read_to_string(root().join(model).join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    symlink(root(), folder.path().join("triptych")).unwrap();
+    let project = folder.path().join("project");
+    fs::create_dir_all(project.join("src")).unwrap();
+    let manifest = format!(
+        "[package]\nname = \"project\"\nedition = \"2024\"\n\n[dependencies]\n{}\n\n[workspace]\n",
+        dependency_line(&readme, model)
+    );
+    fs::write(project.join("Cargo.toml"), manifest).unwrap();
+    fs::write(project.join("src/main.rs"), first_program(&readme)).unwrap();
+    // The same versions as here: nothing has to be fetched.
+    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    succeed(in_project(&project, model).args(["run", "--offline", "--quiet"]));
+    let tree = succeed(in_project(&project, model).args([
+        "tree",
+        "--offline",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains(&model), "{tree}");
+    for name in NEVER.into_iter().filter(|name| *name != model) {
+        assert!(!names.contains(&name), "{model} brings {name} in:\n{tree}");
+    }
+}
+
+/// Cargo in the project, with a target folder that outlives it.
+fn in_project(project: &Path, model: &str) -> Command {
+    let mut command = cargo();
+    command.current_dir(project).env("CARGO_TARGET_DIR", target().join("models").join(model));
+    command
+}
+
+/// Runs a command that has to succeed.
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().expect("cargo starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    output
+}
+
+/// The line that a README tells users to write.
+fn dependency_line<'a>(readme: &'a str, model: &str) -> &'a str {
+    let begin = format!("{model} = {{ path = ");
+    readme
+        .lines()
+        .find(|line| line.starts_with(&begin))
+        .expect("the README shows a dependency line")
+}
+
+/// The first program of a README, with a `main` around it unless it has one.
+fn first_program(readme: &str) -> String {
+    let begin = readme.find("```rust\n").expect("the README shows a program") + "```rust\n".len();
+    let length = readme[begin..].find("```").expect("the program ends");
+    let program = &readme[begin..begin + length];
+    if program.contains("fn main()") {
+        program.to_owned()
+    } else {
+        format!("fn main() {{\n{program}}}\n")
+    }
+}

@@ -1,0 +1,60 @@
+//! The examples of the model crates.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::OnceLock,
+};
+
+/// The folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Cargo, in the workspace.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).stdin(Stdio::null());
+    cargo
+}
+
+/// The target folder that this test was built in.
+pub(crate) fn target() -> PathBuf {
+    let program = env::current_exe().expect("a test has a path");
+    let marked = |folder: &&Path| folder.join("CACHEDIR.TAG").exists();
+    program.ancestors().find(marked).expect("cargo marks its target folder").to_owned()
+}
+
+/// The folder of the examples, those of one crate apart from those of the others: their names are
+/// the same.
+pub(crate) fn examples(model: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let folder = BUILT.get_or_init(|| {
+        let folder = target().join("models");
+        for model in ["threads", "processes", "evented"] {
+            let build = cargo()
+                .args(["build", "--examples", "--quiet", "--package", model, "--target-dir"])
+                .arg(folder.join(model))
+                .status();
+            assert!(build.expect("cargo starts").success(), "the examples of {model} do not build");
+        }
+        folder
+    });
+    folder.join(model).join("debug/examples")
+}
+
+/// Runs an example to its end.
+pub(crate) fn run(model: &str, example: &str, arguments: &[&str]) -> Output {
+    let program = examples(model).join(example);
+    let output = Command::new(&program).args(arguments).stdin(Stdio::null()).output();
+    output.unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+}
+
+/// What an example prints; it has to end well.
+pub(crate) fn answer(model: &str, example: &str, arguments: &[&str]) -> String {
+    let output = run(model, example, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{model} {example}: {}\n{said}", output.status);
+    String::from_utf8(output.stdout).expect("it prints text")
+}

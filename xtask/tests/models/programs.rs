@@ -1,0 +1,37 @@
+//! `tree_hash` and `crawl`, written three times.
+
+use std::fs;
+
+use crate::{built::answer, site::Site};
+
+/// The models.
+const MODELS: [&str; 3] = ["threads", "processes", "evented"];
+
+/// Runs an example of every crate; all have to say the same, which is returned.
+fn same_answer(example: &str, argument: &str) -> String {
+    let answers = MODELS.map(|model| answer(model, example, &[argument]));
+    assert_eq!(answers[0], answers[1], "threads and processes");
+    assert_eq!(answers[0], answers[2], "threads and evented");
+    answers[0].clone()
+}
+
+#[test]
+fn tree_hash_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in [("b", "two"), ("a/a", ""), ("a-b", "three"), ("a/deep/er", "one")] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::write(folder.path().join("large"), vec![7; 1 << 20]).unwrap();
+    let answer = same_answer("tree_hash", folder.path().to_str().unwrap());
+    assert!(answer.starts_with("5 files, "), "{answer}");
+}
+
+#[test]
+fn crawl_says_the_same() {
+    let site = Site::serve(40);
+    let answer = same_answer("crawl", &site.address());
+    assert!(answer.starts_with("40 pages, "), "{answer}");
+    assert!(site.most_at_once() <= 8, "{} requests at once", site.most_at_once());
+}

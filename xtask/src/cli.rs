@@ -9,12 +9,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::workload;
 
 use crate::{
-    compare,
+    ci, compare,
     doctor::{self, DoctorArgs},
     error::Result,
     exit::Exit,
     explain::{self, ExplainArgs},
     list::{self, ListArgs},
+    tidy, verify,
 };
 
 /// Threads, processes or an event loop? Measure your job.
@@ -37,6 +38,12 @@ enum Command {
     Explain(ExplainArgs),
     /// Whether this machine is fit to measure on, and what to do about it.
     Doctor(DoctorArgs),
+    /// Check everything that must hold before a change is merged.
+    Ci(ci::CiArgs),
+    /// Check the rules of the house.
+    Tidy,
+    /// Run the checks of the models that take long.
+    Verify(verify::VerifyArgs),
 }
 
 /// `compare`, or what belongs to it.
@@ -175,6 +182,9 @@ impl Cli {
             | Command::Compare(CompareCommand { beside: Some(Beside::Doctor(args)), .. }) => {
                 doctor::doctor(&args)
             }
+            Command::Ci(args) => ci::ci(&args),
+            Command::Tidy => tidy::tidy(),
+            Command::Verify(args) => verify::verify(&args),
         }
     }
 }

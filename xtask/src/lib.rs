@@ -6,7 +6,9 @@
 //! - [`host`]: lane hosts and the upstream stub as child processes; this crate links no model.
 //! - [`measure`]: processor time, memory and noise, seen from outside.
 //! - [`stats`]: pairs, intervals, verdicts.
+//! - [`ci`], [`tidy`], [`verify`]: what must hold before a change is merged, and what takes longer.
 
+pub mod ci;
 pub mod cli;
 pub mod compare;
 pub mod doctor;
@@ -18,4 +20,6 @@ pub mod interrupt;
 pub mod list;
 pub mod measure;
 pub mod stats;
+pub mod tidy;
+pub mod verify;
 pub mod workspace;

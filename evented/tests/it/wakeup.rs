@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use evented::{Reactor, block_on, spawn, yield_now};
 
-use crate::support::{bounded, until, until_blocking};
+use crate::support::{bounded, rounds, until, until_blocking};
 
 /// Waits for ever and hands its waker out on the way.
 async fn hand_out(place: Rc<Cell<Option<Waker>>>) {
@@ -145,6 +145,13 @@ fn a_storm_from_eight_threads_is_a_bounded_queue() {
 
 #[test]
 fn no_wake_from_another_thread_is_lost() {
+    for _ in 0..rounds(1, 200) {
+        wakes_from_another_thread();
+    }
+}
+
+/// 5,000 of them.
+fn wakes_from_another_thread() {
     const ROUNDS: u64 = 5_000;
     // The reactor parks in every round; the other thread woken it at all sorts of moments.
     let reactor = Reactor::new().unwrap();

@@ -8,6 +8,11 @@ use processes::Queue;
 /// Anything that takes longer is taken for a hang.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
+/// `usual`, or `long` rounds with `TRIPTYCH_LONG=1`, which `cargo xtask verify` sets.
+pub(crate) fn rounds(usual: u32, long: u32) -> u32 {
+    if std::env::var_os("TRIPTYCH_LONG").is_some_and(|value| value == "1") { long } else { usual }
+}
+
 /// Waits until `condition` holds; fails with `what` after [`BOUND`].
 #[expect(clippy::disallowed_methods, reason = "polls a condition of another process")]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use processes::Pool;
 
-use crate::support::{BOUND, wait_until};
+use crate::support::{BOUND, rounds, wait_until};
 
 #[test]
-fn ten_thousand_submits_each_waited_for() {
+fn external_submits_each_waited_for() {
     let pool = Pool::new(2).unwrap();
-    for x in 0..10_000_u32 {
+    for x in 0..rounds(10_000, 1_000_000) {
         let result = pool.submit(|x| x, x).join_timeout(BOUND).expect("no wake-up is lost");
         assert_eq!(result.unwrap(), x);
     }

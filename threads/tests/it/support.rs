@@ -12,6 +12,11 @@ use threads::{JoinHandle, Pool};
 /// Longer than anything here takes on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
+/// `usual`, or `long` rounds with `TRIPTYCH_LONG=1`, which `cargo xtask verify` sets.
+pub(crate) fn rounds(usual: u32, long: u32) -> u32 {
+    if std::env::var_os("TRIPTYCH_LONG").is_some_and(|value| value == "1") { long } else { usual }
+}
+
 /// Waits until `condition` holds.
 ///
 /// # Panics

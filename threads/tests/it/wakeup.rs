@@ -1,6 +1,6 @@
 //! No wake-up is lost.
 
-use crate::support::{LIMIT, in_time, until};
+use crate::support::{LIMIT, in_time, rounds, until};
 use std::sync::{Arc, Barrier, mpsc};
 use threads::Pool;
 
@@ -8,7 +8,7 @@ use threads::Pool;
 fn external_submits_each_waited_for() {
     for workers in [1, 2] {
         let pool = Pool::new(workers).unwrap();
-        for x in 0..50_000u32 {
+        for x in 0..rounds(50_000, 500_000) {
             let handle = pool.submit(|x| x, x);
             let result = handle.join_timeout(LIMIT);
             assert_eq!(result.expect("the worker was woken").unwrap(), x);
@@ -20,7 +20,7 @@ fn external_submits_each_waited_for() {
 #[test]
 fn submits_to_a_large_pool() {
     let pool = Pool::new(100).unwrap();
-    for x in 0..2_000u32 {
+    for x in 0..rounds(2_000, 20_000) {
         let result = pool.submit(|x| x, x).join_timeout(LIMIT);
         assert_eq!(result.expect("a worker was woken").unwrap(), x);
     }

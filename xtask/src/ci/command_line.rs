@@ -1,0 +1,122 @@
+//! A command line: what one would type, and what runs.
+
+use std::{
+    env,
+    ffi::OsString,
+    fmt, io,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::workspace::Workspace;
+
+/// Which program a command line starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// The Cargo that runs this program.
+    Cargo,
+    /// This program.
+    Xtask,
+}
+
+/// A command line; it displays as one would type it.
+#[derive(Clone, Debug)]
+pub(crate) struct CommandLine {
+    /// What it starts.
+    program: Program,
+    /// What it gets.
+    arguments: Vec<String>,
+    /// Variables of the environment that it sets.
+    variables: Vec<(&'static str, String)>,
+}
+
+impl CommandLine {
+    /// Cargo with these arguments.
+    pub(crate) fn cargo<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Self { program: Program::Cargo, arguments: Vec::new(), variables: Vec::new() }
+            .args(arguments)
+    }
+
+    /// Another command of this program.
+    pub(crate) fn xtask<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Self { program: Program::Xtask, ..Self::cargo(arguments) }
+    }
+
+    /// With more arguments.
+    pub(crate) fn args<A: Into<String>>(mut self, more: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(more.into_iter().map(Into::into));
+        self
+    }
+
+    /// With a variable of the environment.
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// With a target folder of its own inside of the usual one.
+    pub(crate) fn target_folder(self, workspace: &Workspace, name: &str) -> Self {
+        let folder = workspace.target.join(name);
+        let folder = folder.strip_prefix(&workspace.root).unwrap_or(&folder);
+        self.args(["--target-dir", &folder.to_string_lossy()])
+    }
+
+    /// What starts it in this folder.
+    pub(super) fn command(&self, root: &Path) -> io::Result<Command> {
+        let mut command = match self.program {
+            Program::Cargo => Command::new(cargo()),
+            Program::Xtask => Command::new(env::current_exe()?),
+        };
+        command.args(&self.arguments).current_dir(root).stdin(Stdio::null());
+        if self.variables.iter().any(|(name, _)| *name == "RUSTFLAGS") {
+            // It would win.
+            command.env_remove("CARGO_ENCODED_RUSTFLAGS");
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.variables {
+            let quote = if value.contains(' ') { "\"" } else { "" };
+            write!(f, "{name}={quote}{value}{quote} ")?;
+        }
+        f.write_str(match self.program {
+            Program::Cargo => "cargo",
+            Program::Xtask => "cargo xtask",
+        })?;
+        for argument in &self.arguments {
+            let quote = if argument.contains(['*', ' ']) { "'" } else { "" };
+            write!(f, " {quote}{argument}{quote}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The Cargo that runs this program, or else the usual one.
+pub(super) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_displays_as_typed() {
+        let line = CommandLine::cargo(["bench", "--bench", "*"]).env("RUSTFLAGS", "--cfg loom");
+        assert_eq!(line.to_string(), "RUSTFLAGS=\"--cfg loom\" cargo bench --bench '*'");
+        assert_eq!(CommandLine::xtask(["tidy"]).to_string(), "cargo xtask tidy");
+    }
+
+    #[test]
+    fn variables_reach_the_command() {
+        let line = CommandLine::cargo(["x"]).env("RUSTFLAGS", "--cfg loom");
+        let command = line.command(Path::new(".")).unwrap();
+        let variables: Vec<_> = command.get_envs().collect();
+        assert!(variables.contains(&("RUSTFLAGS".as_ref(), Some("--cfg loom".as_ref()))));
+        assert!(variables.contains(&("CARGO_ENCODED_RUSTFLAGS".as_ref(), None)));
+    }
+}

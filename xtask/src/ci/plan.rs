@@ -1,0 +1,131 @@
+//! What the steps are.
+
+use std::process::{Command, Stdio};
+
+use super::{
+    command_line::{self, CommandLine},
+    readme,
+    step::{Action, Step},
+};
+use crate::{tidy::MODELS, workspace::Workspace};
+
+/// All steps in their order.
+pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    let cargo = |line: &str| Action::Run(CommandLine::cargo(line.split_whitespace()));
+    let xtask = |line: &str| Action::Run(CommandLine::xtask(line.split_whitespace()));
+    let step = |name, about, action| Step { name, about, action, is_extra: false };
+    vec![
+        step("fmt", "the code is formatted", cargo("fmt --all --check")),
+        step("tidy", "the rules of the house hold", xtask("tidy")),
+        step("deny", "licences and known weaknesses of what we depend on", deny()),
+        step(
+            "clippy",
+            "no warning of the compiler and of clippy",
+            cargo("clippy --workspace --all-targets -- -D warnings"),
+        ),
+        step("test", "the test command of README.md; doc tests are part of it", test(workspace)),
+        step("doc", "the documentation builds without a warning", doc()),
+        step("bench", "each bench runs once", cargo("bench --workspace --bench * -- --test")),
+        step(
+            "loom",
+            "models of the lock-free protocols, all interleavings",
+            loom(workspace, &MODELS),
+        ),
+        Step {
+            name: "asan",
+            about: "the models' tests under AddressSanitizer",
+            action: address_sanitizer(workspace, &MODELS),
+            is_extra: true,
+        },
+        step("compare", "every lane gives the right answer", xtask("compare --tier smoke")),
+    ]
+}
+
+/// The test command that README.md tells people to type.
+fn test(workspace: &Workspace) -> Action {
+    match readme::test_command(&workspace.root) {
+        Ok(arguments) => Action::Run(CommandLine::cargo(arguments)),
+        Err(why) => Action::Fail(why),
+    }
+}
+
+/// Builds the documentation.
+fn doc() -> Action {
+    let line = CommandLine::cargo(["doc", "--workspace", "--no-deps"]);
+    Action::Run(line.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Runs cargo-deny where it is installed; it is not needed to build or test.
+fn deny() -> Action {
+    let mut version = Command::new(command_line::cargo());
+    version.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if version.status().is_ok_and(|status| status.success()) {
+        Action::Run(CommandLine::cargo(["deny", "check"]))
+    } else {
+        Action::Skip("cargo-deny is not installed".into())
+    }
+}
+
+/// Runs the loom models of those of these crates that have some.
+pub(crate) fn loom(workspace: &Workspace, crates: &[&str]) -> Action {
+    let has_models = |name: &&&str| {
+        let tests = workspace.root.join(name).join("tests");
+        tests.join("loom/main.rs").exists() || tests.join("loom.rs").exists()
+    };
+    let with_models: Vec<_> = crates.iter().filter(has_models).copied().collect();
+    if with_models.is_empty() {
+        return Action::Skip(format!("no loom models in {}", crates.join(", ")));
+    }
+    let packages = with_models.into_iter().flat_map(|name| ["-p", name]);
+    let line = CommandLine::cargo(["test"]).args(packages).args(["--release", "--test", "loom"]);
+    // Other flags mean that everything is built anew: in a folder of its own it stays built.
+    Action::Run(line.target_folder(workspace, "loom").env("RUSTFLAGS", "--cfg loom"))
+}
+
+/// Runs tests of these crates under AddressSanitizer, which the stable compiler contains.
+pub(crate) fn address_sanitizer(workspace: &Workspace, crates: &[&str]) -> Action {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+        return Action::Skip("AddressSanitizer is used on x86_64 Linux only".into());
+    }
+    let line = CommandLine::cargo(["test"])
+        .args(crates.iter().flat_map(|name| ["-p", *name]))
+        // With a target the flags do not reach build scripts and procedural macros.
+        // The tests run the examples.
+        .args(["--lib", "--tests", "--examples", "--target", "x86_64-unknown-linux-gnu"])
+        .target_folder(workspace, "asan")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        // Tests that crash a process on purpose want its signal, not a report.
+        .env("ASAN_OPTIONS", "handle_segv=0:handle_sigbus=0:handle_abort=0");
+    Action::Run(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loom_runs_where_there_are_models() {
+        let root = tempfile::tempdir().unwrap();
+        let workspace =
+            Workspace { root: root.path().to_owned(), target: root.path().join("target") };
+        assert!(matches!(loom(&workspace, &MODELS), Action::Skip(_)));
+        let tests = root.path().join("evented/tests/loom");
+        std::fs::create_dir_all(&tests).unwrap();
+        std::fs::write(tests.join("main.rs"), "").unwrap();
+        assert_eq!(
+            loom(&workspace, &MODELS).to_string(),
+            "RUSTFLAGS=\"--cfg loom\" cargo test -p evented --release --test loom \
+             --target-dir target/loom"
+        );
+        assert!(matches!(loom(&workspace, &["threads"]), Action::Skip(_)));
+    }
+
+    #[test]
+    fn names_differ() {
+        let steps = steps(&Workspace::find());
+        for step in &steps {
+            assert_eq!(steps.iter().filter(|other| other.name == step.name).count(), 1);
+        }
+    }
+}

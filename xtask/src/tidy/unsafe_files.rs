@@ -1,0 +1,78 @@
+//! The files that may contain unsafe code: everything else is built on them.
+
+/// A file with unsafe code, and why it needs some.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnsafeFile {
+    /// Where it lies.
+    pub(super) path: &'static str,
+    /// What it does that cannot be done without; it reads after "because it".
+    pub(super) reason: &'static str,
+}
+
+/// All of them, by path.
+pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
+    UnsafeFile {
+        path: "common/src/body/fault.rs",
+        reason: "crashes on purpose: the segmentation fault of fault.matrix is work under test",
+    },
+    UnsafeFile {
+        path: "docs/swap.rs",
+        reason: "shows what becomes of a segmentation fault in a thread and in a process",
+    },
+    UnsafeFile {
+        path: "evented/src/waker.rs",
+        reason: "makes wakers that are names and own nothing, which needs a RawWaker",
+    },
+    UnsafeFile {
+        path: "processes/src/call.rs",
+        reason: "turns checked offsets back into functions",
+    },
+    UnsafeFile {
+        path: "processes/src/image.rs",
+        reason: "reads the program headers to find what is executable",
+    },
+    UnsafeFile {
+        path: "processes/src/lock.rs",
+        reason: "reaches a value in shared memory through a pointer",
+    },
+    UnsafeFile {
+        path: "processes/src/ring.rs",
+        reason: "copies messages in and out of shared memory",
+    },
+    UnsafeFile {
+        path: "processes/src/robust.rs",
+        reason: "calls pthreads: only they survive the death of a mutex's owner",
+    },
+    UnsafeFile { path: "processes/src/segment.rs", reason: "owns the mappings of shared memory" },
+    UnsafeFile {
+        path: "processes/src/worker/mod.rs",
+        reason: "changes the environment and the disposition of a signal before there are threads",
+    },
+    UnsafeFile {
+        path: "processes/src/worker/watchdog.rs",
+        reason: "calls _exit, which runs nothing else of the process",
+    },
+    UnsafeFile {
+        path: "processes/tests/it/faults.rs",
+        reason: "crashes on purpose: what becomes of such a call is under test",
+    },
+    UnsafeFile {
+        path: "processes/tests/it/shutdown.rs",
+        reason: "hangs in an exit handler on purpose: what becomes of such a worker is under test",
+    },
+    UnsafeFile {
+        path: "xtask/src/measure/clock.rs",
+        reason: "reads the processor clock of another process, which no library offers",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_order_and_gives_reasons() {
+        assert!(UNSAFE_FILES.is_sorted_by(|a, b| a.path < b.path));
+        assert!(UNSAFE_FILES.iter().all(|file| file.reason.len() > 10));
+    }
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask verify`: the checks of the models that take too long for `cargo xtask ci`.
+//!
+//! - Their tests with `TRIPTYCH_LONG=1`: those that search for rare events then run many more
+//!   rounds; what they check is the same. For example, the 100,000 submits from outside that are
+//!   each waited for become a million.
+//! - Their loom models, with the same variable: those of `threads` then explore more preemptions.
+//! - Their tests under AddressSanitizer.
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    ci::{self, Action, CommandLine, Step},
+    error::Result,
+    exit::Exit,
+    workspace::Workspace,
+};
+
+/// The variable that tests read.
+const LONG: &str = "TRIPTYCH_LONG";
+
+/// What `verify` takes.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// The models to check; without any, all three.
+    #[arg(value_enum, value_name = "MODEL")]
+    pub models: Vec<Model>,
+}
+
+/// A model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Model {
+    /// The thread pool.
+    Threads,
+    /// The process pool.
+    Processes,
+    /// The event loop.
+    Evented,
+}
+
+impl Model {
+    /// The crate it is.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Threads => "threads",
+            Self::Processes => "processes",
+            Self::Evented => "evented",
+        }
+    }
+}
+
+/// Runs the long checks.
+///
+/// # Errors
+/// A command that cannot be started. A check that fails is no error but [`Exit::Failed`], and is
+/// reported.
+pub fn verify(args: &VerifyArgs) -> Result<Exit> {
+    let workspace = Workspace::find();
+    ci::run(&steps(&workspace, &args.models), &workspace.root)
+}
+
+/// The steps for these models, or for all if none is named.
+fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
+    let wanted = Model::value_variants().iter();
+    let wanted = wanted.filter(|model| models.is_empty() || models.contains(model));
+    let wanted: Vec<_> = wanted.map(|model| model.package()).collect();
+    let packages = wanted.iter().flat_map(|name| ["-p", *name]);
+    // The tests run the examples.
+    let tests =
+        CommandLine::cargo(["test"]).args(packages).args(["--release", "--tests", "--examples"]);
+    let step = |name, about, action| Step { name, about, action, is_extra: false };
+    vec![
+        step("long", "tests with many more rounds", Action::Run(tests.env(LONG, "1"))),
+        step(
+            "loom",
+            "models of the lock-free protocols",
+            ci::loom(workspace, &wanted).env(LONG, "1"),
+        ),
+        step("asan", "tests under AddressSanitizer", ci::address_sanitizer(workspace, &wanted)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_model_is_checked_once() {
+        let workspace = Workspace::find();
+        let long = |models: &[Model]| steps(&workspace, models)[0].action.to_string();
+        let all = "TRIPTYCH_LONG=1 cargo test -p threads -p processes -p evented --release --tests --examples";
+        assert_eq!(long(&[]), all);
+        let one = "TRIPTYCH_LONG=1 cargo test -p evented --release --tests --examples";
+        assert_eq!(long(&[Model::Evented, Model::Evented]), one);
+        let loom = steps(&workspace, &[Model::Threads])[1].action.to_string();
+        assert!(loom.contains("TRIPTYCH_LONG=1 cargo test -p threads"), "{loom}");
+    }
+}

@@ -1,5 +1,7 @@
 //! `explain` and `list --workloads`.
 
+use common::workload::{self, Setting, Tier};
+
 use crate::program::xtask;
 
 #[test]
@@ -8,16 +10,22 @@ fn a_workload_is_explained() {
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     for wanted in [
         "cpu.coarse: how much does computing gain from more workers?",
-        "smoke  uniform: 16 tasks of 0.2 ms",
-        "quick  uniform: 64 tasks of 2.0 ms",
-        "full   uniform: 256 tasks of 2.0 ms",
-        "straggler: 256 tasks",
         "seq, threads, processes,",
         "digest",
         "Python threads do not speed up computing",
         "cargo xtask compare cpu.coarse",
     ] {
         assert!(said.out.contains(wanted), "{wanted}: {}", said.out);
+    }
+    for (tier, name) in [(Tier::Smoke, "smoke"), (Tier::Quick, "quick"), (Tier::Full, "full")] {
+        let inputs = std::env::temp_dir();
+        let setting = Setting { tier, ns_per_iteration: 1.0, inputs, files: None };
+        let points = workload::find("cpu.coarse").unwrap().points(&setting).unwrap();
+        for (number, point) in points.iter().enumerate() {
+            let lead = if number == 0 { name } else { "" };
+            let wanted = format!("\n  {lead:<6} {}: {}\n", point.label, point.size);
+            assert!(said.out.contains(&wanted), "{wanted}: {}", said.out);
+        }
     }
     assert!(said.out.is_ascii() && said.out.lines().all(|line| line.len() <= 80), "{}", said.out);
 }
@@ -48,7 +56,7 @@ fn an_unknown_workload_has_a_nearest_one() {
 fn all_workloads_are_listed() {
     let said = xtask(&["list", "--workloads"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    for workload in common::workload::ALL {
+    for workload in workload::ALL {
         assert!(said.out.contains(&format!("  {} ", workload.id())), "{}", said.out);
     }
     assert_eq!(xtask(&["compare", "list", "--workloads"]).out, said.out);

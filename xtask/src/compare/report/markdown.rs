@@ -82,8 +82,7 @@ fn recipe(run: &Run) -> String {
             escape(&machine.join(", "))
         ),
     );
-    for remark in [remarks::unfinished(run), remarks::noisy_host(&run.noise)].into_iter().flatten()
-    {
+    for remark in remarks::on_top(run) {
         line(&mut text, format_args!("\n**{}**", escape(&remark)));
     }
     text

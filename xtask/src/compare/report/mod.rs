@@ -66,8 +66,7 @@ pub fn show(run: &Run, folder: &Folder, outputs: &Outputs) -> Result<()> {
 /// The report.
 fn render(run: &Run, terminal: &Terminal, files: &[PathBuf]) -> String {
     let mut page = Page::new(terminal);
-    let remarks = [remarks::unfinished(run), remarks::noisy_host(&run.noise)];
-    for remark in remarks.into_iter().flatten() {
+    for remark in remarks::on_top(run) {
         page.item("", Look::Unsure, &remark);
     }
     answers::answers(&mut page, run);

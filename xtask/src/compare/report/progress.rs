@@ -47,7 +47,8 @@ impl Progress {
     /// Says what is being done, on a line of its own.
     pub fn say(&self, doing: &str) {
         let line = format!("[{:>5.1} s] {doing}", self.begin.elapsed().as_secs_f64());
-        if self.bar.is_hidden() {
+        // Before the first workload there is no bar to draw around.
+        if self.bar.is_hidden() || self.begun == 0 {
             anstream::eprintln!("{line}");
         } else {
             self.bar.suspend(|| anstream::eprintln!("{line}"));

@@ -14,8 +14,14 @@ const NOISY_ROUNDS: f64 = 0.25;
 /// The share of the machine used by others from which a host counts as noisy.
 const NOISY_CPU: f64 = 0.10;
 
+/// What a reader has to know before anything else.
+pub(super) fn on_top(run: &Run) -> Vec<String> {
+    let remarks = [unfinished(run), wrong_cells(run), noisy_host(&run.noise)];
+    remarks.into_iter().flatten().collect()
+}
+
 /// What is said of a run that did not get to its end.
-pub(super) fn unfinished(run: &Run) -> Option<String> {
+fn unfinished(run: &Run) -> Option<String> {
     let measured = run.cells.iter().filter(|cell| cell.verify.ok.is_some()).count();
     let what = match run.finish {
         Finish::Complete => return None,
@@ -30,8 +36,20 @@ pub(super) fn unfinished(run: &Run) -> Option<String> {
     ))
 }
 
+/// What is said on top of a run with cells that have no times to show.
+fn wrong_cells(run: &Run) -> Option<String> {
+    let count = run.cells.iter().filter(|cell| cell.verify.problem.is_some()).count();
+    (count > 0).then(|| {
+        format!(
+            "PROBLEMS: {count} of {} cells show what went wrong instead of a time; all of it is \
+             listed under Problems.",
+            run.cells.len()
+        )
+    })
+}
+
 /// What is said on top of a run that was measured on a noisy host.
-pub(super) fn noisy_host(noise: &Noise) -> Option<String> {
+fn noisy_host(noise: &Noise) -> Option<String> {
     is_noisy(noise).then(|| {
         "NOISY HOST: others used this machine while it measured. Differences in wall-clock time \
          are uncertain; look at CPU time (CPU-s in the tables), which depends less on others."

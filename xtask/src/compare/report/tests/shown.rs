@@ -81,6 +81,7 @@ fn a_cell_with_a_problem_shows_it_and_no_time_anywhere() {
         let row = |text: &str| row(text, "processes");
         let csv = String::from_utf8(samples::csv(&run).unwrap()).unwrap();
         let (terminal, whole) = (report(&run, 80, Charset::Unicode), markdown::whole(&run));
+        assert!(terminal.starts_with("PROBLEMS: 2 of "), "{terminal}");
         for text in [&terminal, &whole, &markdown::block(&run)] {
             assert!(row(text).contains(word), "{word}: {text}");
         }

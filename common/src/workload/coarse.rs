@@ -30,7 +30,7 @@ impl Workload for Coarse {
     fn points(&self, setting: &Setting) -> Result<Vec<Point>, PlanError> {
         let (tasks, task_ns): (u64, f64) = match setting.tier {
             Tier::Smoke => (16, 2e5),
-            Tier::Quick => (64, 2e6),
+            Tier::Quick => (48, 2e6),
             Tier::Full => (256, 2e6),
         };
         let spreads: &[(Spread, &str)] = match setting.tier {

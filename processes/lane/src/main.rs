@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use common::{
-    Frontier, Job, Nature, Outcome, Output, body, host,
+    Body, Frontier, Job, Nature, Outcome, Output, body, host,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
 };
 use processes::{AsCompleted, JoinError, Pool};
@@ -14,6 +14,9 @@ fn main() -> ExitCode {
 
 /// Most processes that are started to wait: each is a whole process.
 const MOST_WAITING: u64 = 64;
+
+/// Longest time that waits may take at that number before the lane declines, in microseconds.
+const LONGEST_WAITS_US: u64 = 2_000_000;
 
 /// What a task gives back.
 type TaskResult = Result<Output, String>;
@@ -39,11 +42,20 @@ impl Lane for PoolLane {
     }
 
     fn support(&self, plan: &Plan) -> Support {
-        if plan.job.body.nature() == Nature::Wait && plan.overlap > MOST_WAITING {
-            let why = "every wait that overlaps takes a whole process".into();
-            return Support::Ceiling { max: MOST_WAITING, why };
+        let (Body::Wait(wait), Shape::Bag { tasks }) = (&plan.job.body, plan.shape) else {
+            return Support::Native;
+        };
+        if plan.overlap <= MOST_WAITING {
+            return Support::Native;
         }
-        Support::Native
+        let total_us = wait.wait_us.saturating_mul(tasks.div_ceil(MOST_WAITING));
+        if total_us > LONGEST_WAITS_US {
+            let seconds = total_us as f64 / 1e6;
+            let why = format!("{MOST_WAITING} processes at a time would wait for {seconds:.0} s");
+            return Support::No { why };
+        }
+        let why = "every wait that overlaps takes a whole process".into();
+        Support::Ceiling { max: MOST_WAITING, why }
     }
 
     fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {

@@ -282,7 +282,7 @@ impl<'a> Points<'a> {
 /// How long a run may take: a fault is given less time, for some of them never answer.
 pub(super) fn limit_of(plan: &Plan, options: &Options) -> Duration {
     /// What a fault is given over the time limit of a task.
-    const FAULT: Duration = Duration::from_secs(3);
+    const FAULT: Duration = Duration::from_secs(2);
     match plan.job.body {
         Body::Fault(_) => options.limit.min(FAULT + plan.task_timeout().unwrap_or_default()),
         Body::Dummy(_) => options.limit.min(FAULT),

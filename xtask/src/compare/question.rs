@@ -20,6 +20,21 @@ pub const CONTROL: &str = "aa";
 /// The questions, in the order in which they are asked.
 pub const QUESTIONS: [Question; 7] = [
     Question {
+        workload: "real.tree-hash",
+        task: "hash a tree of files",
+        lanes: &["seq", "threads", "processes", "evented", "evented+offload", "aa"],
+    },
+    Question {
+        workload: "real.access-log",
+        task: "parse a log",
+        lanes: &["seq", "threads", "processes", "evented+offload", "aa"],
+    },
+    Question {
+        workload: "real.crawl",
+        task: "crawl a web site",
+        lanes: &["threads", "processes", "evented", "evented x threads", "aa"],
+    },
+    Question {
         workload: "cpu.coarse",
         task: "compute",
         lanes: &[
@@ -49,21 +64,6 @@ pub const QUESTIONS: [Question; 7] = [
             "py-threads",
             "py-asyncio",
         ],
-    },
-    Question {
-        workload: "real.tree-hash",
-        task: "hash a tree of files",
-        lanes: &["seq", "threads", "processes", "evented", "evented+offload", "aa"],
-    },
-    Question {
-        workload: "real.access-log",
-        task: "parse a log",
-        lanes: &["seq", "threads", "processes", "evented+offload", "aa"],
-    },
-    Question {
-        workload: "real.crawl",
-        task: "crawl a web site",
-        lanes: &["threads", "processes", "evented", "evented x threads", "aa"],
     },
     Question {
         workload: "fault.matrix",

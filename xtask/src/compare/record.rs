@@ -69,6 +69,8 @@ pub struct Noise {
     pub rounds: usize,
     /// Median share of the machine that others used.
     pub foreign_cpu: Option<f64>,
+    /// That share in each round that took long enough to tell.
+    pub foreign_cpu_rounds: Vec<f64>,
     /// The widest A/A half-width that entered a band, as a share: 0.04 is 4 %.
     pub control_half_width: Option<f64>,
 }

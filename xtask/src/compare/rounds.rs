@@ -10,7 +10,7 @@ use crate::{
     host::HostError,
     interrupt,
     measure::{NoiseProbe, children_cpu},
-    stats::shuffle,
+    stats::{self, shuffle},
 };
 
 use super::{
@@ -114,8 +114,10 @@ impl<'a> Rounds<'a> {
             }
             self.repeats -= 1;
         }
-        let least =
-            (0..foreign.len()).min_by(|a, b| foreign[*a].share.total_cmp(&foreign[*b].share));
+        run.noise.foreign_cpu_rounds.extend(foreign.iter().filter_map(|noise| noise.share));
+        run.noise.foreign_cpu = stats::median(&run.noise.foreign_cpu_rounds);
+        let share = |index: usize| foreign[index].share.unwrap_or_default();
+        let least = (0..foreign.len()).min_by(|a, b| share(*a).total_cmp(&share(*b)));
         for task in tasks {
             let samples = run.cells[task.cell].samples.iter_mut();
             let here = samples.filter(|sample| sample.round == round && sample.phase == phase);
@@ -146,7 +148,7 @@ impl<'a> Rounds<'a> {
             watcher.executed(run, &self.prepared.workload, &task.lane);
         }
         let noise = probe.finish(children_cpu().saturating_sub(before));
-        Ok(Disturbance { noisy: noise.is_noisy(), share: noise.lost().unwrap_or(0.0) })
+        Ok(Disturbance { noisy: noise.is_noisy(), share: noise.lost() })
     }
 
     /// Executes a task once and notes in its cell what came of it.
@@ -173,8 +175,8 @@ impl<'a> Rounds<'a> {
 struct Disturbance {
     /// Whether it was too much.
     noisy: bool,
-    /// The share of the machine that they took.
-    share: f64,
+    /// The share of the machine that they took; `None`: it was over too soon to tell.
+    share: Option<f64>,
 }
 
 /// The user interrupted: what was being executed counts for nothing.

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn keeps_the_last_lines() {
-        let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
+        let text = (0..100).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n");
         let lines = Tail::of(std::io::Cursor::new(text)).finish();
         assert_eq!(lines.len(), LINES);
         assert_eq!(lines.last().unwrap(), "line 99");

@@ -78,12 +78,14 @@ fn answer(run: &Run, place: (&str, &str)) -> Option<Answer> {
         .filter(|lane| **lane != chosen)
         .filter_map(|lane| Some(Rival { lane: (*lane).into(), wall: against(chosen, lane)? }))
         .collect();
+    // Against lanes that cannot be told from it, its lead is luck.
+    let decided = rivals.iter().any(|rival| rival.wall.judgement != Judgement::Inconclusive);
     Some(Answer {
         workload: place.0.into(),
         point: place.1.into(),
-        lane: Some(chosen.into()),
+        lane: decided.then(|| chosen.into()),
         task: task.into(),
-        text: text(chosen, &rivals),
+        text: if decided { text(chosen, &rivals) } else { undecided(chosen, &rivals) },
         why: why(run, place, chosen, &rivals),
         rivals,
     })
@@ -131,6 +133,15 @@ fn text(chosen: &str, rivals: &[Rival]) -> String {
         }
     }
     format!("use {chosen}: {}", parts.join("; "))
+}
+
+/// That the measurements do not tell.
+fn undecided(fastest: &str, rivals: &[Rival]) -> String {
+    let others: Vec<&str> = rivals.iter().map(|rival| rival.lane.as_str()).collect();
+    let others = others.join(", ");
+    format!(
+        "the measurements do not tell: {fastest} leads in the median, but not beyond the noise, over {others}"
+    )
 }
 
 /// Why the chosen lane wins, as far as the counters say.

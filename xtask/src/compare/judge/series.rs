@@ -69,6 +69,9 @@ impl From<Verdict> for Judgement {
     }
 }
 
+/// The widest band within which lanes count as equal: beyond it the machine is too noisy to say so.
+const WIDEST_TIE: f64 = 0.25;
+
 impl Comparison {
     /// Compares lane `a` with lane `b` at one point of a workload; `None` unless both were measured
     /// and verified.
@@ -94,8 +97,16 @@ impl Comparison {
             coverage,
             rounds: paired.rounds(),
             band: band.width(),
-            judgement: Verdict::of(&paired, band).into(),
+            judgement: judged(Verdict::of(&paired, band), band),
         })
+    }
+}
+
+/// What a verdict comes to; a tie within too wide a band says nothing.
+fn judged(verdict: Verdict, band: Band) -> Judgement {
+    match verdict {
+        Verdict::Tie if band.width() > WIDEST_TIE => Judgement::Inconclusive,
+        verdict => verdict.into(),
     }
 }
 

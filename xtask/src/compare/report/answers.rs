@@ -7,7 +7,7 @@ use crate::compare::{
 };
 
 use super::{
-    grid::{value_of, workloads},
+    grid::workloads,
     layout::{Look, Page},
 };
 
@@ -24,11 +24,11 @@ pub(super) fn answers(page: &mut Page, run: &Run) {
         if answers.is_empty() {
             page.paragraph(INDENT, NO_ANSWER);
         }
-        let labels = answers.iter().map(|answer| value_of(&answer.point).len());
+        let labels = answers.iter().map(|answer| answer.point.len());
         let label_width = labels.max().unwrap_or(0);
         for answer in answers {
             let look = if answer.lane.is_some() { Look::Strong } else { Look::Unsure };
-            page.item(&lead(value_of(&answer.point), label_width), look, &answer.text);
+            page.item(&lead(&answer.point, label_width), look, &answer.text);
             page.paragraph(lead("", label_width).len(), &format!("why: {}", answer.why));
         }
     }

@@ -29,8 +29,9 @@ pub(super) fn efficiency(page: &mut Page, run: &Run) {
         page.paragraph(
             2,
             &format!(
-                "the smallest task at which {workers} workers get half as much done as the \
-                 sequential lane of the same language would in {workers} times the time"
+                "the smallest average task at which a lane is half as efficient as could be, \
+                 where efficiency is the time of the sequential lane of the same language over \
+                 {workers} workers times the time"
             ),
         );
         let width = grains.iter().map(|(lane, _)| lane.len()).max().unwrap_or(0);

@@ -69,8 +69,10 @@ impl Entry {
         let Some(middle) = median(&values) else {
             return Self::not_measured();
         };
-        let mut notes = notes_on(&cell.support);
+        // The time carries the footnotes; other numbers of the same run need not repeat them.
+        let mut notes = Vec::new();
         if shown == Shown::Wall {
+            notes.extend(notes_on(&cell.support));
             notes.extend(heaps(&values));
         }
         let text = match shown {
@@ -82,11 +84,21 @@ impl Entry {
 
     /// The memory that a lane needs for each unit that waits; `None` when it was not measured.
     pub(super) fn memory_per_unit(run: &Run, workload: &str, lane: &str) -> Option<Self> {
-        let wrong = run.cells.iter().any(|cell| {
-            cell.workload == workload && cell.lane == lane && cell.verify.problem.is_some()
-        });
-        let slope = judge::median_of(run, (workload, ""), Metric::MemoryPerUnit, lane);
-        slope.filter(|_| !wrong).map(|bytes| Self::bare(words::bytes(bytes)))
+        let cells = || {
+            let here = |cell: &&Cell| cell.workload == workload && cell.lane == lane;
+            run.cells.iter().filter(here)
+        };
+        if let Some(bad) = cells().find(|cell| cell.verify.problem.is_some()) {
+            return Some(Self::of(bad, Shown::Wall));
+        }
+        match judge::median_of(run, (workload, ""), Metric::MemoryPerUnit, lane) {
+            Some(bytes) => Some(Self::bare(words::bytes(bytes))),
+            // What does not grow with the waits has no slope above zero.
+            None => cells()
+                .flat_map(Cell::judged)
+                .any(|sample| sample.peak_pss_bytes.is_some())
+                .then(|| Self::bare("none seen")),
+        }
     }
 
     /// What is shown where there is no number although the lane was asked.

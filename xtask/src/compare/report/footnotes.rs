@@ -21,13 +21,11 @@ struct Footnote {
 impl Footnotes {
     /// The mark for what `note` says about `lane`.
     pub(super) fn mark(&mut self, note: &Note, lane: &str) -> String {
-        let index = match self.list.iter().position(|footnote| footnote.note == *note) {
-            Some(index) => index,
-            None => {
-                self.list.push(Footnote { note: note.clone(), lanes: Vec::new() });
-                self.list.len() - 1
-            }
-        };
+        let known = self.list.iter().position(|footnote| footnote.note == *note);
+        let index = known.unwrap_or(self.list.len());
+        if known.is_none() {
+            self.list.push(Footnote { note: note.clone(), lanes: Vec::new() });
+        }
         let lanes = &mut self.list[index].lanes;
         if !lanes.iter().any(|known| known == lane) {
             lanes.push(lane.into());

@@ -118,9 +118,11 @@ pub(super) fn value_of(point: &str) -> &str {
     point.split_once('=').map_or(point, |(_, value)| value)
 }
 
-/// Whether the points of a workload differ in how many tasks they have.
+/// Whether the points of a workload differ in how many tasks they have, and not in how long those
+/// take.
 fn is_sized_by_tasks(cells: &[&Cell]) -> bool {
-    cells.iter().any(|cell| cell.tasks != cells[0].tasks)
+    let differs = |cell: &&Cell| cell.tasks != cells[0].tasks;
+    cells.iter().any(differs) && cells.iter().all(|cell| cell.grain_ns.is_none())
 }
 
 /// The entry of a lane at a point.

@@ -8,7 +8,7 @@ use super::{
     answers,
     entry::Entry,
     footnotes::Footnotes,
-    grid::{self, Grid, main_point, value_of},
+    grid::{self, Grid, main_point},
     matrix, remarks,
 };
 
@@ -92,9 +92,9 @@ fn recipe(run: &Run) -> String {
 /// A list of answers.
 fn list_answers<'a>(text: &mut String, answers: impl Iterator<Item = &'a Answer>) {
     for answer in answers {
-        let point = match value_of(&answer.point) {
+        let point = match answer.point.as_str() {
             "" => String::new(),
-            value => format!(", {}", escape(value)),
+            label => format!(", {}", escape(label)),
         };
         let (task, says) = (escape(&answer.task), escape(&answer.text));
         line(text, format_args!("- To {task} (`{}`{point}): {says}", answer.workload));

@@ -55,6 +55,10 @@ pub fn show(run: &Run, folder: &Folder, outputs: &Outputs) -> Result<()> {
             json.map_err(|error| Error::failed(format!("failed to print the run: {error}")))? + "\n"
         }
     })?;
+    if let Some(document) = outputs.not_spliced(run) {
+        let document = document.display();
+        anstream::eprintln!("note: {document} is left as it was: the results are partial");
+    }
     saved.map_err(Error::io("save the samples to", &table))?;
     exported
 }

@@ -9,7 +9,10 @@ use rustix::fs::{Access, access};
 
 use crate::{
     cli::{Color, CompareArgs, MessageFormat},
-    compare::{options::unknown_name, record::Run},
+    compare::{
+        options::unknown_name,
+        record::{Finish, Run},
+    },
     error::{Error, Result},
 };
 
@@ -74,10 +77,13 @@ impl Outputs {
         })
     }
 
-    /// Writes everything that was asked for; what was written, and the first failure.
+    /// Writes everything that was asked for; what was written, and the first failure. Partial
+    /// results are exported but not spliced.
     pub(super) fn write(&self, run: &Run) -> (Vec<PathBuf>, Result<()>) {
         let exports = self.exports.iter().map(|export| (&export.path, export.write(run)));
-        let splice = self.splice.iter().map(|path| (path, splice::splice(run, path)));
+        let whole = |_: &&PathBuf| run.finish == Finish::Complete;
+        let splice = self.splice.iter().filter(whole);
+        let splice = splice.map(|path| (path, splice::splice(run, path)));
         let (mut written, mut first) = (Vec::new(), Ok(()));
         for (path, result) in exports.chain(splice) {
             match result {
@@ -86,6 +92,11 @@ impl Outputs {
             }
         }
         (written, first)
+    }
+
+    /// The document that is left as it was because the results are partial.
+    pub(super) fn not_spliced(&self, run: &Run) -> Option<&Path> {
+        self.splice.as_deref().filter(|_| run.finish != Finish::Complete)
     }
 }
 

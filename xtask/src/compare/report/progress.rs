@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::compare::record::Run;
 
-use super::{grid::value_of, terminal::stderr_is_drawable};
+use super::terminal::stderr_is_drawable;
 
 /// A bar on standard error, drawn only between executions, so that drawing disturbs none of them;
 /// a plain line for what matters where standard error is not a terminal.
@@ -89,9 +89,9 @@ impl Progress {
     /// The answers of a workload are known.
     pub fn answered(&mut self, run: &Run, workload: &str) {
         for answer in run.answers.iter().filter(|answer| answer.workload == workload) {
-            let point = match value_of(&answer.point) {
+            let point = match answer.point.as_str() {
                 "" => String::new(),
-                value => format!(" ({value})"),
+                label => format!(" ({label})"),
             };
             self.say(&format!("to {}{point}: {}", answer.task, answer.text));
         }

@@ -22,7 +22,7 @@ const END: &str = "<!-- compare:end -->";
 pub(super) fn check(path: &Path) -> Result<()> {
     let text = fs::read_to_string(path)
         .map_err(|error| Error::usage(format!("--splice {}: {error}", path.display())))?;
-    spliced(&text, "").map(drop).map_err(|why| usage(path, why))
+    spliced(&text, "").map(drop).map_err(|why| usage(path, &why))
 }
 
 /// Replaces what is between the markers of the file.
@@ -31,12 +31,12 @@ pub(super) fn check(path: &Path) -> Result<()> {
 /// Those of reading and writing the file, or when the markers have gone.
 pub(super) fn splice(run: &Run, path: &Path) -> Result<()> {
     let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let text = spliced(&text, &markdown::block(run)).map_err(|why| usage(path, why))?;
+    let text = spliced(&text, &markdown::block(run)).map_err(|why| usage(path, &why))?;
     fs::write(path, text).map_err(Error::io("write the results into", path))
 }
 
 /// The usage error for a file.
-fn usage(path: &Path, why: String) -> Error {
+fn usage(path: &Path, why: &str) -> Error {
     Error::usage(format!("--splice {}: {why}", path.display()))
 }
 

@@ -65,6 +65,12 @@ impl Terminal {
         }
     }
 
+    /// A terminal for tests.
+    #[cfg(test)]
+    pub(super) fn plain(width: usize, charset: Charset) -> Self {
+        Self { width, charset, color: ColorChoice::Never }
+    }
+
     /// Prints `text` on standard output, without its colours where they are not wanted. A reader
     /// that has gone away, `head` for example, is no error.
     ///

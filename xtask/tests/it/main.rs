@@ -1,0 +1,6 @@
+//! The `xtask` program as a user meets it.
+
+mod doctor;
+mod explain;
+mod program;
+mod usage;

@@ -1,0 +1,44 @@
+//! Wrong use of `compare`, noticed before anything is built or measured.
+
+use crate::program::xtask;
+
+/// Expects exit code 2 and these words on standard error, and nothing else.
+fn refused(arguments: &[&str], words: &str) {
+    let said = xtask(arguments);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{arguments:?}: {}", said.err);
+    assert!(said.err.contains(words), "{arguments:?}: {}", said.err);
+    assert!(!said.err.contains("building"), "{arguments:?}: {}", said.err);
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest() {
+    refused(&["compare", "io.wiat"], "did you mean io.wait?");
+    refused(&["compare", "--tier", "quik"], "'quick'");
+    refused(&["compar"], "'compare'");
+    refused(&["compare", "--export", "cvs=a.csv"], "did you mean csv?");
+}
+
+#[test]
+fn impossible_values_are_refused() {
+    refused(&["compare", "--rounds", "0"], "--rounds");
+    refused(&["compare", "--files", "/no/such/directory"], "/no/such/directory");
+    refused(&["compare", "--export", "json"], "FORMAT=FILE");
+    refused(&["compare", "--splice", "/no/such/file"], "/no/such/file");
+}
+
+#[test]
+fn a_document_without_markers_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("README.md");
+    std::fs::write(&path, "text").unwrap();
+    refused(&["compare", "--splice", path.to_str().unwrap()], "no line <!-- compare:begin -->");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
+}
+
+#[test]
+fn an_export_that_cannot_be_written_is_an_error_before_measuring() {
+    let said = xtask(&["compare", "--export", "json=/no/such/directory/run.json"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    assert!(said.err.contains("failed to write the export /no/such/directory/run.json"));
+    assert!(!said.err.contains("building"), "{}", said.err);
+}

@@ -3,7 +3,7 @@
 //! - Their tests with `TRIPTYCH_LONG=1`: those that search for rare events then run many more
 //!   rounds; what they check is the same. For example, the 100,000 submits from outside that are
 //!   each waited for become a million.
-//! - Their loom models, with the same variable: those of `threads` then explore more preemptions.
+//! - Their loom models.
 //! - Their tests under AddressSanitizer.
 
 use clap::{Args, ValueEnum};
@@ -70,11 +70,7 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
     let step = |name, about, action| Step { name, about, action, is_extra: false };
     vec![
         step("long", "tests with many more rounds", Action::Run(tests.env(LONG, "1"))),
-        step(
-            "loom",
-            "models of the lock-free protocols",
-            ci::loom(workspace, &wanted).env(LONG, "1"),
-        ),
+        step("loom", "models of the lock-free protocols", ci::loom(workspace, &wanted)),
         step("asan", "tests under AddressSanitizer", ci::address_sanitizer(workspace, &wanted)),
     ]
 }
@@ -92,6 +88,6 @@ mod tests {
         let one = "TRIPTYCH_LONG=1 cargo test -p evented --release --tests --examples";
         assert_eq!(long(&[Model::Evented, Model::Evented]), one);
         let loom = steps(&workspace, &[Model::Threads])[1].action.to_string();
-        assert!(loom.contains("TRIPTYCH_LONG=1 cargo test -p threads"), "{loom}");
+        assert!(loom.contains("cargo test -p threads --release --test loom"), "{loom}");
     }
 }

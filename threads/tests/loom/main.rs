@@ -20,11 +20,8 @@ use sleep::Sleep;
 use std::sync::Arc;
 
 /// Preemptions per execution that loom explores. Two show each defect that was planted
-/// here to see the models fail; with three, the larger models take minutes, which is for
-/// `cargo xtask verify`.
-fn preemptions() -> usize {
-    if std::env::var_os("TRIPTYCH_LONG").is_some_and(|value| value == "1") { 3 } else { 2 }
-}
+/// here to see the models fail; with three, the larger models take minutes.
+const PREEMPTIONS: usize = 2;
 
 /// A pool reduced to what the protocol is about.
 struct Model {
@@ -112,7 +109,7 @@ impl Model {
 /// this many jobs.
 fn explore(workers: usize, jobs: usize, held: bool, recheck: bool) {
     let mut builder = Builder::new();
-    builder.preemption_bound = Some(preemptions());
+    builder.preemption_bound = Some(PREEMPTIONS);
     builder.check(move || {
         let model = Arc::new(Model {
             sleep: Sleep::new(workers),

@@ -37,16 +37,6 @@ pub(crate) enum Action {
     Fail(String),
 }
 
-impl Action {
-    /// With a variable of the environment, if it runs a command.
-    pub(crate) fn env(self, name: &'static str, value: &str) -> Self {
-        match self {
-            Self::Run(line) => Self::Run(line.env(name, value)),
-            other => other,
-        }
-    }
-}
-
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

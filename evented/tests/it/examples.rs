@@ -52,7 +52,7 @@ fn tree_hash() {
     }
     std::fs::create_dir(directory.path().join("empty")).unwrap();
     std::os::unix::fs::symlink("b", directory.path().join("link")).unwrap();
-    let line = run("tree_hash", directory.path().as_os_str());
+    let line = run("evented_tree_hash", directory.path().as_os_str());
     assert_eq!(line, format!("6 files, {}\n", expected(files)));
 }
 
@@ -102,7 +102,7 @@ fn crawl() {
         });
         asked.into_inner().unwrap()
     });
-    let line = run("crawl", format!("http://{address}/").as_ref());
+    let line = run("evented_crawl", format!("http://{address}/").as_ref());
     stop.store(true, Ordering::SeqCst);
     drop(TcpStream::connect(address).unwrap());
     let asked = server.join().unwrap();

@@ -53,7 +53,7 @@ fn tree_hash() {
         all.update(format!("{name}\0{}\n", hex(&Sha256::digest(content))));
     }
     let expected = format!("5 files, {}\n", hex(&all.finalize()));
-    assert_eq!(output("tree_hash", dir.path().to_str().unwrap()), expected);
+    assert_eq!(output("processes_tree_hash", dir.path().to_str().unwrap()), expected);
 }
 
 /// The pages of the site: path and body; `/flaky` is 503 four times, `/down` always.
@@ -118,7 +118,7 @@ fn crawl() {
         all.update(format!("{path}\0{}\n", hex(&Sha256::digest(body))));
     }
     let expected = format!("4 pages, {}\n", hex(&all.finalize()));
-    let printed = output("crawl", &format!("http://{address}/"));
+    let printed = output("processes_crawl", &format!("http://{address}/"));
     site.over.store(true, Ordering::SeqCst);
     drop(TcpStream::connect(address).unwrap());
     server.join().unwrap();

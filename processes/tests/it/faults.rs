@@ -132,7 +132,7 @@ fn the_codec_fails_one_call_and_says_where() {
 
 #[test]
 fn workers_die_with_the_parent_in_the_middle_of_a_call() {
-    let example = crate::examples::path("orphan");
+    let example = crate::examples::path("processes_orphan");
     let mut parent = Command::new(example).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(parent.stdout.take().unwrap()).lines();
     let pids: Vec<u32> = lines.take(8).map(|line| line.unwrap().parse().unwrap()).collect();

@@ -66,8 +66,8 @@ fn tree_hash() {
     fs::create_dir(directory.path().join("no files")).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink("z", directory.path().join("link")).unwrap();
-    assert_eq!(run("tree_hash", directory.path()), answer("files", &entries));
-    assert_eq!(run("tree_hash", directory.path().join("no files")), answer("files", &Pages::new()));
+    assert_eq!(run("threads_tree_hash", directory.path()), answer("files", &entries));
+    assert_eq!(run("threads_tree_hash", directory.path().join("no files")), answer("files", &Pages::new()));
 }
 
 /// Answers one request; `counts` has them per path.
@@ -118,7 +118,7 @@ fn crawl() {
                 }
                 tries
             });
-            let printed = run("crawl", format!("http://127.0.0.1:{port}/"));
+            let printed = run("threads_crawl", format!("http://127.0.0.1:{port}/"));
             drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
             (printed, server.join().unwrap())
         })

@@ -9,7 +9,12 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{host::Directory, measure, workspace::Workspace};
+use crate::{
+    error::{Error, Result},
+    host::Directory,
+    measure,
+    workspace::Workspace,
+};
 
 use super::options::Options;
 
@@ -71,10 +76,23 @@ pub(super) fn describe(options: &Options, directory: &Directory) -> BTreeMap<Str
     known
 }
 
+/// Descriptors that a comparison takes at the most, in one process: a crawl, with room to spare.
+const DESCRIPTORS: u64 = 256;
+
 /// Raises the soft limit of open descriptors to the hard one, for the lane hosts too; many defaults
 /// are far below what a server needs.
-pub(super) fn raise_descriptor_limit() {
+///
+/// # Errors
+/// When the hard limit is below what a comparison takes.
+pub(super) fn raise_descriptor_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
-    // A refusal leaves the limit as it is; what does not fit then says so.
+    // A refusal leaves the limit as it is, which is looked at next.
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
+    match getrlimit(Resource::Nofile).current {
+        Some(few) if few < DESCRIPTORS => Err(Error::failed(format!(
+            "at most {few} descriptors may be open here, and a comparison needs {DESCRIPTORS}; \
+             raise the hard limit (ulimit -Hn) and try again"
+        ))),
+        _ => Ok(()),
+    }
 }

@@ -43,7 +43,7 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     let outputs = Outputs::check(args)?;
     interrupt::watch()
         .map_err(|error| Error::failed(format!("failed to watch for Ctrl-C: {error}")))?;
-    environment::raise_descriptor_limit();
+    environment::raise_descriptor_limit()?;
     // Grandchildren whose parent was killed become ours to wait for.
     measure::become_subreaper().ok();
     let workspace = Workspace::find();

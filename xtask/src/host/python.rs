@@ -10,7 +10,10 @@ use crate::workspace::Workspace;
 
 use super::directory::Program;
 
-/// Names under which Python is looked for, best first; `TRIPTYCH_PYTHON` comes before them.
+/// When it is set, this Python is used, or, when that does not work, none.
+const CHOICE: &str = "TRIPTYCH_PYTHON";
+
+/// Names under which Python is looked for otherwise, best first.
 const NAMES: [&str; 8] = [
     "python3",
     "python3.14",
@@ -34,11 +37,15 @@ pub(crate) fn find(workspace: &Workspace) -> Result<Program, String> {
     if !script.is_file() {
         return Err(format!("{} is missing", script.display()));
     }
-    let chosen = env::var_os("TRIPTYCH_PYTHON").map(PathBuf::from);
-    let names = chosen.into_iter().chain(NAMES.map(PathBuf::from));
-    let python = names.into_iter().find(|name| works(name));
-    let python =
-        python.ok_or("not found: python3 (3.8 or newer; set TRIPTYCH_PYTHON to its path)")?;
+    let names = match env::var_os(CHOICE) {
+        Some(chosen) => vec![PathBuf::from(chosen)],
+        None => NAMES.map(PathBuf::from).into(),
+    };
+    let python = names.iter().find(|name| works(name)).cloned();
+    let python = python.ok_or_else(|| match env::var(CHOICE) {
+        Ok(chosen) => format!("{CHOICE} is {chosen:?}, which is no Python of version 3.8 or newer"),
+        Err(_) => format!("not found: python3 (3.8 or newer; set {CHOICE} to its path)"),
+    })?;
     Ok(Program { path: python, arguments: vec![script.into()] })
 }
 

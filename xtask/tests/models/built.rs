@@ -26,27 +26,26 @@ pub(crate) fn target() -> PathBuf {
     program.ancestors().find(marked).expect("cargo marks its target folder").to_owned()
 }
 
-/// The folder of the examples, those of one crate apart from those of the others: their names are
-/// the same.
-pub(crate) fn examples(model: &str) -> PathBuf {
+/// The folder of the examples, which are there once all of them have been built; when all members
+/// are tested they have been, and nothing is left to do.
+fn examples() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(|| {
-        let folder = target().join("models");
-        for model in ["threads", "processes", "evented"] {
-            let build = cargo()
-                .args(["build", "--examples", "--quiet", "--package", model, "--target-dir"])
-                .arg(folder.join(model))
-                .status();
-            assert!(build.expect("cargo starts").success(), "the examples of {model} do not build");
-        }
-        folder
-    });
-    folder.join(model).join("debug/examples")
+    BUILT.get_or_init(|| {
+        let models = ["--package", "threads", "--package", "processes", "--package", "evented"];
+        let build = cargo()
+            .args(["build", "--examples", "--quiet"])
+            .args(models)
+            .arg("--target-dir")
+            .arg(target())
+            .status();
+        assert!(build.expect("cargo starts").success(), "the examples do not build");
+        target().join("debug/examples")
+    })
 }
 
-/// Runs an example to its end.
+/// Runs an example of a model to its end.
 pub(crate) fn run(model: &str, example: &str, arguments: &[&str]) -> Output {
-    let program = examples(model).join(example);
+    let program = examples().join(format!("{model}_{example}"));
     let output = Command::new(&program).args(arguments).stdin(Stdio::null()).output();
     output.unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }

@@ -1,0 +1,95 @@
+//! Comparisons that are interrupted, or whose surroundings are hostile.
+
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::started::{Started, cells, compare, moved_program, program};
+
+#[test]
+fn ctrl_c_keeps_what_was_measured_and_marks_it() {
+    let mut command = Command::new(program());
+    command.args(["compare", "real.access-log", "io.wait", "--lanes", "seq,threads"]);
+    let mut started = Started::new(command.args(["--rounds", "3", "--message-format", "json"]));
+    started.wait_for("io.wait: about");
+    let pid = Pid::from_raw(i32::try_from(started.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ended = started.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.err);
+    let run = ended.run();
+    assert_eq!(run["finish"], "interrupted");
+    let measured =
+        cells(&run).iter().filter(|cell| !cell["samples"].as_array().unwrap().is_empty());
+    assert!(measured.count() >= 4, "the first workload was complete");
+    assert_no_child_of(pid);
+}
+
+/// Waits until no process has `parent` as its parent or group any more.
+fn assert_no_child_of(parent: Pid) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let parent = parent.as_raw_pid().to_string();
+    loop {
+        let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let stats =
+            processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+        // The fields after the name, which is in parentheses: state, parent, group.
+        let of_parent = |stat: &String| {
+            let fields: Vec<&str> =
+                stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            fields.get(1) == Some(&parent.as_str()) || fields.get(2) == Some(&parent.as_str())
+        };
+        let left = stats.filter(of_parent).count();
+        if left == 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{left} processes are left");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_target_folder_that_cannot_be_written_to_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let moved = moved_program(folder.path());
+    // A file where the folder for results would be: refused to the superuser too.
+    let in_the_way = folder.path().join("target/compare");
+    fs::write(&in_the_way, "").unwrap();
+    let ended = Started::new(Command::new(moved).arg("compare")).end();
+    assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{}", ended.err);
+    assert!(ended.err.contains("failed to make the folder for the results"), "{}", ended.err);
+    assert!(ended.err.contains(in_the_way.to_str().unwrap()), "{}", ended.err);
+}
+
+#[test]
+fn too_few_descriptors_are_noticed_before_anything_is_built() {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg("ulimit -n 60 && exec \"$0\" compare io.wait").arg(program());
+    let ended = Started::new(&mut shell).end();
+    assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{}", ended.err);
+    assert!(ended.err.contains("at most 60 descriptors"), "{}", ended.err);
+    assert!(!ended.err.contains("building"), "{}", ended.err);
+}
+
+#[test]
+fn a_lane_that_does_not_exist_is_refused_with_the_nearest() {
+    let ended = compare(&["cpu.coarse", "--lanes", "seq,thraeds"]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{}", ended.err);
+    assert!(
+        ended.err.contains("no lane is called thraeds; did you mean threads?"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_file_in_place_of_a_directory_to_hash_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let ended = compare(&["tree-hash", "--files", file.path().to_str().unwrap()]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{}", ended.err);
+    assert!(ended.err.contains("--files"), "{}", ended.err);
+}

@@ -1,0 +1,42 @@
+//! Lane hosts that misbehave: the tool must report each way of it.
+
+use crate::started::{cells, compare};
+
+#[test]
+fn each_misbehaviour_is_reported_for_what_it_is() {
+    let ended = compare(&["dummy.", "--timeout", "2", "--message-format", "json"]);
+    assert_eq!(ended.code, Some(4), "a wrong output is the gravest: {}", ended.err);
+    let run = ended.run();
+    let seen: Vec<(&str, &str)> = cells(&run)
+        .iter()
+        .map(|cell| {
+            (
+                cell["workload"].as_str().unwrap(),
+                cell["verify"]["problem"]["kind"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("dummy.wrong-digest", "wrong-digest"),
+        ("dummy.panic", "crashed"),
+        ("dummy.hang", "timeout"),
+        ("dummy.crash", "crashed"),
+        ("dummy.rubbish", "rubbish"),
+        ("dummy.set-up", "failed"),
+    ];
+    assert_eq!(seen, expected);
+    for cell in cells(&run) {
+        assert_eq!(cell["verify"]["ok"], false);
+        assert!(
+            cell["samples"].as_array().unwrap().is_empty(),
+            "no time of a wrong result: {cell}"
+        );
+    }
+}
+
+#[test]
+fn a_host_that_hangs_fails_the_comparison() {
+    let ended = compare(&["dummy.hang", "--timeout", "1"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.out.contains("no answer within"), "{}", ended.out);
+}

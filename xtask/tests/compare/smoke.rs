@@ -1,0 +1,54 @@
+//! Every workload in every lane it is asked of, small.
+
+use serde_json::Value;
+
+use crate::started::{Started, cells, compare, program};
+use std::process::Command;
+
+#[test]
+fn every_cell_is_verified_and_nothing_is_left_behind() {
+    let ended = compare(&["--tier", "smoke", "--rounds", "1", "--message-format", "json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let run = ended.run();
+    assert_eq!(
+        (run["schema"].as_str(), run["finish"].as_str()),
+        (Some("compare/1"), Some("complete"))
+    );
+    let mut verified = 0;
+    for cell in cells(&run) {
+        let name = format!("{} {} {}", cell["workload"], cell["point"], cell["lane"]);
+        let expected =
+            if cell["support"]["kind"] == "no" { Value::Null } else { Value::Bool(true) };
+        let is_control_of_a_fault = cell["lane"] == "aa" && cell["fault"].is_null();
+        if expected.is_null() || !is_control_of_a_fault {
+            assert_eq!(cell["verify"]["ok"], expected, "{name}: {}", cell["verify"]);
+        }
+        verified += usize::from(cell["verify"]["ok"] == true);
+        if cell["language"] == "rust" {
+            for left in cell["samples"].as_array().unwrap().iter().map(|sample| &sample["left"]) {
+                for what in ["threads", "children", "descriptors"] {
+                    assert!(left[what].as_i64().is_none_or(|count| count <= 0), "{name}: {left}");
+                }
+            }
+        }
+    }
+    assert!(verified > 40, "only {verified} cells were verified");
+}
+
+#[test]
+fn one_worker_is_enough() {
+    let lanes = "threads,processes,evented,evented+offload,evented x threads";
+    let arguments = ["--tier", "smoke", "--rounds", "1", "--workers", "1", "--lanes", lanes];
+    let ended =
+        compare(&[&arguments[..], &["cpu.coarse", "crawl", "--message-format", "json"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+#[test]
+fn without_python_a_line_says_so() {
+    let mut command = Command::new(program());
+    command.args(["compare", "cpu.coarse", "--tier", "smoke", "--rounds", "1"]);
+    let ended = Started::new(command.env("TRIPTYCH_PYTHON", "/no/such/python")).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("Python lanes: TRIPTYCH_PYTHON is"), "{}", ended.out);
+}

@@ -16,12 +16,14 @@ fn main() -> ExitCode {
         name: "threads",
         what: "threads::Pool, one worker a core; a thread for each wait",
         run: |job, index| run_blocking(job, index).map_err(|error| error.to_string()),
+        most_waits: u64::MAX,
     };
     let control = PoolLane { name: "aa", what: "threads again, as a control", ..threads };
     let locked = PoolLane {
         name: "gil",
         what: "threads under one lock that is given up to wait and after 5 ms",
         run: gil::run,
+        most_waits: 1_000,
     };
     host::main("threads-lane", &[&threads, &locked, &control, &Sequential])
 }

@@ -25,6 +25,8 @@ pub(crate) struct PoolLane {
     pub(crate) what: &'static str,
     /// How a task is run.
     pub(crate) run: RunTask,
+    /// The most waits that say anything about this lane.
+    pub(crate) most_waits: u64,
 }
 
 impl Lane for PoolLane {
@@ -32,7 +34,11 @@ impl Lane for PoolLane {
         LaneInfo { name: self.name.into(), language: "rust".into(), what: self.what.into() }
     }
 
-    fn support(&self, _: &Plan) -> Support {
+    fn support(&self, plan: &Plan) -> Support {
+        if plan.job.body.nature() == Nature::Wait && plan.overlap > self.most_waits {
+            let why = "the lock is given up to wait: so many waits are those of threads".into();
+            return Support::No { why };
+        }
         Support::Native
     }
 

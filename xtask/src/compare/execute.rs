@@ -34,6 +34,15 @@ pub(super) struct Execution<'a> {
     pub limit: Duration,
 }
 
+/// Whether a run to warm up, during which memory is sampled, precedes the measured one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WarmUp {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
 /// What was seen of an execution.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
@@ -57,20 +66,23 @@ pub(super) struct Measured {
 
 impl Execution<'_> {
     /// Starts a host, makes the lane ready, runs the plan once to warm up and to see its memory,
-    /// then once measured. `before_run` is called right before the measured run.
+    /// unless told not to, and then once measured. `before_run` is called right before the measured
+    /// run.
     ///
     /// # Errors
     /// Whatever the host did instead; it is dead then.
-    pub(super) fn measure(&self, before_run: impl FnOnce()) -> Result<Measured, HostError> {
+    pub(super) fn measure(
+        &self,
+        warm_up: WarmUp,
+        before_run: impl FnOnce(),
+    ) -> Result<Measured, HostError> {
         let mut client = self.start()?;
-        let tree = || Tree::of(client.pid());
-        let base_pss = tree().and_then(|tree| Memory::of(&tree).pss);
+        let base_pss = Tree::of(client.pid()).and_then(|tree| Memory::of(&tree).pss);
         let open = self.open(&mut client)?;
-        // Without a sampler the peak is not measured; the run is worth as much.
-        let sampler = PeakSampler::start(client.pid(), MEMORY_EVERY).ok();
-        let warm_up = self.run(&mut client, self.plan);
-        let peak_pss = sampler.and_then(|sampler| sampler.stop().pss);
-        warm_up?;
+        let peak_pss = match warm_up {
+            WarmUp::Yes => self.warm_up(&mut client)?,
+            WarmUp::No => None,
+        };
         before_run();
         let before = Counters::read(client.pid(), self.plan);
         let (wall_ns, outcome) = self.run(&mut client, self.plan)?;
@@ -86,6 +98,15 @@ impl Execution<'_> {
             outcome,
             left: Some(left),
         })
+    }
+
+    /// Runs the plan once; the most memory that the tree held meanwhile.
+    fn warm_up(&self, client: &mut Client) -> Result<Option<u64>, HostError> {
+        // Without a sampler the peak is not measured; the run is worth as much.
+        let sampler = PeakSampler::start(client.pid(), MEMORY_EVERY).ok();
+        let ran = self.run(client, self.plan);
+        let peak_pss = sampler.and_then(|sampler| sampler.stop().pss);
+        ran.map(|_| peak_pss)
     }
 
     /// Starts a host, makes the lane ready and runs the plan once, then `healthy` once if the lane

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     evict::evict,
-    execute::{Execution, Measured},
+    execute::{Execution, Measured, WarmUp},
     options::Options,
     prepare::{Prepared, Task, limit_of},
     question::{CONTROL, CONTROLLED},
@@ -164,9 +164,26 @@ impl<'a> Rounds<'a> {
             Body::Fault(fault) => {
                 note_fault(cell, task, execution.provoke(&healthy(fault, task)), fault.culprit)
             }
-            _ => note(cell, task, execution.measure(|| evict(&task.evict)), place),
+            _ => {
+                let warm_up = warm_up(&task.plan, place);
+                note(cell, task, execution.measure(warm_up, || evict(&task.evict)), place)
+            }
         };
         noted.map_err(|_| crate::error::Error::interrupted())
+    }
+}
+
+/// Whether an execution begins with a run to warm up. Thousands of threads take seconds: after a few
+/// rounds their memory is known, and controls do not need it.
+fn warm_up(plan: &Plan, (round, phase): (usize, Phase)) -> WarmUp {
+    /// Waits from which on warming up is expensive.
+    const MANY: u64 = 1_000;
+    /// Rounds after which memory is known.
+    const KNOWN: usize = 3;
+    if plan.overlap > MANY && (round >= KNOWN || phase == Phase::Control) {
+        WarmUp::No
+    } else {
+        WarmUp::Yes
     }
 }
 

@@ -160,14 +160,11 @@ impl<'a> Rounds<'a> {
             plan: &task.plan,
             limit: limit_of(&task.plan, self.options),
         };
-        let noted = match &task.plan.job.body {
-            Body::Fault(fault) => {
-                note_fault(cell, task, execution.provoke(&healthy(fault, task)), fault.culprit)
-            }
-            _ => {
-                let warm_up = warm_up(&task.plan, place);
-                note(cell, task, execution.measure(warm_up, || evict(&task.evict)), place)
-            }
+        let noted = if let Body::Fault(fault) = &task.plan.job.body {
+            note_fault(cell, task, execution.provoke(&healthy(fault, task)), fault.culprit)
+        } else {
+            let warm_up = warm_up(&task.plan, place);
+            note(cell, task, execution.measure(warm_up, || evict(&task.evict)), place)
         };
         noted.map_err(|_| crate::error::Error::interrupted())
     }

@@ -34,7 +34,7 @@ fn assert_no_child_of(parent: Pid) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let parent = parent.as_raw_pid().to_string();
     loop {
-        let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let processes = fs::read_dir("/proc").expect("it is mounted").filter_map(Result::ok);
         let stats =
             processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
         // The fields after the name, which is in parentheses: state, parent, group.

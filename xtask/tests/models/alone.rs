@@ -31,19 +31,21 @@ fn evented_alone() {
 /// Makes a package beside a clone, with the README's dependency line and its first program; it has
 /// to build, to run, and to bring in nothing of the comparison.
 fn alone(model: &str) {
-    let readme = fs::read_to_string(root().join(model).join("README.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    symlink(root(), folder.path().join("triptych")).unwrap();
+    let readme = fs::read_to_string(root().join(model).join("README.md")).expect("it has a README");
+    let folder = tempfile::tempdir().expect("a folder");
+    symlink(root(), folder.path().join("triptych")).expect("a link");
     let project = folder.path().join("project");
-    fs::create_dir_all(project.join("src")).unwrap();
+    fs::create_dir_all(project.join("src")).expect("the folder can be written to");
     let manifest = format!(
         "[package]\nname = \"project\"\nedition = \"2024\"\n\n[dependencies]\n{}\n\n[workspace]\n",
         dependency_line(&readme, model)
     );
-    fs::write(project.join("Cargo.toml"), manifest).unwrap();
-    fs::write(project.join("src/main.rs"), first_program(&readme)).unwrap();
+    fs::write(project.join("Cargo.toml"), manifest).expect("the folder can be written to");
+    fs::write(project.join("src/main.rs"), first_program(&readme))
+        .expect("the folder can be written to");
     // The same versions as here: nothing has to be fetched.
-    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock"))
+        .expect("the folder can be written to");
     succeed(in_project(&project, model).args(["run", "--offline", "--quiet"]));
     let tree = succeed(in_project(&project, model).args([
         "tree",
@@ -55,7 +57,7 @@ fn alone(model: &str) {
         "--format",
         "{p}",
     ]));
-    let tree = String::from_utf8(tree.stdout).unwrap();
+    let tree = String::from_utf8(tree.stdout).expect("cargo prints text");
     let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains(&model), "{tree}");
     for name in NEVER.into_iter().filter(|name| *name != model) {

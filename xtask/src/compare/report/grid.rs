@@ -25,6 +25,19 @@ pub(super) struct Column {
     pub entries: Vec<Entry>,
 }
 
+impl Grid {
+    /// The grid without the row of a lane.
+    pub(super) fn without(mut self, lane: &str) -> Self {
+        if let Some(row) = self.lanes.iter().position(|name| name == lane) {
+            self.lanes.remove(row);
+            for column in &mut self.columns {
+                column.entries.remove(row);
+            }
+        }
+        self
+    }
+}
+
 /// All lanes by all questions: one column each, at the point that [`main_point`] names.
 pub(super) fn overview(run: &Run) -> Grid {
     let mut lanes: Vec<String> = Vec::new();

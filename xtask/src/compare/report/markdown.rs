@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::{judge::Answer, record::Run};
+use crate::compare::{judge::Answer, question::CONTROL, record::Run};
 
 use super::{
     answers,
@@ -22,8 +22,12 @@ pub(super) fn block(run: &Run) -> String {
     list_answers(&mut text, run.answers.iter().filter(main));
     let mut footnotes = Footnotes::default();
     text.push('\n');
-    table(&mut text, &grid::overview(run), &mut footnotes);
-    list_footnotes(&mut text, &footnotes);
+    table(&mut text, &grid::overview(run).without(CONTROL), &mut footnotes);
+    // All in one paragraph: the block is to stay short.
+    let notes =
+        footnotes.sentences().map(|(mark, sentence)| format!("; {mark} {}", escape(&sentence)));
+    let notes: String = notes.collect();
+    line(&mut text, format_args!("\nBold: the lane to use; empty: not asked{notes}."));
     text
 }
 

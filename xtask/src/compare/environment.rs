@@ -16,6 +16,8 @@ use crate::{
     workspace::Workspace,
 };
 
+use common::workload::Tier;
+
 use super::options::Options;
 
 /// Now, UTC, ISO 8601 to the second.
@@ -76,6 +78,29 @@ pub(super) fn describe(options: &Options, directory: &Directory) -> BTreeMap<Str
     known
 }
 
+/// What a reader has to know before the results.
+pub(super) fn warnings(options: &Options) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if options.tier == Tier::Smoke {
+        let smoke = "SMOKE TIER: it checks that results are right; its inputs are too small for its \
+                     times to say much.";
+        warnings.push(smoke.to_owned());
+    }
+    warnings.extend(measure::Limits::read().cpu_quota.and_then(low_quota));
+    warnings
+}
+
+/// What is said of a CPU quota of so many cores, if it is too low to measure under.
+fn low_quota(cores: f64) -> Option<String> {
+    (cores < 1.0).then(|| {
+        format!(
+            "CPU QUOTA: {cores:.2} cores, below one. Lanes are stopped in the middle of a run until \
+             more time is granted, so wall-clock times say little; raise the quota (docker: --cpus) \
+             or look at CPU time only."
+        )
+    })
+}
+
 /// Descriptors that a comparison takes at the most, in one process: a crawl, with room to spare.
 const DESCRIPTORS: u64 = 256;
 
@@ -94,5 +119,16 @@ pub(super) fn raise_descriptor_limit() -> Result<()> {
              raise the hard limit (ulimit -Hn) and try again"
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_below_one_core_is_warned_of() {
+        assert!(low_quota(0.5).is_some_and(|warning| warning.contains("0.50 cores")));
+        assert_eq!(low_quota(1.0), None);
     }
 }

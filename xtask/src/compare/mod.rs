@@ -90,6 +90,7 @@ fn begin(options: &Options, directory: &Directory, workspace: &Workspace) -> Run
         finish: Finish::Running,
         environment: environment::describe(options, directory),
         noise: Noise::default(),
+        warnings: environment::warnings(options),
         missing: directory.missing.clone(),
         cells: Vec::new(),
         answers: Vec::new(),

@@ -38,6 +38,8 @@ pub struct Run {
     pub environment: BTreeMap<String, String>,
     /// How disturbed the measurements were.
     pub noise: Noise,
+    /// What a reader has to know before the results: limits of the machine, a tier that only checks.
+    pub warnings: Vec<String>,
     /// What was looked for and not found.
     pub missing: Vec<String>,
     /// Every (workload, point, lane).

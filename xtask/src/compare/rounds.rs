@@ -45,6 +45,8 @@ pub(super) struct Rounds<'a> {
     allowance: Option<Duration>,
     /// Rounds that may still be repeated.
     repeats: usize,
+    /// When the first round began.
+    begin: Instant,
 }
 
 impl<'a> Rounds<'a> {
@@ -54,7 +56,7 @@ impl<'a> Rounds<'a> {
         prepared: &'a Prepared,
         allowance: Option<Duration>,
     ) -> Self {
-        Self { options, prepared, allowance, repeats: REPEATS }
+        Self { options, prepared, allowance, repeats: REPEATS, begin: Instant::now() }
     }
 
     /// Executes all rounds: judged ones and controls in turn, so that both see the same machine.
@@ -74,9 +76,9 @@ impl<'a> Rounds<'a> {
         let is_pair = |task: &&Task| task.lane == CONTROL || task.lane == CONTROLLED;
         let pair: Vec<&Task> =
             tasks.iter().copied().filter(|task| has_control && is_pair(task)).collect();
-        let begin = Instant::now();
+        self.begin = Instant::now();
         for round in 0..self.options.rounds {
-            if round >= FEWEST_ROUNDS && self.is_out_of_time(begin.elapsed(), round) {
+            if round >= FEWEST_ROUNDS && self.is_out_of_time(self.begin.elapsed(), round) {
                 break;
             }
             self.undisturbed_round(run, &judged, (round, Phase::Judged), watcher)?;
@@ -109,7 +111,8 @@ impl<'a> Rounds<'a> {
             let noisy = foreign.last().is_some_and(|noise| noise.noisy);
             run.noise.rounds += 1;
             run.noise.noisy_rounds += usize::from(noisy);
-            if !noisy || self.repeats == 0 {
+            let late = self.is_out_of_time(self.begin.elapsed(), round + 1);
+            if !noisy || self.repeats == 0 || late {
                 break;
             }
             self.repeats -= 1;

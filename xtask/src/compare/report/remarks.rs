@@ -17,7 +17,7 @@ const NOISY_CPU: f64 = 0.10;
 /// What a reader has to know before anything else.
 pub(super) fn on_top(run: &Run) -> Vec<String> {
     let remarks = [unfinished(run), wrong_cells(run), noisy_host(&run.noise)];
-    remarks.into_iter().flatten().collect()
+    remarks.into_iter().flatten().chain(run.warnings.iter().cloned()).collect()
 }
 
 /// What is said of a run that did not get to its end.

@@ -33,6 +33,7 @@ pub(super) fn empty() -> Run {
         finish: Finish::Complete,
         environment: environment.map(|(name, value)| (name.into(), value.into())).into(),
         noise: Noise { rounds: 40, foreign_cpu: Some(0.01), ..Noise::default() },
+        warnings: Vec::new(),
         missing: vec!["Python lanes: not found: python3.14t".into()],
         cells: Vec::new(),
         answers: Vec::new(),

@@ -67,7 +67,10 @@ fn tree_hash() {
     #[cfg(unix)]
     std::os::unix::fs::symlink("z", directory.path().join("link")).unwrap();
     assert_eq!(run("threads_tree_hash", directory.path()), answer("files", &entries));
-    assert_eq!(run("threads_tree_hash", directory.path().join("no files")), answer("files", &Pages::new()));
+    assert_eq!(
+        run("threads_tree_hash", directory.path().join("no files")),
+        answer("files", &Pages::new())
+    );
 }
 
 /// Answers one request; `counts` has them per path.

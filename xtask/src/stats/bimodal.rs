@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stats::SplitMix64;
+    use common::rng::SplitMix64;
 
     #[test]
     fn two_heaps_are_seen() {

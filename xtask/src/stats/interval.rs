@@ -86,7 +86,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stats::{SplitMix64, median};
+    use crate::stats::median;
+    use common::rng::SplitMix64;
 
     /// The ranks of the two bounds among `n` values, and the coverage.
     fn ranks(n: usize) -> (usize, usize, f64) {

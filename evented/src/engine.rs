@@ -270,13 +270,18 @@ impl Engine {
     /// Charges one operation to the task being polled. False if it has to yield: it has been woken
     /// and the leaf future returns `Pending`.
     pub(crate) fn may_operate(&self, cx: &Context<'_>) -> bool {
-        let left = self.operations_left.get();
-        if left == 0 {
+        let may = self.take_operation();
+        if !may {
             cx.waker().wake_by_ref();
-            return false;
         }
-        self.operations_left.set(left - 1);
-        true
+        may
+    }
+
+    /// Charges one operation to the task being polled. False if none is left.
+    pub(crate) fn take_operation(&self) -> bool {
+        let left = self.operations_left.get();
+        self.operations_left.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Starts a timer for the task being polled.

@@ -302,15 +302,16 @@ impl Engine {
 
     /// Forgets a descriptor that is about to be closed.
     pub(crate) fn forget_source(&self, id: SourceId) {
-        let waiters = self.sources.borrow_mut().remove(id, None);
+        let (waiters, _) = self.sources.borrow_mut().remove(id, None);
         self.drop_contained(waiters);
     }
 
     /// Takes a descriptor out of the poll set; it stays open.
     pub(crate) fn remove_source(&self, id: SourceId) -> io::Result<()> {
-        let waiters = self.with_driver(|driver, sources| sources.remove(id, Some(driver)))?;
+        let (waiters, removed) =
+            self.with_driver(|driver, sources| Ok(sources.remove(id, Some(driver))))?;
         self.drop_contained(waiters);
-        Ok(())
+        removed
     }
 
     /// A call on the source would block: the task being polled waits for the next event.
@@ -321,14 +322,20 @@ impl Engine {
         waker: Waker,
     ) -> io::Result<()> {
         let waiter: Waiter = (waker, self.running_class.get());
-        let (wake, others) = self.with_driver(|driver, sources| {
-            sources.would_block(driver, id, direction)?;
-            Ok(sources.wait(id, direction, waiter))
-        })?;
+        // Two steps: should the first fail, the waker is dropped with nothing borrowed.
+        self.with_driver(|driver, sources| sources.would_block(driver, id, direction))?;
+        let (wake, others) =
+            self.sources.borrow_mut().wait(id, direction, waiter, |waker| self.is_gone(waker));
         for (waker, _) in others {
             if wake { self.wake_contained(waker) } else { self.drop_contained(waker) }
         }
         Ok(())
+    }
+
+    /// Whether the task behind a waker has ended. None if it is none of this reactor's.
+    fn is_gone(&self, waker: &Waker) -> Option<bool> {
+        let name = waker::name_in(waker)?;
+        (name.reactor() == self.mailbox.index()).then(|| self.tasks.is_stale(name))
     }
 
     fn with_driver<R>(

@@ -187,6 +187,26 @@ fn several_tasks_accept_from_one_listener() {
 }
 
 #[test]
+fn a_crowd_that_waits_for_one_listener_lets_the_reactor_sleep() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = std::rc::Rc::new(listener);
+        let mut group = TaskGroup::new();
+        for _ in 0..300 {
+            let listener = std::rc::Rc::clone(&listener);
+            group.spawn(async move { listener.accept().await.map(drop) });
+        }
+        sleep(Duration::from_millis(5)).await;
+        let before = evented::stats().polls;
+        for _ in 0..20 {
+            sleep(Duration::from_micros(300)).await;
+        }
+        let polls = evented::stats().polls - before;
+        assert!(polls <= 20, "nothing happens, but tasks are polled: {polls}");
+    }));
+}
+
+#[test]
 fn waiters_that_gave_up_do_not_pile_up_or_block_others() {
     block_on(bounded(async {
         let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -2,4 +2,4 @@
 
 pub mod mpsc;
 pub mod oneshot;
-mod waiters;
+pub(crate) mod waiters;

@@ -40,6 +40,11 @@ impl Waiters {
         self.wakers.first_key_value().map(|(_, waker)| waker)
     }
 
+    /// Takes the one that waits longest out, with the number of its ticket.
+    pub(crate) fn pop_first(&mut self) -> Option<(u64, Waker)> {
+        self.wakers.pop_first()
+    }
+
     /// Gives a place up. Returns the waker if it was still waiting, to be dropped outside the lock.
     pub(crate) fn leave(&mut self, ticket: &mut Ticket) -> Option<Waker> {
         self.wakers.remove(&ticket.0.take()?)
@@ -52,6 +57,11 @@ impl Waiters {
 }
 
 impl Ticket {
+    /// The number under which it waits or waited.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.0
+    }
+
     /// Whether it has, or had, a place.
     pub(crate) fn is_taken(&self) -> bool {
         self.0.is_some()

@@ -301,3 +301,6 @@ impl SourceId {
 fn token(slot: usize, generation: u32) -> usize {
     slot | ((generation as usize & 0x7FFF_FFFF) << 31)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,13 +67,8 @@ fn event(token: usize, read: bool, write: bool) -> Ready {
     Ready { token, read, read_closed: false, write }
 }
 
-/// Nobody is known to be gone.
-fn alive(_waker: &Waker) -> Option<bool> {
-    Some(false)
-}
-
 fn wait(sources: &mut Sources, id: SourceId, direction: Direction, class: Class) {
-    let (_, others) = sources.wait(id, direction, (own_waker(), class), alive);
+    let (_, others) = sources.wait(id, direction, (own_waker(), class), |_| Some(false));
     assert!(others.is_empty());
 }
 

@@ -227,6 +227,24 @@ fn waiters_that_gave_up_do_not_pile_up_or_block_others() {
 }
 
 #[test]
+fn a_connection_that_is_given_up_leaves_nothing() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        for _ in 0..50 {
+            let mut connect = Box::pin(TcpStream::connect(address));
+            assert!(crate::support::poll_once(&mut connect).is_pending());
+            assert_eq!(evented::stats().sources, 1);
+            drop(connect);
+            assert_eq!(evented::stats().sources, 0);
+        }
+        // The number of the descriptor and the place of the source are used again.
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+    }));
+}
+
+#[test]
 fn nobody_listens() {
     block_on(bounded(async {
         let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();

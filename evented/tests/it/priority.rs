@@ -152,6 +152,42 @@ fn a_lower_class_runs_only_while_no_higher_one_is_ready() {
 }
 
 #[test]
+fn an_urgent_task_woken_by_another_thread_is_the_next_one() {
+    block_on(bounded(async {
+        let (polls, place) = (Rc::new(Cell::new(0_u64)), Rc::new(Cell::new(None::<Waker>)));
+        let (count, hand) = (Rc::clone(&polls), Rc::clone(&place));
+        // Hands its waker out, and the second time tells how far the others have come.
+        let mut first = true;
+        let noted = poll_fn(move |cx| {
+            hand.set(Some(cx.waker().clone()));
+            if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(count.get()) }
+        });
+        let urgent = spawn_with(Spawn::new().class(Class::RT), noted);
+        let _background: Vec<_> =
+            (0..100).map(|_| spawn(spin_and_yield(Duration::ZERO, Rc::clone(&polls)))).collect();
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        let waker = place.take().unwrap();
+        std::thread::spawn(move || waker.wake()).join().unwrap();
+        let woken_at = polls.get();
+        assert_eq!(urgent.await.unwrap() - woken_at, 0, "no background poll comes in between");
+    }));
+}
+
+#[test]
+fn a_turn_is_64_polls_at_most() {
+    let reactor = Reactor::new().unwrap();
+    reactor.block_on(async {
+        for _ in 0..6_400 {
+            yield_now().await;
+        }
+    });
+    let stats = reactor.stats();
+    assert!(stats.turns >= 100, "{stats:?}");
+}
+
+#[test]
 fn latency_bounds_how_often_the_reactor_looks() {
     let reactor = Reactor::builder().latency(Duration::from_hours(1)).build().unwrap();
     let waits = |reactor: &Reactor| {

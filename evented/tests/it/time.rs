@@ -239,6 +239,18 @@ fn time_limits_of_zero_in_a_loop_starve_nothing() {
 }
 
 #[test]
+fn the_longest_durations_there_are() {
+    block_on(bounded(async {
+        let mut ticks = interval(Duration::MAX);
+        ticks.tick().await;
+        assert!(poll_once(&mut Box::pin(ticks.tick())).is_pending());
+        assert!(call_later(Duration::MAX, || unreachable!("not in this life")).cancel());
+        assert_eq!(timeout(Duration::MAX, sleep(Duration::from_micros(1))).await, Ok(()));
+        until(|| evented::stats().tasks == 0).await;
+    }));
+}
+
+#[test]
 fn a_timer_knows_in_its_own_callback_that_it_has_started() {
     block_on(bounded(async {
         let own = Rc::new(RefCell::new(None::<evented::Timer>));

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
-use crate::engine::Engine;
+use crate::contain::contain_and_discard;
+use crate::engine::{Engine, count};
 use crate::name::Name;
 
 thread_local! {
@@ -11,8 +13,16 @@ thread_local! {
 }
 
 /// Makes `engine` the current one until the guard is dropped, which restores the previous one.
+///
+/// At the end of a thread the variable may be gone already when a reactor is dropped that another
+/// variable of the thread kept. Then none is current, and what looks for it takes the way of other
+/// threads.
 pub(crate) fn enter(engine: Rc<Engine>) -> Entered {
-    Entered { previous: CURRENT.replace(Some(engine)) }
+    Entered { previous: exchange(Some(engine)) }
+}
+
+fn exchange(engine: Option<Rc<Engine>>) -> Option<Rc<Engine>> {
+    CURRENT.try_with(|current| current.replace(engine)).ok().flatten()
 }
 
 /// See [`enter`].
@@ -24,7 +34,7 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         // The engine is dropped outside the borrow: it may be the last reference.
-        drop(CURRENT.replace(self.previous.take()));
+        drop(exchange(self.previous.take()));
     }
 }
 
@@ -44,6 +54,22 @@ pub(crate) fn engine() -> Rc<Engine> {
 /// The reactor that runs on this thread, if any.
 pub(crate) fn try_engine() -> Option<Rc<Engine>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Calls a waker, which may be foreign and may panic: no other wake-up is lost by that, and no drop
+/// that wakes ends the process. Counts the panic, if a reactor is running.
+pub(crate) fn wake_contained(waker: Waker) {
+    if contain_and_discard(|| waker.wake())
+        && let Some(engine) = try_engine()
+    {
+        count(&engine.counters.panics);
+    }
+}
+
+/// Charges one operation to the task being polled, see [`Engine::may_operate`]. Always true without a
+/// reactor.
+pub(crate) fn may_operate(cx: &Context<'_>) -> bool {
+    try_engine().is_none_or(|engine| engine.may_operate(cx))
 }
 
 /// Wakes a task of the current reactor. False if `name` belongs to another one.

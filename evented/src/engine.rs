@@ -270,13 +270,18 @@ impl Engine {
     /// Charges one operation to the task being polled. False if it has to yield: it has been woken
     /// and the leaf future returns `Pending`.
     pub(crate) fn may_operate(&self, cx: &Context<'_>) -> bool {
-        let left = self.operations_left.get();
-        if left == 0 {
+        let may = self.take_operation();
+        if !may {
             cx.waker().wake_by_ref();
-            return false;
         }
-        self.operations_left.set(left - 1);
-        true
+        may
+    }
+
+    /// Charges one operation to the task being polled. False if none is left.
+    pub(crate) fn take_operation(&self) -> bool {
+        let left = self.operations_left.get();
+        self.operations_left.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Starts a timer for the task being polled.
@@ -297,15 +302,16 @@ impl Engine {
 
     /// Forgets a descriptor that is about to be closed.
     pub(crate) fn forget_source(&self, id: SourceId) {
-        let waiters = self.sources.borrow_mut().remove(id, None);
+        let (waiters, _) = self.sources.borrow_mut().remove(id, None);
         self.drop_contained(waiters);
     }
 
     /// Takes a descriptor out of the poll set; it stays open.
     pub(crate) fn remove_source(&self, id: SourceId) -> io::Result<()> {
-        let waiters = self.with_driver(|driver, sources| sources.remove(id, Some(driver)))?;
+        let (waiters, removed) =
+            self.with_driver(|driver, sources| Ok(sources.remove(id, Some(driver))))?;
         self.drop_contained(waiters);
-        Ok(())
+        removed
     }
 
     /// A call on the source would block: the task being polled waits for the next event.
@@ -316,14 +322,20 @@ impl Engine {
         waker: Waker,
     ) -> io::Result<()> {
         let waiter: Waiter = (waker, self.running_class.get());
-        let (wake, others) = self.with_driver(|driver, sources| {
-            sources.would_block(driver, id, direction)?;
-            Ok(sources.wait(id, direction, waiter))
-        })?;
+        // Two steps: should the first fail, the waker is dropped with nothing borrowed.
+        self.with_driver(|driver, sources| sources.would_block(driver, id, direction))?;
+        let (wake, others) =
+            self.sources.borrow_mut().wait(id, direction, waiter, |waker| self.is_gone(waker));
         for (waker, _) in others {
             if wake { self.wake_contained(waker) } else { self.drop_contained(waker) }
         }
         Ok(())
+    }
+
+    /// Whether the task behind a waker has ended. None if it is none of this reactor's.
+    fn is_gone(&self, waker: &Waker) -> Option<bool> {
+        let name = waker::name_in(waker)?;
+        (name.reactor() == self.mailbox.index()).then(|| self.tasks.is_stale(name))
     }
 
     fn with_driver<R>(

@@ -195,8 +195,13 @@ impl Drop for Reactor {
         }
         let timers = engine.timers.borrow_mut().clear();
         let sources = engine.sources.borrow_mut().clear();
-        engine.drop_contained(timers);
-        engine.drop_contained(sources);
+        // One by one: a second panic while a collection is dropped would end the process.
+        for waker in timers {
+            engine.drop_contained(waker);
+        }
+        for waiter in sources {
+            engine.drop_contained(waiter);
+        }
         engine.threads.shut_down();
         engine.tasks.sweep();
         drop(engine.driver.take());

@@ -13,9 +13,9 @@ use std::task::Waker;
 use crate::class::{Class, RANKS};
 use crate::driver::{Directions, Driver, Ready};
 
-/// A direction with this many waiters wakes them all, and those that still care come back. So waiters
-/// that went away (a timeout around an accept) cannot pile up.
-const MAX_WAITERS: usize = 32;
+/// A direction with this many waiters gets rid of those that went away (a timeout around an accept),
+/// see [`Side::thin_out`].
+const CROWD: usize = 32;
 
 /// Refers to a source. Void after it was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,44 @@ pub(crate) enum Direction {
 pub(crate) type Waiter = (Waker, Class);
 
 /// One direction of a source.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Side {
     /// A call is worth trying.
     ready: bool,
     /// It always will be: the peer closed, or the descriptor failed.
     closed: bool,
     waiters: Vec<Waiter>,
+    /// With how many waiters the next look is due at those that went away.
+    crowd: usize,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Self { ready: false, closed: false, waiters: Vec::new(), crowd: CROWD }
+    }
+}
+
+impl Side {
+    /// Takes out the waiters that may have gone away, to be woken: the tasks that `is_gone` knows to
+    /// be, and every waker of another executor, of which nobody can tell; if it still cares, it comes
+    /// back. Does so only when there are many, and next time when there are twice as many as those
+    /// that may still care: a crowd of any size comes to rest, and its size costs a constant factor.
+    fn thin_out(&mut self, is_gone: impl Fn(&Waker) -> Option<bool>) -> Vec<Waiter> {
+        if self.waiters.len() < self.crowd {
+            return Vec::new();
+        }
+        let known_gone = |waiter: &mut Waiter| is_gone(&waiter.0) == Some(true);
+        let mut out: Vec<Waiter> = self.waiters.extract_if(.., known_gone).collect();
+        self.crowd = CROWD.max(2 * self.waiters.len());
+        out.extend(self.waiters.extract_if(.., |waiter| is_gone(&waiter.0).is_none()));
+        out
+    }
+
+    /// Takes all waiters out: there was an event.
+    fn release(&mut self) -> std::vec::Drain<'_, Waiter> {
+        self.crowd = CROWD;
+        self.waiters.drain(..)
+    }
 }
 
 /// A registered descriptor.
@@ -108,12 +139,14 @@ impl Sources {
 
     /// Forgets a source and hands its waiters back. With a driver, ends the registration, too;
     /// without, the caller closes the descriptor.
+    ///
+    /// The waiters come back in any case: no waker is dropped in here.
     pub(crate) fn remove(
         &mut self,
         id: SourceId,
         driver: Option<&mut dyn Driver>,
-    ) -> io::Result<Vec<Waiter>> {
-        let Some(source) = self.get_mut(id) else { return Ok(Vec::new()) };
+    ) -> (Vec<Waiter>, io::Result<()>) {
+        let Some(source) = self.get_mut(id) else { return (Vec::new(), Ok(())) };
         let fd = source.fd;
         let mut waiters = std::mem::take(&mut source.read.waiters);
         waiters.append(&mut source.write.waiters);
@@ -122,8 +155,7 @@ impl Sources {
         *place = None;
         self.free.push(id.slot);
         self.disarm(&waiters);
-        driver.map_or(Ok(()), |driver| driver.deregister(fd))?;
-        Ok(waiters)
+        (waiters, driver.map_or(Ok(()), |driver| driver.deregister(fd)))
     }
 
     /// Forgets all sources and hands their waiters back.
@@ -175,27 +207,29 @@ impl Sources {
     }
 
     /// Adds a waiter to a direction, once. Hands back those that must be woken or dropped: true, to
-    /// be woken.
+    /// be woken. `is_gone` tells whether a task has ended; none for wakers of other executors.
     pub(crate) fn wait(
         &mut self,
         id: SourceId,
         direction: Direction,
         waiter: Waiter,
+        is_gone: impl Fn(&Waker) -> Option<bool>,
     ) -> (bool, Vec<Waiter>) {
         let rank = waiter.1.index();
         let Some(source) = self.get_mut(id) else { return (true, vec![waiter]) };
-        let waiters = &mut source.side_mut(direction).waiters;
+        let side = source.side_mut(direction);
+        let waiters = &mut side.waiters;
         if let Some(known) = waiters.iter().position(|(waker, _)| waker.will_wake(&waiter.0)) {
             let old = std::mem::replace(&mut waiters[known], waiter);
             self.armed[old.1.index()] -= 1;
             self.armed[rank] += 1;
             return (false, vec![old]);
         }
-        let crowd = if waiters.len() < MAX_WAITERS { Vec::new() } else { std::mem::take(waiters) };
-        waiters.push(waiter);
-        self.disarm(&crowd);
+        let away = side.thin_out(is_gone);
+        side.waiters.push(waiter);
+        self.disarm(&away);
         self.armed[rank] += 1;
-        (true, crowd)
+        (true, away)
     }
 
     /// Takes in an event; moves the waiters to be woken to `woken`.
@@ -209,11 +243,11 @@ impl Sources {
         if event.read {
             source.read.ready = true;
             source.read.closed |= event.read_closed;
-            woken.append(&mut source.read.waiters);
+            woken.extend(source.read.release());
         }
         if event.write {
             source.write.ready = true;
-            woken.append(&mut source.write.waiters);
+            woken.extend(source.write.release());
         }
         for (_, class) in &woken[before..] {
             self.armed[class.index()] -= 1;
@@ -267,3 +301,6 @@ impl SourceId {
 fn token(slot: usize, generation: u32) -> usize {
     slot | ((generation as usize & 0x7FFF_FFFF) << 31)
 }
+
+#[cfg(test)]
+mod tests;

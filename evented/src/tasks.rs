@@ -225,14 +225,15 @@ impl Tasks {
 
     /// Wakes the task with this name, which is one of this reactor's. Void if it is stale.
     pub(crate) fn wake(&self, name: Name) {
+        if !self.is_stale(name) {
+            self.enqueue(name.slot());
+        }
+    }
+
+    /// Whether the task with this name, which is one of this reactor's, is gone.
+    pub(crate) fn is_stale(&self, name: Name) -> bool {
         let index = name.slot();
-        if index >= self.used.get() {
-            return;
-        }
-        let slot = self.slot(index);
-        if slot.generation.get() == name.generation() {
-            self.enqueue_slot(index, slot);
-        }
+        index >= self.used.get() || self.slot(index).generation.get() != name.generation()
     }
 
     /// Takes a name out of the inbox: clears its notified bit, then wakes.

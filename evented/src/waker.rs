@@ -24,6 +24,11 @@ pub(crate) fn of(name: Name) -> Waker {
     unsafe { Waker::new(data(name), &VTABLE) }
 }
 
+/// The name inside a waker; none if the waker was not made here.
+pub(crate) fn name_in(waker: &Waker) -> Option<Name> {
+    ptr::eq(waker.vtable(), &raw const VTABLE).then(|| Name::from_bits(waker.data().addr() as u64))
+}
+
 /// Schedules the task called `name`, from whatever thread this is. Does nothing if it is gone.
 ///
 /// On the reactor's own thread this is a push to an intrusive queue and touches no atomic.

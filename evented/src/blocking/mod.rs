@@ -14,14 +14,15 @@ use crate::contain::contain;
 use crate::current;
 use crate::sync::oneshot;
 use crate::task::JoinError;
-use threads::Job;
+use threads::{Job, Place};
 
 /// Runs a closure that blocks (a file read, a name look-up, a long computation) on a thread of the
 /// reactor's pool.
 ///
 /// The closure is handed over when the future is first polled, and waits for a place if the pool's
-/// queue is full, see [`Builder::blocking_queue`](crate::Builder::blocking_queue). Dropping the future
-/// takes the closure out of the queue; one that is running goes on, and its result is dropped.
+/// queue is full, see [`Builder::blocking_queue`](crate::Builder::blocking_queue). When the future is
+/// dropped, a closure that is queued never runs: the thread that comes to it drops it, and it keeps its
+/// place until then. One that is running goes on, and its result is dropped.
 ///
 /// ```no_run
 /// # evented::block_on(async {
@@ -45,7 +46,7 @@ where
         // Nobody waits any more: the result is dropped here.
         drop(sender.send(result));
     });
-    Blocking { job: Some(run), receiver }
+    Blocking { job: Some(run), place: None, receiver }
 }
 
 /// Future of [`blocking`].
@@ -58,6 +59,8 @@ where
 pub struct Blocking<T> {
     /// The closure, until the pool has taken it.
     job: Option<Job>,
+    /// Where it waits for room in the queue, if it does.
+    place: Option<Place>,
     receiver: oneshot::Receiver<Result<T, JoinError>>,
 }
 
@@ -69,7 +72,7 @@ impl<T> Future for Blocking<T> {
     /// Outside a reactor.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(job) = self.job.take() {
-            match current::engine().threads.submit(job, cx.waker()) {
+            match current::engine().threads.submit(job, cx.waker(), &mut self.place) {
                 Ok(None) => {}
                 Ok(Some(job)) => {
                     self.job = Some(job);

@@ -1,6 +1,6 @@
 //! The threads behind `blocking`: started when needed, bounded, gone when idle.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::contain::contain_and_discard;
+use crate::sync::waiters::{Ticket, Waiters};
 
 /// What a thread runs. It contains its own panics, all but those of drops.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -31,11 +32,26 @@ struct Shared {
     keep_alive: Duration,
 }
 
+/// A place among those who found the queue full. Dropping it gives it up, so that callers who give up
+/// while the threads are stuck do not pile up.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let waker = self.shared.lock().waiting.leave(&mut self.ticket);
+        // Outside the lock.
+        drop(waker);
+    }
+}
+
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
     /// Those who found the queue full. All are woken when it is half empty.
-    waiting: Vec<Waker>,
+    waiting: Waiters,
     /// Threads that run or wait for a job.
     alive: usize,
     /// Threads that wait for a job.
@@ -59,13 +75,21 @@ impl Threads {
         (state.alive, state.queue.len())
     }
 
-    /// Queues a job. Gives it back if the queue is full; `waker` is woken when it is no longer.
+    /// Queues a job. Gives it back if the queue is full; then `waker` is woken when it is no longer,
+    /// unless `place` is dropped before.
     ///
     /// # Errors
     ///
     /// When there is no thread and none can be started.
-    pub(crate) fn submit(&self, job: Job, waker: &Waker) -> io::Result<Option<Job>> {
+    pub(crate) fn submit(
+        &self,
+        job: Job,
+        waker: &Waker,
+        place: &mut Option<Place>,
+    ) -> io::Result<Option<Job>> {
         let waker = waker.clone();
+        // Outside the lock: it may be a place in the queue of another reactor.
+        let mut own = place.take().filter(|place| Arc::ptr_eq(&place.shared, &self.shared));
         let mut state = self.shared.lock();
         if state.ending {
             drop(state);
@@ -74,7 +98,10 @@ impl Threads {
             return Ok(None);
         }
         if state.queue.len() >= self.shared.max_queued {
-            state.waiting.push(waker);
+            let own = place.insert(own.take().unwrap_or_else(|| self.no_place_yet()));
+            let old = state.waiting.wait(&mut own.ticket, waker);
+            drop(state);
+            drop(old);
             return Ok(Some(job));
         }
         state.queue.push_back(job);
@@ -96,12 +123,16 @@ impl Threads {
         }
     }
 
+    fn no_place_yet(&self) -> Place {
+        Place { shared: Arc::clone(&self.shared), ticket: Ticket::default() }
+    }
+
     /// Drops the queue and waits for the threads; a job that is running is waited for.
     pub(crate) fn shut_down(&self) {
         let mut state = self.shared.lock();
         state.ending = true;
         let queue = std::mem::take(&mut state.queue);
-        let waiting = std::mem::take(&mut state.waiting);
+        let waiting = state.waiting.take();
         let handles = std::mem::take(&mut state.handles);
         drop(state);
         self.shared.work.notify_all();
@@ -131,7 +162,7 @@ impl Shared {
     /// The life of a thread.
     fn run(&self) {
         while let Some((job, waiting)) = self.next_job() {
-            for waker in waiting {
+            for waker in waiting.into_values() {
                 contain_and_discard(|| waker.wake());
             }
             contain_and_discard(job);
@@ -139,15 +170,14 @@ impl Shared {
     }
 
     /// Waits for a job. None: this thread has left the counts and ends. Comes with those to be woken.
-    fn next_job(&self) -> Option<(Job, Vec<Waker>)> {
+    fn next_job(&self) -> Option<(Job, BTreeMap<u64, Waker>)> {
         let mut state = self.lock();
         loop {
             if !state.ending
                 && let Some(job) = state.queue.pop_front()
             {
                 let half_empty = state.queue.len() <= self.max_queued / 2;
-                let waiting =
-                    if half_empty { std::mem::take(&mut state.waiting) } else { Vec::new() };
+                let waiting = if half_empty { state.waiting.take() } else { BTreeMap::new() };
                 return Some((job, waiting));
             }
             if state.ending {

@@ -65,7 +65,12 @@ impl Word {
     }
 
     /// Frees the slot: every name with the old generation is void from here on.
+    ///
+    /// A `notify` of the old generation that runs at the same time comes either before it, and is
+    /// wiped out, or after it, and fails. A plain store would do as well, for no other write can come
+    /// between what a compare-exchange reads and what it writes; but loom does not know that rule for
+    /// stores, and with a swap the model in `tests/loom` can check the reuse of slots, too.
     pub(crate) fn retire(&self, next_generation: u32) {
-        self.bits.store(next_generation << 1, Ordering::Release);
+        self.bits.swap(next_generation << 1, Ordering::AcqRel);
     }
 }

@@ -173,6 +173,10 @@ impl<T> Future for Send<'_, T> {
     ///
     /// When polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A channel that another thread keeps from being full must not keep the loop.
+        if !current::may_operate(cx) {
+            return Poll::Pending;
+        }
         let this = &mut *self;
         let shared = &this.sender.shared;
         let waker = cx.waker().clone();
@@ -248,9 +252,7 @@ impl<T> Receiver<T> {
     /// As [`recv`](Self::recv), for futures written by hand.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // A channel that is never empty must not keep the loop.
-        if let Some(engine) = current::try_engine()
-            && !engine.may_operate(cx)
-        {
+        if !current::may_operate(cx) {
             return Poll::Pending;
         }
         match self.try_recv() {
@@ -307,7 +309,7 @@ impl<T> Drop for Receiver<T> {
         let (waits, sending) = (state.waits.take(), state.sending.take());
         drop(state);
         for waker in sending.into_values() {
-            waker.wake();
+            current::wake_contained(waker);
         }
         drop((values, waits));
     }
@@ -315,7 +317,7 @@ impl<T> Drop for Receiver<T> {
 
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        waker.wake();
+        current::wake_contained(waker);
     }
 }
 

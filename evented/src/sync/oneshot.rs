@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::current;
+
 /// A channel for one value.
 ///
 /// ```
@@ -66,11 +68,11 @@ impl<T> Shared<T> {
         let waker = state.waits.take();
         let watches = state.watches.take();
         drop(state);
-        drop(watches);
         self.finished.notify_all();
         if let Some(waker) = waker {
-            waker.wake();
+            current::wake_contained(waker);
         }
+        drop(watches);
         Ok(())
     }
 }
@@ -180,7 +182,7 @@ impl<T> Drop for Receiver<T> {
         drop((value, waits));
         if let Some(watches) = watches {
             // Polls again and finds out; a spurious poll after `detach`.
-            watches.wake();
+            current::wake_contained(watches);
         }
     }
 }

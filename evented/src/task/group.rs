@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::{JoinError, Spawn, Task, spawn_with};
+use crate::current;
 
 /// A changing set of tasks whose results come in the order in which they finish.
 ///
@@ -143,7 +144,7 @@ impl Drop for Report {
             finished.waiter.take()
         };
         if let Some(waiter) = waiter {
-            waiter.wake();
+            current::wake_contained(waiter);
         }
     }
 }

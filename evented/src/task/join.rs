@@ -114,6 +114,14 @@ impl<T> Task<T> {
         self.slot.is_none_or(|slot| self.engine.tasks.slot(slot).state().has(State::DONE))
     }
 
+    /// Whether the future exists and is not being polled right now.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.slot.is_some_and(|slot| {
+            let state = self.engine.tasks.slot(slot).state();
+            state.has(State::LIVE) && !state.has(State::RUNNING)
+        })
+    }
+
     pub(crate) fn request_cancel(&self) {
         if let Some(slot) = self.slot {
             self.engine.request_cancel(slot);

@@ -65,9 +65,9 @@ impl Timer {
         active
     }
 
-    /// Whether the closure is still to run.
+    /// Whether the closure is still to run. Not while it does.
     pub fn is_active(&self) -> bool {
-        self.task.as_ref().is_some_and(|task| !task.is_finished())
+        self.task.as_ref().is_some_and(Task::is_waiting)
     }
 
     /// When it is to run.

@@ -1,11 +1,17 @@
 //! Nothing is left of a reactor: descriptors, threads, reactor numbers.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use evented::{Reactor, blocking, join_all, sleep, spawn, yield_now};
 use futures_lite::AsyncReadExt;
 
-use crate::support::{bounded, descriptors, in_own_process, pair, threads, until, until_blocking};
+use crate::support::{
+    bounded, descriptors, in_own_process, pair, poll_once, threads, until, until_blocking,
+};
 
 /// Uses a bit of everything and leaves most of it unfinished.
 fn use_everything() {
@@ -87,5 +93,36 @@ fn closed_connections_leave_no_source() {
         assert_eq!(evented::stats().sources, 2);
         std::thread::spawn(move || drop((client, server))).join().unwrap();
         until(|| evented::stats().sources == 0).await;
+    }));
+}
+
+#[test]
+fn callers_who_give_up_on_a_full_pool_leave_no_waker() {
+    struct Quiet;
+    impl Wake for Quiet {
+        fn wake(self: Arc<Self>) {}
+    }
+    let reactor = Reactor::builder().blocking_threads(1).blocking_queue(1).build().unwrap();
+    reactor.block_on(bounded(async {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let mut stuck = blocking(move || wait.recv());
+        assert!(poll_once(&mut stuck).is_pending());
+        until(|| evented::stats().blocking_queued == 0).await;
+        let mut queued = blocking(|| ());
+        assert!(poll_once(&mut queued).is_pending());
+        let counted = Arc::new(Quiet);
+        let waker = Waker::from(Arc::clone(&counted));
+        for _ in 0..100 {
+            let mut outside = blocking(|| ());
+            for _ in 0..3 {
+                let poll = Pin::new(&mut outside).poll(&mut Context::from_waker(&waker));
+                assert!(poll.is_pending());
+            }
+            assert_eq!(Arc::strong_count(&counted), 3, "it waits in one place");
+        }
+        assert_eq!(Arc::strong_count(&counted), 2, "nothing is left of those who gave up");
+        go.send(()).unwrap();
+        stuck.await.unwrap().unwrap();
+        queued.await.unwrap();
     }));
 }

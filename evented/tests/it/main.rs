@@ -7,6 +7,7 @@ mod examples;
 mod faults;
 mod handle;
 mod leaks;
+mod lock;
 mod net;
 mod panic;
 mod priority;

@@ -187,6 +187,26 @@ fn several_tasks_accept_from_one_listener() {
 }
 
 #[test]
+fn a_crowd_that_waits_for_one_listener_lets_the_reactor_sleep() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = std::rc::Rc::new(listener);
+        let mut group = TaskGroup::new();
+        for _ in 0..300 {
+            let listener = std::rc::Rc::clone(&listener);
+            group.spawn(async move { listener.accept().await.map(drop) });
+        }
+        sleep(Duration::from_millis(5)).await;
+        let before = evented::stats().polls;
+        for _ in 0..20 {
+            sleep(Duration::from_micros(300)).await;
+        }
+        let polls = evented::stats().polls - before;
+        assert!(polls <= 20, "nothing happens, but tasks are polled: {polls}");
+    }));
+}
+
+#[test]
 fn waiters_that_gave_up_do_not_pile_up_or_block_others() {
     block_on(bounded(async {
         let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -203,6 +223,24 @@ fn waiters_that_gave_up_do_not_pile_up_or_block_others() {
         yield_now().await;
         TcpStream::connect(address).await.unwrap();
         accepts.await.unwrap().unwrap();
+    }));
+}
+
+#[test]
+fn a_connection_that_is_given_up_leaves_nothing() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        for _ in 0..50 {
+            let mut connect = Box::pin(TcpStream::connect(address));
+            assert!(crate::support::poll_once(&mut connect).is_pending());
+            assert_eq!(evented::stats().sources, 1);
+            drop(connect);
+            assert_eq!(evented::stats().sources, 0);
+        }
+        // The number of the descriptor and the place of the source are used again.
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
     }));
 }
 

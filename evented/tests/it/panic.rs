@@ -106,12 +106,6 @@ fn a_result_that_panics_when_dropped() {
 
 #[test]
 fn a_waker_that_panics() {
-    struct Angry;
-    impl Wake for Angry {
-        fn wake(self: Arc<Self>) {
-            panic!("woken");
-        }
-    }
     block_on(bounded(async {
         let waker = Waker::from(Arc::new(Angry));
         let mut task = spawn(async { 5 });
@@ -122,6 +116,56 @@ fn a_waker_that_panics() {
             until(|| evented::stats().panics == 2).await;
         }
         assert_eq!(task.await.unwrap(), 5);
+        still_works().await;
+    }));
+}
+
+/// Panics when it wakes.
+struct Angry;
+
+impl Wake for Angry {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_costs_no_other_task_its_wake() {
+    block_on(bounded(async {
+        let angry = Waker::from(Arc::new(Angry));
+        let (sender, mut receiver) = evented::sync::mpsc::bounded(1);
+        sender.try_send(0).unwrap();
+        // The first who waits for room is angry.
+        let mut first = sender.send(1);
+        assert!(Pin::new(&mut first).poll(&mut Context::from_waker(&angry)).is_pending());
+        let second = sender.clone();
+        let second = spawn(async move { second.send(2).await });
+        yield_now().await;
+        assert_eq!(receiver.try_recv(), Ok(0));
+        drop(receiver);
+        assert!(second.await.unwrap().is_err());
+        drop(first);
+        still_works().await;
+    }));
+}
+
+#[test]
+fn a_waker_that_panics_while_a_task_unwinds() {
+    block_on(bounded(async {
+        let angry = Waker::from(Arc::new(Angry));
+        let mut group = evented::TaskGroup::new();
+        group.spawn(async { panic!("mine") });
+        assert!(group.poll_next(&mut Context::from_waker(&angry)).is_pending());
+        let (sender, receiver) = evented::sync::mpsc::bounded::<()>(1);
+        let mut receiver = receiver;
+        assert!(receiver.poll_recv(&mut Context::from_waker(&angry)).is_pending());
+        let unlucky = spawn(async move {
+            let _sender = sender;
+            panic!("mine too");
+        });
+        let error = group.next().await.unwrap().map(|()| "returned").unwrap_err();
+        assert!(error.to_string().ends_with("mine"), "{error}");
+        assert!(unlucky.await.map(|()| "returned").unwrap_err().to_string().ends_with("mine too"));
         still_works().await;
     }));
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use evented::net::{TcpListener, TcpStream};
-use evented::sync::{mpsc, oneshot};
+use evented::sync::{Notify, Semaphore, mpsc, oneshot};
 
 fn send<T: Send>() {}
 fn sync<T: Sync>() {}
@@ -44,6 +44,14 @@ fn what_may_be_sent_and_shared() {
     sync::<mpsc::Sender<Cell<u8>>>();
     send::<oneshot::Sender<Cell<u8>>>();
     sync::<oneshot::Receiver<Cell<u8>>>();
+    send::<Semaphore>();
+    sync::<Semaphore>();
+    send::<evented::sync::Permit>();
+    sync::<evented::sync::Permit>();
+    send::<evented::sync::Acquire>();
+    send::<Notify>();
+    sync::<Notify>();
+    send::<evented::sync::Notified>();
     send::<evented::Builder>();
     send::<evented::Spawn>();
 }

@@ -90,3 +90,32 @@ fn dropping_waits_for_a_running_call_and_cancels_queued_ones() {
     assert!(evented::block_on(running).is_ok());
     assert!(matches!(evented::block_on(queued), Err(JoinError::Cancelled)));
 }
+
+#[test]
+fn a_reactor_that_a_thread_keeps_goes_with_the_thread() {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    thread_local! {
+        static KEPT: RefCell<Option<Reactor>> = const { RefCell::new(None) };
+    }
+    let token = Arc::new(());
+    let inside = Arc::clone(&token);
+    std::thread::spawn(move || {
+        KEPT.with(|kept| {
+            // Before the crate uses its own variables of the thread, which go first therefore.
+            let mut kept = kept.borrow_mut();
+            let reactor = kept.insert(Reactor::new().unwrap());
+            reactor
+                .spawn(async move {
+                    evented::sleep(std::time::Duration::from_hours(1)).await;
+                    drop(inside);
+                })
+                .detach();
+            reactor.block_on(yield_now());
+        });
+    })
+    .join()
+    .unwrap();
+    assert_eq!(Arc::strong_count(&token), 1, "its task was dropped");
+}

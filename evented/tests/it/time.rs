@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_lite::AsyncWriteExt;
+
 use evented::{
     MissedTick, block_on, call_at, call_later, interval, join_all, sleep, sleep_until, spawn,
     timeout,
@@ -203,6 +205,81 @@ fn a_tick_that_was_given_up_is_not_lost() {
 #[should_panic(expected = "a period that is not zero")]
 fn an_interval_of_zero() {
     let _ticks = interval(Duration::ZERO);
+}
+
+#[test]
+fn a_timeout_ends_a_future_that_uses_up_its_budget() {
+    block_on(bounded(async {
+        for limit in [Duration::ZERO, Duration::from_millis(1)] {
+            let (client, server) = crate::support::pair().await.unwrap();
+            (&client).write_all(b"x").await.unwrap();
+            let greedy = async {
+                loop {
+                    // Always ready: every poll of this future does all that a poll may do.
+                    server.peek(&mut [0]).await.unwrap();
+                }
+            };
+            let result: Result<(), _> = timeout(limit, greedy).await;
+            assert!(result.is_err());
+        }
+    }));
+}
+
+#[test]
+fn time_limits_of_zero_in_a_loop_starve_nothing() {
+    block_on(bounded(async {
+        let task = spawn(async {
+            loop {
+                timeout(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+            }
+        });
+        sleep(Duration::from_millis(1)).await;
+        assert!(task.cancel().await.is_err());
+    }));
+}
+
+#[test]
+fn the_longest_durations_there_are() {
+    block_on(bounded(async {
+        let mut ticks = interval(Duration::MAX);
+        ticks.tick().await;
+        assert!(poll_once(&mut Box::pin(ticks.tick())).is_pending());
+        assert!(call_later(Duration::MAX, || unreachable!("not in this life")).cancel());
+        assert_eq!(timeout(Duration::MAX, sleep(Duration::from_micros(1))).await, Ok(()));
+        until(|| evented::stats().tasks == 0).await;
+    }));
+}
+
+#[test]
+fn a_timer_knows_in_its_own_callback_that_it_has_started() {
+    block_on(bounded(async {
+        let own = Rc::new(RefCell::new(None::<evented::Timer>));
+        let seen = Rc::new(Cell::new(None));
+        let (timer, result) = (Rc::clone(&own), Rc::clone(&seen));
+        *own.borrow_mut() = Some(call_later(Duration::ZERO, move || {
+            let timer = timer.take().unwrap();
+            result.set(Some((timer.is_active(), timer.cancel())));
+        }));
+        until(|| seen.get().is_some()).await;
+        assert_eq!(seen.get(), Some((false, false)), "it is too late to cancel");
+        until(|| evented::stats().tasks == 0).await;
+    }));
+}
+
+#[test]
+fn a_timer_that_has_fired_is_cancelled_before_its_closure_starts() {
+    block_on(bounded(async {
+        let ran = Rc::new(Cell::new(false));
+        let timer = Rc::new(RefCell::new(None::<evented::Timer>));
+        let deadline = Instant::now();
+        let (other, flag) = (Rc::clone(&timer), Rc::clone(&ran));
+        // Both fire in the same turn; the first cancels the second.
+        drop(call_at(deadline, move || assert!(other.take().unwrap().cancel())));
+        *timer.borrow_mut() = Some(call_at(deadline, move || flag.set(true)));
+        until(|| evented::stats().tasks == 0).await;
+        assert!(!ran.get());
+        assert_eq!(evented::stats().panics, 0);
+    }));
 }
 
 #[test]

@@ -1,0 +1,193 @@
+//! Readiness against a driver that does as it is told.
+
+use std::sync::Arc;
+use std::task::Wake;
+use std::time::Instant;
+
+use super::*;
+use crate::driver::{Unpark, Wait};
+
+/// Notes what it is asked for; refuses when told to.
+#[derive(Default)]
+struct Script {
+    refuse: bool,
+    /// (descriptor, token, directions) of each registration and change.
+    asked: Vec<(RawFd, usize, Directions)>,
+}
+
+impl Script {
+    fn ask(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
+        if self.refuse {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        self.asked.push((fd, token, directions));
+        Ok(())
+    }
+}
+
+impl Driver for Script {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wait(&mut self, _sleep: Wait, _ready: &mut Vec<Ready>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
+        self.ask(fd, token, directions)
+    }
+
+    fn reregister(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
+        self.ask(fd, token, directions)
+    }
+
+    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        unreachable!("nobody parks in these tests")
+    }
+}
+
+/// A waker like no other one.
+struct Own;
+
+impl Wake for Own {
+    fn wake(self: Arc<Self>) {}
+}
+
+fn own_waker() -> Waker {
+    // A name would be a number; these are compared by address, so they must live.
+    Waker::from(Arc::new(Own))
+}
+
+fn event(token: usize, read: bool, write: bool) -> Ready {
+    Ready { token, read, read_closed: false, write }
+}
+
+fn wait(sources: &mut Sources, id: SourceId, direction: Direction, class: Class) {
+    let (_, others) = sources.wait(id, direction, (own_waker(), class), |_| Some(false));
+    assert!(others.is_empty());
+}
+
+#[test]
+fn an_event_of_a_closed_descriptor_does_not_reach_the_next_source() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let old = sources.insert(&mut driver, 7, Direction::Read).unwrap();
+    assert!(sources.remove(old, None).0.is_empty());
+    // The same number and the same place, as if right after a close.
+    let new = sources.insert(&mut driver, 7, Direction::Read).unwrap();
+    wait(&mut sources, new, Direction::Read, Class::NORMAL);
+    let mut woken = Vec::new();
+    sources.event(event(old.token(), true, true), &mut woken);
+    assert!(woken.is_empty() && !sources.is_ready(new, Direction::Read));
+    // What still refers to the old source changes nothing, either.
+    sources.would_block(&mut driver, old, Direction::Write).unwrap();
+    sources.short_read(old);
+    assert_eq!(driver.asked.len(), 2, "two registrations");
+    sources.event(event(new.token(), true, false), &mut woken);
+    assert_eq!(woken.len(), 1);
+    assert!(sources.is_ready(new, Direction::Read) && !sources.is_ready(new, Direction::Write));
+}
+
+#[test]
+fn a_direction_is_watched_before_somebody_waits_for_it() {
+    for (first, then) in [(Direction::Read, Direction::Write), (Direction::Write, Direction::Read)]
+    {
+        let (mut sources, mut driver) = (Sources::default(), Script::default());
+        let id = sources.insert(&mut driver, 3, first).unwrap();
+        sources.would_block(&mut driver, id, first).unwrap();
+        assert_eq!(driver.asked.len(), 1, "the direction of the registration is watched");
+        driver.refuse = true;
+        assert!(sources.would_block(&mut driver, id, then).is_err());
+        driver.refuse = false;
+        sources.would_block(&mut driver, id, then).unwrap();
+        sources.would_block(&mut driver, id, then).unwrap();
+        assert_eq!(driver.asked.last(), Some(&(3, id.token(), Directions::Both)));
+        assert_eq!(driver.asked.len(), 2, "asked for again after the refusal, and then no more");
+    }
+}
+
+#[test]
+fn a_refused_registration_leaves_nothing() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    driver.refuse = true;
+    for _ in 0..10 {
+        let error = sources.insert(&mut driver, 3, Direction::Read).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+    assert_eq!((sources.len(), sources.entries.len()), (0, 1));
+    driver.refuse = false;
+    sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    assert_eq!((sources.len(), sources.entries.len()), (1, 1));
+}
+
+#[test]
+fn a_short_read_means_drained_unless_the_end_has_come() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let id = sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    sources.event(event(id.token(), true, false), &mut Vec::new());
+    sources.short_read(id);
+    assert!(!sources.is_ready(id, Direction::Read));
+    let end = Ready { read_closed: true, ..event(id.token(), true, false) };
+    sources.event(end, &mut Vec::new());
+    sources.short_read(id);
+    assert!(sources.is_ready(id, Direction::Read), "no event comes after the end");
+    // A source that only writes are watched of: no event would say that there is more to read.
+    let id = sources.insert(&mut driver, 4, Direction::Write).unwrap();
+    sources.event(event(id.token(), true, true), &mut Vec::new());
+    sources.short_read(id);
+    assert!(sources.is_ready(id, Direction::Read));
+}
+
+#[test]
+fn readers_and_writers_wait_apart_and_are_counted_per_rank() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let id = sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    let rank = Class::NORMAL.index();
+    wait(&mut sources, id, Direction::Read, Class::NORMAL);
+    assert!(!sources.armed_above(rank));
+    wait(&mut sources, id, Direction::Write, Class::RT);
+    assert!(sources.armed_above(rank));
+    let mut woken = Vec::new();
+    sources.event(event(id.token(), false, true), &mut woken);
+    assert_eq!(woken.iter().map(|(_, class)| *class).collect::<Vec<_>>(), [Class::RT]);
+    assert!(!sources.armed_above(rank));
+    wait(&mut sources, id, Direction::Read, Class::RT);
+    assert!(sources.armed_above(rank));
+    assert_eq!(sources.remove(id, Some(&mut driver)).0.len(), 2);
+    assert!(!sources.armed_above(rank));
+}
+
+#[test]
+fn those_who_went_away_are_taken_out_and_a_crowd_that_cares_stays() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let id = sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    let waiters = |sources: &Sources| sources.get(id).unwrap().read.waiters.len();
+    // Tasks that ended: never more than the limit.
+    for _ in 0..1_000 {
+        sources.wait(id, Direction::Read, (own_waker(), Class::RT), |_| Some(true));
+        assert!(waiters(&sources) <= CROWD);
+    }
+    let mut woken = Vec::new();
+    sources.event(event(id.token(), true, false), &mut woken);
+    assert!(waiters(&sources) == 0 && !sources.armed_above(Class::NORMAL.index()));
+    // Tasks that live stay, however many they are.
+    for n in 1..=1_000 {
+        wait(&mut sources, id, Direction::Read, Class::NORMAL);
+        assert_eq!(waiters(&sources), n);
+    }
+    sources.event(event(id.token(), true, false), &mut woken);
+    // Wakers of other executors are asked to come back, each only a few times.
+    let mut waiting: Vec<Waker> = (0..1_000).map(|_| own_waker()).collect();
+    let mut waits = 0;
+    while let Some(waker) = waiting.pop() {
+        waits += 1;
+        assert!(waits < 10_000, "they keep each other awake");
+        let (_, away) = sources.wait(id, Direction::Read, (waker, Class::RT), |_| None);
+        waiting.extend(away.into_iter().map(|(waker, _)| waker));
+    }
+    assert_eq!(waiters(&sources), 1_000);
+}

@@ -9,7 +9,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::{
-    ci::{self, Action, CommandLine, Step},
+    ci::{self, Action, CommandLine, Step, Under},
     error::Result,
     exit::Exit,
     workspace::Workspace,
@@ -65,13 +65,23 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
     let wanted: Vec<_> = wanted.map(|model| model.package()).collect();
     let packages = wanted.iter().flat_map(|name| ["-p", *name]);
     // The tests run the examples.
-    let tests =
-        CommandLine::cargo(["test"]).args(packages).args(["--release", "--tests", "--examples"]);
+    let examples = CommandLine::cargo(["build", "--release", "--examples"]).args(packages.clone());
+    let tests = CommandLine::cargo(["test", "--release", "--lib", "--tests"]).args(packages);
     let step = |name, about, action| Step { name, about, action, is_extra: false };
     vec![
+        step("examples", "the examples that the next step runs", Action::Run(examples)),
         step("long", "tests with many more rounds", Action::Run(tests.env(LONG, "1"))),
         step("loom", "models of the lock-free protocols", ci::loom(workspace, &wanted)),
-        step("asan", "tests under AddressSanitizer", ci::address_sanitizer(workspace, &wanted)),
+        step(
+            "asan-examples",
+            "the examples under AddressSanitizer, which the next step runs",
+            ci::address_sanitizer(workspace, &wanted, Under::Examples),
+        ),
+        step(
+            "asan",
+            "tests under AddressSanitizer",
+            ci::address_sanitizer(workspace, &wanted, Under::Tests),
+        ),
     ]
 }
 
@@ -82,12 +92,13 @@ mod tests {
     #[test]
     fn each_model_is_checked_once() {
         let workspace = Workspace::find();
-        let long = |models: &[Model]| steps(&workspace, models)[0].action.to_string();
-        let all = "TRIPTYCH_LONG=1 cargo test -p threads -p processes -p evented --release --tests --examples";
+        let long = |models: &[Model]| steps(&workspace, models)[1].action.to_string();
+        let all =
+            "TRIPTYCH_LONG=1 cargo test --release --lib --tests -p threads -p processes -p evented";
         assert_eq!(long(&[]), all);
-        let one = "TRIPTYCH_LONG=1 cargo test -p evented --release --tests --examples";
+        let one = "TRIPTYCH_LONG=1 cargo test --release --lib --tests -p evented";
         assert_eq!(long(&[Model::Evented, Model::Evented]), one);
-        let loom = steps(&workspace, &[Model::Threads])[1].action.to_string();
+        let loom = steps(&workspace, &[Model::Threads])[2].action.to_string();
         assert!(loom.contains("cargo test -p threads --release --test loom"), "{loom}");
     }
 }

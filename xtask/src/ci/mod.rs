@@ -14,7 +14,7 @@ use clap::Args;
 
 pub(crate) use self::{
     command_line::CommandLine,
-    plan::{address_sanitizer, loom},
+    plan::{Under, address_sanitizer, loom},
     step::{Action, Step, run},
 };
 

@@ -32,9 +32,15 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             loom(workspace, &MODELS),
         ),
         Step {
+            name: "asan-examples",
+            about: "the models' examples under AddressSanitizer, which the next step runs",
+            action: address_sanitizer(workspace, &MODELS, Under::Examples),
+            is_extra: true,
+        },
+        Step {
             name: "asan",
             about: "the models' tests under AddressSanitizer",
-            action: address_sanitizer(workspace, &MODELS),
+            action: address_sanitizer(workspace, &MODELS, Under::Tests),
             is_extra: true,
         },
         step("compare", "every lane gives the right answer", xtask("compare --tier smoke")),
@@ -82,16 +88,28 @@ pub(crate) fn loom(workspace: &Workspace, crates: &[&str]) -> Action {
     Action::Run(line.target_folder(workspace, "loom").env("RUSTFLAGS", "--cfg loom"))
 }
 
-/// Runs tests of these crates under AddressSanitizer, which the stable compiler contains.
-pub(crate) fn address_sanitizer(workspace: &Workspace, crates: &[&str]) -> Action {
+/// What Cargo does with crates under AddressSanitizer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Under {
+    /// Builds their examples, which their tests run.
+    Examples,
+    /// Runs their tests.
+    Tests,
+}
+
+/// Builds or tests these crates under AddressSanitizer, which the stable compiler contains.
+pub(crate) fn address_sanitizer(workspace: &Workspace, crates: &[&str], what: Under) -> Action {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
         return Action::Skip("AddressSanitizer is used on x86_64 Linux only".into());
     }
-    let line = CommandLine::cargo(["test"])
+    let line = match what {
+        Under::Examples => CommandLine::cargo(["build", "--examples"]),
+        Under::Tests => CommandLine::cargo(["test", "--lib", "--tests"]),
+    };
+    let line = line
         .args(crates.iter().flat_map(|name| ["-p", *name]))
         // With a target the flags do not reach build scripts and procedural macros.
-        // The tests run the examples.
-        .args(["--lib", "--tests", "--examples", "--target", "x86_64-unknown-linux-gnu"])
+        .args(["--target", "x86_64-unknown-linux-gnu"])
         .target_folder(workspace, "asan")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address")

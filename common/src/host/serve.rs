@@ -41,7 +41,8 @@ impl Host<'_> {
     /// Says hello, then answers.
     fn run(&mut self, host: &str) -> io::Result<()> {
         let lanes = self.lanes.iter().map(|lane| lane.info()).collect();
-        let runtime = format!("Rust, {}", env!("CARGO_PKG_RUST_VERSION"));
+        let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+        let runtime = format!("Rust, {build} build");
         self.channel.send(&Reply::Hello { version: VERSION, host: host.into(), runtime, lanes })?;
         while let Some(request) = self.channel.receive()? {
             if let Some(Dummy::Rubbish) = dummy_to_run(&request) {

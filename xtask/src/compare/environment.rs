@@ -72,10 +72,19 @@ pub(super) fn describe(options: &Options, directory: &Directory) -> BTreeMap<Str
     note("memory limit", limits.memory_max.map(|bytes| format!("{} MiB", bytes >> 20)));
     note("descriptors", limits.nofile_soft.map(|count| count.to_string()));
     note("workers", Some(options.workers.to_string()));
+    note("rustc", rustc_version());
     for host in &directory.hosts {
         note(&format!("host {}", host.name), Some(host.runtime.clone()));
     }
     known
+}
+
+/// The version of the compiler that builds the lane hosts.
+fn rustc_version() -> Option<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let version = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| version.trim().trim_start_matches("rustc ").to_owned())
 }
 
 /// What a reader has to know before the results.

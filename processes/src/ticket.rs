@@ -32,7 +32,7 @@ impl std::ops::Deref for Payload {
 /// How a call ended; the value is decoded by whoever joins.
 pub(crate) type Outcome = Result<Payload, JoinError>;
 
-/// Where a call is. Changed under the core's lock, except for the last step.
+/// Where a call is. Changed under the core's lock, except for the step to `Taken`.
 ///
 /// | phase | next | by |
 /// |---|---|---|
@@ -157,16 +157,8 @@ impl Ticket {
         matches!(self.lock().phase, Phase::Finished(_) | Phase::Taken)
     }
 
-    /// Ends the call; the first outcome wins. Wakes everybody, so the core's lock must not be
-    /// held.
-    pub(crate) fn resolve(&self, outcome: Outcome) {
-        if let Some(waiters) = self.settle(outcome) {
-            waiters.wake(self);
-        }
-    }
-
-    /// Ends the call without waking anybody: the waiters are woken by the caller once it has
-    /// released its locks. None when the call was finished before.
+    /// Ends the call; the first outcome wins. Nobody is woken: the caller wakes the waiters once
+    /// it has released the core's lock. None when the call was finished before.
     #[must_use = "somebody may be waiting"]
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waiters> {
         let mut state = self.lock();

@@ -7,24 +7,47 @@ use std::time::{Duration, Instant};
 
 use crate::completed::Bell;
 use crate::error::JoinError;
-use crate::segment::Sealed;
+use crate::segment::{Sealed, Segment};
 
 /// The encoded result of a call.
 #[derive(Debug)]
-pub(crate) enum Payload {
+pub(crate) struct Payload {
+    /// The bytes.
+    encoded: Encoded,
+    /// The shared objects of the argument: the result may name them, and the caller may have
+    /// given its only handle away.
+    handles: Vec<Arc<Segment>>,
+}
+
+/// Where the bytes of a result are.
+#[derive(Debug)]
+pub(crate) enum Encoded {
     /// It came in the result frame.
     Bytes(Vec<u8>),
     /// It came as a sealed memfd.
     Sealed(Sealed),
 }
 
+impl From<Encoded> for Payload {
+    fn from(encoded: Encoded) -> Self {
+        Self { encoded, handles: Vec::new() }
+    }
+}
+
+impl Payload {
+    /// Keeps shared objects alive until the result has been decoded.
+    pub(crate) fn keep(&mut self, handles: Vec<Arc<Segment>>) {
+        self.handles = handles;
+    }
+}
+
 impl std::ops::Deref for Payload {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Sealed(sealed) => sealed,
+        match &self.encoded {
+            Encoded::Bytes(bytes) => bytes,
+            Encoded::Sealed(sealed) => sealed,
         }
     }
 }

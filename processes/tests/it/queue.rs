@@ -169,6 +169,10 @@ fn handles_travel_deep_inside_of_an_argument_and_nowhere_else() {
     let same = pool.submit(|queue: Queue<u8>| queue, queue.clone()).join().unwrap();
     same.put(9).unwrap();
     assert_eq!(queue.get().unwrap(), 9);
+    // Also when the caller keeps none: the result arrives before anybody decodes it.
+    let moved = pool.submit(|queue: Queue<u8>| queue, Queue::bounded(1).unwrap());
+    assert!(moved.wait_timeout(BOUND));
+    moved.join().unwrap().put(1).unwrap();
     let made = pool.submit(|()| Queue::<u8>::bounded(1).unwrap(), ()).join();
     assert!(made.unwrap_err().to_string().contains("made in a worker"));
     let outer = Queue::<Queue<u8>>::bounded(1).unwrap();

@@ -124,7 +124,10 @@ impl Waiters {
         if let Some(waker) = self.waker {
             // A waker is user code. Its panic must not take down the thread that resolves; the
             // panic hook has already reported it.
-            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                // Dropping a foreign payload may panic again; its memory is not worth that.
+                std::mem::forget(payload);
+            }
         }
     }
 }

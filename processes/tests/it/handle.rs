@@ -152,6 +152,62 @@ fn a_panicking_waker_harms_nobody() {
     assert_eq!(pool.submit(|x: u8| x, 3).join().unwrap(), 3);
 }
 
+/// Panics when it is woken, with a payload that panics when it is dropped.
+struct DoubleBomb;
+
+impl Wake for DoubleBomb {
+    fn wake(self: Arc<Self>) {
+        std::panic::panic_any(BadDrop);
+    }
+}
+
+struct BadDrop;
+
+impl Drop for BadDrop {
+    fn drop(&mut self) {
+        panic!("the payload of a waker's panic is dropped");
+    }
+}
+
+#[test]
+fn a_panicking_payload_of_a_panicking_waker_harms_nobody() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let mut call = Box::pin(pool.submit(gated, (entered.clone(), gate.clone())));
+    let waker = Waker::from(Arc::new(DoubleBomb));
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    gate.put(1).unwrap();
+    let next = pool.submit(|x: u8| x, 3).join_timeout(BOUND).expect("the receiver lives");
+    assert_eq!(next.unwrap(), 3);
+}
+
+/// A task that owns the pool it waits for.
+struct Owner(std::sync::Mutex<Option<Pool>>, std::sync::mpsc::Sender<()>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+        self.1.send(()).unwrap();
+    }
+}
+
+#[test]
+fn a_waker_may_be_the_last_owner_of_the_pool() {
+    let pool = Pool::new(1).unwrap();
+    let pids = pool.pids();
+    let (entered, gate) = gates();
+    let mut call = Box::pin(pool.submit(gated, (entered.clone(), gate.clone())));
+    let behind = pool.submit(|x: u8| x, 3);
+    let (dropped, woken) = std::sync::mpsc::channel();
+    let waker = Waker::from(Arc::new(Owner(std::sync::Mutex::new(Some(pool)), dropped)));
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    gate.put(1).unwrap();
+    woken.recv_timeout(BOUND).expect("dropping the pool does not wait for the waker itself");
+    let behind = behind.join_timeout(BOUND).expect("what was queued runs").unwrap();
+    assert_eq!(behind, 3);
+    wait_until("the workers leave", || !pids.iter().any(|&pid| is_alive(pid)));
+}
+
 #[test]
 fn completed_calls_come_as_they_finish_and_the_set_grows() {
     let pool = Pool::new(2).unwrap();

@@ -155,6 +155,12 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
+    /// True when the calling thread is one of them: it runs a waker that owns the pool.
+    pub(crate) fn are_here(&self) -> bool {
+        let here = thread::current().id();
+        [&self.supervisor, &self.receiver].iter().any(|thread| thread.thread().id() == here)
+    }
+
     /// Waits for both to end.
     pub(crate) fn join(self) {
         for thread in [self.supervisor, self.receiver] {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use processes::{AsCompleted, JoinError, Pool, as_completed};
 
-use crate::support::{BOUND, gated, gates, soon};
+use crate::support::{BOUND, gated, gates, is_alive, soon, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -61,6 +62,18 @@ pub(super) struct Process {
 
 /// `IpcOneShotServer` has no `Debug`.
 pub(super) struct ServerSlot(pub(super) Server);
+
+impl ServerSlot {
+    /// The channels of a worker that said it had sent them; so this does not block.
+    ///
+    /// None when they did not arrive: this process has no descriptors left for them, or the
+    /// message makes no sense. ipc-channel 0.23.1 panics when descriptors are missing (an index
+    /// out of bounds in `deserialize_os_ipc_sender`), and the supervisor has to survive that.
+    pub(super) fn accept(self) -> Option<Hello<IpcBytesSender, OpaqueIpcReceiver>> {
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.0.accept()));
+        accepted.ok()?.ok().map(|(_once, hello)| hello)
+    }
+}
 
 impl std::fmt::Debug for ServerSlot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -119,9 +119,8 @@ impl Core {
                 let control = Arc::clone(&process.control);
                 let server = process.server.take();
                 drop(state);
-                // Its message is already there (it said so), so this does not block.
-                let hello = server.and_then(|ServerSlot(server)| server.accept().ok());
-                if let Some((_once, Hello { calls, results })) = hello {
+                let hello = server.and_then(ServerSlot::accept);
+                if let Some(Hello { calls, results }) = hello {
                     self.install(index, generation, calls);
                     self.inbox.add(index, generation, control, results);
                 } else {

@@ -50,8 +50,8 @@ pub(super) struct Process {
     pub(super) deadline_ns: Option<u64>,
     /// Segments it has; dead ones are announced with the next send.
     known: HashMap<SegmentId, Weak<Segment>>,
-    /// How and when it ended.
-    pub(super) ended: Option<(ExitStatus, u64)>,
+    /// How (unless somebody else reaped it) and when it ended.
+    pub(super) ended: Option<(Option<ExitStatus>, u64)>,
     /// True when every result it sent has been read.
     pub(super) drained: bool,
     /// What it said when it refused to serve.
@@ -152,7 +152,7 @@ impl Process {
         match doom {
             Some(Doom::TimedOut(limit)) => JoinError::TimedOut { limit },
             Some(Doom::Killed) | None => {
-                let status = self.ended.map(|(status, _at)| status);
+                let status = self.ended.and_then(|(status, _at)| status);
                 JoinError::WorkerLost {
                     pid: self.child.id(),
                     signal: status.and_then(|status| status.signal()),
@@ -166,7 +166,7 @@ impl Process {
     pub(super) fn start_failure(&self) -> String {
         match (&self.refusal, &self.ended) {
             (Some(refusal), _) => refusal.clone(),
-            (None, Some((status, _at))) => {
+            (None, Some((Some(status), _at))) => {
                 format!("a worker ended before it was ready ({status})")
             }
             (None, None) => "a worker ended before it was ready".to_owned(),

@@ -96,13 +96,10 @@ impl Core {
         self.alarm.unwatch(&process.pidfd);
         if process.ended.is_none() {
             match process.child.wait() {
-                Ok(status) => process.ended = Some((status, clock::now_ns())),
-                // Somebody else reaped our child (a handler of SIGCHLD): its status is lost.
-                Err(_no_child) => {
-                    use std::os::unix::process::ExitStatusExt;
-                    let unknown = std::process::ExitStatus::from_raw(0);
-                    process.ended = Some((unknown, clock::now_ns()));
-                }
+                Ok(status) => process.ended = Some((Some(status), clock::now_ns())),
+                // Somebody else reaped our child (a handler of SIGCHLD, or the kernel because the
+                // signal is ignored): its status is lost.
+                Err(_no_child) => process.ended = Some((None, clock::now_ns())),
             }
         }
         process.calls = None;

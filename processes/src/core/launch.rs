@@ -107,9 +107,12 @@ impl Core {
     /// Starts a worker for one call.
     ///
     /// # Errors
-    /// As [`launch`].
+    /// As [`launch`], and when the core has given up.
     pub(crate) fn open_one_shot(&self, call: Call) -> io::Result<()> {
         let mut state = self.lock();
+        if let Some(reason) = &state.broken {
+            return Err(io::Error::other(reason.clone()));
+        }
         let index = state.spare_seats.pop().unwrap_or_else(|| {
             state.seats.push(Seat::new(true));
             state.seats.len() - 1

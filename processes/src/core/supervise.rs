@@ -142,8 +142,11 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         state.start_failures = 0;
+        // A core that has given up may have no receiver: a result would not be heard.
+        let usable = state.broken.is_none();
         if let Some(process) = state.process_of(index, generation)
             && process.ended.is_none()
+            && usable
         {
             process.calls = Some(calls);
             process.ready = true;
@@ -153,9 +156,10 @@ impl Core {
             self.send_own(&mut state, index, &mut settled);
             self.nourish(&mut state, index, &mut settled);
         } else if let Some(process) = state.process_of(index, generation) {
-            // It was ready and died at once; its empty channel will be at its end.
+            // It was ready and died at once (or has to); its empty channel will be at its end.
             process.ready = true;
             process.drained = false;
+            process.kill();
         }
         self.deliver(state, settled);
     }
@@ -193,6 +197,7 @@ impl Core {
                 state.bury(index, now_ns, &mut settled);
             }
         }
+        state.fail_if_broken(&mut settled);
         self.nourish_all(&mut state, &mut settled);
         state.close_step(self.config.grace, now_ns, &mut due);
         for (index, seat) in state.seats.iter().enumerate() {
@@ -252,13 +257,17 @@ impl State {
         if self.start_failures >= MAX_START_FAILURES && !serving {
             self.broken.get_or_insert(reason);
         }
-        if let Some(reason) = &self.broken {
-            let queue = std::mem::take(&mut self.queue);
-            self.queued = 0;
-            let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
-            let failed = |call| (call, Err(JoinError::NoWorker { reason: reason.clone() }));
-            settled.extend(waiting.map(failed));
-        }
+        self.fail_if_broken(settled);
+    }
+
+    /// A core that has given up fails what is queued, and what came back into the queue since.
+    fn fail_if_broken(&mut self, settled: &mut Settled) {
+        let Some(reason) = &self.broken else { return };
+        let queue = std::mem::take(&mut self.queue);
+        self.queued = 0;
+        let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
+        let failed = |call| (call, Err(JoinError::NoWorker { reason: reason.clone() }));
+        settled.extend(waiting.map(failed));
     }
 
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.

@@ -237,10 +237,11 @@ impl Core {
             let call = seat.answered(slot, sequence);
             if let (Some(call), Answer::Outcome(outcome)) = (call, answer) {
                 settled.push((call, outcome));
-                if seat.one_shot {
-                    seat.dismiss(self.config.grace);
-                    self.alarm.ring();
-                }
+            }
+            if seat.one_shot {
+                // Also when the call was cancelled: there will be no other.
+                seat.dismiss(self.config.grace);
+                self.alarm.ring();
             }
             if !hungry.contains(&reply.seat) {
                 hungry.push(reply.seat);

@@ -18,8 +18,8 @@ use crate::ticket::Place;
 
 use super::process::{Doom, Process};
 
-/// Bytes of calls that may be in flight to one worker: two full frames.
-const CREDIT_BYTES: usize = 2 * MAX_FRAME;
+/// While a call with a time limit has not started, its start is looked for no more often.
+const MIN_CHECK_NS: u64 = 1_000_000;
 
 /// The place of one worker.
 #[derive(Debug)]
@@ -239,7 +239,7 @@ impl Seat {
             let Some(limit) = entry.call.as_ref().and_then(|call| call.timeout) else { continue };
             let limit_ns = crate::clock::to_ns(limit);
             let at_ns = match self.look(slot, entry) {
-                Claim::Queued => now_ns.saturating_add(limit_ns),
+                Claim::Queued => now_ns.saturating_add(limit_ns.max(MIN_CHECK_NS)),
                 Claim::Running { started_ns } => started_ns.saturating_add(limit_ns),
                 Claim::Over => continue,
             };

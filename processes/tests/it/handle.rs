@@ -104,6 +104,27 @@ fn waiting_for_a_worker_does_not_count() {
     assert_eq!(limited.join().unwrap(), 4);
 }
 
+#[test]
+fn a_limit_of_nothing_ends_the_call_once_it_has_started() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let limited = pool.submit_timeout(gated, (entered, gate), Duration::ZERO);
+    let result = limited.join_timeout(BOUND).expect("the limit is kept");
+    assert!(matches!(result, Err(JoinError::TimedOut { limit: Duration::ZERO, .. })), "{result:?}");
+}
+
+#[test]
+fn the_longest_limits_are_no_limits() {
+    let pool = Pool::builder().workers(1).grace(Duration::MAX).build().unwrap();
+    let call = pool.submit_timeout(|x: u8| x, 4, Duration::MAX);
+    assert!(call.wait_timeout(Duration::MAX));
+    assert_eq!(call.join_timeout(Duration::MAX).unwrap().unwrap(), 4);
+    let mut set = as_completed([pool.submit(|x: u8| x, 5)]);
+    assert!(matches!(set.next_timeout(Duration::MAX), Some((0, Ok(5)))));
+    assert!(set.next_timeout(Duration::MAX).is_none(), "nothing is left to wait for");
+    assert_eq!(pool.shutdown_now().count(), 0);
+}
+
 /// Wakes a thread.
 struct Unpark(Thread);
 

@@ -38,6 +38,8 @@ pub(super) struct Process {
     pub(super) pidfd: OwnedFd,
     /// The parent's end of the control socket.
     pub(super) control: Arc<Control>,
+    /// How much may be in flight to it, see [`super::seat`].
+    pub(super) credit: usize,
     /// The claim board.
     pub(super) board: Board,
     /// Waits for the worker's channels; taken when it is ready.
@@ -87,6 +89,7 @@ impl Process {
         child: Child,
         pidfd: OwnedFd,
         control: Control,
+        credit: usize,
         board: Board,
         server: Server,
         deadline_ns: u64,
@@ -94,6 +97,7 @@ impl Process {
         Self {
             child,
             pidfd,
+            credit,
             control: Arc::new(control),
             board,
             server: Some(ServerSlot(server)),
@@ -169,7 +173,7 @@ impl Process {
             (None, Some((Some(status), _at))) => {
                 format!("a worker ended before it was ready ({status})")
             }
-            (None, None) => "a worker ended before it was ready".to_owned(),
+            (None, _) => "a worker ended before it was ready".to_owned(),
         }
     }
 }

@@ -106,10 +106,16 @@ impl Core {
         process.server = None;
     }
 
-    /// A starting worker said something.
+    /// A starting worker said something, or a ready one has room for descriptors again.
     fn note_control(&self, index: usize, generation: u32) {
         let mut state = self.lock();
         let Some(process) = state.process_of(index, generation) else { return };
+        if process.ready {
+            // What follows the events gives it what waits in the queue. From now on the socket's
+            // messages are the receiver's.
+            self.alarm.unwatch(&process.control);
+            return;
+        }
         match process.control.receive::<Up>(false) {
             Ok(Some((Up::Ready, _))) => {
                 self.alarm.unwatch(&process.control);

@@ -227,6 +227,9 @@ fn a_shortage_of_descriptors_at_any_step_of_a_start() {
 
 #[test]
 fn a_shortage_of_descriptors_leaves_the_other_workers_alone() {
+    unsafe extern "C" {
+        fn kill(pid: i32, signal: i32) -> i32;
+    }
     let shortage: fn(()) -> bool = |()| {
         limit_descriptors(128);
         let pool = Pool::new(2).unwrap();
@@ -237,9 +240,6 @@ fn a_shortage_of_descriptors_leaves_the_other_workers_alone() {
         let hoarded = hoard(0);
         let idle = pids.into_iter().find(|&pid| pid != worker).unwrap();
         // The tool `kill` needs descriptors.
-        unsafe extern "C" {
-            fn kill(pid: i32, signal: i32) -> i32;
-        }
         // SAFETY: any numbers are allowed; 9 is SIGKILL.
         assert_eq!(unsafe { kill(i32::try_from(idle).unwrap(), 9) }, 0);
         wait_until("its death is noticed", || pool.stats().ready == 1);

@@ -75,10 +75,10 @@ fn the_pool_does_not_block_on_a_busy_worker() {
     // While this one waits for its start, the supervisor looks every millisecond, and feeds the
     // busy worker.
     let limited = pool.submit_timeout(|()| (), (), Duration::from_millis(1));
-    let (submitted, all) = std::sync::mpsc::channel();
+    let (done, all) = std::sync::mpsc::channel();
     let calls = std::thread::scope(|scope| {
         let pool = &pool;
-        let submitter = scope.spawn(move || {
+        let producer = scope.spawn(move || {
             // Of a size for which the kernel needs twice the memory.
             let calls: Vec<_> = (0..30)
                 .map(|_| {
@@ -86,13 +86,13 @@ fn the_pool_does_not_block_on_a_busy_worker() {
                     pool.submit(|text: String| text.len(), "x".repeat(8_300))
                 })
                 .collect();
-            submitted.send(()).unwrap();
+            done.send(()).unwrap();
             calls
         });
-        let submitted = all.recv_timeout(BOUND);
+        let in_time = all.recv_timeout(BOUND);
         gate.put(1).unwrap();
-        submitted.expect("nobody waits for the worker under the pool's lock");
-        submitter.join().unwrap()
+        in_time.expect("nobody waits for the worker under the pool's lock");
+        producer.join().unwrap()
     });
     assert_eq!(running.join().unwrap(), 1);
     drop(limited.join());

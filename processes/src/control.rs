@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::cmsg_space;
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_send_buffer_size;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -90,6 +91,16 @@ impl Control {
     /// The worker's end.
     pub(crate) fn from_fd(socket: OwnedFd) -> Self {
         Self { socket }
+    }
+
+    /// How much the kernel may be made to hold in a socket like this one before a send blocks:
+    /// the size of the send buffer that every new socket gets, less a reserve.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn credit(&self) -> io::Result<usize> {
+        let bytes = socket_send_buffer_size(&self.socket)?;
+        Ok(bytes - bytes / 16)
     }
 
     /// Sends a message and perhaps a descriptor. With `wait` false a full socket is

@@ -2,7 +2,9 @@
 //!
 //! This is one of the crate's few files with unsafe code: the value is reached through a pointer.
 
+use std::any::TypeId;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +20,9 @@ use crate::segment::Segment;
 
 /// Where the poison flag is, as an index of 4-byte words: after the mutex.
 const POISON_WORD: usize = MUTEX_BYTES / 4;
+
+/// Where the type of the value is noted, as an index of 8-byte words: behind the flag.
+const TYPE_WORD: usize = MUTEX_BYTES / 8 + 1;
 
 /// Where the value is: on a cache line of its own.
 const VALUE_AT: usize = 2 * MUTEX_BYTES;
@@ -76,7 +81,7 @@ shared_tuples!((A)(A B)(A B C)(A B C D)(A B C D E)(A B C D E F));
 ///
 /// **Not** guaranteed: fairness.
 pub struct Lock<T> {
-    /// Mutex, poison flag, value.
+    /// Mutex, poison flag, type, value.
     segment: Arc<Segment>,
     /// Values of this type are reached through it.
     value: PhantomData<T>,
@@ -95,6 +100,7 @@ impl<T: Shared> Lock<T> {
         // SAFETY: the segment has room for a `T` there, the address is a multiple of 64 and the
         // alignment at most that, and nobody else knows the segment yet.
         unsafe { at.write(value) };
+        segment.atomic_u64(TYPE_WORD).store(type_tag::<T>(), Ordering::Relaxed);
         Ok(Self { segment, value: PhantomData })
     }
 
@@ -187,7 +193,8 @@ impl<T: Shared> Deref for Guard<'_, T> {
 
     fn deref(&self) -> &T {
         let at = self.owned.segment().at(VALUE_AT).cast::<T>();
-        // SAFETY: a valid, aligned `T` is there (written by `new`, changed only through guards,
+        // SAFETY: a valid, aligned `T` is there (written by `new` for this very type, which
+        // `deserialize` has checked, and changed only through guards,
         // and `Shared` says that a cut write leaves a valid value), and while the mutex is held
         // nobody writes it except through this guard.
         unsafe { at.as_ref() }
@@ -225,15 +232,25 @@ impl<T> Serialize for Lock<T> {
 }
 
 /// Works only inside the argument of a call; an error elsewhere.
-impl<'de, T> Deserialize<'de> for Lock<T> {
+impl<'de, T: Shared> Deserialize<'de> for Lock<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = u128::deserialize(deserializer)?;
         let segment = scope::receive(id).map_err(serde::de::Error::custom)?;
-        if segment.len() < VALUE_AT + size_of::<T>().max(1) {
+        // A hand-written `Deserialize` may ask for another type than the one that was sent, and
+        // the value of a `Lock<u8>` need not be a `bool`.
+        let fits = segment.len() >= VALUE_AT + size_of::<T>().max(1);
+        if !fits || segment.atomic_u64(TYPE_WORD).load(Ordering::Relaxed) != type_tag::<T>() {
             return Err(serde::de::Error::custom("the shared memory is no lock of this type"));
         }
         Ok(Self { segment, value: PhantomData })
     }
+}
+
+/// A number for the type, the same in every process that runs this build.
+fn type_tag<T: 'static>() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    TypeId::of::<T>().hash(&mut hasher);
+    hasher.finish()
 }
 
 impl<T> fmt::Debug for Lock<T> {

@@ -118,6 +118,8 @@ impl Builder {
 /// A fixed number of worker processes that execute calls.
 ///
 /// Dropping the pool is [`shutdown`](Self::shutdown): it runs what was queued and waits for it.
+/// Only when the last owner is a waker that a finished call wakes (a task that holds the pool),
+/// nobody waits: the pool then ends on its own.
 pub struct Pool {
     /// The part shared with handles and threads.
     core: Arc<Core>,
@@ -264,6 +266,10 @@ impl Pool {
     fn finish(&mut self, drain: bool) -> usize {
         let Some(threads) = self.threads.take() else { return 0 };
         let unrun = self.core.close(drain);
+        if threads.are_here() {
+            // They cannot wait for their own end; they come to it when the workers have.
+            return unrun;
+        }
         self.core.wait_until_ended();
         threads.join();
         unrun

@@ -7,24 +7,47 @@ use std::time::{Duration, Instant};
 
 use crate::completed::Bell;
 use crate::error::JoinError;
-use crate::segment::Sealed;
+use crate::segment::{Sealed, Segment};
 
 /// The encoded result of a call.
 #[derive(Debug)]
-pub(crate) enum Payload {
+pub(crate) struct Payload {
+    /// The bytes.
+    encoded: Encoded,
+    /// The shared objects of the argument: the result may name them, and the caller may have
+    /// given its only handle away.
+    handles: Vec<Arc<Segment>>,
+}
+
+/// Where the bytes of a result are.
+#[derive(Debug)]
+pub(crate) enum Encoded {
     /// It came in the result frame.
     Bytes(Vec<u8>),
     /// It came as a sealed memfd.
     Sealed(Sealed),
 }
 
+impl From<Encoded> for Payload {
+    fn from(encoded: Encoded) -> Self {
+        Self { encoded, handles: Vec::new() }
+    }
+}
+
+impl Payload {
+    /// Keeps shared objects alive until the result has been decoded.
+    pub(crate) fn keep(&mut self, handles: Vec<Arc<Segment>>) {
+        self.handles = handles;
+    }
+}
+
 impl std::ops::Deref for Payload {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Sealed(sealed) => sealed,
+        match &self.encoded {
+            Encoded::Bytes(bytes) => bytes,
+            Encoded::Sealed(sealed) => sealed,
         }
     }
 }
@@ -32,7 +55,7 @@ impl std::ops::Deref for Payload {
 /// How a call ended; the value is decoded by whoever joins.
 pub(crate) type Outcome = Result<Payload, JoinError>;
 
-/// Where a call is. Changed under the core's lock, except for the last step.
+/// Where a call is. Changed under the core's lock, except for the step to `Taken`.
 ///
 /// | phase | next | by |
 /// |---|---|---|
@@ -101,7 +124,10 @@ impl Waiters {
         if let Some(waker) = self.waker {
             // A waker is user code. Its panic must not take down the thread that resolves; the
             // panic hook has already reported it.
-            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                // Dropping a foreign payload may panic again; its memory is not worth that.
+                std::mem::forget(payload);
+            }
         }
     }
 }
@@ -157,16 +183,8 @@ impl Ticket {
         matches!(self.lock().phase, Phase::Finished(_) | Phase::Taken)
     }
 
-    /// Ends the call; the first outcome wins. Wakes everybody, so the core's lock must not be
-    /// held.
-    pub(crate) fn resolve(&self, outcome: Outcome) {
-        if let Some(waiters) = self.settle(outcome) {
-            waiters.wake(self);
-        }
-    }
-
-    /// Ends the call without waking anybody: the waiters are woken by the caller once it has
-    /// released its locks. None when the call was finished before.
+    /// Ends the call; the first outcome wins. Nobody is woken: the caller wakes the waiters once
+    /// it has released the core's lock. None when the call was finished before.
     #[must_use = "somebody may be waiting"]
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waiters> {
         let mut state = self.lock();

@@ -17,7 +17,8 @@ use std::time::Duration;
 /// it was ready, or joining it then, panics: the result was handed out.
 ///
 /// Dropping a handle detaches the job, which still runs; its result is dropped on
-/// the worker, where a panic of that drop does no harm.
+/// the worker, where a panic of that drop does no harm. Dropping the handle of a
+/// finished job drops the result with it.
 #[must_use = "dropping a handle detaches its job; join it, or drop it explicitly"]
 pub struct JoinHandle<R> {
     /// The job.

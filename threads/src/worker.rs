@@ -97,9 +97,9 @@ impl Worker {
     /// Looks everywhere, sleeps when there is nothing, and so on. `None` when the
     /// pool ends and nothing is left.
     ///
-    /// No pause between an empty look and sleep: spinning takes the processor from
-    /// those who would publish something, and measured worse than sleeping wherever
-    /// workers and submitters share processors.
+    /// No pause between an empty look and sleep: where workers and submitters share
+    /// processors, spinning takes them from those who would publish something, and an
+    /// idle pool is to cost nothing.
     fn search_or_sleep(&self) -> Option<JobRef> {
         let sleep = &self.shared.sleep;
         sleep.start_search();

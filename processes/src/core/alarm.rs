@@ -7,10 +7,12 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 
 use crate::clock;
 
 use super::process::Process;
+use super::seat::Seat;
 
 /// What wakes the supervisor.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(super) enum Topic {
     Bell = 0,
     /// A worker died.
     Death = 1,
-    /// A starting worker said something.
+    /// A starting worker said something, or the full socket of a ready one has room again.
     Control = 2,
 }
 
@@ -60,6 +62,21 @@ impl Alarm {
         let control = number(Topic::Control, seat, generation);
         epoll::add(&self.epoll, &process.control, control, EventFlags::IN)?;
         Ok(())
+    }
+
+    /// Wakes the supervisor once when the full control socket of a ready worker has room again.
+    pub(super) fn watch_room(&self, index: usize, seat: &Seat) {
+        let Some(process) = &seat.process else { return };
+        let number = number(Topic::Control, index, seat.generation);
+        let once = EventFlags::OUT | EventFlags::ONESHOT;
+        let watched = match epoll::add(&self.epoll, &process.control, number, once) {
+            Err(Errno::EXIST) => epoll::modify(&self.epoll, &process.control, number, once),
+            other => other,
+        };
+        if watched.is_err() {
+            // The kernel has no memory for a watch: let the supervisor look now.
+            self.ring();
+        }
     }
 
     /// Stops watching a descriptor.

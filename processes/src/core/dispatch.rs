@@ -12,6 +12,7 @@ use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_FRAME;
 
+use super::seat::Obstacle;
 use super::{Core, Settled, State};
 
 /// A submit gives a call to a worker that holds fewer than this many; otherwise it waits in the
@@ -20,9 +21,6 @@ const AHEAD: usize = 2;
 
 /// A worker that holds no more than this many calls has run low.
 const LOW: usize = SLOTS / 4;
-
-/// When the control socket was full, the supervisor tries again after this time.
-const RETRY_NS: u64 = 5_000_000;
 
 impl Core {
     /// After a submit: gives the first queued call to the worker with the least to do, if that
@@ -77,10 +75,10 @@ impl Core {
                 Self::send_frame(state, index, &frame);
                 self.watch_limit(state, timeout);
             }
-            Err((call, error)) => {
+            Err((call, obstacle)) => {
                 // Its socket is new and empty, so this is no shortage of credit: the worker is
                 // going down.
-                let reason = format!("its worker went away: {error}");
+                let reason = format!("its worker went away: {obstacle}");
                 settled.push((call, Err(JoinError::NoWorker { reason })));
             }
         }
@@ -105,15 +103,14 @@ impl Core {
                     left -= 1;
                     self.watch_limit(state, timeout);
                 }
-                Err((call, error)) => {
-                    if is_shortage(&error) && state.seats[index].load() == 0 {
-                        // Nothing is in flight whose answer would bring us back here.
-                        self.check_at(state, clock::now_ns().saturating_add(RETRY_NS));
-                    }
-                    if is_hopeless(&error) {
-                        let reason = format!("its shared memory cannot be sent: {error}");
-                        settled.push((call, Err(JoinError::NoWorker { reason })));
-                        continue;
+                Err((call, Obstacle::Hopeless(error))) => {
+                    let reason = format!("its shared memory cannot be sent: {error}");
+                    settled.push((call, Err(JoinError::NoWorker { reason })));
+                }
+                Err((call, obstacle)) => {
+                    if matches!(obstacle, Obstacle::ControlFull) {
+                        // Perhaps nothing is in flight whose answer would bring us back here.
+                        self.alarm.watch_room(index, &state.seats[index]);
                     }
                     state.queue.push_front(call);
                     state.queued += 1;
@@ -156,24 +153,6 @@ impl Core {
             self.alarm.ring();
         }
     }
-}
-
-/// Will the same send work later?
-fn is_shortage(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-}
-
-/// The kernel will not pass this descriptor, whichever worker gets it.
-fn is_hopeless(error: &io::Error) -> bool {
-    // A dead worker: another one will do. A full socket: later.
-    !matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::NotConnected
-            | io::ErrorKind::ConnectionRefused
-    )
 }
 
 impl State {

@@ -34,6 +34,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// No process, descriptor or memory is left, or the program's file cannot be executed.
 pub(super) fn launch(config: &Config) -> io::Result<Process> {
     let (control, far) = Control::pair()?;
+    let credit = control.credit()?;
     let board = Segment::create(BOARD_BYTES)?;
     let (server, name) = Server::new()?;
     let mut command = Command::new("/proc/self/exe");
@@ -65,7 +66,7 @@ pub(super) fn launch(config: &Config) -> io::Result<Process> {
     }
     let child = guard.0.take().expect("taken only here and in drop");
     let deadline_ns = clock::after_ns(START_TIMEOUT);
-    Ok(Process::new(child, pidfd, control, Board::new(board), server, deadline_ns))
+    Ok(Process::new(child, pidfd, control, credit, Board::new(board), server, deadline_ns))
 }
 
 /// What the worker's `argv[0]` says, for `ps`.
@@ -107,9 +108,12 @@ impl Core {
     /// Starts a worker for one call.
     ///
     /// # Errors
-    /// As [`launch`].
+    /// As [`launch`], and when the core has given up.
     pub(crate) fn open_one_shot(&self, call: Call) -> io::Result<()> {
         let mut state = self.lock();
+        if let Some(reason) = &state.broken {
+            return Err(io::Error::other(reason.clone()));
+        }
         let index = state.spare_seats.pop().unwrap_or_else(|| {
             state.seats.push(Seat::new(true));
             state.seats.len() - 1

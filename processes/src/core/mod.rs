@@ -12,8 +12,9 @@
 //!
 //! [`State`] sits behind one mutex, held for bookkeeping and for sends that cannot block: what
 //! is in flight to a worker never exceeds what its socket takes ([`seat`] counts the credits).
-//! Outcomes are collected while the lock is held and delivered after it is released, because
-//! delivery wakes threads and calls wakers. Lock order: state, then ticket.
+//! A call is settled while the lock is held, so that nobody finds a call that is neither in the
+//! queue nor with a worker nor finished; whoever waits for it is woken after the lock is released,
+//! because that wakes threads and calls wakers. Lock order: state, then ticket.
 //!
 //! # The way of a call
 //!
@@ -154,6 +155,12 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
+    /// True when the calling thread is one of them: it runs a waker that owns the pool.
+    pub(crate) fn are_here(&self) -> bool {
+        let here = thread::current().id();
+        [&self.supervisor, &self.receiver].iter().any(|thread| thread.thread().id() == here)
+    }
+
     /// Waits for both to end.
     pub(crate) fn join(self) {
         for thread in [self.supervisor, self.receiver] {
@@ -229,8 +236,7 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         if ticket.is_queued() {
-            // The call stays in the queue as a tombstone, dropped when its turn comes. It has
-            // to be settled under the lock, or it could be sent in between.
+            // The call stays in the queue as a tombstone, dropped when its turn comes.
             let waiters = ticket.settle(Err(JoinError::Cancelled));
             state.queued -= 1;
             state.counters.cancelled += 1;
@@ -310,24 +316,32 @@ impl Core {
         }
     }
 
-    /// Releases the lock, then gives each outcome to its ticket.
+    /// Gives each outcome to its ticket, releases the lock, then wakes those who wait.
     fn deliver(&self, mut state: MutexGuard<'_, State>, settled: Settled) {
-        for (_call, outcome) in &settled {
+        let mut waited_for = Vec::with_capacity(settled.len());
+        for (mut call, mut outcome) in settled {
             let counters = &mut state.counters;
-            *match outcome {
+            *match &outcome {
                 Ok(_) => &mut counters.done,
                 Err(JoinError::Panicked { .. }) => &mut counters.panicked,
                 Err(JoinError::Cancelled) => &mut counters.cancelled,
                 Err(_) => &mut counters.failed,
             } += 1;
+            if let Ok(payload) = &mut outcome {
+                payload.keep(std::mem::take(&mut call.handles));
+            }
+            let waiters = call.ticket.settle(outcome);
+            waited_for.push((call, waiters));
         }
         let stop_now = state.closing.is_some() && state.is_drained();
         drop(state);
         if stop_now {
             self.alarm.ring();
         }
-        for (call, outcome) in settled {
-            call.ticket.resolve(outcome);
+        for (call, waiters) in waited_for {
+            if let Some(waiters) = waiters {
+                waiters.wake(&call.ticket);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub(super) struct Process {
     pub(super) pidfd: OwnedFd,
     /// The parent's end of the control socket.
     pub(super) control: Arc<Control>,
+    /// How much may be in flight to it, see [`super::seat`].
+    pub(super) credit: usize,
     /// The claim board.
     pub(super) board: Board,
     /// Waits for the worker's channels; taken when it is ready.
@@ -49,8 +52,8 @@ pub(super) struct Process {
     pub(super) deadline_ns: Option<u64>,
     /// Segments it has; dead ones are announced with the next send.
     known: HashMap<SegmentId, Weak<Segment>>,
-    /// How and when it ended.
-    pub(super) ended: Option<(ExitStatus, u64)>,
+    /// How (unless somebody else reaped it) and when it ended.
+    pub(super) ended: Option<(Option<ExitStatus>, u64)>,
     /// True when every result it sent has been read.
     pub(super) drained: bool,
     /// What it said when it refused to serve.
@@ -61,6 +64,18 @@ pub(super) struct Process {
 
 /// `IpcOneShotServer` has no `Debug`.
 pub(super) struct ServerSlot(pub(super) Server);
+
+impl ServerSlot {
+    /// The channels of a worker that said it had sent them; so this does not block.
+    ///
+    /// None when they did not arrive: this process has no descriptors left for them, or the
+    /// message makes no sense. ipc-channel 0.23.1 panics when descriptors are missing (an index
+    /// out of bounds in `deserialize_os_ipc_sender`), and the supervisor has to survive that.
+    pub(super) fn accept(self) -> Option<Hello<IpcBytesSender, OpaqueIpcReceiver>> {
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.0.accept()));
+        accepted.ok()?.ok().map(|(_once, hello)| hello)
+    }
+}
 
 impl std::fmt::Debug for ServerSlot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,6 +89,7 @@ impl Process {
         child: Child,
         pidfd: OwnedFd,
         control: Control,
+        credit: usize,
         board: Board,
         server: Server,
         deadline_ns: u64,
@@ -81,6 +97,7 @@ impl Process {
         Self {
             child,
             pidfd,
+            credit,
             control: Arc::new(control),
             board,
             server: Some(ServerSlot(server)),
@@ -139,7 +156,7 @@ impl Process {
         match doom {
             Some(Doom::TimedOut(limit)) => JoinError::TimedOut { limit },
             Some(Doom::Killed) | None => {
-                let status = self.ended.map(|(status, _at)| status);
+                let status = self.ended.and_then(|(status, _at)| status);
                 JoinError::WorkerLost {
                     pid: self.child.id(),
                     signal: status.and_then(|status| status.signal()),
@@ -153,10 +170,10 @@ impl Process {
     pub(super) fn start_failure(&self) -> String {
         match (&self.refusal, &self.ended) {
             (Some(refusal), _) => refusal.clone(),
-            (None, Some((status, _at))) => {
+            (None, Some((Some(status), _at))) => {
                 format!("a worker ended before it was ready ({status})")
             }
-            (None, None) => "a worker ended before it was ready".to_owned(),
+            (None, _) => "a worker ended before it was ready".to_owned(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::control::{Control, Up};
 use crate::error::{JoinError, Side};
 use crate::frame::{Kind, ResultBytes, take_result};
 use crate::segment::Sealed;
-use crate::ticket::{Outcome, Payload};
+use crate::ticket::{Encoded, Outcome, Payload};
 
 use super::{Core, Settled};
 
@@ -179,9 +179,9 @@ impl Route {
         let text = || String::from_utf8_lossy(body).into_owned();
         let outcome = match kind {
             Kind::Skipped => return Some(Answer::Skipped),
-            Kind::Value => Ok(Payload::Bytes(body.to_vec())),
+            Kind::Value => Ok(Payload::from(Encoded::Bytes(body.to_vec()))),
             Kind::Payload => match self.large(body) {
-                Ok(sealed) => Ok(Payload::Sealed(sealed)),
+                Ok(sealed) => Ok(Payload::from(Encoded::Sealed(sealed))),
                 Err(error) => Err(JoinError::Decode {
                     side: Side::Parent,
                     message: format!("a large result did not arrive: {error}"),
@@ -237,10 +237,11 @@ impl Core {
             let call = seat.answered(slot, sequence);
             if let (Some(call), Answer::Outcome(outcome)) = (call, answer) {
                 settled.push((call, outcome));
-                if seat.one_shot {
-                    seat.dismiss(self.config.grace);
-                    self.alarm.ring();
-                }
+            }
+            if seat.one_shot {
+                // Also when the call was cancelled: there will be no other.
+                seat.dismiss(self.config.grace);
+                self.alarm.ring();
             }
             if !hungry.contains(&reply.seat) {
                 hungry.push(reply.seat);

@@ -4,22 +4,28 @@
 //!
 //! ipc-channel's `send` blocks when the socket is full and has no `try` form, and a parent that
 //! blocks while its worker blocks on a result is a deadlock. So a seat counts what it has sent
-//! and the worker has not answered: at most [`SLOTS`] calls and [`CREDIT_BYTES`]. The default
-//! socket buffer of Linux takes 278 small datagrams or 208 KiB. Every call is answered, a
-//! revoked one with "skipped", so credits always come back.
+//! and the worker has not answered: at most [`SLOTS`] calls, and no more bytes than the worker's
+//! [`Process::credit`]. Every call is answered, a revoked one with "skipped", so credits always
+//! come back.
+//!
+//! The kernel charges a socket buffer not with a datagram's bytes but with the memory that holds
+//! them: up to 16 KiB are rounded up to a power of two, more to whole pages, and each has a
+//! header. Of the default buffer of 208 KiB, 4,200-byte datagrams fill one half with payload,
+//! small ones an eighth. [`charge`] is never less than the kernel's, so what a seat has credit
+//! for does not block.
 
 use std::io;
 
 use crate::board::{Claim, SLOTS};
 use crate::call::Call;
 use crate::error::JoinError;
-use crate::frame::{CallHeader, MAX_FRAME, push_call};
+use crate::frame::{CallHeader, push_call};
 use crate::ticket::Place;
 
 use super::process::{Doom, Process};
 
-/// Bytes of calls that may be in flight to one worker: two full frames.
-const CREDIT_BYTES: usize = 2 * MAX_FRAME;
+/// While a call with a time limit has not started, its start is looked for no more often.
+const MIN_CHECK_NS: u64 = 1_000_000;
 
 /// The place of one worker.
 #[derive(Debug)]
@@ -43,8 +49,8 @@ pub(super) struct Seat {
     /// The last sequence number of each slot; they go on over generations, so that a place
     /// names one sending of one call.
     sequences: Vec<u32>,
-    /// Bytes in flight.
-    bytes: usize,
+    /// What is in flight, as [`charge`]d.
+    charged: usize,
     /// Calls in flight that are not revoked.
     load: usize,
 }
@@ -57,11 +63,58 @@ struct InFlight {
     /// Its number on the board.
     sequence: u32,
     /// What it took of the credit.
-    bytes: usize,
+    charge: usize,
     /// When it was sent, as a count.
     order: u64,
     /// Why its worker is being killed.
     doom: Option<Doom>,
+}
+
+/// Why a call could not be sent to a worker.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// No credit; the answers to what is in flight bring it back.
+    Credit,
+    /// The control socket is full; the worker's watchdog empties it.
+    ControlFull,
+    /// There is no worker, or it is going down; another one will do.
+    Gone(io::Error),
+    /// The kernel will not pass a descriptor, whichever worker gets it.
+    Hopeless(io::Error),
+}
+
+impl From<io::Error> for Obstacle {
+    /// What an error of the control socket means.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::ControlFull,
+            io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::ConnectionRefused => Self::Gone(error),
+            _ => Self::Hopeless(error),
+        }
+    }
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Credit => f.write_str("its worker has enough to do"),
+            Self::ControlFull => f.write_str("its control socket is full"),
+            Self::Gone(error) | Self::Hopeless(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What the kernel charges a socket buffer at most for a datagram of this many bytes, or for
+/// this part of a longer one.
+fn charge(bytes: usize) -> usize {
+    /// Memory of the descriptions of a datagram and of its data.
+    const HEADERS: usize = 1024;
+    /// Up to here the data is one block, whose size is a power of two.
+    const BLOCK: usize = 16 * 1024;
+    bytes + bytes.min(BLOCK) + HEADERS
 }
 
 impl Seat {
@@ -78,7 +131,7 @@ impl Seat {
             slots: (0..SLOTS).map(|_| None).collect(),
             free: (0..count).rev().collect(),
             sequences: vec![0; SLOTS],
-            bytes: 0,
+            charged: 0,
             load: 0,
         }
     }
@@ -116,28 +169,28 @@ impl Seat {
     /// Puts `call` into `frame`, or gives it back with the reason.
     ///
     /// # Errors
-    /// `WouldBlock`: no credit, or the control socket is full. Anything else: the worker is
-    /// going down.
+    /// See [`Obstacle`].
     pub(super) fn load_call(
         &mut self,
         index: usize,
         call: Call,
         order: u64,
         frame: &mut Vec<u8>,
-    ) -> Result<(), (Call, io::Error)> {
-        let bytes = call.frame_bytes();
+    ) -> Result<(), (Call, Obstacle)> {
+        let charge = charge(call.frame_bytes());
         let Some(process) = &mut self.process else {
-            return Err((call, io::ErrorKind::NotConnected.into()));
+            return Err((call, Obstacle::Gone(io::ErrorKind::NotConnected.into())));
         };
-        if self.bytes + bytes > CREDIT_BYTES {
-            return Err((call, io::ErrorKind::WouldBlock.into()));
+        // The first one always fits: the socket is empty.
+        if self.charged > 0 && self.charged + charge > process.credit {
+            return Err((call, Obstacle::Credit));
         }
         let Some(slot) = self.free.pop() else {
-            return Err((call, io::ErrorKind::WouldBlock.into()));
+            return Err((call, Obstacle::Credit));
         };
         if let Err(error) = process.send_ahead(&call) {
             self.free.push(slot);
-            return Err((call, error));
+            return Err((call, Obstacle::from(error)));
         }
         let sequence = self.sequences[usize::from(slot)].wrapping_add(1);
         let place = Place { seat: index, slot, sequence };
@@ -150,9 +203,9 @@ impl Seat {
         process.board.offer(slot, sequence);
         let (function, trampoline) = (call.function, call.trampoline);
         push_call(frame, &CallHeader { slot, sequence, function, trampoline }, call.body());
-        let entry = InFlight { call: Some(call), sequence, bytes, order, doom: None };
+        let entry = InFlight { call: Some(call), sequence, charge, order, doom: None };
         self.slots[usize::from(slot)] = Some(entry);
-        self.bytes += bytes;
+        self.charged += charge;
         self.load += 1;
         Ok(())
     }
@@ -165,7 +218,7 @@ impl Seat {
         }
         let entry = entry.take()?;
         self.free.push(slot);
-        self.bytes -= entry.bytes;
+        self.charged -= entry.charge;
         self.load -= usize::from(entry.call.is_some());
         entry.call
     }
@@ -239,7 +292,7 @@ impl Seat {
             let Some(limit) = entry.call.as_ref().and_then(|call| call.timeout) else { continue };
             let limit_ns = crate::clock::to_ns(limit);
             let at_ns = match self.look(slot, entry) {
-                Claim::Queued => now_ns.saturating_add(limit_ns),
+                Claim::Queued => now_ns.saturating_add(limit_ns.max(MIN_CHECK_NS)),
                 Claim::Running { started_ns } => started_ns.saturating_add(limit_ns),
                 Claim::Over => continue,
             };
@@ -273,7 +326,7 @@ impl Seat {
                 blamed.push((call, process.verdict(entry.doom)));
             }
         }
-        self.bytes = 0;
+        self.charged = 0;
         self.load = 0;
         unclaimed.sort_unstable_by_key(|&(order, _)| order);
         (Some(process), unclaimed.into_iter().map(|(_order, call)| call).collect(), blamed)
@@ -288,5 +341,34 @@ impl Seat {
     fn look(&self, slot: u16, entry: &InFlight) -> Claim {
         let board = self.process.as_ref().map(|process| &process.board);
         board.map_or(Claim::Over, |board| board.look(slot, entry.sequence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+
+    use super::*;
+    use crate::control::Control;
+
+    /// As many datagrams as a charge allows go into a socket that nobody reads.
+    #[test]
+    fn the_kernel_never_charges_more() {
+        for bytes in [1, 50, 127, 700, 1_000, 1_700, 2_100, 4_200, 8_300, 16_000, 17_000, 33_000] {
+            let (near, _far) = Control::pair().unwrap();
+            let credit = near.credit().unwrap();
+            let (near, _far) =
+                socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                    .unwrap();
+            let datagram = vec![0_u8; bytes];
+            let mut charged = 0;
+            while charged + charge(bytes) <= credit {
+                let sent = send(&near, &datagram, SendFlags::DONTWAIT);
+                assert_ne!(sent, Err(Errno::AGAIN), "{charged} of {credit}, {bytes} each");
+                charged += charge(bytes);
+            }
+            assert!(charged > 0, "{bytes}");
+        }
     }
 }

@@ -96,32 +96,34 @@ impl Core {
         self.alarm.unwatch(&process.pidfd);
         if process.ended.is_none() {
             match process.child.wait() {
-                Ok(status) => process.ended = Some((status, clock::now_ns())),
-                // Somebody else reaped our child (a handler of SIGCHLD): its status is lost.
-                Err(_no_child) => {
-                    use std::os::unix::process::ExitStatusExt;
-                    let unknown = std::process::ExitStatus::from_raw(0);
-                    process.ended = Some((unknown, clock::now_ns()));
-                }
+                Ok(status) => process.ended = Some((Some(status), clock::now_ns())),
+                // Somebody else reaped our child (a handler of SIGCHLD, or the kernel because the
+                // signal is ignored): its status is lost.
+                Err(_no_child) => process.ended = Some((None, clock::now_ns())),
             }
         }
         process.calls = None;
         process.server = None;
     }
 
-    /// A starting worker said something.
+    /// A starting worker said something, or a ready one has room for descriptors again.
     fn note_control(&self, index: usize, generation: u32) {
         let mut state = self.lock();
         let Some(process) = state.process_of(index, generation) else { return };
+        if process.ready {
+            // What follows the events gives it what waits in the queue. From now on the socket's
+            // messages are the receiver's.
+            self.alarm.unwatch(&process.control);
+            return;
+        }
         match process.control.receive::<Up>(false) {
             Ok(Some((Up::Ready, _))) => {
                 self.alarm.unwatch(&process.control);
                 let control = Arc::clone(&process.control);
                 let server = process.server.take();
                 drop(state);
-                // Its message is already there (it said so), so this does not block.
-                let hello = server.and_then(|ServerSlot(server)| server.accept().ok());
-                if let Some((_once, Hello { calls, results })) = hello {
+                let hello = server.and_then(ServerSlot::accept);
+                if let Some(Hello { calls, results }) = hello {
                     self.install(index, generation, calls);
                     self.inbox.add(index, generation, control, results);
                 } else {
@@ -146,8 +148,11 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         state.start_failures = 0;
+        // A core that has given up may have no receiver: a result would not be heard.
+        let usable = state.broken.is_none();
         if let Some(process) = state.process_of(index, generation)
             && process.ended.is_none()
+            && usable
         {
             process.calls = Some(calls);
             process.ready = true;
@@ -157,9 +162,10 @@ impl Core {
             self.send_own(&mut state, index, &mut settled);
             self.nourish(&mut state, index, &mut settled);
         } else if let Some(process) = state.process_of(index, generation) {
-            // It was ready and died at once; its empty channel will be at its end.
+            // It was ready and died at once (or has to); its empty channel will be at its end.
             process.ready = true;
             process.drained = false;
+            process.kill();
         }
         self.deliver(state, settled);
     }
@@ -197,6 +203,7 @@ impl Core {
                 state.bury(index, now_ns, &mut settled);
             }
         }
+        state.fail_if_broken(&mut settled);
         self.nourish_all(&mut state, &mut settled);
         state.close_step(self.config.grace, now_ns, &mut due);
         for (index, seat) in state.seats.iter().enumerate() {
@@ -256,13 +263,17 @@ impl State {
         if self.start_failures >= MAX_START_FAILURES && !serving {
             self.broken.get_or_insert(reason);
         }
-        if let Some(reason) = &self.broken {
-            let queue = std::mem::take(&mut self.queue);
-            self.queued = 0;
-            let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
-            let failed = |call| (call, Err(JoinError::NoWorker { reason: reason.clone() }));
-            settled.extend(waiting.map(failed));
-        }
+        self.fail_if_broken(settled);
+    }
+
+    /// A core that has given up fails what is queued, and what came back into the queue since.
+    fn fail_if_broken(&mut self, settled: &mut Settled) {
+        let Some(reason) = &self.broken else { return };
+        let queue = std::mem::take(&mut self.queue);
+        self.queued = 0;
+        let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
+        let failed = |call| (call, Err(JoinError::NoWorker { reason: reason.clone() }));
+        settled.extend(waiting.map(failed));
     }
 
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.

@@ -33,9 +33,6 @@ pub(crate) const MARKER: &str = "TRIPTYCH_PROCESSES_WORKER";
 /// The marker's value: the version of the handshake.
 pub(crate) const MARKER_VALUE: &str = "1";
 
-/// Set to `0`, this environment variable switches the start-up hook off at run time.
-const AUTO_INIT: &str = "TRIPTYCH_PROCESSES_AUTO_INIT";
-
 /// Pools may be nested this deep: a program's pool, a pool in its workers, and so on.
 pub const MAX_DEPTH: u32 = 4;
 
@@ -65,6 +62,8 @@ pub fn init() {
 #[cfg(feature = "auto-init")]
 #[ctor::ctor(unsafe)]
 fn hook() {
+    /// Set to `0`, this environment variable switches the hook off at run time.
+    const AUTO_INIT: &str = "TRIPTYCH_PROCESSES_AUTO_INIT";
     if std::env::var_os(AUTO_INIT).is_none_or(|value| value != "0") {
         enter();
     }

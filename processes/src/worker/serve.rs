@@ -56,7 +56,8 @@ fn remember_locations() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let location = info.location().map(ToString::to_string);
-        LOCATION.with(|last| *last.borrow_mut() = location);
+        // A thread that is ending may panic after its own `LOCATION` is gone.
+        let _gone = LOCATION.try_with(|last| *last.borrow_mut() = location);
         before(info);
     }));
 }

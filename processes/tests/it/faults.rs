@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use processes::{JoinError, Pool, Side};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::support::{gated, gates, is_alive, kill, soon, wait_until};
+use crate::support::{BOUND, gated, gates, is_alive, kill, soon, wait_until};
 
 /// Runs `f`, which must lose its worker, and checks that the pool lives on.
 #[track_caller]
@@ -162,4 +162,95 @@ fn user_code_does_not_see_the_marker_and_has_its_own_group() {
     };
     let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
     assert_eq!(pool.submit(group, ()).join().unwrap(), worker);
+}
+
+#[test]
+fn a_child_that_somebody_else_reaps_is_lost_without_a_status() {
+    let ignoring: fn(()) -> bool = |()| {
+        unsafe extern "C" {
+            fn signal(number: i32, handler: usize) -> usize;
+        }
+        // SAFETY: 17 is SIGCHLD and 1 is SIG_IGN; no handler is installed.
+        assert_ne!(unsafe { signal(17, 1) }, usize::MAX);
+        let pool = Pool::new(1).unwrap();
+        let lost = pool.submit(|()| std::process::abort(), ()).join();
+        assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+        matches!(lost, Err::<(), _>(JoinError::WorkerLost { signal: None, exit_code: None, .. }))
+    };
+    assert!(processes::spawn(ignoring, ()).unwrap().join().unwrap());
+}
+
+/// Opens files until none can be opened, then closes `spare` of them.
+fn hoard(spare: usize) -> Vec<std::fs::File> {
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    files.truncate(files.len().saturating_sub(spare));
+    files
+}
+
+/// Lowers the limit of descriptors to `limit`.
+fn limit_descriptors(limit: u64) {
+    unsafe extern "C" {
+        fn setrlimit(resource: i32, limit: *const [u64; 2]) -> i32;
+    }
+    let limits = [limit, limit];
+    // SAFETY: 7 is RLIMIT_NOFILE, and two 64-bit numbers are a `struct rlimit`.
+    assert_eq!(unsafe { setrlimit(7, &raw const limits) }, 0);
+}
+
+#[test]
+fn a_shortage_of_descriptors_at_any_step_of_a_start() {
+    let sweep: fn(()) -> (u32, u32) = |()| {
+        limit_descriptors(128);
+        let (mut built, mut served) = (0, 0);
+        for spare in 0..24 {
+            let hoarded = hoard(spare);
+            let Ok(pool) = Pool::new(1) else { continue };
+            built += 1;
+            let call = pool.submit(|x: u8| x, 5).join_timeout(BOUND).expect("it resolves");
+            match call {
+                Ok(value) => served += u32::from(value == 5),
+                Err(JoinError::NoWorker { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+            drop(pool);
+            drop(hoarded);
+        }
+        (built, served)
+    };
+    let swept = processes::spawn(sweep, ()).unwrap().join_timeout(4 * BOUND);
+    let (built, served) = swept.expect("no pool hangs").unwrap();
+    assert!(served > 0 && built > served, "{built} pools were built, {served} of them worked");
+}
+
+#[test]
+fn a_shortage_of_descriptors_leaves_the_other_workers_alone() {
+    unsafe extern "C" {
+        fn kill(pid: i32, signal: i32) -> i32;
+    }
+    let shortage: fn(()) -> bool = |()| {
+        limit_descriptors(128);
+        let pool = Pool::new(2).unwrap();
+        wait_until("both workers are ready", || pool.stats().ready == 2);
+        let (entered, gate) = gates();
+        let running = pool.submit(gated, (entered.clone(), gate.clone()));
+        let (worker, pids) = (soon(&entered), pool.pids());
+        let hoarded = hoard(0);
+        let idle = pids.into_iter().find(|&pid| pid != worker).unwrap();
+        // The tool `kill` needs descriptors.
+        // SAFETY: any numbers are allowed; 9 is SIGKILL.
+        assert_eq!(unsafe { kill(i32::try_from(idle).unwrap(), 9) }, 0);
+        wait_until("its death is noticed", || pool.stats().ready == 1);
+        // Calls and their results need no descriptors.
+        let behind = pool.submit(|x: u8| x, 5);
+        gate.put(6).unwrap();
+        assert_eq!(running.join_timeout(BOUND).unwrap().unwrap(), 6);
+        assert_eq!(behind.join_timeout(BOUND).unwrap().unwrap(), 5);
+        drop(hoarded);
+        wait_until("it is replaced", || pool.stats().ready == 2);
+        true
+    };
+    assert!(processes::spawn(shortage, ()).unwrap().join().unwrap());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use processes::{AsCompleted, JoinError, Pool, as_completed};
 
-use crate::support::{BOUND, gated, gates, soon};
+use crate::support::{BOUND, gated, gates, is_alive, soon, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -104,6 +104,27 @@ fn waiting_for_a_worker_does_not_count() {
     assert_eq!(limited.join().unwrap(), 4);
 }
 
+#[test]
+fn a_limit_of_nothing_ends_the_call_once_it_has_started() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let limited = pool.submit_timeout(gated, (entered, gate), Duration::ZERO);
+    let result = limited.join_timeout(BOUND).expect("the limit is kept");
+    assert!(matches!(result, Err(JoinError::TimedOut { limit: Duration::ZERO, .. })), "{result:?}");
+}
+
+#[test]
+fn the_longest_limits_are_no_limits() {
+    let pool = Pool::builder().workers(1).grace(Duration::MAX).build().unwrap();
+    let call = pool.submit_timeout(|x: u8| x, 4, Duration::MAX);
+    assert!(call.wait_timeout(Duration::MAX));
+    assert_eq!(call.join_timeout(Duration::MAX).unwrap().unwrap(), 4);
+    let mut set = as_completed([pool.submit(|x: u8| x, 5)]);
+    assert!(matches!(set.next_timeout(Duration::MAX), Some((0, Ok(5)))));
+    assert!(set.next_timeout(Duration::MAX).is_none(), "nothing is left to wait for");
+    assert_eq!(pool.shutdown_now().count(), 0);
+}
+
 /// Wakes a thread.
 struct Unpark(Thread);
 
@@ -150,6 +171,62 @@ fn a_panicking_waker_harms_nobody() {
     assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     gate.put(1).unwrap();
     assert_eq!(pool.submit(|x: u8| x, 3).join().unwrap(), 3);
+}
+
+/// Panics when it is woken, with a payload that panics when it is dropped.
+struct DoubleBomb;
+
+impl Wake for DoubleBomb {
+    fn wake(self: Arc<Self>) {
+        std::panic::panic_any(BadDrop);
+    }
+}
+
+struct BadDrop;
+
+impl Drop for BadDrop {
+    fn drop(&mut self) {
+        panic!("the payload of a waker's panic is dropped");
+    }
+}
+
+#[test]
+fn a_panicking_payload_of_a_panicking_waker_harms_nobody() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let mut call = Box::pin(pool.submit(gated, (entered.clone(), gate.clone())));
+    let waker = Waker::from(Arc::new(DoubleBomb));
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    gate.put(1).unwrap();
+    let next = pool.submit(|x: u8| x, 3).join_timeout(BOUND).expect("the receiver lives");
+    assert_eq!(next.unwrap(), 3);
+}
+
+/// A task that owns the pool it waits for.
+struct Owner(std::sync::Mutex<Option<Pool>>, std::sync::mpsc::Sender<()>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+        self.1.send(()).unwrap();
+    }
+}
+
+#[test]
+fn a_waker_may_be_the_last_owner_of_the_pool() {
+    let pool = Pool::new(1).unwrap();
+    let pids = pool.pids();
+    let (entered, gate) = gates();
+    let mut call = Box::pin(pool.submit(gated, (entered.clone(), gate.clone())));
+    let behind = pool.submit(|x: u8| x, 3);
+    let (dropped, woken) = std::sync::mpsc::channel();
+    let waker = Waker::from(Arc::new(Owner(std::sync::Mutex::new(Some(pool)), dropped)));
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    gate.put(1).unwrap();
+    woken.recv_timeout(BOUND).expect("dropping the pool does not wait for the waker itself");
+    let behind = behind.join_timeout(BOUND).expect("what was queued runs").unwrap();
+    assert_eq!(behind, 3);
+    wait_until("the workers leave", || !pids.iter().any(|&pid| is_alive(pid)));
 }
 
 #[test]

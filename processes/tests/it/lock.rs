@@ -103,3 +103,41 @@ fn locking_twice_in_one_thread_is_refused() {
     let _first = lock.lock().unwrap();
     drop(lock.lock());
 }
+
+/// Sends the lock of a number and receives that of another type.
+struct Disguise(Lock<u8>);
+
+impl serde::Serialize for Disguise {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Disguise {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let truth = <Lock<bool> as serde::Deserialize>::deserialize(deserializer)?;
+        panic!("a number is read as the truth: {}", *truth.lock().unwrap());
+    }
+}
+
+#[test]
+fn a_lock_is_not_taken_for_one_of_another_type() {
+    let pool = Pool::new(1).unwrap();
+    let error = pool.submit(|_: Disguise| (), Disguise(Lock::new(2).unwrap())).join().unwrap_err();
+    assert!(matches!(&error, JoinError::Decode { .. }), "{error}");
+    assert!(error.to_string().contains("no lock of this type"), "{error}");
+}
+
+#[test]
+fn the_longest_wait_does_not_overflow() {
+    let lock = Lock::new(1_u8).unwrap();
+    assert_eq!(*lock.lock_timeout(Duration::MAX).unwrap(), 1);
+    let queue = Queue::<u8>::bounded(1).unwrap();
+    queue.put_timeout(1, Duration::MAX).unwrap();
+    let pool = Pool::new(1).unwrap();
+    let put: fn(Queue<u8>) -> bool = |queue| queue.put_timeout(2, Duration::MAX).is_ok();
+    let putter = pool.submit(put, queue.clone());
+    assert_eq!(queue.get_timeout(Duration::MAX), Ok(1));
+    assert_eq!(queue.get_timeout(Duration::MAX), Ok(2));
+    assert!(putter.join().unwrap());
+}

@@ -1,6 +1,10 @@
 //! Arguments and results of all sizes.
 
+use std::time::Duration;
+
 use processes::{JoinError, Pool, Side};
+
+use crate::support::{BOUND, gated, gates, soon};
 
 #[test]
 fn sizes_around_every_boundary_come_back_whole() {
@@ -59,4 +63,40 @@ fn above_the_limit_is_an_error_on_the_right_side() {
     let error = pool.submit(|n: usize| "z".repeat(n), 100_000).join().unwrap_err();
     assert!(matches!(error, JoinError::TooLarge { side: Side::Worker, .. }), "{error}");
     assert_eq!(pool.submit(|n: usize| "z".repeat(n), 90_000).join().unwrap().len(), 90_000);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "each call is to travel in a frame of its own")]
+fn the_pool_does_not_block_on_a_busy_worker() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let running = pool.submit(gated, (entered.clone(), gate.clone()));
+    soon(&entered);
+    // While this one waits for its start, the supervisor looks every millisecond, and feeds the
+    // busy worker.
+    let limited = pool.submit_timeout(|()| (), (), Duration::from_millis(1));
+    let (done, all) = std::sync::mpsc::channel();
+    let calls = std::thread::scope(|scope| {
+        let pool = &pool;
+        let producer = scope.spawn(move || {
+            // Of a size for which the kernel needs twice the memory.
+            let calls: Vec<_> = (0..30)
+                .map(|_| {
+                    std::thread::sleep(Duration::from_millis(3));
+                    pool.submit(|text: String| text.len(), "x".repeat(8_300))
+                })
+                .collect();
+            done.send(()).unwrap();
+            calls
+        });
+        let in_time = all.recv_timeout(BOUND);
+        gate.put(1).unwrap();
+        in_time.expect("nobody waits for the worker under the pool's lock");
+        producer.join().unwrap()
+    });
+    assert_eq!(running.join().unwrap(), 1);
+    drop(limited.join());
+    for call in calls {
+        assert_eq!(call.join().unwrap(), 8_300);
+    }
 }

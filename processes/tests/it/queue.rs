@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use processes::{GetError, Pool, PutError, Queue};
 
-use crate::support::{BOUND, kill, signal, soon, state_of, wait_until};
+use crate::support::{BOUND, gates, kill, signal, soon, state_of, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -153,6 +153,33 @@ fn a_stopped_or_killed_sleeper_does_not_swallow_a_wake_up() {
     assert_eq!(queue.get().unwrap(), 6);
 }
 
+#[test]
+fn two_puts_wake_two_sleepers() {
+    let pool = Pool::new(2).unwrap();
+    let queue = Queue::<u32>::bounded(4).unwrap();
+    let (entered, _gate) = gates();
+    let sleeper: fn((Queue<u32>, Queue<u32>)) -> u32 = |(entered, queue)| {
+        entered.put(std::process::id()).unwrap();
+        queue.get().unwrap()
+    };
+    for _ in 0..50 {
+        let calls = [0, 1].map(|_| pool.submit(sleeper, (entered.clone(), queue.clone())));
+        for _ in 0..2 {
+            let pid = soon(&entered);
+            wait_until("it sleeps", || state_of(pid) == "S");
+        }
+        // At once, so that the second put comes before the first sleeper is up.
+        queue.put(1).unwrap();
+        queue.put(2).unwrap();
+        let woken = calls.each_ref().map(|call| call.wait_timeout(BOUND));
+        if woken != [true, true] {
+            // So that the pool can end.
+            queue.shutdown();
+        }
+        assert_eq!(woken, [true, true], "each message wakes somebody");
+    }
+}
+
 /// Handles inside of tuples inside of options inside of an array.
 type Deep = [Option<(u8, Queue<u8>)>; 3];
 
@@ -169,6 +196,10 @@ fn handles_travel_deep_inside_of_an_argument_and_nowhere_else() {
     let same = pool.submit(|queue: Queue<u8>| queue, queue.clone()).join().unwrap();
     same.put(9).unwrap();
     assert_eq!(queue.get().unwrap(), 9);
+    // Also when the caller keeps none: the result arrives before anybody decodes it.
+    let moved = pool.submit(|queue: Queue<u8>| queue, Queue::bounded(1).unwrap());
+    assert!(moved.wait_timeout(BOUND));
+    moved.join().unwrap().put(1).unwrap();
     let made = pool.submit(|()| Queue::<u8>::bounded(1).unwrap(), ()).join();
     assert!(made.unwrap_err().to_string().contains("made in a worker"));
     let outer = Queue::<Queue<u8>>::bounded(1).unwrap();

@@ -37,6 +37,31 @@ fn shutdown_now_cancels_the_queue_and_lets_the_running_call_end() {
 }
 
 #[test]
+fn shutdown_now_while_somebody_cancels() {
+    for _ in 0..20 {
+        let pool = Pool::new(1).unwrap();
+        let (entered, gate) = gates();
+        let running = pool.submit(gated, (entered.clone(), gate.clone()));
+        soon(&entered);
+        let waiting: Vec<_> = (0..3_000_u32).map(|x| pool.submit(|x| x, x)).collect();
+        let cancelled = std::thread::scope(|scope| {
+            // From the far end, so that the two meet.
+            let canceller =
+                scope.spawn(|| waiting.iter().rev().filter(|call| call.cancel()).count());
+            let unrun = {
+                gate.put(6).unwrap();
+                pool.shutdown_now().count()
+            };
+            canceller.join().unwrap() + unrun
+        });
+        assert_eq!(running.join().unwrap(), 6);
+        let results = waiting.into_iter().map(processes::JoinHandle::join);
+        let refused = results.filter(|result| matches!(result, Err(JoinError::Cancelled))).count();
+        assert_eq!(cancelled, refused, "each call is cancelled once");
+    }
+}
+
+#[test]
 fn shutdown_now_kills_after_the_grace_period() {
     let pool = Pool::builder().workers(1).grace(Duration::from_millis(50)).build().unwrap();
     let (entered, gate) = gates();

@@ -2,7 +2,7 @@
 
 use processes::{JoinError, Queue, spawn};
 
-use crate::support::{gated, gates, is_alive, soon, wait_until};
+use crate::support::{children, gated, gates, is_alive, soon, wait_until};
 
 #[test]
 fn it_runs_and_ends() {
@@ -42,4 +42,23 @@ fn many_at_once() {
     let mut seen: Vec<_> = (0..16).map(|_| queue.try_get().unwrap()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..16).collect::<Vec<_>>());
+}
+
+#[test]
+fn one_that_is_cancelled_before_it_begins_ends_too() {
+    let rounds: fn(()) -> u32 = |()| {
+        let mut cancelled = 0;
+        for _ in 0..40 {
+            let call = spawn(|x: u8| x, 1).unwrap();
+            // A call can be cancelled between its arrival and its start: a short moment.
+            while !call.is_finished() {
+                if call.cancel() {
+                    cancelled += 1;
+                }
+            }
+        }
+        wait_until("all processes are gone", || children().is_empty());
+        cancelled
+    };
+    spawn(rounds, ()).unwrap().join().unwrap();
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use processes::Pool;
+use processes::{Pool, Queue};
 
-use crate::support::{BOUND, rounds, wait_until};
+use crate::support::{BOUND, rounds, signal, state_of, wait_until};
 
 #[test]
 fn external_submits_each_waited_for() {
@@ -15,19 +15,17 @@ fn external_submits_each_waited_for() {
     }
 }
 
-/// How often the threads of a process called `name...` have gone to sleep.
-fn switches(pid: u32, name: &str) -> u64 {
+/// How long the threads of a process called `name...` have run, in nanoseconds: it grows with
+/// every wake-up.
+fn ran_ns(pid: u32, name: &str) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let texts = tasks.filter_map(|task| {
-        let status = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
-        let mine = status.lines().next()?.strip_prefix("Name:\t")?.starts_with(name);
-        mine.then_some(status)
+    let times = tasks.filter_map(|task| {
+        let path = task.ok()?.path();
+        let mine = std::fs::read_to_string(path.join("comm")).ok()?.starts_with(name);
+        let times = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        mine.then(|| times.split_whitespace().next().unwrap().parse::<u64>().unwrap())
     });
-    let counts = texts.map(|status| {
-        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt"));
-        line.unwrap().split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    });
-    counts.sum()
+    times.sum()
 }
 
 #[test]
@@ -35,7 +33,7 @@ fn switches(pid: u32, name: &str) -> u64 {
 fn an_idle_pool_does_not_wake_up() {
     let pool = Pool::builder().workers(1).name("idler").build().unwrap();
     let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
-    let all = || switches(std::process::id(), "idler") + switches(worker, "");
+    let all = || ran_ns(std::process::id(), "idler") + ran_ns(worker, "");
     // The threads may still be on their way to sleep.
     let mut before = all();
     wait_until("everybody sleeps", || {
@@ -47,4 +45,40 @@ fn an_idle_pool_does_not_wake_up() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(all(), before);
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+}
+
+/// Lets a stopped worker go on, also when the test fails: its pool could not end otherwise.
+struct Stopped(u32);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal(self.0, "-CONT");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
+fn a_stopped_worker_with_a_full_control_socket_wakes_nobody() {
+    let pool = Pool::builder().workers(1).name("patient").build().unwrap();
+    let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
+    signal(worker, "-STOP");
+    let stopped = Stopped(worker);
+    wait_until("it is stopped", || state_of(worker) == "T");
+    // Descriptors go ahead of each call; the socket takes less than 300.
+    let count: fn(Vec<Queue<u8>>) -> usize = |queues| queues.len();
+    let queues = || (0..20).map(|_| Queue::with_bytes(1, 1).unwrap()).collect::<Vec<_>>();
+    for _ in 0..30 {
+        assert!(pool.submit(count, queues()).cancel());
+    }
+    let last = pool.submit(count, queues());
+    let mine = || ran_ns(std::process::id(), "patient");
+    let mut before = mine();
+    wait_until("the pool sleeps", || {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = mine();
+        std::mem::replace(&mut before, now) == now
+    });
+    assert!(!last.is_finished());
+    drop(stopped);
+    assert_eq!(last.join_timeout(BOUND).expect("it is sent when there is room").unwrap(), 20);
 }

@@ -3,7 +3,7 @@
 use crate::support::{Bomb, Gate, LIMIT, in_time};
 use std::panic::panic_any;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 use threads::{JoinError, Pool};
 
@@ -114,5 +114,14 @@ fn a_panic_in_a_job_that_was_run_by_its_joiner() {
 fn a_panic_in_a_thread_of_its_own() {
     let error = threads::spawn(|x: u8| panic!("got {x}"), 1).unwrap().join().unwrap_err();
     assert_eq!(error.to_string(), "job panicked: got 1");
-    drop(threads::spawn(|_: u8| Bomb, 1).unwrap());
+    // The handle is dropped before there is a result, so the thread drops it.
+    let (go, gone) = mpsc::channel::<()>();
+    let (last, end) = mpsc::channel::<()>();
+    let bomb = move |_: u8| {
+        let _ = gone.recv(); // Ends when the sender is dropped.
+        (Bomb, last)
+    };
+    drop(threads::spawn(bomb, 1).unwrap());
+    drop(go);
+    assert_eq!(end.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected));
 }

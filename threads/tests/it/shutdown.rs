@@ -1,8 +1,8 @@
 //! The two ways to end a pool.
 
-use crate::support::{Gate, in_time, until};
-use std::sync::Arc;
+use crate::support::{Gate, LIMIT, in_time, until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use threads::{JoinError, Pool};
 
 #[test]
@@ -52,6 +52,37 @@ fn shutdown_now_cancels_what_is_queued() {
         for handle in handles {
             assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
         }
+    });
+}
+
+/// Opens a gate when it is dropped, and waits until another value has been dropped.
+struct Pause {
+    /// Dropped first: the gate's worker goes on.
+    gate: Option<Gate>,
+    /// Disconnected when the other value is dropped.
+    other: mpsc::Receiver<()>,
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        drop(self.gate.take());
+        assert_eq!(self.other.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+}
+
+#[test]
+fn a_worker_cancels_what_it_finds_after_shutdown_now() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let (found, other) = mpsc::channel::<()>();
+        let pause = Pause { gate: Some(Gate::occupy(&pool)), other };
+        // The caller of `shutdown_now` cancels this one, and is held up by its drop until the
+        // worker has dealt with the next one.
+        let by_caller = pool.spawn(move || drop(pause));
+        let by_worker = pool.spawn(move || drop(found));
+        assert_eq!(pool.shutdown_now().count(), 2);
+        assert!(matches!(by_caller.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(by_worker.join(), Err(JoinError::Cancelled)));
     });
 }
 

@@ -68,10 +68,9 @@ fn answer(run: &Run, place: (&str, &str)) -> Option<Answer> {
     let fastest = *lanes.first().filter(|_| lanes.len() >= 2)?;
     let against =
         |lane: &str, other: &str| Comparison::between(run, place, Metric::Wall, lane, other);
-    // The simplest lane that is as good as the fastest.
-    let good = |lane: &&str| {
-        **lane == *fastest || against(lane, fastest).is_some_and(|c| c.judgement == Judgement::Tie)
-    };
+    // The simplest lane that is as good as the fastest, or that was within the band in the median
+    // and cannot be told from it.
+    let good = |lane: &&str| **lane == *fastest || against(lane, fastest).is_some_and(is_as_good);
     let chosen = SIMPLEST_FIRST.into_iter().filter(|lane| lanes.contains(lane)).find(good)?;
     let rivals: Vec<Rival> = lanes
         .iter()
@@ -89,6 +88,15 @@ fn answer(run: &Run, place: (&str, &str)) -> Option<Answer> {
         why: why(run, place, chosen, &rivals),
         rivals,
     })
+}
+
+/// Whether a lane compares so well with the fastest that being simpler decides.
+fn is_as_good(with_fastest: Comparison) -> bool {
+    match with_fastest.judgement {
+        Judgement::Tie => true,
+        Judgement::Inconclusive => with_fastest.ratio <= 1.0 + with_fastest.band,
+        Judgement::Faster | Judgement::Slower => false,
+    }
 }
 
 /// The lanes that somebody would deploy and that were measured at a point, the fastest first.

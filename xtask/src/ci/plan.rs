@@ -39,7 +39,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         },
         Step {
             name: "asan",
-            about: "the models' tests under AddressSanitizer",
+            about: "the models' tests under AddressSanitizer; asan-examples comes first",
             action: address_sanitizer(workspace, &MODELS, Under::Tests),
             is_extra: true,
         },

@@ -16,6 +16,7 @@ use super::{census::Census, channel::Channel};
 
 /// Answers requests until `bye` or the end of the input.
 pub(super) fn serve(host: &str, lanes: &[&dyn Lane]) -> ExitCode {
+    die_with_the_harness();
     let served = Channel::take_over_standard_output()
         .and_then(|channel| Host { lanes, open: None, channel }.run(host));
     match served {
@@ -25,6 +26,16 @@ pub(super) fn serve(host: &str, lanes: &[&dyn Lane]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// From now on the kernel kills this process when the harness ends, however it does: a task that
+/// hangs would never notice the end of its input. The harness starts hosts from its main thread,
+/// whose end is the end of the process.
+///
+/// Where there is no such thing, the end of the input is all there is.
+fn die_with_the_harness() {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).ok();
 }
 
 /// A lane host.

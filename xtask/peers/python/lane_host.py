@@ -21,6 +21,7 @@ import os
 import platform
 import queue
 import re
+import signal
 import socket
 import sys
 import sysconfig
@@ -1036,6 +1037,7 @@ def process_context() -> Any:
 
 def announce(ready: Any) -> None:
     """Says, first thing in a new worker process, that it is there."""
+    die_with_the_parent()
     ready.release()
 
 
@@ -1404,6 +1406,24 @@ def misbehave(dummy: Optional[str], outcome: Outcome) -> None:
         hang()
 
 
+PR_SET_PDEATHSIG = 1
+"""The option of prctl(2), on Linux."""
+
+
+def die_with_the_parent() -> None:
+    """From now on the kernel kills this process when its parent ends, however it does.
+
+    A task that hangs would never notice the end of its input. Where there is no such thing, the end
+    of the input is all there is.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 USAGE = "usage: lane_host.py --list    (or --serve, for the harness: see README.md beside it)"
 
 
@@ -1413,6 +1433,7 @@ def main(arguments: List[str]) -> int:
         print("lane_host.py: needs Python 3.8 or newer", file=sys.stderr)
         return 1
     if arguments == ["--serve"]:
+        die_with_the_parent()
         try:
             Host().serve()
         except (ProtocolError, OSError) as error:

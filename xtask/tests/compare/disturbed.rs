@@ -93,3 +93,54 @@ fn a_file_in_place_of_a_directory_to_hash_is_refused() {
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{}", ended.err);
     assert!(ended.err.contains("--files"), "{}", ended.err);
 }
+
+#[test]
+fn a_host_that_hangs_dies_with_a_harness_that_is_killed() {
+    let mut command = Command::new(program());
+    command.args(["compare", "dummy.hang", "--timeout", "100"]);
+    let mut started = Started::new(&mut command);
+    started.wait_for("dummy.hang: about");
+    let pid = Pid::from_raw(i32::try_from(started.id()).unwrap()).unwrap();
+    let host = wait_for_child_of(pid);
+    kill_process(pid, Signal::KILL).unwrap();
+    assert_eq!(started.end().code, None);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while is_alive(&host) {
+        assert!(Instant::now() < deadline, "the host {host:?} lives on");
+        thread::yield_now();
+    }
+}
+
+/// The process id and start time of a process; together they name it for ever.
+type Identity = (String, String);
+
+/// Waits until a process has a lane host as its child.
+fn wait_for_child_of(parent: Pid) -> Identity {
+    let children = format!("/proc/{pid}/task/{pid}/children", pid = parent.as_raw_pid());
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let children = fs::read_to_string(&children).unwrap_or_default();
+        let host = children.split_whitespace().find(|child| {
+            let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            name.trim_end().ends_with("-lane")
+        });
+        if let Some(identity) = host.and_then(identity_of) {
+            return identity;
+        }
+        assert!(Instant::now() < deadline, "no lane host was started");
+        thread::yield_now();
+    }
+}
+
+/// The identity of a live process.
+fn identity_of(pid: &str) -> Option<Identity> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The fields after the name: state first, start time twentieth.
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    (*fields.first()? != "Z").then(|| (pid.to_owned(), fields[19].to_owned()))
+}
+
+/// Whether this very process is alive.
+fn is_alive(process: &Identity) -> bool {
+    identity_of(&process.0).as_ref() == Some(process)
+}

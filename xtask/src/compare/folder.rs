@@ -37,10 +37,6 @@ impl Folder {
             .find(|path| !path.exists())
             .ok_or_else(|| Error::failed("failed to find a free name for the results"))?;
         fs::create_dir_all(&path).map_err(Error::io("make the folder for the results,", &path))?;
-        let link = all.join("latest");
-        // A dangling or old link is replaced; results do not depend on it.
-        fs::remove_file(&link).ok();
-        symlink(path.file_name().unwrap_or_default(), &link).ok();
         Ok(Self { path })
     }
 
@@ -50,7 +46,21 @@ impl Folder {
     /// Those of writing a file.
     pub fn save(&self, run: &Run) -> Result<()> {
         let path = self.file("run.json");
-        run.save(&path).map_err(Error::io("save the results to", &path))
+        run.save(&path).map_err(Error::io("save the results to", &path))?;
+        self.link_as_latest();
+        Ok(())
+    }
+
+    /// Points `latest` at this folder, now that there is something in it.
+    fn link_as_latest(&self) {
+        let (Some(all), Some(name)) = (self.path.parent(), self.path.file_name()) else { return };
+        let link = all.join("latest");
+        if fs::read_link(&link).is_ok_and(|target| target == name) {
+            return;
+        }
+        // An old link is replaced; results do not depend on it.
+        fs::remove_file(&link).ok();
+        symlink(name, &link).ok();
     }
 
     /// The path of a file in the folder.

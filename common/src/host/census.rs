@@ -1,8 +1,16 @@
 //! Counts what this process has, to see what a lane leaves behind.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::protocol::Left;
+
+/// How long the end of what has been waited for may take to show.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Threads, children and descriptors of this process. `None`: this platform does not tell.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +33,23 @@ impl Census {
         }
     }
 
-    /// What there is now over what there was.
+    /// What there is over what there was.
+    ///
+    /// A thread that was joined is still listed for a moment: the kernel tells who joins it first,
+    /// and takes it off the list later. So what seems left is looked at again for a while.
     pub(super) fn left(self) -> Left {
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let left = self.left_now();
+            if left.is_clean() || Instant::now() >= deadline {
+                return left;
+            }
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+
+    /// What there is at this moment over what there was.
+    fn left_now(self) -> Left {
         let now = Self::take();
         let over = |now: Option<i64>, then: Option<i64>| Some(now? - then?);
         Left {

@@ -1,4 +1,4 @@
-//! Crawls a site over plain HTTP: `cargo run --example crawl -- http://127.0.0.1:8080/`.
+//! Crawls a site over plain HTTP: `cargo run -p evented --example evented_crawl -- http://127.0.0.1:8080/`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::{error::Error, io, net::SocketAddr};

@@ -1,4 +1,4 @@
-//! Hashes every regular file under a directory: `cargo run --example tree_hash -- DIR`.
+//! Hashes every regular file under a directory: `cargo run -p evented --example evented_tree_hash -- DIR`.
 //! Regular files have no readiness to wait for, so the blocking pool lists and reads them.
 
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! Fetches a page and every page it links to on the same server, eight at a time,
 //! and prints one line: how many pages, and one digest of their paths and bodies.
 //!
-//! `cargo run --release -p threads --example crawl -- http://127.0.0.1:PORT/`
+//! `cargo run --release -p threads --example threads_crawl -- http://127.0.0.1:PORT/`
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! Hashes every regular file under a directory in parallel, and prints one line:
 //! how many files, and one digest of all their paths and contents.
 //!
-//! `cargo run --release -p threads --example tree_hash -- DIRECTORY`
+//! `cargo run --release -p threads --example threads_tree_hash -- DIRECTORY`
 
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};

@@ -131,15 +131,16 @@ impl Server {
     /// Moves a result that is too long for a frame into a sealed memfd.
     fn fit(&mut self, slot: u16, sequence: u32) {
         let size = self.out.len() - RESULT_HEADER;
-        if size <= MAX_INLINE {
-            return;
-        }
-        let result = std::mem::take(&mut self.out);
         if size > self.channels.max_payload {
+            self.out.clear();
             start_result(&mut self.out, slot, sequence, Kind::TooLarge);
             self.out.extend_from_slice(&(size as u64).to_le_bytes());
             return;
         }
+        if size <= MAX_INLINE {
+            return;
+        }
+        let result = std::mem::take(&mut self.out);
         let sent = random_id().and_then(|id| {
             let fd = Sealed::write(&result[RESULT_HEADER..])?;
             self.socket.send(&Up::Payload(id), Some(fd.as_fd()), true)?;

@@ -100,3 +100,14 @@ fn the_pool_does_not_block_on_a_busy_worker() {
         assert_eq!(call.join().unwrap(), 8_300);
     }
 }
+
+#[test]
+fn a_limit_below_one_frame_holds_for_results_too() {
+    let pool = Pool::builder().workers(1).max_payload(1_000).build().unwrap();
+    let error = pool.submit(|()| vec![0_u8; 5_000], ()).join().unwrap_err();
+    assert!(
+        matches!(error, JoinError::TooLarge { side: Side::Worker, limit: 1_000, .. }),
+        "{error}"
+    );
+    assert_eq!(pool.submit(|()| vec![7_u8; 500], ()).join().unwrap(), [7; 500]);
+}

@@ -85,7 +85,11 @@ fn answer(run: &Run, place: (&str, &str)) -> Option<Answer> {
         lane: decided.then(|| chosen.into()),
         task: task.into(),
         text: if decided { text(chosen, &rivals) } else { undecided(chosen, &rivals) },
-        why: why(run, place, chosen, &rivals),
+        why: if decided {
+            why(run, place, chosen, &rivals)
+        } else {
+            "there is no difference to explain".into()
+        },
         rivals,
     })
 }
@@ -147,6 +151,10 @@ fn text(chosen: &str, rivals: &[Rival]) -> String {
 fn undecided(fastest: &str, rivals: &[Rival]) -> String {
     let others: Vec<&str> = rivals.iter().map(|rival| rival.lane.as_str()).collect();
     let others = others.join(", ");
+    // A single round says nothing, however large the difference.
+    if rivals.iter().all(|rival| rival.wall.rounds < 2) {
+        return format!("too few rounds to tell: {fastest} was ahead of {others} in the only one");
+    }
     format!(
         "the measurements do not tell: {fastest} leads in the median, but not beyond the noise, over {others}"
     )

@@ -1,7 +1,7 @@
 //! A thread of its own for one function.
 
 use crate::handle::JoinHandle;
-use crate::home::Home;
+use crate::home::{Home, Place};
 use crate::job::{Job, JobRef};
 use crate::unwind::drop_quietly;
 use std::io;
@@ -35,10 +35,10 @@ where
     A: Send + 'static,
     R: Send + 'static,
 {
-    let job = Arc::new(Job::new(move || f(x), Home::Thread(Mutex::new(None))));
+    let job = Arc::new(Job::new(move || f(x), Home::Thread(Mutex::new(None)), None));
     let queued: JobRef = Arc::clone(&job) as JobRef;
     let body = move || {
-        queued.run(0);
+        queued.run(&Place::THREAD);
         drop_quietly(queued); // With the result, if its handle is gone.
     };
     job.home().set_thread(thread::Builder::new().spawn(body)?);

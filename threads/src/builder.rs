@@ -145,10 +145,10 @@ impl Builder {
 
     /// Checks everything.
     fn settings(self, workers: usize) -> io::Result<Settings> {
-        check_workers(workers, MAX_WORKERS, "the most that any pool can have")?;
+        check_workers(workers, MAX_WORKERS, "for any pool")?;
         let max_workers = self.max_workers.unwrap_or_else(|| workers.max(ROOM));
-        check_workers(max_workers, MAX_WORKERS, "the most that any pool can have")?;
-        check_workers(workers, max_workers, "the most that `max_workers` allows")?;
+        check_workers(max_workers, MAX_WORKERS, "for any pool")?;
+        check_workers(workers, max_workers, "as `max_workers` says")?;
         let spares = self.spares.unwrap_or(SPARES);
         let name = self.name.unwrap_or_else(|| "worker".to_owned());
         let text = if spares > MAX_WORKERS {
@@ -197,7 +197,7 @@ pub(crate) fn check_workers(workers: usize, most: usize, why: &str) -> io::Resul
     let text = if workers == 0 {
         "have a pool of 0 workers: ask for at least 1, or leave the number out".to_owned()
     } else if workers > most {
-        format!("have a pool of {workers} workers: {most} is {why}")
+        format!("have a pool of {workers} workers: the most is {most} {why}")
     } else {
         return Ok(());
     };

@@ -162,7 +162,7 @@ impl Pool {
     ///   workers then that could be started.
     pub fn resize(&self, workers: usize) -> io::Result<()> {
         let most = self.shared.settings.max_workers;
-        check_workers(workers, most, "the most that this pool was built for")?;
+        check_workers(workers, most, "as its `max_workers` says")?;
         if self.is_inline() {
             let text = "resize an inline pool: it has no workers";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -29,7 +29,7 @@ use crate::deadline::Deadline;
 use crate::error::{JoinError, Outcome};
 use crate::primitives::{Condvar, Mutex, lock, wait};
 use std::mem;
-use std::sync::TryLockError;
+use std::sync::{PoisonError, TryLockError};
 use std::task::Waker;
 
 /// What is called once when a job has finished.
@@ -68,8 +68,8 @@ struct State<F, R> {
     /// Threads blocked on [`Cell::finished`]. A notification costs a system call
     /// even when nobody waits.
     waiters: usize,
-    /// Who is to be told of the end.
-    followers: Followers,
+    /// Who is to be told of the end. Most jobs have nobody.
+    followers: Option<Box<Followers>>,
 }
 
 /// Those who are told of a job's end without being blocked.
@@ -94,7 +94,7 @@ pub(crate) struct Cell<F, R> {
 impl<F, R> Cell<F, R> {
     /// A job that is queued, or will be in a moment.
     pub(crate) fn new(f: F) -> Self {
-        let state = State { stage: Stage::Queued(f), waiters: 0, followers: Followers::default() };
+        let state = State { stage: Stage::Queued(f), waiters: 0, followers: None };
         Self { state: Mutex::new(state), finished: Condvar::new() }
     }
 
@@ -111,14 +111,39 @@ impl<F, R> Cell<F, R> {
     }
 
     /// Publishes the result of a claimed job. The caller tells the followers.
-    pub(crate) fn finish(&self, result: Result<R, JoinError>) -> Followers {
+    pub(crate) fn finish(&self, result: Result<R, JoinError>) -> Option<Box<Followers>> {
         let mut state = lock(&self.state);
         state.stage = Stage::Finished(result); // Replaces `Running`: nothing of the user's is dropped.
-        let followers = mem::take(&mut state.followers);
+        let followers = state.followers.take();
         let waiters = state.waiters;
         drop(state);
         self.wake(waiters);
         followers
+    }
+
+    /// Like [`Cell::claim`], where nobody else can look.
+    pub(crate) fn claim_mut(&mut self) -> Option<F> {
+        let state = self.state_mut();
+        match mem::replace(&mut state.stage, Stage::Running { worker: None }) {
+            Stage::Queued(f) => Some(f),
+            other => {
+                state.stage = other;
+                None
+            }
+        }
+    }
+
+    /// Like [`Cell::finish`], where nobody else can look: the closure had no way to
+    /// the job, and so nobody has one after it.
+    pub(crate) fn finish_mut(&mut self, result: Result<R, JoinError>) -> Option<Box<Followers>> {
+        let state = self.state_mut();
+        state.stage = Stage::Finished(result);
+        state.followers.take()
+    }
+
+    /// The state, where nobody else can look.
+    fn state_mut(&mut self) -> &mut State<F, R> {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finishes a job that is still queued with this error; its closure comes back.
@@ -128,7 +153,7 @@ impl<F, R> Cell<F, R> {
         &self,
         error: JoinError,
         counted: impl FnOnce(),
-    ) -> Option<(F, Followers)> {
+    ) -> Option<(F, Option<Box<Followers>>)> {
         let mut state = lock(&self.state);
         if !matches!(state.stage, Stage::Queued(_)) {
             drop(state); // Before the error.
@@ -138,7 +163,7 @@ impl<F, R> Cell<F, R> {
         let Stage::Queued(f) = mem::replace(&mut state.stage, Stage::Finished(Err(error))) else {
             unreachable!("the stage was looked at under the same lock");
         };
-        let followers = mem::take(&mut state.followers);
+        let followers = state.followers.take();
         let waiters = state.waiters;
         drop(state);
         self.wake(waiters);
@@ -198,7 +223,7 @@ impl<F, R> Cell<F, R> {
             drop(state); // Before the waker, which is user code.
             return false;
         }
-        let earlier = state.followers.waker.replace(waker);
+        let earlier = state.followers.get_or_insert_default().waker.replace(waker);
         drop(state);
         drop(earlier);
         true
@@ -213,18 +238,22 @@ impl<F, R> Cell<F, R> {
             drop(state);
             return Err((callback, outcome));
         }
-        let number = state.followers.next;
-        state.followers.next += 1;
-        state.followers.callbacks.push((number, callback));
+        let followers = state.followers.get_or_insert_default();
+        let number = followers.next;
+        followers.next += 1;
+        followers.callbacks.push((number, callback));
+        drop(state);
         Ok(number)
     }
 
     /// Forgets a callback that has not been called yet.
     pub(crate) fn unfollow(&self, number: u64) {
         let mut state = lock(&self.state);
-        let callbacks = &mut state.followers.callbacks;
-        let place = callbacks.iter().position(|(other, _)| *other == number);
-        let callback = place.map(|place| callbacks.remove(place));
+        let callback = state.followers.as_mut().and_then(|followers| {
+            let callbacks = &mut followers.callbacks;
+            let place = callbacks.iter().position(|(other, _)| *other == number)?;
+            Some(callbacks.remove(place))
+        });
         drop(state);
         drop(callback);
     }

@@ -17,8 +17,9 @@ pub(crate) enum Home {
     /// job, and what needs the pool (cancelling, reporting) is rare.
     Pool(u64),
     /// In a thread that was started for it. `None` before that, and after the
-    /// thread was joined. Only ever locked for a moment.
-    Thread(Mutex<Option<thread::JoinHandle<()>>>),
+    /// thread was joined. Only ever locked for a moment. Boxed, so that jobs of a
+    /// pool stay small.
+    Thread(Box<Mutex<Option<thread::JoinHandle<()>>>>),
 }
 
 impl Home {
@@ -77,11 +78,13 @@ pub(crate) struct Place<'a> {
     /// The worker that the calling thread is, with what it has done. `None` for a
     /// thread of the job's own, and for a caller that runs the job itself.
     pub(crate) worker: Option<(usize, &'a Tally)>,
+    /// Whether another job may wait for it further down on the stack.
+    pub(crate) is_nested: bool,
 }
 
 impl Place<'_> {
     /// A thread that was started for the job.
-    pub(crate) const THREAD: Self = Self { shared: None, worker: None };
+    pub(crate) const THREAD: Self = Self { shared: None, worker: None, is_nested: false };
 
     /// The worker's number. A thread of its own has number zero, as its job may
     /// be found to wait for itself, too.

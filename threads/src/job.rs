@@ -23,6 +23,9 @@ pub(crate) trait Run: Send + Sync {
     /// so; false if it has been taken or discarded. Never unwinds.
     fn run(&self, place: &Place<'_>) -> bool;
 
+    /// The same for a job that nobody else has a reference to, without locking.
+    fn run_detached(&mut self, place: &Place<'_>);
+
     /// True if the job was still queued; it will then never run, and its handle
     /// yields this error. Never unwinds.
     fn discard(&self, error: JoinError) -> bool;
@@ -87,10 +90,30 @@ impl<F, R> Job<F, R> {
         &self.home
     }
 
+    /// Calls the closure, and counts and reports how it went: whoever sees the
+    /// result also sees it counted.
+    fn call(&self, f: F, place: &Place<'_>) -> Result<R, JoinError>
+    where
+        F: FnOnce() -> R,
+    {
+        place.count_start();
+        let result = {
+            let needs_token = self.token.is_some() || place.is_nested;
+            let _inside = needs_token.then(|| cancel::enter(self.token.clone()));
+            catch(f)
+        };
+        if let Err(payload) = &result {
+            place.report(PanicOrigin::Job, &**payload);
+        }
+        place.count_end(result.is_ok());
+        result.map_err(JoinError::panicked)
+    }
+
     /// Tells those who follow the job of its end: the task first, then the
     /// callbacks in their order. The panic of one is reported, and the others are
     /// still called.
-    fn announce(&self, followers: Followers, outcome: Outcome) {
+    fn announce(&self, followers: Option<Box<Followers>>, outcome: Outcome) {
+        let Some(followers) = followers else { return };
         if let Some(waker) = followers.waker {
             self.isolate(|| waker.wake());
         }
@@ -119,21 +142,23 @@ where
             return false;
         }
         let Some(f) = self.cell.claim(place.worker_index()) else { return false };
-        place.count_start();
-        let result = {
-            let _inside = cancel::enter(self.token.clone());
-            catch(f)
-        };
-        if let Err(payload) = &result {
-            place.report(PanicOrigin::Job, &**payload);
-        }
-        let result = result.map_err(JoinError::panicked);
+        let result = self.call(f, place);
         let outcome = Outcome::of(&result);
-        // Counted first: whoever sees the result also sees it counted.
-        place.count_end(result.is_ok());
         let followers = self.cell.finish(result);
         self.announce(followers, outcome);
         true
+    }
+
+    fn run_detached(&mut self, place: &Place<'_>) {
+        if self.token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.discard(JoinError::Cancelled);
+            return;
+        }
+        let Some(f) = self.cell.claim_mut() else { return };
+        let result = self.call(f, place);
+        let outcome = Outcome::of(&result);
+        let followers = self.cell.finish_mut(result);
+        self.announce(followers, outcome);
     }
 
     fn discard(&self, error: JoinError) -> bool {

@@ -2,16 +2,16 @@
 
 use crate::bound::{PoolFull, Room};
 use crate::builder::{Builder, check_workers};
+use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::home::Home;
-use crate::job::{Job, JobRef};
+use crate::job::{Job, JobRef, Run};
 use crate::local::WorkerLocal;
 use crate::map::Map;
 use crate::options::{JobOptions, Priority};
 use crate::shared::{Phase, Shared};
 use crate::stats::Stats;
 use crate::unordered::MapUnordered;
-use crate::unwind::drop_quietly;
 use crate::worker;
 use std::fmt;
 use std::io;
@@ -162,11 +162,11 @@ impl Pool {
     ///   workers then that could be started.
     pub fn resize(&self, workers: usize) -> io::Result<()> {
         let most = self.shared.settings.max_workers;
-        check_workers(workers, most, "as its `max_workers` says")?;
         if self.is_inline() {
             let text = "resize an inline pool: it has no workers";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        check_workers(workers, most, "as its `max_workers` says")?;
         self.shared.seats.resize(&self.shared, workers)
     }
 
@@ -268,14 +268,13 @@ impl Pool {
     {
         let token = options.effective_token();
         let job = Arc::new(Job::new(f, Home::Pool(self.shared.number), token.clone()));
-        let queued = Arc::clone(&job) as JobRef;
-        submit(JobRef::clone(&queued), options.priority);
-        let handle = JoinHandle::new(job);
-        if token.is_some_and(|token| !token.attach(&queued)) {
-            handle.cancel(); // Nobody else would before a worker comes across it.
+        submit(Arc::clone(&job) as JobRef, options.priority);
+        if let Some(token) = token
+            && !token.attach(&(Arc::clone(&job) as JobRef))
+        {
+            job.discard(JoinError::Cancelled); // Nobody else would for a while.
         }
-        drop_quietly(queued);
-        handle
+        JoinHandle::new(job)
     }
 
     /// Whether it is a [`Pool::inline`].

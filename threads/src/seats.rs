@@ -145,7 +145,9 @@ impl Seats {
         }
         self.changed(&roster);
         drop(roster);
-        shared.sleep.wake_all();
+        if self.has_surplus() {
+            shared.sleep.wake_all();
+        }
         filled
     }
 

@@ -194,7 +194,7 @@ impl Shared {
     fn run_here(self: &Arc<Self>, job: &JobRef) {
         self.counters.submitted();
         if !worker::run_own(self, job) {
-            job.run(&Place { shared: Some(self), worker: None });
+            job.run(&Place { shared: Some(self), worker: None, is_nested: true });
         }
     }
 

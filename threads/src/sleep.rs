@@ -148,10 +148,17 @@ impl Sleep {
     }
 
     /// Wakes every sleeper, for a change that concerns all of them and that was
-    /// made before this call.
+    /// made before this call. Each is woken once, and may sleep again at once: whoever
+    /// falls asleep later sees the change in its re-check.
     pub(crate) fn wake_all(&self) {
         fence(SeqCst);
-        while self.claim_one() {}
+        for (index, word) in self.idle.iter().enumerate() {
+            let mut bits = word.swap(0, AcqRel);
+            while bits != 0 {
+                self.wake(index, bits);
+                bits &= bits - 1;
+            }
+        }
     }
 
     /// The calling searcher sleeps until it is claimed, unless `work_left`, asked
@@ -181,11 +188,7 @@ impl Sleep {
                 let rest = bits & (bits - 1);
                 match word.compare_exchange_weak(bits, rest, AcqRel, Relaxed) {
                     Ok(_) => {
-                        // Only now: see "never too high" in the module's text.
-                        self.searching.fetch_add(1, AcqRel);
-                        let worker = index * WORD_BITS + bits.trailing_zeros() as usize;
-                        let thread = lock(&self.threads[worker]).clone();
-                        thread.expect("a worker registers before it sets its bit").unpark();
+                        self.wake(index, bits);
                         return true;
                     }
                     Err(now) => bits = now,
@@ -193,6 +196,15 @@ impl Sleep {
             }
         }
         false
+    }
+
+    /// Wakes the sleeper of the lowest of these bits of a word, which the caller has
+    /// cleared: only now is it counted, see "never too high" in the module's text.
+    fn wake(&self, index: usize, bits: u64) {
+        self.searching.fetch_add(1, AcqRel);
+        let worker = index * WORD_BITS + bits.trailing_zeros() as usize;
+        let thread = lock(&self.threads[worker]).clone();
+        thread.expect("a worker registers before it sets its bit").unpark();
     }
 
     /// Where the bit of `worker` is.

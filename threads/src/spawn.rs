@@ -35,7 +35,7 @@ where
     A: Send + 'static,
     R: Send + 'static,
 {
-    let job = Arc::new(Job::new(move || f(x), Home::Thread(Mutex::new(None)), None));
+    let job = Arc::new(Job::new(move || f(x), Home::Thread(Box::new(Mutex::new(None))), None));
     let queued: JobRef = Arc::clone(&job) as JobRef;
     let body = move || {
         queued.run(&Place::THREAD);

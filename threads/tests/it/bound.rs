@@ -1,6 +1,6 @@
 //! A limit to how many jobs are queued.
 
-use crate::support::{Bomb, Gate, in_time, until};
+use crate::support::{Gate, in_time, until};
 use std::sync::Arc;
 use std::thread;
 use threads::{CancelToken, JoinError, Pool, PoolFull, WhenFull};
@@ -52,9 +52,8 @@ fn caller_runs_on_the_calling_thread() {
     assert!(handle.is_finished() && handle.join().unwrap());
     let error = pool.spawn(|| panic!("in the caller")).join().unwrap_err();
     assert_eq!(error.to_string(), "job panicked: in the caller");
-    drop(pool.spawn(|| Bomb)); // Its drop panics on this thread, and is caught.
     let stats = pool.stats();
-    assert_eq!((stats.done, stats.panicked, stats.queued, stats.running), (2, 1, 2, 1));
+    assert_eq!((stats.done, stats.panicked, stats.queued, stats.running), (1, 1, 2, 1));
     gate.open().join().unwrap();
     fit.map(|handle| handle.join().unwrap());
 }

@@ -99,6 +99,7 @@ impl CancelToken {
     }
 
     /// A token that is cancelled with this one, and can be cancelled alone.
+    #[must_use]
     pub fn child(&self) -> Self {
         let child = Self::new();
         let mut state = lock(&self.node.state);
@@ -244,22 +245,20 @@ thread_local! {
 
 /// The calling thread runs a job with this token until the guard is dropped.
 pub(crate) fn enter(token: Option<CancelToken>) -> Inside {
-    let earlier = CURRENT.try_with(|current| current.replace(token)).ok();
-    Inside { earlier }
+    // There is none to restore while the thread ends.
+    Inside { earlier: CURRENT.try_with(|current| current.replace(token)).unwrap_or(None) }
 }
 
 /// From [`enter`].
 pub(crate) struct Inside {
-    /// The token of the job that waits for this one on the same thread; `None`
-    /// while the thread ends.
-    earlier: Option<Option<CancelToken>>,
+    /// The token of the job that waits for this one on the same thread.
+    earlier: Option<CancelToken>,
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        if let Some(earlier) = self.earlier.take() {
-            drop(CURRENT.try_with(|current| current.replace(earlier)));
-        }
+        let earlier = self.earlier.take();
+        drop(CURRENT.try_with(|current| current.replace(earlier)));
     }
 }
 

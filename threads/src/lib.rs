@@ -42,6 +42,8 @@ mod deadline;
 mod primitives;
 mod unwind;
 
+pub mod python;
+
 pub use ahead::MapTimedOut;
 pub use bound::{PoolFull, WhenFull};
 pub use builder::{Builder, MAX_WORKERS};

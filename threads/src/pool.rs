@@ -10,7 +10,7 @@ use crate::local::WorkerLocal;
 use crate::map::Map;
 use crate::options::{JobOptions, Priority};
 use crate::shared::{Phase, Shared};
-use crate::stats::Stats;
+use crate::stats::{Stats, Unrun};
 use crate::unordered::MapUnordered;
 use crate::worker;
 use std::fmt;
@@ -352,7 +352,7 @@ impl Pool {
     /// workers cancel later.
     pub fn shutdown_now(self) -> Unrun {
         self.end(Phase::Stopping);
-        Unrun { count: self.shared.unrun() }
+        Unrun::new(self.shared.unrun())
     }
 
     /// Ends the pool. The workers have ended when this returns, unless the
@@ -389,19 +389,5 @@ impl Drop for Pool {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-/// What [`Pool::shutdown_now`] kept from running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unrun {
-    /// See [`Unrun::count`].
-    count: usize,
-}
-
-impl Unrun {
-    /// How many jobs will never run.
-    pub fn count(self) -> usize {
-        self.count
     }
 }

@@ -36,6 +36,25 @@ pub struct Stats {
     pub parks: u64,
 }
 
+/// What [`Pool::shutdown_now`](crate::Pool::shutdown_now) kept from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unrun {
+    /// See [`Unrun::count`].
+    count: usize,
+}
+
+impl Unrun {
+    /// This many jobs.
+    pub(crate) fn new(count: usize) -> Self {
+        Self { count }
+    }
+
+    /// How many jobs will never run.
+    pub fn count(self) -> usize {
+        self.count
+    }
+}
+
 /// What one worker has done, or all callers that are none together.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {

@@ -55,7 +55,9 @@ fn caller_runs_on_the_calling_thread() {
     let stats = pool.stats();
     assert_eq!((stats.done, stats.panicked, stats.queued, stats.running), (1, 1, 2, 1));
     gate.open().join().unwrap();
-    fit.map(|handle| handle.join().unwrap());
+    for handle in fit {
+        handle.join().unwrap();
+    }
 }
 
 #[test]

@@ -128,7 +128,9 @@ fn callbacks_are_called_once_and_isolated() {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = || {
         let calls = Arc::clone(&calls);
-        move || drop(calls.fetch_add(1, SeqCst))
+        move || {
+            calls.fetch_add(1, SeqCst);
+        }
     };
     token.on_cancel(count());
     token.on_cancel(|| panic!("callback of a token"));

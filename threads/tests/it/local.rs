@@ -26,7 +26,9 @@ fn each_worker_has_a_value_of_its_own() {
                     })
                 })
                 .collect();
-            jobs.into_iter().for_each(|job| job.join().unwrap());
+            for job in jobs {
+                job.join().unwrap();
+            }
         }
         let mut all = values.take_all();
         all.sort_unstable();

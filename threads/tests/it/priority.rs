@@ -118,7 +118,8 @@ fn all_priorities_from_inside_and_outside_run_once() {
         for job in outer {
             job.join().unwrap();
         }
-        for job in std::mem::take(&mut *handles.lock().unwrap()) {
+        let inner = std::mem::take(&mut *handles.lock().unwrap());
+        for job in inner {
             job.join().unwrap();
         }
         assert_eq!(ran.load(SeqCst), 300);

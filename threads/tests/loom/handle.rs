@@ -105,7 +105,9 @@ fn callbacks_are_called_once_and_in_order() {
         let calls = Arc::new(Count::new(0));
         for bit in [1, 16] {
             let counted = Arc::clone(&calls);
-            let callback = Box::new(move |_| drop(counted.fetch_add(bit, SeqCst)));
+            let callback = Box::new(move |_| {
+                counted.fetch_add(bit, SeqCst);
+            });
             if let Err((late, outcome)) = job.follow(callback) {
                 late(outcome);
             }
@@ -121,7 +123,9 @@ fn a_callback_that_is_taken_back() {
     explore(|job| {
         let calls = Arc::new(Count::new(0));
         let counted = Arc::clone(&calls);
-        let callback = Box::new(move |_| drop(counted.fetch_add(1, SeqCst)));
+        let callback = Box::new(move |_| {
+            counted.fetch_add(1, SeqCst);
+        });
         let number = job.follow(callback).ok().expect("it is queued");
         let worker = beside(&job, run);
         job.unfollow(number);

@@ -7,10 +7,21 @@ use super::{MODELS, finding::Finding, tree::Tree};
 /// Lines of an example.
 const LINES: usize = 60;
 
-/// Examples that not all models have: `swap` makes sense only where two share their names, and
-/// `orphan` where workers could outlive a killed parent.
-const SOME: [(&str, &[&str]); 2] =
-    [("orphan", &["processes"]), ("swap", &["threads", "processes"])];
+/// Examples that not all models have: `swap` makes sense only where two share their names,
+/// `orphan` where workers could outlive a killed parent, and the parts of an executor are not the
+/// same everywhere.
+const SOME: [(&str, &[&str]); 10] = [
+    ("back_pressure", &["threads"]),
+    ("blocking", &["threads"]),
+    ("callbacks", &["threads"]),
+    ("cancel", &["threads"]),
+    ("handles", &["threads"]),
+    ("inline", &["threads"]),
+    ("orphan", &["processes"]),
+    ("priorities", &["threads"]),
+    ("swap", &["threads", "processes"]),
+    ("worker_state", &["threads"]),
+];
 
 /// Checks the examples of the models.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

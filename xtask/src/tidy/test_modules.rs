@@ -28,8 +28,16 @@ const OWN: [(&str, &[&str]); 3] = [
     (
         "threads",
         &[
-            "blocking", "bound", "broken", "callbacks", "cancel", "inline", "local", "priority",
-            "resize", "wait",
+            "blocking",
+            "bound",
+            "broken",
+            "callbacks",
+            "cancel",
+            "inline",
+            "local",
+            "priority",
+            "resize",
+            "wait",
         ],
     ),
     ("processes", &["nested", "payload"]),

@@ -12,7 +12,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The outcome; the result stays in the handle.
     let handle = pool.spawn(|| 6);
     let told = send.clone();
-    handle.on_done(move |outcome| told.send(format!("outcome: {outcome:?}")).unwrap());
+    handle.on_done(move |outcome| {
+        told.send(format!("outcome: {outcome:?}")).expect("the receiver is there")
+    });
     let six = handle.join()?;
 
     // The result itself, and a next job made from it.
@@ -20,7 +22,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     pool.submit(|x| x * 7, six).on_result(move |result| {
         let product = result.unwrap_or(0);
         let next = inner.spawn(move || format!("product: {product}"));
-        next.on_result(move |line| send.send(line.unwrap_or_default()).unwrap());
+        next.on_result(move |line| {
+            send.send(line.unwrap_or_default()).expect("the receiver is there")
+        });
     });
     lines.iter().for_each(|line| println!("{line}"));
 
@@ -28,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let handle = pool.spawn(|| ());
     handle.on_done(|_| panic!("a callback"));
     let (send, last) = mpsc::channel();
-    handle.on_done(move |_| send.send("still called").unwrap());
+    handle.on_done(move |_| send.send("still called").expect("the receiver is there"));
     println!("{}", last.recv()?);
     Ok(())
 }

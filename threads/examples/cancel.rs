@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let endless = pool.spawn_with(&token, move || {
         let own = CancelToken::current().unwrap_or_default();
         let child = inner.spawn(|| "inherits the token, and never runs");
-        started.send(child).unwrap();
+        started.send(child).expect("the receiver is there");
         own.wait(); // Or work, and `own.check()?` now and then.
         "stopped"
     });

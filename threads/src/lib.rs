@@ -15,8 +15,8 @@ mod error;
 mod stats;
 
 mod lock;
+#[cfg(not(loom))] // Its model has a clock of its own.
 mod queue;
-mod queue_error;
 
 mod home;
 mod job;
@@ -35,8 +35,8 @@ pub use handle::JoinHandle;
 pub use lock::{Guard, Lock};
 pub use map::Map;
 pub use pool::{Pool, Unrun};
-pub use queue::Queue;
-pub use queue_error::{GetError, PutError};
+#[cfg(not(loom))]
+pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneError};
 pub use spawn::{init, spawn};
 pub use stats::Stats;
 pub use unordered::MapUnordered;

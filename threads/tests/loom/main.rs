@@ -9,6 +9,8 @@
 //! The queues are modeled as counters: loom does not see inside crossbeam's.
 #![cfg(loom)]
 
+mod queue;
+
 #[path = "../../src/primitives.rs"]
 mod primitives;
 #[path = "../../src/sleep.rs"]

@@ -18,7 +18,7 @@ use crate::waiting::wait_for;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
-use std::panic::resume_unwind;
+use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
@@ -255,6 +255,10 @@ impl Inner {
         }
     }
 }
+
+// After a panic, a barrier is as good as before.
+impl UnwindSafe for Barrier {}
+impl RefUnwindSafe for Barrier {}
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

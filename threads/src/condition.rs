@@ -3,6 +3,7 @@
 use crate::lock::Guard;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, LockResult};
 use std::time::{Duration, Instant};
 
@@ -151,6 +152,10 @@ fn with<T, U>(result: LockResult<T>, value: U) -> LockResult<(T, U)> {
         Err(poisoned) => Err(std::sync::PoisonError::new((poisoned.into_inner(), value))),
     }
 }
+
+// After a panic, a condition is as good as before.
+impl UnwindSafe for Condition {}
+impl RefUnwindSafe for Condition {}
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ use crate::waiting::wait_for;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
@@ -104,6 +105,10 @@ impl Event {
             || wait_for(&self.inner.changed, &mut epoch, deadline, |epoch| *epoch != before)
     }
 }
+
+// After a panic, an event is as good as before.
+impl UnwindSafe for Event {}
+impl RefUnwindSafe for Event {}
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

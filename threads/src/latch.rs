@@ -5,6 +5,7 @@ use crate::waiting::wait_for;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +80,10 @@ impl Latch {
         wait_for(&self.inner.open, &mut self.inner.count.lock(), deadline, |count| *count == 0)
     }
 }
+
+// After a panic, a latch is as good as before.
+impl UnwindSafe for Latch {}
+impl RefUnwindSafe for Latch {}
 
 impl fmt::Debug for Latch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

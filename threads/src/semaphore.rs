@@ -5,6 +5,7 @@ use crate::waiting::wait;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +137,10 @@ macro_rules! acquiring {
                 *self.permits.left.lock()
             }
         }
+
+        // After a panic, a semaphore is as good as before.
+        impl UnwindSafe for $name {}
+        impl RefUnwindSafe for $name {}
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -75,7 +75,7 @@ pub(super) struct State<S: Storage> {
     /// Putters that were told so and have not returned: at most 1.
     returning: usize,
     /// Getters that wait.
-    getters: Line,
+    pub(super) getters: Line,
     /// Getters that were told to look and have not arrived: at most 1.
     coming: usize,
     /// Values that were put, and not reported as done.

@@ -232,6 +232,10 @@ macro_rules! queue {
             }
         }
 
+        // After a panic, a queue is as good as before.
+        impl<T $(: $bound)?> UnwindSafe for $name<T> {}
+        impl<T $(: $bound)?> RefUnwindSafe for $name<T> {}
+
         impl<T $(: $bound)?> Clone for $name<T> {
             fn clone(&self) -> Self {
                 Self { core: Arc::clone(&self.core) }

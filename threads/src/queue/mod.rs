@@ -14,6 +14,7 @@ use crate::deadline::Deadline;
 use kind::queue;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{Fifo, Lifo, Smallest, Storage};

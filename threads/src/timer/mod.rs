@@ -7,6 +7,7 @@ use crate::waiting::wait_for;
 use clock::{Entry, Status};
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -133,6 +134,10 @@ impl Drop for Timer {
         }
     }
 }
+
+// After a panic, a timer is as good as before.
+impl UnwindSafe for Timer {}
+impl RefUnwindSafe for Timer {}
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,7 +28,7 @@ pub(crate) fn sleeping(prefix: &str) -> usize {
 
 /// How many threads have such a name.
 #[cfg(target_os = "linux")]
-fn count(prefix: &str) -> usize {
+pub(crate) fn count(prefix: &str) -> usize {
     tasks().iter().filter(|(name, _)| name.starts_with(prefix)).count()
 }
 

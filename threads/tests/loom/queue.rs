@@ -19,6 +19,7 @@ use loom::{model::Builder, thread};
 use primitives::Deadline;
 use std::sync::Arc;
 use storage::Fifo;
+use waiter::Waiter;
 
 /// Preemptions per execution that loom explores; see the other model.
 const PREEMPTIONS: usize = 2;
@@ -197,5 +198,30 @@ fn join_returns() {
             },
         ],
         |_queue, _| {},
+    );
+}
+
+/// That rule is needed: a getter that was told in the last moment and just leaves takes the
+/// word with it.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn without_giving_the_word_on_a_wake_up_is_lost() {
+    explore(
+        2,
+        &[
+            |queue| get(queue, FOR_EVER),
+            |queue| {
+                let getter = Waiter::mine();
+                queue.state.lock().getters.push(Arc::clone(&getter));
+                getter.wait(Deadline::Over);
+                queue.state.lock().getters.remove(&getter);
+                0
+            },
+            |queue| {
+                assert_eq!(put(queue, 1, FOR_EVER), 1);
+                0
+            },
+        ],
+        |_queue, got| assert_eq!(got, 1),
     );
 }

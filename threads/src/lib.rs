@@ -26,6 +26,8 @@ mod semaphore;
 mod timer;
 mod waiting;
 
+#[doc = include_str!("../PYTHON.md")]
+pub mod python {}
 pub mod reexports;
 
 #[cfg(not(loom))] // Its model has a clock of its own.

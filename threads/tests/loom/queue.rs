@@ -22,7 +22,7 @@ use storage::Fifo;
 use waiter::Waiter;
 
 /// Preemptions per execution that loom explores; see the other model.
-const PREEMPTIONS: usize = 2;
+const PREEMPTIONS: usize = 3;
 
 /// A wait without a limit.
 const FOR_EVER: Option<Deadline> = Some(Deadline::Never);

@@ -7,10 +7,20 @@ use super::{MODELS, finding::Finding, tree::Tree};
 /// Lines of an example.
 const LINES: usize = 60;
 
-/// Examples that not all models have: `swap` makes sense only where two share their names, and
-/// `orphan` where workers could outlive a killed parent.
-const SOME: [(&str, &[&str]); 2] =
-    [("orphan", &["processes"]), ("swap", &["threads", "processes"])];
+/// Examples that not all models have: `swap` makes sense only where two share their names,
+/// `orphan` where workers could outlive a killed parent, and the others show what only those
+/// models have.
+const SOME: &[(&str, &[&str])] = &[
+    ("orphan", &["processes"]),
+    ("swap", &["threads", "processes"]),
+    ("barrier", &["threads"]),
+    ("condition", &["threads"]),
+    ("event", &["threads"]),
+    ("named_threads", &["threads"]),
+    ("queue", &["threads"]),
+    ("semaphore", &["threads"]),
+    ("timer", &["threads"]),
+];
 
 /// Checks the examples of the models.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -4,6 +4,8 @@ use super::core::{Core, Refused, State};
 use super::primitives::Deadline;
 use super::storage::Storage;
 use super::waiter::Wakes;
+use std::sync::atomic::Ordering::Relaxed;
+use std::vec;
 
 impl<S: Storage> Core<S> {
     /// Puts all of the values, in order; waits for places if there is a deadline. Gives
@@ -46,5 +48,18 @@ impl<S: Storage> Core<S> {
             }
             (!values.is_empty()).then_some(values)
         })
+    }
+
+    /// Puts as many values as there are places for; none if the queue is shut down.
+    fn put_some(&self, values: &mut vec::IntoIter<S::Item>) {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        let places = if state.shut_down { 0 } else { self.capacity - state.values.len() };
+        for value in values.by_ref().take(places) {
+            if state.push(value, self.capacity, &mut wakes).is_err() {
+                unreachable!("there is a place, and the queue is not shut down");
+            }
+        }
+        self.len.store(state.values.len(), Relaxed);
     }
 }

@@ -51,7 +51,6 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::vec;
 
 /// What the handles of a queue share.
 pub(super) struct Core<S: Storage> {
@@ -59,7 +58,7 @@ pub(super) struct Core<S: Storage> {
     pub(super) state: Mutex<State<S>>,
     /// How many values there were lately. Only a hint for threads that spin, who look at the
     /// state itself before they act.
-    len: AtomicUsize,
+    pub(super) len: AtomicUsize,
     /// The most values at a time; at least 1.
     pub(super) capacity: usize,
 }
@@ -106,7 +105,7 @@ pub(super) enum Refused {
 impl<S: Storage> State<S> {
     /// Puts a value if there is a place. The getter is told first: the push can panic, in the
     /// comparison of a priority queue.
-    fn push(
+    pub(super) fn push(
         &mut self,
         value: S::Item,
         capacity: usize,
@@ -249,19 +248,6 @@ impl<S: Storage> Core<S> {
         state.push(value, self.capacity, &mut wakes)?;
         self.len.store(state.values.len(), Relaxed);
         Ok(())
-    }
-
-    /// Puts as many values as there are places for; none if the queue is shut down.
-    pub(super) fn put_some(&self, values: &mut vec::IntoIter<S::Item>) {
-        let mut wakes = Wakes::default();
-        let mut state = self.state.lock();
-        let places = if state.shut_down { 0 } else { self.capacity - state.values.len() };
-        for value in values.by_ref().take(places) {
-            if state.push(value, self.capacity, &mut wakes).is_err() {
-                unreachable!("there is a place, and the queue is not shut down");
-            }
-        }
-        self.len.store(state.values.len(), Relaxed);
     }
 
     /// Gets what `take` takes; waits for it if there is a deadline.

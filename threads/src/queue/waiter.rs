@@ -9,7 +9,7 @@
 use super::primitives::{AtomicBool, Deadline, Thread, current, park};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// A thread that waits. Each thread has one, for it waits for one thing at a time.
 pub(super) struct Waiter {
@@ -29,6 +29,7 @@ impl Waiter {
     /// The calling thread's own waiter, which has not been told.
     #[cfg(not(loom))]
     pub(super) fn mine() -> Arc<Self> {
+        use std::sync::atomic::Ordering::Relaxed;
         thread_local! {
             /// Saves an allocation with each wait.
             static MINE: Arc<Waiter> = Arc::new(Waiter::new());

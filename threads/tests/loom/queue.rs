@@ -18,10 +18,10 @@ use self::core::{Core, Refused, State};
 use loom::{model::Builder, thread};
 use primitives::Deadline;
 use std::sync::Arc;
-use storage::Fifo;
+use storage::{Fifo, Lifo, Smallest, Storage};
 use waiter::Waiter;
 
-/// Preemptions per execution that loom explores; see the other model.
+/// Preemptions per execution that loom explores: as many as show the planted defect.
 const PREEMPTIONS: usize = 3;
 
 /// A wait without a limit.
@@ -57,6 +57,39 @@ fn put(queue: &Queue, value: u32, deadline: Option<Deadline>) -> u32 {
 /// Gets a value, or gives zero.
 fn get(queue: &Queue, deadline: Option<Deadline>) -> u32 {
     queue.get(deadline, State::take).unwrap_or(0)
+}
+
+/// The same for two values that are put, and two that are got, at a time.
+#[test]
+fn batches_pass_the_word_on() {
+    explore(
+        2,
+        &[
+            |queue| get(queue, FOR_EVER),
+            |queue| queue.get_many(2, FOR_EVER).map_or(0, |values| values.into_iter().sum()),
+            |queue| {
+                assert!(queue.put_many(vec![1, 2, 4], FOR_EVER).is_ok());
+                queue.shut_down(false);
+                0
+            },
+        ],
+        |queue, got| assert_eq!(got + get(queue, None), 7),
+    );
+}
+
+/// Which value is next makes no difference to the protocol: the other orders pass through it
+/// once.
+#[test]
+fn every_order() {
+    fn one<S: Storage<Item = u32>>() {
+        let queue = Core::<S>::new(1);
+        assert_eq!(queue.put(1, None), Ok(()));
+        assert_eq!(queue.get(None, State::take), Ok(1));
+    }
+    loom::model(|| {
+        one::<Lifo<u32>>();
+        one::<Smallest<u32>>();
+    });
 }
 
 /// Two values reach two getters that wait, of which only one is woken by a put.

@@ -12,7 +12,9 @@ use crate::{
 /// metric of its own, beside one that does as it should.
 pub(crate) fn metrics() -> Vec<Metric> {
     vec![
-        metric("dummy.wrong-count", |units| honest(units, Tally::of_range(units.saturating_sub(1)))),
+        metric("dummy.wrong-count", |units| {
+            honest(units, Tally::of_range(units.saturating_sub(1)))
+        }),
         metric("dummy.wrong-sum", |units| honest(units, Tally { count: units, sum: 7 })),
         metric("dummy.panic", |_| panic!("as it was asked to")),
         metric("dummy.hang", |_| {

@@ -63,9 +63,8 @@ impl Sample {
             wall_ns: times.wall_ns,
             cpu_ns: times.cpu_ns,
             checked: found.count,
-            problem: differs.then(|| {
-                format!("the results add up to {}, right is {}", found.sum, expected.sum)
-            }),
+            problem: differs
+                .then(|| format!("the results add up to {}, right is {}", found.sum, expected.sum)),
         }
     }
 }

@@ -12,7 +12,11 @@ pub(crate) trait Fifo: 'static {
     type Get: Send;
 
     /// A queue of this capacity, with one end for each producer and one for each consumer.
-    fn ends(capacity: usize, producers: usize, consumers: usize) -> (Vec<Self::Put>, Vec<Self::Get>);
+    fn ends(
+        capacity: usize,
+        producers: usize,
+        consumers: usize,
+    ) -> (Vec<Self::Put>, Vec<Self::Get>);
 
     /// Puts a value; waits for a place.
     fn put(end: &Self::Put, value: u64);
@@ -48,7 +52,11 @@ impl Fifo for Ours {
     type Put = threads::Queue<u64>;
     type Get = threads::Queue<u64>;
 
-    fn ends(capacity: usize, producers: usize, consumers: usize) -> (Vec<Self::Put>, Vec<Self::Get>) {
+    fn ends(
+        capacity: usize,
+        producers: usize,
+        consumers: usize,
+    ) -> (Vec<Self::Put>, Vec<Self::Get>) {
         let queue = threads::Queue::bounded(capacity).expect("the capacity is not zero");
         (vec![queue.clone(); producers], vec![queue; consumers])
     }
@@ -71,7 +79,11 @@ impl Fifo for Crossbeam {
     type Put = crossbeam_channel::Sender<u64>;
     type Get = crossbeam_channel::Receiver<u64>;
 
-    fn ends(capacity: usize, producers: usize, consumers: usize) -> (Vec<Self::Put>, Vec<Self::Get>) {
+    fn ends(
+        capacity: usize,
+        producers: usize,
+        consumers: usize,
+    ) -> (Vec<Self::Put>, Vec<Self::Get>) {
         let (put, get) = crossbeam_channel::bounded(capacity);
         (vec![put; producers], vec![get; consumers])
     }
@@ -90,7 +102,11 @@ impl Fifo for Kanal {
     type Put = kanal::Sender<u64>;
     type Get = kanal::Receiver<u64>;
 
-    fn ends(capacity: usize, producers: usize, consumers: usize) -> (Vec<Self::Put>, Vec<Self::Get>) {
+    fn ends(
+        capacity: usize,
+        producers: usize,
+        consumers: usize,
+    ) -> (Vec<Self::Put>, Vec<Self::Get>) {
         let (put, get) = kanal::bounded(capacity);
         (vec![put; producers], vec![get; consumers])
     }
@@ -109,7 +125,11 @@ impl Fifo for Std {
     type Put = SyncSender<u64>;
     type Get = Receiver<u64>;
 
-    fn ends(capacity: usize, producers: usize, consumers: usize) -> (Vec<Self::Put>, Vec<Self::Get>) {
+    fn ends(
+        capacity: usize,
+        producers: usize,
+        consumers: usize,
+    ) -> (Vec<Self::Put>, Vec<Self::Get>) {
         assert_eq!(consumers, 1, "its receiver cannot be cloned");
         let (put, get) = sync_channel(capacity);
         (vec![put; producers], vec![get])

@@ -25,10 +25,8 @@ pub(crate) fn metrics() -> Vec<Metric> {
 fn metric(capacity: usize, side: usize) -> Metric {
     let crossbeam = contender::<Crossbeam>(capacity, side).peer();
     let kanal = contender::<Kanal>(capacity, side).peer();
-    let mut peers = vec![
-        crossbeam.required(Goal::RatioAtMost(1.2)),
-        kanal.stretch(Goal::RatioAtMost(1.0)),
-    ];
+    let mut peers =
+        vec![crossbeam.required(Goal::RatioAtMost(1.2)), kanal.stretch(Goal::RatioAtMost(1.0))];
     if side == 1 {
         peers.push(contender::<Std>(capacity, side).peer());
     }

@@ -8,8 +8,9 @@ use crate::{executor::Executor, external::warm_up, pools::ChannelPool};
 pub(crate) fn metric(workers: usize) -> Metric {
     Metric {
         name: "submit.round-trip".into(),
-        about: "One job from outside of the pool, and the wait for its result, one after the other."
-            .into(),
+        about:
+            "One job from outside of the pool, and the wait for its result, one after the other."
+                .into(),
         unit: "job",
         cost: Cost::Wall,
         amount: Amount::Calibrated { first: 100 },

@@ -1,0 +1,196 @@
+//! What a bench shows: which goals hold, then every row, then how it was measured.
+
+use std::path::PathBuf;
+
+use crate::compare::{
+    record::Finish,
+    report::{Look, Page, Terminal},
+};
+
+use super::{
+    contract::Cost,
+    goal::{Goal, nanoseconds},
+    record::{Row, Run, Series},
+};
+
+/// The report.
+pub(super) fn render(run: &Run, terminal: &Terminal, files: &[PathBuf]) -> String {
+    let mut page = Page::new(terminal);
+    remarks(&mut page, run);
+    answer(&mut page, run);
+    problems(&mut page, run);
+    table(&mut page, run);
+    closing(&mut page, run, files);
+    page.finish()
+}
+
+/// What a reader has to know before the results.
+fn remarks(page: &mut Page, run: &Run) {
+    if run.finish == Finish::Interrupted {
+        page.item("", Look::Unsure, "INTERRUPTED: the results are partial.");
+    }
+    if run.smoke {
+        let smoke = "SMOKE: it checks that everything works; its times say nothing.";
+        page.item("", Look::Unsure, smoke);
+    }
+}
+
+/// Which goals hold, which do not and by how much.
+fn answer(page: &mut Page, run: &Run) {
+    let required: Vec<&Row> = run.rows.iter().filter(|row| row.required.is_some()).collect();
+    let count = |met| required.iter().filter(|row| row.met == met).count();
+    let (met, missed, open) = (count(Some(true)), count(Some(false)), count(None));
+    let look = match (missed, open) {
+        (0, 0) => Look::Good,
+        (0, _) => Look::Unsure,
+        _ => Look::Bad,
+    };
+    let unknown = match open {
+        0 => String::new(),
+        open => format!(", {open} cannot be judged (fewer than six rounds, or a problem)"),
+    };
+    let all = required.len();
+    page.heading(&format!("{}: {met} of {all} required goals hold{unknown}", run.model));
+    for row in required.iter().filter(|row| row.met == Some(false)) {
+        let lead = format!("  - {} / {}: ", row.metric, row.peer_name);
+        page.item(&lead, look, &row.required.map_or(String::new(), |goal| missed_by(row, goal)));
+    }
+    let stretch: Vec<&Row> = run.rows.iter().filter(|row| row.stretch_met.is_some()).collect();
+    let reached = stretch.iter().filter(|row| row.stretch_met == Some(true)).count();
+    if !stretch.is_empty() {
+        page.paragraph(2, &format!("Stretch goals reached: {reached} of {}.", stretch.len()));
+    }
+}
+
+/// By how much this row misses its goal.
+fn missed_by(row: &Row, goal: Goal) -> String {
+    let reached = match (goal, row.ratio, row.interval, row.ours) {
+        (Goal::BoundBelow(_), Some(ratio), Some(interval), _) => {
+            format!("{ratio:.2}, bound {:.2}", interval.high)
+        }
+        (Goal::RatioAtMost(_), Some(ratio), ..) => format!("{ratio:.2}"),
+        (Goal::CostAtMost(_), _, _, Some(ours)) => nanoseconds(ours),
+        _ => return "not measured".into(),
+    };
+    format!("{reached}; {goal}")
+}
+
+/// What went wrong.
+fn problems(page: &mut Page, run: &Run) {
+    let of = |series: &Series| {
+        let named = series.contenders.iter().filter_map(|contender| {
+            let problem = contender.problem.as_ref()?;
+            let kind = if problem.wrong { "WRONG" } else { "failed" };
+            Some(format!("{} / {}: {kind}: {}", series.name, contender.name, problem.why))
+        });
+        named.collect::<Vec<_>>()
+    };
+    let problems: Vec<String> = run.metrics.iter().flat_map(of).collect();
+    if !problems.is_empty() {
+        page.heading("Problems");
+        for problem in problems {
+            page.item("  - ", Look::Plain, &problem);
+        }
+    }
+}
+
+/// All rows, those of a metric below each other.
+fn table(page: &mut Page, run: &Run) {
+    page.heading("Cost of a unit, and ours by the peer's: below 1, ours needs less");
+    let line = |[name, cost, ratio, goal, met]: [&str; 5]| {
+        format!("  {name:<20} {cost:>8}  {ratio:<20} {goal:<14} {met}").trim_end().to_owned()
+    };
+    page.verbatim(0, &line(["", "a unit", "ours / peer", "required", "met"]));
+    for series in &run.metrics {
+        let rows = run.rows.iter().filter(|row| row.metric == series.name);
+        let rows: Vec<&Row> = rows.collect();
+        let ours = rows.iter().find_map(|row| row.ours);
+        let cost = if series.cost == Cost::Cpu { "CPU " } else { "" };
+        let unit = format!("{cost}per {}", series.unit);
+        page.verbatim(0, &line([&series.name, &shown(ours), &unit, "", ""]));
+        for row in rows {
+            let goal = row.required.map_or(String::new(), Goal::brief);
+            let name = format!("  {}", row.peer_name);
+            page.verbatim(0, &line([&name, &shown(row.peer), &ratio(row), &goal, met(row)]));
+        }
+    }
+}
+
+/// A cost, or that there is none.
+fn shown(ns: Option<f64>) -> String {
+    ns.map_or("-".into(), nanoseconds)
+}
+
+/// The ratio with its interval; round brackets: too few rounds for more than the range.
+fn ratio(row: &Row) -> String {
+    let (Some(ratio), Some(bounds)) = (row.ratio, row.interval) else { return "-".into() };
+    let (low, high) = (factor(bounds.low), factor(bounds.high));
+    match bounds.coverage {
+        Some(_) => format!("{} [{low}, {high}]", factor(ratio)),
+        None => format!("{} ({low}, {high})", factor(ratio)),
+    }
+}
+
+/// A ratio with about three digits.
+fn factor(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 10.0 => format!("{ratio:.2}"),
+        ratio if ratio < 100.0 => format!("{ratio:.1}"),
+        ratio => format!("{ratio:.0}"),
+    }
+}
+
+/// Whether the goals of a row are met, in a word or two.
+fn met(row: &Row) -> &'static str {
+    match (row.required.and(row.met), row.stretch_met) {
+        (Some(false), _) => "NO",
+        (Some(true), Some(true)) => "yes, stretch",
+        (Some(true), _) => "yes",
+        (None, _) if row.required.is_some() => "?",
+        (None, Some(true)) => "stretch",
+        (None, _) => "",
+    }
+}
+
+/// How it was measured, where the results are, and how to do it again.
+fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
+    page.heading("How");
+    let rounds = run.rows.iter().map(|row| row.rounds);
+    let rounds = match (rounds.clone().min(), rounds.max()) {
+        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
+        (_, most) => most.unwrap_or(0).to_string(),
+    };
+    page.paragraph(
+        2,
+        &format!(
+            "Rounds: {rounds}; in each a sample of every contender in a fresh process, in random \
+             order; ratios are taken within rounds. Workers of each pool: {}. [low, high] holds \
+             the median ratio with 95 % probability; (low, high) is the range of too few rounds.",
+            run.workers
+        ),
+    );
+    let noise = &run.noise;
+    let share = noise
+        .foreign_cpu
+        .map_or("an unknown share".into(), |share| format!("{:.0} %", share * 100.0));
+    page.paragraph(
+        2,
+        &format!(
+            "Noise: in {} of {} rounds of a metric, others took more than 10 % of the machine \
+             (median {share}); the worst were repeated, and nothing is left out of the record.",
+            noise.noisy_rounds, noise.rounds
+        ),
+    );
+    let environment = ["cpu", "cores", "kernel", "rustc"]
+        .iter()
+        .filter_map(|name| run.environment.get(*name).map(|value| format!("{name} {value}")));
+    page.paragraph(2, &format!("{}.", environment.collect::<Vec<_>>().join(", ")));
+    let revision = run.revision.as_deref().unwrap_or("not in a checkout");
+    page.paragraph(2, &format!("Revision {revision}, {}.", run.started));
+    page.heading("Results");
+    for file in files {
+        page.verbatim(2, &file.display().to_string());
+    }
+    page.heading("Again");
+    page.verbatim(2, &run.command);
+}

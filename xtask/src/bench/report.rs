@@ -1,6 +1,9 @@
 //! What a bench shows: which goals hold, then every row, then how it was measured.
 
-use std::path::PathBuf;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use crate::compare::{
     record::Finish,
@@ -10,16 +13,22 @@ use crate::compare::{
 use super::{
     contract::Cost,
     goal::{Goal, nanoseconds},
-    record::{Row, Run, Series},
+    record::{Contender, Row, Run, Series},
 };
 
 /// The report.
 pub(super) fn render(run: &Run, terminal: &Terminal, files: &[PathBuf]) -> String {
     let mut page = Page::new(terminal);
     remarks(&mut page, run);
-    answer(&mut page, run);
+    if run.smoke {
+        verified(&mut page, run);
+    } else {
+        answer(&mut page, run);
+    }
     problems(&mut page, run);
-    table(&mut page, run);
+    if !run.smoke {
+        table(&mut page, run);
+    }
     closing(&mut page, run, files);
     page.finish()
 }
@@ -29,10 +38,33 @@ fn remarks(page: &mut Page, run: &Run) {
     if run.finish == Finish::Interrupted {
         page.item("", Look::Unsure, "INTERRUPTED: the results are partial.");
     }
+    let noise = &run.noise;
+    if !run.smoke && 2 * noise.noisy_rounds > noise.rounds {
+        let share = noise
+            .foreign_cpu
+            .map_or(String::new(), |share| format!(" (median {:.0} %)", share * 100.0));
+        let remark = format!(
+            "NOISY: others took more than 10 % of the machine in most rounds{share}. Ratios are \
+             within rounds, so they hold, but their intervals are wide; try again on a quiet machine."
+        );
+        page.item("", Look::Unsure, &remark);
+    }
     if run.smoke {
-        let smoke = "SMOKE: it checks that everything works; its times say nothing.";
+        let smoke =
+            "SMOKE: it checks that everything works; its times say nothing and are not shown.";
         page.item("", Look::Unsure, smoke);
     }
+}
+
+/// How many contenders did their work.
+fn verified(page: &mut Page, run: &Run) {
+    let contenders = run.metrics.iter().flat_map(|series| &series.contenders);
+    let right =
+        |contender: &&Contender| contender.problem.is_none() && !contender.samples.is_empty();
+    let (all, right) = (contenders.clone().count(), contenders.filter(right).count());
+    let look = if right == all { Look::Good } else { Look::Bad };
+    let text = format!("{}: {right} of {all} contenders did their work, and rightly", run.model);
+    page.item("", look, &text);
 }
 
 /// Which goals hold, which do not and by how much.
@@ -72,7 +104,7 @@ fn missed_by(row: &Row, goal: Goal) -> String {
         (Goal::CostAtMost(_), _, _, Some(ours)) => nanoseconds(ours),
         _ => return "not measured".into(),
     };
-    format!("{reached}; {goal}")
+    format!("{reached}, required {}", goal.brief())
 }
 
 /// What went wrong.
@@ -189,8 +221,14 @@ fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
     page.paragraph(2, &format!("Revision {revision}, {}.", run.started));
     page.heading("Results");
     for file in files {
-        page.verbatim(2, &file.display().to_string());
+        page.verbatim(2, &from_here(file).display().to_string());
     }
     page.heading("Again");
     page.verbatim(2, &run.command);
+}
+
+/// A path as seen from the current directory, where it lies below it.
+fn from_here(path: &Path) -> &Path {
+    let here = env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }

@@ -60,6 +60,8 @@ mod tests {
             .collect();
         countdown.wait();
         assert_eq!(countdown.counted(), 1_000);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use lexopt::{Arg::Long, ValueExt as _};
+use lexopt::Arg::Long;
 
 use crate::{
     dummy,
@@ -85,7 +85,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut metric, mut contender, mut units) = (None, None, None);
     let text = |parser: &mut lexopt::Parser| {
-        parser.value().and_then(|value| value.string()).map_err(|error| error.to_string())
+        parser.value().and_then(lexopt::ValueExt::string).map_err(|error| error.to_string())
     };
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {

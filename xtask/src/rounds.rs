@@ -26,18 +26,22 @@ pub(crate) struct Disturbance {
     pub share: Option<f64>,
 }
 
-/// Executes each of these once, in the order that `seed` stands for; how much others disturbed it.
-/// The processes that are executed have to be waited for by `execute`.
+/// These in the random order that `seed` stands for.
+pub(crate) fn shuffled<T: Copy>(items: &[T], seed: u64) -> Vec<T> {
+    let mut order = items.to_vec();
+    shuffle(&mut order, common::rng::mix(seed));
+    order
+}
+
+/// Executes each of these once, in this order; how much others disturbed it. The processes that are
+/// executed have to be waited for by `execute`.
 ///
 /// # Errors
 /// When the user interrupts, and those of `execute`.
-pub(crate) fn once<T: Copy>(
-    items: &[T],
-    seed: u64,
+pub(crate) fn once<T>(
+    order: Vec<T>,
     mut execute: impl FnMut(T) -> Result<()>,
 ) -> Result<Disturbance> {
-    let mut order = items.to_vec();
-    shuffle(&mut order, common::rng::mix(seed));
     let (probe, before) = (NoiseProbe::start(), children_cpu());
     for item in order {
         interrupt::check()?;
@@ -107,11 +111,11 @@ mod tests {
     fn each_is_executed_once_and_the_seed_decides_the_order() {
         let order = |seed| {
             let mut seen = Vec::new();
-            once(&[1, 2, 3, 4, 5], seed, |item| {
+            let execute = |item| {
                 seen.push(item);
                 Ok(())
-            })
-            .unwrap();
+            };
+            once(shuffled(&[1, 2, 3, 4, 5], seed), execute).unwrap();
             seen
         };
         assert_eq!(order(1), order(1));

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::{
     error::{Error, Result},
-    rounds::{FEWEST_ROUNDS, Repeats, least_disturbed, once},
-    stats::{median, shuffle},
+    rounds::{FEWEST_ROUNDS, Repeats, least_disturbed, once, shuffled},
+    stats::median,
 };
 
 use super::{
@@ -79,9 +79,8 @@ impl<'a> Rounds<'a> {
             if round >= FEWEST_ROUNDS && self.is_late(each) {
                 break;
             }
-            let mut order: Vec<usize> = (0..self.metrics.len()).collect();
-            shuffle(&mut order, common::rng::mix(self.options.seed ^ round as u64));
-            for metric in order {
+            let metrics: Vec<usize> = (0..self.metrics.len()).collect();
+            for metric in shuffled(&metrics, self.options.seed ^ round as u64) {
                 self.undisturbed(run, metric, round, watcher)?;
             }
             watcher.round_over(run)?;
@@ -137,8 +136,8 @@ impl<'a> Rounds<'a> {
     ) -> Result<crate::rounds::Disturbance> {
         let seed = self.options.seed ^ run.noise.rounds as u64;
         let series = &mut run.metrics[metric];
-        let order: Vec<usize> = (0..series.contenders.len()).collect();
-        once(&order, seed, |index| {
+        let indices: Vec<usize> = (0..series.contenders.len()).collect();
+        once(shuffled(&indices, seed), |index| {
             let contender = &mut series.contenders[index];
             if let (Some(units), None) = (series.units, &contender.problem) {
                 let name = &contender.name;

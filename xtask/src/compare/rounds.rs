@@ -7,7 +7,7 @@ use common::{Body, Job, Spin, Spread, lane::Plan};
 use crate::{
     error::Result,
     host::HostError,
-    rounds::{Disturbance, FEWEST_ROUNDS, Repeats, least_disturbed, once},
+    rounds::{Disturbance, FEWEST_ROUNDS, Repeats, least_disturbed, once, shuffled},
     stats,
 };
 
@@ -74,6 +74,8 @@ impl<'a> Rounds<'a> {
                 break;
             }
             self.undisturbed_round(run, &judged, (round, Phase::Judged), watcher)?;
+            let pair: Vec<&Task> =
+                pair.iter().copied().filter(|task| is_worth_it(&task.plan, round)).collect();
             self.undisturbed_round(run, &pair, (round, Phase::Control), watcher)?;
         }
         Ok(())
@@ -122,6 +124,9 @@ impl<'a> Rounds<'a> {
     }
 
     /// Executes each task once, in random order; how much others disturbed it.
+    ///
+    /// What is judged against each other runs back to back, as a block: the speed of a shared
+    /// machine's cores changes within seconds (by 1.8x has been seen), without a trace in any counter.
     fn round(
         &self,
         run: &mut Run,
@@ -130,7 +135,8 @@ impl<'a> Rounds<'a> {
         watcher: &mut dyn Watcher,
     ) -> Result<Disturbance> {
         let seed = self.options.seed ^ run.noise.rounds as u64;
-        once(tasks, seed, |task| {
+        let order = stats::in_blocks(shuffled(tasks, seed), |task| block_of(&run.cells[task.cell]));
+        once(order, |task| {
             if run.cells[task.cell].verify.ok != Some(false) {
                 self.execute_task(&mut run.cells[task.cell], task, (round, phase))?;
             }
@@ -158,18 +164,28 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// Whether an execution begins with a run to warm up. Thousands of threads take seconds: after a few
-/// rounds their memory is known, and controls do not need it.
+/// Waits from which on a run is expensive: thousands of threads take seconds.
+const MANY_WAITS: u64 = 1_000;
+
+/// Rounds after which an expensive run tells nothing new about memory and noise.
+const ENOUGH: usize = 3;
+
+/// Whether an execution begins with a run to warm up: an expensive one only until its memory is
+/// known, and not for a control.
 fn warm_up(plan: &Plan, (round, phase): (usize, Phase)) -> WarmUp {
-    /// Waits from which on warming up is expensive.
-    const MANY: u64 = 1_000;
-    /// Rounds after which memory is known.
-    const KNOWN: usize = 3;
-    if plan.overlap > MANY && (round >= KNOWN || phase == Phase::Control) {
-        WarmUp::No
-    } else {
-        WarmUp::Yes
-    }
+    let is_known = round >= ENOUGH || phase == Phase::Control;
+    if plan.overlap > MANY_WAITS && is_known { WarmUp::No } else { WarmUp::Yes }
+}
+
+/// Whether to run a control in this round: an expensive one only until the noise is known.
+fn is_worth_it(plan: &Plan, round: usize) -> bool {
+    plan.overlap <= MANY_WAITS || round < ENOUGH
+}
+
+/// What a cell's executions are kept together with: those of its point and language, for these are
+/// judged against each other.
+fn block_of(cell: &Cell) -> (String, String) {
+    (cell.point.clone(), cell.language.clone())
 }
 
 /// The user interrupted: what was being executed counts for nothing.

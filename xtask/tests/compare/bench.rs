@@ -66,10 +66,11 @@ fn a_wrong_answer_has_no_time_and_is_the_gravest() {
     ] {
         let (ended, run) = bench(&["--metric", metric, "--rounds", "2"]);
         assert_eq!(ended.code, Some(4), "{}{}", ended.out, ended.err);
-        assert!(ended.out.contains(words), "{}", ended.out);
         let (row, wrong) = (&run["rows"][0], &contenders(&run)[1]);
         assert!(row["ours"].is_f64() && row["peer"].is_null() && row["ratio"].is_null(), "{row}");
         assert_eq!(wrong["problem"]["wrong"], true);
+        let why = wrong["problem"]["why"].as_str().unwrap();
+        assert!(why.starts_with(words) && ended.out.contains("WRONG"), "{why}: {}", ended.out);
         assert!(wrong["samples"].as_array().unwrap().is_empty(), "{wrong}");
     }
 }

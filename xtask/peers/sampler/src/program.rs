@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, Write as _},
+    panic,
     process::ExitCode,
     thread,
 };
@@ -42,6 +43,8 @@ enum Request {
 /// `metrics` is given the number of workers that pools are to have.
 pub fn main(model: &str, metrics: impl FnOnce(usize) -> Vec<Metric>) -> ExitCode {
     end_with_parent();
+    // One line, the last one: it is shown as the reason why there is no sample.
+    panic::set_hook(Box::new(|panic| eprintln!("{}", panic.to_string().replace('\n', " "))));
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut metrics = metrics(workers);
     metrics.extend(dummy::metrics());

@@ -109,14 +109,13 @@ impl Sample {
     /// # Errors
     /// What is wrong, in words.
     pub fn verify(&self, units: u64) -> Result<(), String> {
-        match &self.problem {
-            Some(problem) => Err(problem.clone()),
-            None if (self.units, self.checked) == (units, units) => Ok(()),
-            None => Err(format!(
+        if (self.units, self.checked) != (units, units) {
+            return Err(format!(
                 "{} operations were counted, right is {units} (it was told {})",
                 self.checked, self.units
-            )),
+            ));
         }
+        self.problem.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -82,7 +82,10 @@ fn answer(page: &mut Page, run: &Run) {
         open => format!(", {open} cannot be judged (fewer than six rounds, or a problem)"),
     };
     let all = required.len();
-    page.heading(&format!("{}: {met} of {all} required goals hold{unknown}", run.model));
+    page.heading(&match all {
+        0 => format!("{}: no goal is required of what was measured", run.model),
+        all => format!("{}: {met} of {all} required goals hold{unknown}", run.model),
+    });
     for row in required.iter().filter(|row| row.met == Some(false)) {
         let lead = format!("  - {} / {}: ", row.metric, row.peer_name);
         page.item(&lead, look, &row.required.map_or(String::new(), |goal| missed_by(row, goal)));

@@ -86,7 +86,7 @@ fn a_contender_that_fails_is_reported_for_what_it_did() {
         assert_eq!(ended.code, Some(1), "{metric}: {}{}", ended.out, ended.err);
         let why = contenders(&run)[1]["problem"]["why"].to_string();
         assert!(why.contains(words), "{why}");
-        assert_eq!(contenders(&run)[0]["samples"].as_array().unwrap().len(), 1, "{metric}");
+        assert!(!contenders(&run)[0]["samples"].as_array().unwrap().is_empty(), "{metric}");
     }
 }
 

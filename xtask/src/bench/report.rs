@@ -132,9 +132,6 @@ fn problems(page: &mut Page, run: &Run) {
 /// All rows, those of a metric below each other.
 fn table(page: &mut Page, run: &Run) {
     page.heading("Cost of a unit, and ours by the peer's: below 1, ours needs less");
-    let line = |[name, cost, ratio, goal, met]: [&str; 5]| {
-        format!("  {name:<20} {cost:>8}  {ratio:<20} {goal:<14} {met}").trim_end().to_owned()
-    };
     page.verbatim(0, &line(["", "a unit", "ours / peer", "required", "met"]));
     for series in &run.metrics {
         let rows = run.rows.iter().filter(|row| row.metric == series.name);
@@ -149,6 +146,11 @@ fn table(page: &mut Page, run: &Run) {
             page.verbatim(0, &line([&name, &shown(row.peer), &ratio(row), &goal, met(row)]));
         }
     }
+}
+
+/// A line of the table; none is longer than 80 columns.
+fn line([name, cost, ratio, goal, met]: [&str; 5]) -> String {
+    format!("  {name:<19} {cost:>8}  {ratio:<18} {goal:<14} {met}").trim_end().to_owned()
 }
 
 /// A cost, or that there is none.
@@ -234,4 +236,55 @@ fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
 fn from_here(path: &Path) -> &Path {
     let here = env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::record::Bounds;
+
+    /// A row with this ratio, interval and outcome.
+    fn row(ratio: f64, high: f64, coverage: Option<f64>, met: Option<bool>) -> Row {
+        Row {
+            metric: "queue.1024.4x4".into(),
+            unit: "value".into(),
+            cost: Cost::Wall,
+            ours: Some(123.4),
+            peer: Some(99.9),
+            peer_name: "crossbeam-channel".into(),
+            ratio: Some(ratio),
+            interval: Some(Bounds { low: ratio / 2.0, high, coverage }),
+            rounds: 6,
+            required: Some(Goal::BoundBelow(1.0)),
+            stretch: Some(Goal::RatioAtMost(1.0)),
+            met,
+            stretch_met: met,
+        }
+    }
+
+    #[test]
+    fn the_widest_line_has_80_columns_at_most() {
+        let wide = row(98.76, 99.99, Some(0.96), Some(true));
+        let goal = Goal::CostAtMost(500.0).brief();
+        let name = format!("  {}", wide.peer_name);
+        let line = line([&name, &shown(Some(999e3)), &ratio(&wide), &goal, met(&wide)]);
+        assert!(line.len() <= 80, "{}: {line}", line.len());
+        assert!(line.ends_with("ours <= 500 ns yes, stretch"), "columns run together: {line}");
+    }
+
+    #[test]
+    fn a_missed_goal_says_by_how_much() {
+        let missed = row(0.95, 1.1, Some(0.96), Some(false));
+        assert_eq!(met(&missed), "NO");
+        let by = missed_by(&missed, Goal::BoundBelow(1.0));
+        assert_eq!(by, "0.95, bound 1.10, required bound < 1");
+        assert_eq!(missed_by(&missed, Goal::CostAtMost(100.0)), "123 ns, required ours <= 100 ns");
+    }
+
+    #[test]
+    fn a_range_is_told_from_an_interval() {
+        assert_eq!(ratio(&row(0.5, 0.75, Some(0.96), None)), "0.50 [0.25, 0.75]");
+        let range = row(0.5, 0.75, None, None);
+        assert_eq!((ratio(&range).as_str(), met(&range)), ("0.50 (0.25, 0.75)", "?"));
+    }
 }

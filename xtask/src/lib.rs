@@ -1,7 +1,7 @@
 //! `cargo xtask compare`: which model fits which job, measured; and the project's automation.
 //!
 //! - [`compare`]: plan, execute, judge, report.
-//! - [`bench`]: the models against their peers, and the goals that they are held to.
+//! - [`mod@bench`]: the models against their peers, and the goals that they are held to.
 //! - [`list`], [`explain`], [`doctor`]: what there is, what it means, and whether this machine is fit
 //!   to measure it.
 //! - [`host`]: lane hosts and the upstream stub as child processes; this crate links no model.

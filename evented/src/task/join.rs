@@ -156,7 +156,7 @@ impl<T: 'static> Future for Task<T> {
 
     /// # Panics
     ///
-    /// When polled again after it was ready. Outside its reactor, in another one or in none, unless
+    /// When polled again after it was ready. By the task itself. Outside its reactor, in another one or in none, unless
     /// the task has finished: its reactor does not run then, so the task would never be ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let index = self.slot.expect("a `Task` is not polled again after it was ready");
@@ -168,6 +168,7 @@ impl<T: 'static> Future for Task<T> {
             return Poll::Ready(result.expect("a done task keeps its result for its handle"));
         }
         self.assert_reactor_runs();
+        assert!(!slot.state().has(State::RUNNING), "a task that awaits itself never ends");
         let old = slot.joiner.take();
         let waker = match old {
             Some(waker) if waker.will_wake(cx.waker()) => waker,

@@ -136,7 +136,7 @@ fn a_group_ends_its_tasks_in_the_order_in_which_they_were_spawned() {
             }
             group
         };
-        let in_order = Vec::from_iter(0..TASKS);
+        let in_order = (0..TASKS).collect::<Vec<_>>();
         let mut cancelled = waiting_group();
         yield_now().await;
         cancelled.cancel_all();

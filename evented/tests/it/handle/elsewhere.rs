@@ -169,3 +169,18 @@ fn a_destructor_that_joins_while_the_reactor_is_dropped() {
     let text = told.take().expect("its task is the newest, so the other one was alive");
     assert!(text.contains(AWAIT_INSTEAD), "{text}");
 }
+
+#[test]
+fn a_task_that_awaits_itself() {
+    block_on(bounded(async {
+        let own = Rc::new(RefCell::new(None::<evented::Task<()>>));
+        let inside = Rc::clone(&own);
+        let (tell, told) = evented::sync::oneshot::channel();
+        *own.borrow_mut() = Some(spawn(async move {
+            let mut task = inside.take().unwrap();
+            tell.send(panic_of(|| poll_once(&mut task))).unwrap();
+        }));
+        let text = told.await.unwrap();
+        assert!(text.contains("awaits itself"), "{text}");
+    }));
+}

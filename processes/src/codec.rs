@@ -108,6 +108,6 @@ mod tests {
         assert!(decode::<String>(&[1, 0xff]).unwrap_err().contains("not UTF-8"));
         // What serde's derived code says travels as it is.
         let variant = decode::<Result<u8, u8>>(&[9]).unwrap_err();
-        assert!(variant.contains("9") && !variant.contains("OtherString"), "{variant}");
+        assert!(variant.contains('9') && !variant.contains("OtherString"), "{variant}");
     }
 }

@@ -30,7 +30,7 @@ fn ctrl_c_keeps_what_was_measured_and_marks_it() {
 }
 
 /// Waits until no process has `parent` as its parent or group any more.
-fn assert_no_child_of(parent: Pid) {
+pub(crate) fn assert_no_child_of(parent: Pid) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let parent = parent.as_raw_pid().to_string();
     loop {
@@ -115,7 +115,7 @@ fn a_host_that_hangs_dies_with_a_harness_that_is_killed() {
 }
 
 /// The process id and start time of a process; together they name it for ever.
-type Identity = (String, String);
+pub(crate) type Identity = (String, String);
 
 /// Waits until a process has a lane host as its child that sleeps for a time: one that waits for
 /// its input would notice the end of it. `None`: the kernel does not tell.
@@ -142,7 +142,7 @@ fn wait_for_hanging_child_of(parent: Pid) -> Option<Identity> {
 }
 
 /// The identity of a live process.
-fn identity_of(pid: &str) -> Option<Identity> {
+pub(crate) fn identity_of(pid: &str) -> Option<Identity> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The fields after the name: state first, start time twentieth.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
@@ -150,6 +150,6 @@ fn identity_of(pid: &str) -> Option<Identity> {
 }
 
 /// Whether this very process is alive.
-fn is_alive(process: &Identity) -> bool {
+pub(crate) fn is_alive(process: &Identity) -> bool {
     identity_of(&process.0).as_ref() == Some(process)
 }

@@ -1,4 +1,4 @@
-//! Wrong use of `compare`, noticed before anything is built or measured.
+//! Wrong use of `compare` and `bench`, noticed before anything is built or measured.
 
 use crate::program::xtask;
 
@@ -40,5 +40,22 @@ fn an_export_that_cannot_be_written_is_an_error_before_measuring() {
     let said = xtask(&["compare", "--export", "json=/no/such/directory/run.json"]);
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
     assert!(said.err.contains("failed to write the export /no/such/directory/run.json"));
+    assert!(!said.err.contains("building"), "{}", said.err);
+}
+
+#[test]
+fn wrong_use_of_bench_is_refused() {
+    refused(&["bench", "threds"], "did you mean threads?");
+    refused(&["bench"], "<MODEL>");
+    refused(&["bench", "threads", "--rounds", "0"], "--rounds");
+    refused(&["bench", "threads", "--export", "csv=a.csv"], "did you mean json?");
+    refused(&["bench", "threads", "--smoke", "--gate"], "cannot be used with");
+}
+
+#[test]
+fn a_bench_export_that_cannot_be_written_is_an_error_before_measuring() {
+    let said = xtask(&["bench", "threads", "--export", "json=/no/such/directory/bench.json"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    assert!(said.err.contains("failed to write the export /no/such/directory/bench.json"));
     assert!(!said.err.contains("building"), "{}", said.err);
 }

@@ -111,8 +111,16 @@ impl Wakes {
 }
 
 impl Drop for Wakes {
+    #[inline]
     fn drop(&mut self) {
-        let told = self.putter.iter().chain(&self.getter).chain(&self.more);
-        told.for_each(|waiter| waiter.thread.unpark());
+        if let Some(putter) = &self.putter {
+            putter.thread.unpark();
+        }
+        if let Some(getter) = &self.getter {
+            getter.thread.unpark();
+        }
+        for waiter in &self.more {
+            waiter.thread.unpark();
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::started::{Started, cells, compare, program};
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 #[test]
 fn every_cell_is_verified_and_nothing_is_left_behind() {
@@ -51,4 +51,18 @@ fn without_python_a_line_says_so() {
     let ended = Started::new(command.env("TRIPTYCH_PYTHON", "/no/such/python")).end();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.out.contains("Python lanes: TRIPTYCH_PYTHON is"), "{}", ended.out);
+}
+
+#[test]
+fn an_export_that_fails_at_the_end_fails_the_comparison_and_the_results_are_shown() {
+    if !Path::new("/dev/full").exists() {
+        eprintln!("skipped: there is no /dev/full");
+        return;
+    }
+    let arguments = ["cpu.coarse", "--tier", "smoke", "--rounds", "1", "--lanes", "seq,threads"];
+    let ended = compare(&[&arguments[..], &["--export", "csv=/dev/full"]].concat());
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("failed to write the export /dev/full"), "{}", ended.err);
+    assert!(ended.out.contains("To compute (cpu.coarse)"), "{}", ended.out);
+    assert!(!ended.out.contains("/dev/full\n  "), "{}", ended.out);
 }

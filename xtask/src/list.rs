@@ -62,7 +62,7 @@ fn workloads(terminal: &Terminal, all: bool) -> String {
         lines.extend(each);
     } else {
         let question = format!(
-            "does the harness notice a lane host that misbehaves, in {} ways? (list --all)",
+            "is a lane host that misbehaves noticed? ({} ways: list --all)",
             dummies().count()
         );
         lines.push((format!("{}*", misbehaviour::FAMILY), question));

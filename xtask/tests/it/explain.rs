@@ -74,7 +74,7 @@ fn all_workloads_are_listed() {
         assert_eq!(lines_of(&all.out, workload), 1, "{}", all.out);
     }
     assert_eq!((lines_of(&said.out, "dummy.*"), lines_of(&all.out, "dummy.*")), (1, 0));
-    assert!(said.out.contains("in 6 ways? (list --all)"), "{}", said.out);
+    assert!(said.out.contains("(6 ways: list --all)"), "{}", said.out);
     let dummies: Vec<&str> = all.out.lines().filter(|line| line.contains("  dummy.")).collect();
     let says: HashSet<&str> = dummies
         .iter()

@@ -9,6 +9,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use xtask::workspace::Workspace;
+
 use crate::started::{Started, cells, compare, moved_program, program};
 
 #[test]
@@ -27,6 +29,17 @@ fn ctrl_c_keeps_what_was_measured_and_marks_it() {
         cells(&run).iter().filter(|cell| !cell["samples"].as_array().unwrap().is_empty());
     assert!(measured.count() >= 4, "the first workload was complete");
     assert_no_child_of(pid);
+    assert!(saved_runs().contains(&run), "what is printed is kept");
+}
+
+/// Every `run.json` of this target folder.
+fn saved_runs() -> Vec<serde_json::Value> {
+    let all = Workspace::find().compare_folder().read_dir().expect("it was run before");
+    let read = |entry: fs::DirEntry| {
+        let text = fs::read(entry.path().join("run.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    };
+    all.filter_map(Result::ok).filter_map(read).collect()
 }
 
 /// Waits until no process has `parent` as its parent or group any more.

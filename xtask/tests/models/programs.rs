@@ -24,8 +24,14 @@ fn tree_hash_says_the_same() {
         fs::write(path, text).unwrap();
     }
     fs::write(folder.path().join("large"), vec![7; 1 << 20]).unwrap();
-    let answer = same_answer("tree_hash", folder.path().to_str().unwrap());
-    assert!(answer.starts_with("5 files, "), "{answer}");
+    let answer = || same_answer("tree_hash", folder.path().to_str().unwrap());
+    let first = answer();
+    assert!(first.starts_with("5 files, "), "{first}");
+    fs::write(folder.path().join("a/deep/er"), "0ne").unwrap();
+    let changed = answer();
+    assert_ne!(changed, first, "a byte differs");
+    fs::rename(folder.path().join("b"), folder.path().join("c")).unwrap();
+    assert_ne!(answer(), changed, "a name differs");
 }
 
 #[test]

@@ -63,11 +63,11 @@ fn verdict<'a>(
     survives: &dyn Fn(&str) -> Vec<&'a str>,
 ) -> (Option<&'a str>, String) {
     let simplest = best[0];
-    let survived = survives(simplest);
-    if survived.is_empty() {
+    let faults = survives(simplest);
+    if faults.is_empty() {
         return (None, "no lane does: each loses more than the task that went wrong".into());
     }
-    let only = format!("only the task that went wrong is lost after {}", list(&survived));
+    let only = format!("only the task that went wrong is lost after {}", list(&faults));
     let text = if let [_, others @ ..] = best
         && !others.is_empty()
     {

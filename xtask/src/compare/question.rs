@@ -11,6 +11,9 @@ pub struct Question {
     pub counted: Option<&'static str>,
     /// The lanes of the smoke and quick tiers; the full tier takes all there are.
     pub lanes: &'static [&'static str],
+    /// Its share of the time budget, relative to those of the others: about the seconds that six
+    /// rounds take.
+    pub weight: u32,
 }
 
 /// The lane whose control `aa` is: the same lane under another name.
@@ -26,18 +29,21 @@ pub const QUESTIONS: [Question; 7] = [
         task: "hash a tree of files",
         counted: None,
         lanes: &["seq", "threads", "processes", "evented", "evented+offload", "aa"],
+        weight: 6,
     },
     Question {
         workload: "real.access-log",
         task: "parse a log",
         counted: None,
         lanes: &["seq", "threads", "processes", "evented+offload", "aa"],
+        weight: 8,
     },
     Question {
         workload: "real.crawl",
         task: "crawl a web site",
         counted: None,
         lanes: &["threads", "processes", "evented", "evented x threads", "aa"],
+        weight: 15,
     },
     Question {
         workload: "cpu.coarse",
@@ -55,6 +61,7 @@ pub const QUESTIONS: [Question; 7] = [
             "py-threads",
             "py-mp",
         ],
+        weight: 30,
     },
     Question {
         workload: "io.wait",
@@ -71,18 +78,21 @@ pub const QUESTIONS: [Question; 7] = [
             "py-threads",
             "py-asyncio",
         ],
+        weight: 60,
     },
     Question {
         workload: "fault.matrix",
         task: "survive what goes wrong",
         counted: None,
         lanes: &["threads", "processes", "evented", "evented+offload", "py-threads", "py-mp"],
+        weight: 20,
     },
     Question {
         workload: "cpu.fine",
         task: "run many small tasks",
         counted: None,
         lanes: &["seq", "threads", "processes", "evented", "aa"],
+        weight: 30,
     },
 ];
 

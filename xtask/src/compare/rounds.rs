@@ -82,6 +82,8 @@ impl<'a> Rounds<'a> {
                 break;
             }
             self.undisturbed_round(run, &judged, (round, Phase::Judged), watcher)?;
+            let pair: Vec<&Task> =
+                pair.iter().copied().filter(|task| is_worth_it(&task.plan, round)).collect();
             self.undisturbed_round(run, &pair, (round, Phase::Control), watcher)?;
         }
         Ok(())
@@ -132,6 +134,9 @@ impl<'a> Rounds<'a> {
     }
 
     /// Executes each task once, in random order; how much others disturbed it.
+    ///
+    /// What is judged against each other runs back to back, as a block: the speed of a shared
+    /// machine's cores changes within seconds (by 1.8x has been seen), without a trace in any counter.
     fn round(
         &self,
         run: &mut Run,
@@ -142,6 +147,7 @@ impl<'a> Rounds<'a> {
         let mut order: Vec<&Task> = tasks.to_vec();
         let seed = common::rng::mix(self.options.seed ^ run.noise.rounds as u64);
         shuffle(&mut order, seed);
+        let order = stats::in_blocks(order, |task| block_of(&run.cells[task.cell]));
         let (probe, before) = (NoiseProbe::start(), children_cpu());
         for task in order {
             interrupt::check()?;
@@ -173,18 +179,28 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// Whether an execution begins with a run to warm up. Thousands of threads take seconds: after a few
-/// rounds their memory is known, and controls do not need it.
+/// Waits from which on a run is expensive: thousands of threads take seconds.
+const MANY_WAITS: u64 = 1_000;
+
+/// Rounds after which an expensive run tells nothing new about memory and noise.
+const ENOUGH: usize = 3;
+
+/// Whether an execution begins with a run to warm up: an expensive one only until its memory is
+/// known, and not for a control.
 fn warm_up(plan: &Plan, (round, phase): (usize, Phase)) -> WarmUp {
-    /// Waits from which on warming up is expensive.
-    const MANY: u64 = 1_000;
-    /// Rounds after which memory is known.
-    const KNOWN: usize = 3;
-    if plan.overlap > MANY && (round >= KNOWN || phase == Phase::Control) {
-        WarmUp::No
-    } else {
-        WarmUp::Yes
-    }
+    let is_known = round >= ENOUGH || phase == Phase::Control;
+    if plan.overlap > MANY_WAITS && is_known { WarmUp::No } else { WarmUp::Yes }
+}
+
+/// Whether to run a control in this round: an expensive one only until the noise is known.
+fn is_worth_it(plan: &Plan, round: usize) -> bool {
+    plan.overlap <= MANY_WAITS || round < ENOUGH
+}
+
+/// What a cell's executions are kept together with: those of its point and language, for these are
+/// judged against each other.
+fn block_of(cell: &Cell) -> (String, String) {
+    (cell.point.clone(), cell.language.clone())
 }
 
 /// How much others disturbed a round.

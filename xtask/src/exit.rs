@@ -1,4 +1,17 @@
 //! Exit codes.
+//!
+//! | code | when |
+//! |---|---|
+//! | 0 | everything went well |
+//! | 1 | something failed: the machine does not allow it, or a lane or a file failed on the way |
+//! | 2 | wrong use: an argument that cannot be met, found before anything is measured |
+//! | 4 | a lane gave a wrong result |
+//! | 5 | with `--strict`: two lanes cannot be told apart |
+//! | 130 | interrupted; what was measured until then is kept |
+//!
+//! A file that was asked for and cannot be written is wrong use (2) when that is seen up front, as it
+//! nearly always is, and a failure (1) when writing it at the end fails. A lane that does not exist is
+//! wrong use, though it takes the lane hosts, which are built first, to know.
 
 use std::process::ExitCode;
 

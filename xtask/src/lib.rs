@@ -5,6 +5,7 @@
 //! - [`list`], [`explain`], [`doctor`]: what there is, what it means, and whether this machine is fit
 //!   to measure it.
 //! - [`host`]: lane hosts and the upstream stub as child processes; this crate links no model.
+//! - [`nearest`]: the name that was probably meant.
 //! - [`measure`]: processor time, memory and noise, seen from outside.
 //! - [`stats`]: pairs, intervals, verdicts.
 //! - [`ci`], [`tidy`], [`verify`]: what must hold before a change is merged, and what takes longer.
@@ -21,6 +22,7 @@ pub mod host;
 pub mod interrupt;
 pub mod list;
 pub mod measure;
+pub mod nearest;
 mod rounds;
 pub mod stats;
 pub mod tidy;

@@ -66,7 +66,8 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     let finished = execute_all(&options, place, &mut run, &mut saver);
     run.finish = match &finished {
         Ok(()) => Finish::Complete,
-        Err(_) => Finish::Interrupted,
+        Err(error) if error.exit == Exit::Interrupted => Finish::Interrupted,
+        Err(_) => Finish::Running,
     };
     judge(&mut run);
     saver.progress.finish();

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    disturbed::{assert_no_child_of, identity_of, is_alive},
+    disturbed::{Identity, identity_of, wait_for_end_of},
     started::{Ended, Started, program},
 };
 
@@ -125,8 +125,7 @@ fn ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind() {
     assert_eq!(ended.code, Some(130), "{}", ended.err);
     assert!(ended.out.contains("INTERRUPTED"), "{}", ended.out);
     assert_eq!(read(&file)["finish"], "interrupted");
-    assert!(!is_alive(&sample));
-    assert_no_child_of(pid);
+    wait_for_end_of(&sample);
 }
 
 #[test]
@@ -134,15 +133,11 @@ fn a_sample_that_hangs_dies_with_a_harness_that_is_killed() {
     let (started, pid, sample) = hanging(&[]);
     kill_process(pid, Signal::KILL).unwrap();
     assert_eq!(started.end().code, None);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while is_alive(&sample) {
-        assert!(Instant::now() < deadline, "the sample {sample:?} lives on");
-        thread::yield_now();
-    }
+    wait_for_end_of(&sample);
 }
 
 /// A bench that waits for a contender that hangs: the program, its id, and the contender's process.
-fn hanging(arguments: &[&str]) -> (Started, Pid, (String, String)) {
+fn hanging(arguments: &[&str]) -> (Started, Pid, Identity) {
     let mut command = Command::new(program());
     command.args(["bench", "threads", "--metric", "dummy.hang", "--timeout", "100"]);
     let mut started = Started::new(command.args(arguments));

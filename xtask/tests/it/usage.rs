@@ -16,6 +16,7 @@ fn unknown_names_are_refused_with_the_nearest() {
     refused(&["compare", "--tier", "quik"], "'quick'");
     refused(&["compar"], "'compare'");
     refused(&["compare", "--export", "cvs=a.csv"], "did you mean csv?");
+    refused(&["compare", "--export", "html=a.html"], "no format is called html (there are: ");
 }
 
 #[test]
@@ -36,11 +37,17 @@ fn a_document_without_markers_is_refused_and_kept() {
 }
 
 #[test]
-fn an_export_that_cannot_be_written_is_an_error_before_measuring() {
-    let said = xtask(&["compare", "--export", "json=/no/such/directory/run.json"]);
-    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
-    assert!(said.err.contains("failed to write the export /no/such/directory/run.json"));
-    assert!(!said.err.contains("building"), "{}", said.err);
+fn a_file_that_cannot_be_written_is_refused_before_measuring() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, missing) = (in_folder("file"), in_folder("missing/run.json"));
+    std::fs::write(&file, "").unwrap();
+    for path in [missing, in_folder(""), in_folder("new/"), format!("{file}/run.json")] {
+        let words = format!("--export {path}: it cannot be written to: ");
+        refused(&["compare", "--export", &format!("json={path}")], &words);
+    }
+    refused(&["compare", "--splice", folder.path().to_str().unwrap()], "--splice ");
+    refused(&["compare", "--files", &file], "--files ");
 }
 
 #[test]

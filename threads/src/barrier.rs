@@ -12,9 +12,9 @@
 //! passed since. A broken round stays the barrier's current one, and refuses newcomers, until
 //! `reset` begins another.
 
+use crate::condvar::wait_for;
 use crate::deadline::Deadline;
 use crate::unwind::catch;
-use crate::waiting::wait_for;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! A flag that threads wait for.
 
+use crate::condvar::wait_for;
 use crate::deadline::Deadline;
-use crate::waiting::wait_for;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;

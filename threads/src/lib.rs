@@ -18,13 +18,13 @@ mod stats;
 
 mod barrier;
 mod condition;
+mod condvar;
 mod event;
 mod latch;
 mod lock;
 mod reentrant;
 mod semaphore;
 mod timer;
-mod waiting;
 
 #[doc = include_str!("../PYTHON.md")]
 pub mod python {}

@@ -1,7 +1,7 @@
 //! The threads that this crate has started for one function each, while they run.
 
+use crate::condvar::wait_for;
 use crate::deadline::Deadline;
-use crate::waiting::wait_for;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Permits for a limited number of threads at a time.
 
+use crate::condvar::wait;
 use crate::deadline::Deadline;
-use crate::waiting::wait;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;

@@ -2,8 +2,8 @@
 
 mod clock;
 
+use crate::condvar::wait_for;
 use crate::deadline::Deadline;
-use crate::waiting::wait_for;
 use clock::{Entry, Status};
 use std::fmt;
 use std::io;

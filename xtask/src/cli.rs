@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::workload;
 
 use crate::{
-    ci, compare,
+    bench, ci, compare,
     doctor::{self, DoctorArgs},
     error::Result,
     exit::Exit,
@@ -32,6 +32,8 @@ pub struct Cli {
 enum Command {
     /// Run the same verified work under each model and say which to use for what.
     Compare(CompareCommand),
+    /// Measure a model against its peers, and say which of its goals hold.
+    Bench(bench::BenchArgs),
     /// What there is to compare: workloads and lanes.
     List(ListArgs),
     /// What a workload asks, how large it is, and how its results are verified.
@@ -170,6 +172,7 @@ impl Cli {
     pub fn run(self) -> Result<Exit> {
         match self.command {
             Command::Compare(CompareCommand { beside: None, args }) => compare::compare(&args),
+            Command::Bench(args) => bench::bench(&args),
             Command::List(args)
             | Command::Compare(CompareCommand { beside: Some(Beside::List(args)), .. }) => {
                 list::list(&args)

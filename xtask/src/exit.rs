@@ -21,11 +21,13 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything went well.
     Ok,
-    /// With `--strict`: a verdict is inconclusive.
+    /// With `--strict`: a verdict is inconclusive. With `--gate`: a required goal cannot be judged.
     Inconclusive,
+    /// With `--gate`: a required goal is not met.
+    GoalMissed,
     /// Something failed.
     Failed,
-    /// A lane gave a wrong answer.
+    /// A lane or a contender gave a wrong answer.
     WrongOutput,
     /// The command was called wrongly.
     Usage,
@@ -40,6 +42,7 @@ impl Exit {
             Self::Ok => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::GoalMissed => 3,
             Self::WrongOutput => 4,
             Self::Inconclusive => 5,
             Self::Interrupted => 130,

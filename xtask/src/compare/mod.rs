@@ -1,10 +1,10 @@
 //! `cargo xtask compare`: the same verified work under each model, and what that says about which
 //! to use.
 
-mod environment;
+pub(crate) mod environment;
 mod evict;
 mod execute;
-mod folder;
+pub(crate) mod folder;
 pub mod judge;
 pub mod options;
 mod prepare;
@@ -49,7 +49,7 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     // Grandchildren whose parent was killed become ours to wait for.
     measure::become_subreaper().ok();
     let workspace = Workspace::find();
-    let folder = Folder::make(&workspace)?;
+    let folder = Folder::make(&workspace.compare_folder(), &workspace)?;
     let progress = Progress::new(options.workloads.len());
     progress.say("building the lane hosts");
     let built = host::build(&workspace)?;

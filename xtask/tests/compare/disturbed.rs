@@ -111,7 +111,7 @@ fn a_host_that_hangs_dies_after(signal: Signal, code: Option<i32>) {
 }
 
 /// The process id and start time of a process; together they name it for ever.
-type Identity = (String, String);
+pub(crate) type Identity = (String, String);
 
 /// Waits until a process has a lane host as its child that sleeps for a time: one that waits for
 /// its input would notice the end of it. `None`: the kernel does not tell.
@@ -153,16 +153,16 @@ fn is_child(pid: &str, parent: &str) -> bool {
 }
 
 /// Waits until a process is no more.
-fn wait_for_end_of(process: &Identity) {
+pub(crate) fn wait_for_end_of(process: &Identity) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while is_alive(process) {
-        assert!(Instant::now() < deadline, "the host {process:?} lives on");
+        assert!(Instant::now() < deadline, "{process:?} lives on");
         thread::yield_now();
     }
 }
 
 /// The identity of a live process.
-fn identity_of(pid: &str) -> Option<Identity> {
+pub(crate) fn identity_of(pid: &str) -> Option<Identity> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The fields after the name: state first, start time twentieth.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
@@ -170,6 +170,6 @@ fn identity_of(pid: &str) -> Option<Identity> {
 }
 
 /// Whether this very process is alive.
-fn is_alive(process: &Identity) -> bool {
+pub(crate) fn is_alive(process: &Identity) -> bool {
     identity_of(&process.0).as_ref() == Some(process)
 }

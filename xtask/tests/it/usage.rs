@@ -1,4 +1,4 @@
-//! Wrong use of `compare`, noticed before anything is built or measured.
+//! Wrong use of `compare` and `bench`, noticed before anything is built or measured.
 
 use crate::program::xtask;
 
@@ -48,4 +48,21 @@ fn a_file_that_cannot_be_written_is_refused_before_measuring() {
     }
     refused(&["compare", "--splice", folder.path().to_str().unwrap()], "--splice ");
     refused(&["compare", "--files", &file], "--files ");
+}
+
+#[test]
+fn wrong_use_of_bench_is_refused() {
+    refused(&["bench", "threds"], "did you mean threads?");
+    refused(&["bench"], "<MODEL>");
+    refused(&["bench", "threads", "--rounds", "0"], "--rounds");
+    refused(&["bench", "threads", "--export", "csv=a.csv"], "did you mean json?");
+    refused(&["bench", "threads", "--smoke", "--gate"], "cannot be used with");
+}
+
+#[test]
+fn a_bench_export_that_cannot_be_written_is_an_error_before_measuring() {
+    let said = xtask(&["bench", "threads", "--export", "json=/no/such/directory/bench.json"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    assert!(said.err.contains("failed to write the export /no/such/directory/bench.json"));
+    assert!(!said.err.contains("building"), "{}", said.err);
 }

@@ -19,7 +19,7 @@ fn ctrl_c_keeps_what_was_measured_and_marks_it() {
     command.args(["compare", "real.access-log", "io.wait", "--lanes", "seq,threads"]);
     let mut started = Started::new(command.args(["--rounds", "3", "--message-format", "json"]));
     started.wait_for("io.wait: about");
-    let pid = started.pid();
+    let pid = Pid::from_raw(i32::try_from(started.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
     let ended = started.end();
     assert_eq!(ended.code, Some(130), "{}", ended.err);
@@ -100,12 +100,12 @@ fn a_host_that_hangs_dies_after(signal: Signal, code: Option<i32>) {
     command.args(["compare", "dummy.hang", "--timeout", "100"]);
     let mut started = Started::new(&mut command);
     started.wait_for("dummy.hang: about");
-    let pid = started.pid();
+    let pid = Pid::from_raw(i32::try_from(started.id()).expect("an id")).expect("not zero");
     let Some(host) = wait_for_hanging_child_of(pid) else {
         eprintln!("skipped: the kernel does not tell what a process waits for");
         return;
     };
-    kill_process(pid, signal).expect("it runs");
+    kill_process(pid, signal).expect("it has not been waited for");
     assert_eq!(started.end().code, code);
     wait_for_end_of(&host);
 }

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Pid;
 use serde_json::Value;
 
 /// How long anything may take: lane hosts may have to be built first.
@@ -77,8 +76,8 @@ impl Started {
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it says something with these words on standard error.

@@ -173,8 +173,8 @@ fn undecided(chosen: &str, rivals: &[Rival]) -> String {
         return format!("one round cannot tell {chosen} from {others}: measure more (--rounds 6)");
     }
     format!(
-        "the measurements do not tell {chosen} from {others}; until they do, take {chosen}, the \
-         simplest of those near the fastest"
+        "the measurements do not tell {chosen} from {others}: measure again, with more rounds \
+         (--rounds) or with less beside it on this machine"
     )
 }
 

@@ -85,14 +85,14 @@ fn a_sequential_lane_that_ties_is_said_to_tie() {
 }
 
 #[test]
-fn what_cannot_be_told_has_an_advice_too() {
+fn what_cannot_be_told_is_no_tie_and_names_no_lane() {
     let mut run = run(&[("processes", 100.0), ("threads", 101.0)]);
     shake(&mut run, "threads", 0.8);
     assert_eq!(run.answers[0].lane, None);
     says(
         &run,
-        "the measurements do not tell threads from processes; until they do, take threads, the \
-         simplest of those near the fastest",
+        "the measurements do not tell threads from processes: measure again, with more rounds \
+         (--rounds) or with less beside it on this machine",
     );
     for cell in &mut run.cells {
         cell.samples.retain(|sample| sample.round == 0);

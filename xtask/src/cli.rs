@@ -12,7 +12,7 @@ use crate::{
     bench, ci, compare,
     doctor::{self, DoctorArgs},
     error::Result,
-    exit::Exit,
+    exit::{self, Exit},
     explain::{self, ExplainArgs},
     list::{self, ListArgs},
     tidy, verify,
@@ -50,7 +50,7 @@ enum Command {
 
 /// `compare`, or what belongs to it.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+#[command(after_help = exit::HELP, args_conflicts_with_subcommands = true)]
 struct CompareCommand {
     /// What belongs to it: the same as without `compare`.
     #[command(subcommand)]
@@ -118,10 +118,6 @@ pub struct CompareArgs {
     #[arg(long)]
     pub strict: bool,
 }
-
-/// What ends `compare --help`.
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 wrong use, 4 wrong output of a lane, \
-5 inconclusive with --strict, 130 interrupted (what was measured is kept).";
 
 /// The tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,12 @@
 
 use std::process::ExitCode;
 
+/// What ends `compare --help`: the table above for people in a hurry.
+pub const HELP: &str = "Exit codes: 0 ok; 1 something failed, on the machine, in a lane or while \
+writing; 2 wrong use, found before anything was measured: also a file of --export, --splice or \
+--files that cannot be used; 4 a lane gave a wrong result; 5 inconclusive, with --strict; 130 \
+interrupted (what was measured is kept).";
+
 /// How a command ended. Several may be true of one run: the first in this order that holds wins,
 /// see [`Exit::worse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,8 +8,8 @@ use std::{
 use rustix::fs::{Access, access};
 
 use crate::{
-    compare::options::unknown_name,
     error::{Error, Result},
+    nearest::unknown_name,
 };
 
 /// The only format.

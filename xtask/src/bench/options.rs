@@ -10,8 +10,8 @@ use clap::Args;
 
 use crate::{
     cli::Color,
-    compare::options::unknown_name,
     error::{Error, Result},
+    nearest::unknown_name,
 };
 
 use super::{contract::Metric, export};

@@ -3,10 +3,10 @@
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use crate::{
-    compare::options::unknown_name,
     error::{Error, Result},
     host::{self, HostError},
     interrupt,
+    nearest::unknown_name,
     workspace::Workspace,
 };
 

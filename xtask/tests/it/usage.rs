@@ -13,6 +13,7 @@ fn refused(arguments: &[&str], words: &str) {
 #[test]
 fn unknown_names_are_refused_with_the_nearest() {
     refused(&["compare", "io.wiat"], "did you mean io.wait?");
+    refused(&["compare", "quicksort"], "no workload is called quicksort (there are: ");
     refused(&["compare", "--tier", "quik"], "'quick'");
     refused(&["compar"], "'compare'");
     refused(&["compare", "--export", "cvs=a.csv"], "did you mean csv?");
@@ -55,7 +56,10 @@ fn wrong_use_of_bench_is_refused() {
     refused(&["bench", "threds"], "did you mean threads?");
     refused(&["bench"], "<MODEL>");
     refused(&["bench", "threads", "--rounds", "0"], "--rounds");
-    refused(&["bench", "threads", "--export", "csv=a.csv"], "did you mean json?");
+    refused(
+        &["bench", "threads", "--export", "csv=a.csv"],
+        "no format is called csv (there are: json)",
+    );
     refused(&["bench", "threads", "--smoke", "--gate"], "cannot be used with");
 }
 

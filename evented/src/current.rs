@@ -56,6 +56,13 @@ pub(crate) fn try_engine() -> Option<Rc<Engine>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// Whether the reactor with this id is the one that runs on this thread.
+pub(crate) fn is_running(id: u64) -> bool {
+    CURRENT
+        .try_with(|current| current.borrow().as_ref().is_some_and(|engine| engine.id() == id))
+        .unwrap_or(false)
+}
+
 /// Calls a waker, which may be foreign and may panic: no other wake-up is lost by that, and no drop
 /// that wakes ends the process. Counts the panic, if a reactor is running.
 pub(crate) fn wake_contained(waker: Waker) {

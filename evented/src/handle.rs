@@ -9,7 +9,7 @@ use crate::current;
 use crate::engine::Engine;
 use crate::mailbox::Mailbox;
 use crate::sync::oneshot;
-use crate::task::{JoinError, spawn};
+use crate::task::{JoinError, STANDS_STILL, spawn};
 
 /// Reaches a reactor from any thread. Copying it costs nothing, and it does not keep the reactor alive.
 #[derive(Clone, Copy)]
@@ -48,7 +48,8 @@ impl Handle {
     }
 
     /// Makes a future on the reactor's thread and spawns it there. The closure must be `Send`, the
-    /// future need not be.
+    /// future need not be. If the reactor is not running, the closure waits until it is; when it was
+    /// shut down or is gone, the task is cancelled.
     ///
     /// ```
     /// let reactor = evented::Reactor::new()?;
@@ -66,14 +67,15 @@ impl Handle {
     {
         let (sender, receiver) = oneshot::channel();
         // A closure that is dropped instead of run drops the sender: the task counts as cancelled.
-        let _ = self.call(move || {
+        let sent = self.call(move || {
             spawn(async move {
                 let task = spawn(async move { make().await });
                 report(task, sender).await;
             })
             .detach();
         });
-        RemoteTask { receiver: Some(receiver) }
+        let may_run = sent.is_ok() && !self.mailbox.is_shut_down();
+        RemoteTask { reactor: *self, receiver: may_run.then_some(receiver) }
     }
 
     /// Ends the reactor: cancels all tasks, refuses new ones, and makes [`Reactor::run`] return. A
@@ -95,6 +97,12 @@ impl Handle {
     /// Whether the reactor is gone.
     pub fn is_closed(&self) -> bool {
         !self.mailbox.inbox().is_read_by(self.id)
+    }
+
+    /// Whether the reactor is alive and belongs to this thread, running or not: it does nothing while
+    /// this thread blocks.
+    fn is_here(self) -> bool {
+        self.mailbox.is_read_here(self.id)
     }
 }
 
@@ -123,26 +131,48 @@ async fn report<T: Send + 'static>(
 }
 
 /// A task spawned through a [`Handle`]. Dropping it cancels the task.
+///
+/// On other threads it may be awaited under any executor, or joined. On the thread of the task's
+/// reactor it must be awaited, and in that reactor.
 #[derive(Debug)]
 #[must_use = "dropping a `RemoteTask` cancels it: await it, join it or call `detach`"]
 pub struct RemoteTask<T> {
-    /// Where the result comes. Dropped to cancel; taken by `detach`.
+    /// Who runs the task.
+    reactor: Handle,
+    /// Where the result comes. Dropped to cancel; taken by `detach`. None: it was cancelled.
     receiver: Option<oneshot::Receiver<Result<T, JoinError>>>,
 }
 
 impl<T> RemoteTask<T> {
     /// Blocks this thread until the task has finished.
     ///
-    /// Do not call it on the thread of the task's reactor: nobody would run the task.
+    /// Inside another reactor this is allowed, and stops that one meanwhile with all its tasks; to
+    /// await the task is better there. Two reactors that stop to join a task of each other wait for
+    /// ever.
     ///
     /// # Errors
     ///
     /// As awaiting a [`Task`](crate::Task).
+    ///
+    /// # Panics
+    ///
+    /// On the thread of the task's reactor, unless the task has finished: nobody would run it.
+    #[track_caller]
     pub fn join(mut self) -> Result<T, JoinError> {
+        assert!(
+            self.is_finished() || !self.reactor.is_here(),
+            "the task's reactor belongs to this thread and cannot run while it is blocked: `.await` \
+             the `RemoteTask` in that reactor instead of joining it"
+        );
         match self.receiver.take() {
-            Some(receiver) => receiver.recv_blocking().unwrap_or(Err(JoinError::Cancelled)),
+            Some(receiver) => receiver.wait().unwrap_or(Err(JoinError::Cancelled)),
             None => Err(JoinError::Cancelled),
         }
+    }
+
+    /// Whether the result is there, or it is certain that none will come.
+    pub fn is_finished(&self) -> bool {
+        self.receiver.as_ref().is_none_or(oneshot::Receiver::is_finished)
     }
 
     /// Lets the task run without a handle. Its result is dropped.
@@ -156,12 +186,18 @@ impl<T> RemoteTask<T> {
 impl<T> Future for RemoteTask<T> {
     type Output = Result<T, JoinError>;
 
+    /// # Panics
+    ///
+    /// On the thread of the task's reactor while that does not run, unless the task has finished: it
+    /// would never be ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.receiver {
-            Some(receiver) => {
-                Pin::new(receiver).poll(cx).map(|got| got.unwrap_or(Err(JoinError::Cancelled)))
-            }
-            None => Poll::Ready(Err(JoinError::Cancelled)),
+        let Some(receiver) = &mut self.receiver else {
+            return Poll::Ready(Err(JoinError::Cancelled));
+        };
+        if let Poll::Ready(got) = Pin::new(receiver).poll(cx) {
+            return Poll::Ready(got.unwrap_or(Err(JoinError::Cancelled)));
         }
+        assert!(current::is_running(self.reactor.id) || !self.reactor.is_here(), "{STANDS_STILL}");
+        Poll::Pending
     }
 }

@@ -6,8 +6,9 @@
 //! of tasks per reactor that were ever alive at the same time (4 bytes per task).
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 use crate::chunks::{self, CHUNKS};
 use crate::driver::Unpark;
@@ -25,8 +26,20 @@ pub(crate) struct Mailbox {
     inbox: Inbox<Call>,
     /// One word per task slot; chunk `k` exists once a task has used it.
     words: [OnceLock<Box<[Word]>>; CHUNKS],
-    /// Interrupts the reactor's sleep; none while no reactor uses the mailbox.
-    unparker: Mutex<Option<Arc<dyn Unpark>>>,
+    /// Who takes things out; none while no reactor uses the mailbox.
+    reader: Mutex<Option<Reader>>,
+    /// The reader was shut down, see [`shut_down`](Self::shut_down).
+    is_shut_down: AtomicBool,
+}
+
+/// The reactor that uses a mailbox.
+struct Reader {
+    /// Its unique id.
+    id: u64,
+    /// The thread that built it, which it never leaves.
+    thread: ThreadId,
+    /// Interrupts its sleep.
+    unparker: Arc<dyn Unpark>,
 }
 
 /// Every mailbox ever made, by index.
@@ -65,7 +78,8 @@ pub(crate) fn acquire() -> io::Result<(&'static Mailbox, u64)> {
         index,
         inbox: Inbox::default(),
         words: [const { OnceLock::new() }; CHUNKS],
-        unparker: Mutex::new(None),
+        reader: Mutex::new(None),
+        is_shut_down: AtomicBool::new(false),
     });
     Ok((mailbox, NEXT_ID.fetch_add(1, Ordering::Relaxed)))
 }
@@ -103,18 +117,44 @@ impl Mailbox {
         self.words.get(chunk)?.get()?.get(place)
     }
 
-    /// Starts to take in for the reactor with this id.
+    /// The reader cancels what is spawned from here on, and may never run again although it is alive.
+    /// It has to run the calls that have come, *after* this.
+    ///
+    /// No task is waited for in vain then. Pushing and draining take the inbox's lock. If a push comes
+    /// first, its call is drained and its task cancelled; if the drain does, what was stored before it
+    /// is visible after the push, where [`is_shut_down`](Self::is_shut_down) is asked. Relaxed is
+    /// therefore enough.
+    pub(crate) fn shut_down(&self) {
+        self.is_shut_down.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a call that has just been pushed may stay where it is for ever, see
+    /// [`shut_down`](Self::shut_down).
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.is_shut_down.load(Ordering::Relaxed)
+    }
+
+    /// Starts to take in for the reactor with this id, which is this thread's.
     pub(crate) fn open(&self, id: u64, unparker: Arc<dyn Unpark>) {
-        *lock(&self.unparker) = Some(unparker);
+        self.is_shut_down.store(false, Ordering::Relaxed);
+        *lock(&self.reader) = Some(Reader { id, thread: thread::current().id(), unparker });
         self.inbox.open(id);
+    }
+
+    /// Whether reactor `id` is alive and belongs to this thread, running or not.
+    pub(crate) fn is_read_here(&self, id: u64) -> bool {
+        // Only this thread could end a reactor of its own, so a true answer stays true.
+        lock(&self.reader)
+            .as_ref()
+            .is_some_and(|reader| reader.id == id && reader.thread == thread::current().id())
     }
 
     /// Refuses everything from here on; returns the calls that will never run.
     pub(crate) fn close(&self) -> Vec<Call> {
         let drained = self.inbox.close();
         // Outside the lock: dropping it closes a descriptor.
-        let unparker = lock(&self.unparker).take();
-        drop(unparker);
+        let reader = lock(&self.reader).take();
+        drop(reader);
         drained.calls.into()
     }
 
@@ -132,7 +172,7 @@ impl Mailbox {
     }
 
     fn unpark(&self) {
-        let unparker = lock(&self.unparker).clone();
+        let unparker = lock(&self.reader).as_ref().map(|reader| Arc::clone(&reader.unparker));
         if let Some(unparker) = unparker {
             unparker.unpark();
         }

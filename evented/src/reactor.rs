@@ -214,7 +214,10 @@ impl fmt::Debug for Reactor {
     }
 }
 
-/// Runs `future` on a reactor with default options, made for it alone.
+/// Runs `future` on a reactor with default options, made for it alone. Tasks that are left when it has
+/// finished are cancelled.
+///
+/// Inside a task of another reactor, that one stands still meanwhile.
 ///
 /// # Panics
 ///

@@ -59,6 +59,8 @@ impl Engine {
         self.drain_inbox();
         if self.shutdown_requested.take() {
             self.close();
+            // Even if nothing is announced: it may have been pushed already.
+            self.drain();
         }
         if self.tasks.any_ready() {
             // Without sources there is nothing the driver could tell.
@@ -133,12 +135,15 @@ impl Engine {
     /// Wakes and runs what other threads sent. Only what was there at entry: a call that sends
     /// another one does not keep the reactor here.
     fn drain_inbox(&self) {
-        let inbox = self.mailbox().inbox();
-        if !inbox.is_pending() {
-            return;
+        if self.mailbox().inbox().is_pending() {
+            self.drain();
         }
+    }
+
+    /// As [`drain_inbox`](Self::drain_inbox), without a look whether anything has come.
+    fn drain(&self) {
         let mut drained = self.drained.take();
-        inbox.drain(&mut drained);
+        self.mailbox().inbox().drain(&mut drained);
         for bits in drained.names.drain(..) {
             self.tasks.wake_from_inbox(Name::from_bits(bits));
         }
@@ -192,6 +197,7 @@ impl Engine {
     /// Refuses new tasks and drops the futures of all tasks but the root, the newest first.
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
+        self.mailbox().shut_down();
         // Drops may spawn: such tasks are cancelled at birth. One pass is therefore enough.
         for index in self.tasks.live_newest_first() {
             self.cancel_now(index);

@@ -3,6 +3,8 @@
 //! bincode's upkeep has ended (RUSTSEC-2025-0141), so another format is a change of this file.
 
 use bincode::config::{Configuration, standard};
+use bincode::error::{DecodeError, EncodeError};
+use bincode::serde::{DecodeError as OfSerdeDecode, EncodeError as OfSerdeEncode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,7 +21,7 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(
 ) -> Result<(), String> {
     bincode::serde::encode_into_std_write(value, out, CONFIG)
         .map(|_written| ())
-        .map_err(|error| error.to_string())
+        .map_err(encode_reason)
 }
 
 /// The encoding of `value` in a vector of its own.
@@ -37,12 +39,45 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String
 /// # Errors
 /// The bytes do not describe a `T`, or describe one and go on.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let (value, read) =
-        bincode::serde::decode_from_slice(bytes, CONFIG).map_err(|error| error.to_string())?;
+    let (value, read) = bincode::serde::decode_from_slice(bytes, CONFIG).map_err(decode_reason)?;
     if read == bytes.len() {
         Ok(value)
     } else {
         Err(format!("{} bytes are left over after the value", bytes.len() - read))
+    }
+}
+
+/// Why a value has no encoding, in words: bincode's own `Display` is its `Debug`.
+fn encode_reason(error: EncodeError) -> String {
+    match error {
+        EncodeError::OtherString(reason) => reason,
+        EncodeError::Other(reason) => reason.to_owned(),
+        EncodeError::Serde(OfSerdeEncode::SequenceMustHaveLength) => {
+            "a sequence or map must say its length before its items".to_owned()
+        }
+        EncodeError::Io { inner, .. } => inner.to_string(),
+        other => format!("the format cannot hold the value: {other}"),
+    }
+}
+
+/// Why bytes are no value, in words.
+fn decode_reason(error: DecodeError) -> String {
+    match error {
+        DecodeError::OtherString(reason) => reason,
+        DecodeError::Other(reason) => reason.to_owned(),
+        DecodeError::UnexpectedEnd { additional } => {
+            format!("the bytes end too early: {additional} more are needed")
+        }
+        DecodeError::Utf8 { inner } => format!("a text is not UTF-8: {inner}"),
+        DecodeError::InvalidBooleanValue(found) => format!("{found} is neither true nor false"),
+        DecodeError::Serde(
+            OfSerdeDecode::AnyNotSupported
+            | OfSerdeDecode::IdentifierNotSupported
+            | OfSerdeDecode::IgnoredAnyNotSupported,
+        ) => "the format does not describe itself, which this type's `Deserialize` needs \
+              (an untagged or internally tagged enum, `flatten`, or a dynamic value)"
+            .to_owned(),
+        other => format!("the bytes are no such value: {other}"),
     }
 }
 
@@ -63,5 +98,16 @@ mod tests {
         assert!(decode::<(u8, String)>(&bytes[..bytes.len() - 1]).is_err());
         bytes.push(0);
         assert!(decode::<(u8, String)>(&bytes).unwrap_err().contains("left over"));
+    }
+
+    #[test]
+    fn reasons_are_in_words() {
+        let early = decode::<u8>(&[]).unwrap_err();
+        assert_eq!(early, "the bytes end too early: 1 more are needed");
+        assert_eq!(decode::<bool>(&[7]).unwrap_err(), "7 is neither true nor false");
+        assert!(decode::<String>(&[1, 0xff]).unwrap_err().contains("not UTF-8"));
+        // What serde's derived code says travels as it is.
+        let variant = decode::<Result<u8, u8>>(&[9]).unwrap_err();
+        assert!(variant.contains('9') && !variant.contains("OtherString"), "{variant}");
     }
 }

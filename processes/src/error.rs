@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// On which side of the socket something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Side {
     /// The process that owns the pool and made the call.
     Parent,
@@ -23,7 +24,9 @@ impl std::fmt::Display for Side {
 }
 
 /// Why a call has no result.
-#[derive(Clone, Debug, Error)]
+///
+/// It can be sent: a call that waits for calls of a pool of its own may return their errors.
+#[derive(Clone, Debug, Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JoinError {
     /// The function panicked. The worker survived and executes other calls.
@@ -115,7 +118,7 @@ fn ending(signal: Option<i32>, exit_code: Option<i32>) -> String {
 pub struct NotInitialised;
 
 /// Why [`Queue::put`](crate::Queue::put) and its kin did not store the value.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum PutError<T> {
     /// The queue is full.
@@ -145,7 +148,7 @@ impl<T> PutError<T> {
 }
 
 /// Why [`Queue::get`](crate::Queue::get) and its kin returned no value.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum GetError {
     /// The queue is empty.

@@ -29,6 +29,7 @@ mod robust;
 mod scope;
 mod segment;
 mod ticket;
+mod unwind;
 
 pub use completed::{AsCompleted, as_completed};
 pub use error::{GetError, JoinError, NotInitialised, PutError, Side};

@@ -63,6 +63,11 @@ impl Builder {
 
     /// A time limit for every call, counted from the moment a worker starts it. When it is over
     /// the worker is killed and the call is [`JoinError::TimedOut`](crate::JoinError::TimedOut).
+    ///
+    /// A limit also keeps a call from waiting in a worker that is stopped, say by SIGSTOP: when
+    /// the limit has passed since it was sent there, and the worker has executed nothing and
+    /// answered nothing for as long again (1 s at least, 10 s at most), then the worker is
+    /// replaced, and another one executes the call.
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.config.call_timeout = Some(limit);
         self
@@ -89,7 +94,8 @@ impl Builder {
     /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte.
     /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
     /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
-    /// - The system's: no processes, threads, descriptors or memory are left.
+    /// - The system's: no processes, threads, descriptors or memory are left. A lack of
+    ///   descriptors names the limit and how to raise it.
     pub fn build(self) -> io::Result<Pool> {
         let invalid = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         let workers = self.workers.unwrap_or_else(|| {

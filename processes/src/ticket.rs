@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::completed::Bell;
 use crate::error::JoinError;
 use crate::segment::{Sealed, Segment};
+use crate::unwind;
 
 /// The encoded result of a call.
 #[derive(Debug)]
@@ -125,8 +126,7 @@ impl Waiters {
             // A waker is user code. Its panic must not take down the thread that resolves; the
             // panic hook has already reported it.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                // Dropping a foreign payload may panic again; its memory is not worth that.
-                std::mem::forget(payload);
+                unwind::discard(payload);
             }
         }
     }

@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let handle = pool.spawn(|| 6);
     let told = send.clone();
     handle.on_done(move |outcome| {
-        told.send(format!("outcome: {outcome:?}")).expect("the receiver is there")
+        told.send(format!("outcome: {outcome:?}")).expect("the receiver is there");
     });
     let six = handle.join()?;
 
@@ -23,10 +23,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let product = result.unwrap_or(0);
         let next = inner.spawn(move || format!("product: {product}"));
         next.on_result(move |line| {
-            send.send(line.unwrap_or_default()).expect("the receiver is there")
+            send.send(line.unwrap_or_default()).expect("the receiver is there");
         });
     });
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in lines {
+        println!("{line}");
+    }
 
     // One callback that panics keeps nobody from the next.
     let handle = pool.spawn(|| ());

@@ -6,7 +6,9 @@ mod pool;
 
 mod handle;
 mod options;
+mod registry;
 mod spawn;
+mod thread;
 
 mod ahead;
 mod completed;
@@ -23,9 +25,22 @@ mod waiting;
 mod error;
 mod stats;
 
+mod barrier;
+mod condition;
+mod condvar;
+mod event;
+mod latch;
 mod lock;
+mod reentrant;
+mod semaphore;
+mod timer;
+
+#[doc = include_str!("../PYTHON.md")]
+pub mod python {}
+pub mod reexports;
+
+#[cfg(not(loom))] // Its model has a clock of its own.
 mod queue;
-mod queue_error;
 
 mod cell;
 mod home;
@@ -42,25 +57,32 @@ mod deadline;
 mod primitives;
 mod unwind;
 
-pub mod python;
-
 pub use ahead::MapTimedOut;
+pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use bound::{PoolFull, WhenFull};
 pub use builder::{Builder, MAX_WORKERS};
 pub use cancel::{CancelToken, Cancelled};
 pub use completed::{AsCompleted, as_completed};
+pub use condition::Condition;
 pub use error::{JoinError, Outcome, Payload};
+pub use event::Event;
 pub use handle::JoinHandle;
 pub use hook::{PanicOrigin, PanicReport};
+pub use latch::Latch;
 pub use local::WorkerLocal;
 pub use lock::{Guard, Lock};
 pub use map::Map;
 pub use options::{JobOptions, Priority};
 pub use pool::Pool;
-pub use queue::Queue;
-pub use queue_error::{GetError, PutError};
+#[cfg(not(loom))]
+pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneError};
+pub use reentrant::{ReentrantGuard, ReentrantLock};
+pub use registry::ThreadInfo;
+pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverRelease, Permit, Semaphore};
 pub use spawn::{init, spawn};
 pub use stats::{Stats, Unrun};
+pub use thread::{Thread, ThreadBuilder, active_count, enumerate, join_all, join_all_timeout};
+pub use timer::Timer;
 pub use unordered::MapUnordered;
 pub use wait::{WaitFor, wait};
 pub use waiting::blocking;

@@ -157,6 +157,18 @@ pub struct Guard<'a, T: ?Sized> {
     unwinding: bool,
 }
 
+impl<'a, T: ?Sized> Guard<'a, T> {
+    /// The mutex's own guard, for a condition to unlock and lock again.
+    pub(crate) fn unlocked(&mut self) -> &mut parking_lot::MutexGuard<'a, T> {
+        &mut self.value
+    }
+
+    /// This guard, as the lock would give it now.
+    pub(crate) fn checked(self) -> LockResult<Self> {
+        if self.poisoned.load(Relaxed) { Err(PoisonError::new(self)) } else { Ok(self) }
+    }
+}
+
 impl<T: ?Sized> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         if !self.unwinding && thread::panicking() {

@@ -3,6 +3,8 @@
 use crate::handle::JoinHandle;
 use crate::home::{Home, Place};
 use crate::job::{Job, JobRef};
+use crate::registry::Registered;
+use crate::thread::begin;
 use crate::unwind::drop_quietly;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -35,12 +37,27 @@ where
     A: Send + 'static,
     R: Send + 'static,
 {
-    let job = Arc::new(Job::new(move || f(x), Home::Thread(Box::new(Mutex::new(None))), None));
+    start(thread::Builder::new(), move || f(x), Registered::enter(None))
+}
+
+/// Starts a thread that runs `body`, and is registered until its result is there.
+pub(crate) fn start<F, R>(
+    builder: thread::Builder,
+    body: F,
+    registered: Registered,
+) -> io::Result<JoinHandle<R>>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let job = Arc::new(Job::new(body, Home::Thread(Box::new(Mutex::new(None))), None));
     let queued: JobRef = Arc::clone(&job) as JobRef;
-    let body = move || {
+    let main = move || {
+        begin(&registered);
         queued.run(&Place::THREAD);
         drop_quietly(queued); // With the result, if its handle is gone.
+        drop(registered);
     };
-    job.home().set_thread(thread::Builder::new().spawn(body)?);
+    job.home().set_thread(builder.spawn(main)?);
     Ok(JoinHandle::new(job))
 }

@@ -9,10 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::workload;
 
 use crate::{
-    ci, compare,
+    bench, ci, compare,
     doctor::{self, DoctorArgs},
     error::Result,
-    exit::Exit,
+    exit::{self, Exit},
     explain::{self, ExplainArgs},
     list::{self, ListArgs},
     tidy, verify,
@@ -32,6 +32,8 @@ pub struct Cli {
 enum Command {
     /// Run the same verified work under each model and say which to use for what.
     Compare(CompareCommand),
+    /// Measure a model against its peers, and say which of its goals hold.
+    Bench(bench::BenchArgs),
     /// What there is to compare: workloads and lanes.
     List(ListArgs),
     /// What a workload asks, how large it is, and how its results are verified.
@@ -48,7 +50,7 @@ enum Command {
 
 /// `compare`, or what belongs to it.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+#[command(after_help = exit::HELP, args_conflicts_with_subcommands = true)]
 struct CompareCommand {
     /// What belongs to it: the same as without `compare`.
     #[command(subcommand)]
@@ -117,10 +119,6 @@ pub struct CompareArgs {
     pub strict: bool,
 }
 
-/// What ends `compare --help`.
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 wrong use, 4 wrong output of a lane, \
-5 inconclusive with --strict, 130 interrupted (what was measured is kept).";
-
 /// The tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TierArg {
@@ -170,6 +168,7 @@ impl Cli {
     pub fn run(self) -> Result<Exit> {
         match self.command {
             Command::Compare(CompareCommand { beside: None, args }) => compare::compare(&args),
+            Command::Bench(args) => bench::bench(&args),
             Command::List(args)
             | Command::Compare(CompareCommand { beside: Some(Beside::List(args)), .. }) => {
                 list::list(&args)

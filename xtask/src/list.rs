@@ -8,6 +8,7 @@ use crate::{
     compare::report::{Look, Page, Terminal},
     error::Result,
     exit::Exit,
+    explain::misbehaviour,
     host::{self, Directory},
     workspace::Workspace,
 };
@@ -18,6 +19,9 @@ pub struct ListArgs {
     /// Only the workloads: lanes are found by asking their hosts, which are built first.
     #[arg(long)]
     pub workloads: bool,
+    /// Each of the workloads that only check the harness, too.
+    #[arg(long)]
+    pub all: bool,
     /// Whether to use colour.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -29,7 +33,7 @@ pub struct ListArgs {
 /// When the lane hosts cannot be built or asked.
 pub fn list(args: &ListArgs) -> Result<Exit> {
     let terminal = Terminal::of_stdout(args.color);
-    terminal.print(&workloads(&terminal))?;
+    terminal.print(&workloads(&terminal, args.all))?;
     if args.workloads {
         return Ok(Exit::Ok);
     }
@@ -40,13 +44,32 @@ pub fn list(args: &ListArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The workloads with their questions.
-fn workloads(terminal: &Terminal) -> String {
+/// The workloads with their questions; those that only check the harness in one line, unless all
+/// of them are to be shown.
+fn workloads(terminal: &Terminal, all: bool) -> String {
     let mut page = Page::new(terminal);
     page.heading("Workloads (cargo xtask explain NAME says more)");
-    let width = workload::ALL.iter().map(|workload| workload.id().len()).max().unwrap_or(0);
-    for workload in workload::ALL {
-        page.item(&format!("  {:<width$}  ", workload.id()), Look::Strong, workload.question());
+    let dummies = || workload::ALL.iter().filter_map(|workload| misbehaviour::of(workload.id()));
+    let comparisons = workload::ALL
+        .iter()
+        .filter(|workload| misbehaviour::of(workload.id()).is_none())
+        .map(|workload| (workload.id().to_owned(), workload.question().to_owned()));
+    let mut lines: Vec<(String, String)> = comparisons.collect();
+    if all {
+        let each = dummies().map(|(id, dummy)| {
+            (id.to_owned(), format!("{}: does the harness notice?", misbehaviour::says(dummy)))
+        });
+        lines.extend(each);
+    } else {
+        let question = format!(
+            "is a lane host that misbehaves noticed? ({} ways: list --all)",
+            dummies().count()
+        );
+        lines.push((format!("{}*", misbehaviour::FAMILY), question));
+    }
+    let width = lines.iter().map(|(id, _)| id.len()).max().unwrap_or(0);
+    for (id, question) in lines {
+        page.item(&format!("  {id:<width$}  "), Look::Strong, &question);
     }
     page.finish()
 }

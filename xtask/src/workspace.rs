@@ -31,4 +31,19 @@ impl Workspace {
     pub fn compare_folder(&self) -> PathBuf {
         self.target.join("compare")
     }
+
+    /// Where benches keep results.
+    pub fn bench_folder(&self) -> PathBuf {
+        self.target.join("bench")
+    }
+
+    /// The workspace of the peers.
+    pub fn peers_folder(&self) -> PathBuf {
+        self.root.join("xtask/peers")
+    }
+
+    /// Where the peers build to.
+    pub fn peers_target(&self) -> PathBuf {
+        self.target.join("peers")
+    }
 }

@@ -1,6 +1,6 @@
 //! The threads behind `blocking`: started when needed, bounded, gone when idle.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -139,7 +139,10 @@ impl Threads {
         for job in queue {
             contain_and_discard(|| drop(job));
         }
-        contain_and_discard(|| drop(waiting));
+        // One by one: a second panic while a collection is dropped would end the process.
+        for waker in waiting {
+            contain_and_discard(|| drop(waker));
+        }
         for handle in handles {
             // A thread contains every panic, so there is nothing to be told.
             drop(handle.join());
@@ -162,7 +165,7 @@ impl Shared {
     /// The life of a thread.
     fn run(&self) {
         while let Some((job, waiting)) = self.next_job() {
-            for waker in waiting.into_values() {
+            for waker in waiting {
                 contain_and_discard(|| waker.wake());
             }
             contain_and_discard(job);
@@ -170,14 +173,14 @@ impl Shared {
     }
 
     /// Waits for a job. None: this thread has left the counts and ends. Comes with those to be woken.
-    fn next_job(&self) -> Option<(Job, BTreeMap<u64, Waker>)> {
+    fn next_job(&self) -> Option<(Job, Vec<Waker>)> {
         let mut state = self.lock();
         loop {
             if !state.ending
                 && let Some(job) = state.queue.pop_front()
             {
                 let half_empty = state.queue.len() <= self.max_queued / 2;
-                let waiting = if half_empty { state.waiting.take() } else { BTreeMap::new() };
+                let waiting = if half_empty { state.waiting.take() } else { Vec::new() };
                 return Some((job, waiting));
             }
             if state.ending {

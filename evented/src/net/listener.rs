@@ -5,15 +5,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::TcpStream;
 use super::io::Io;
+use super::reaction::Reaction;
 use crate::sources::Direction;
 use crate::time::sleep;
 
-/// How long `accept` waits when there are no descriptors left, not even the reserved one.
+/// How long `accept` waits when nothing it could do would help: there is no memory, or no descriptor,
+/// not even the reserved one.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A TCP socket that accepts connections.
@@ -21,7 +23,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// When the process runs out of descriptors, connections wait in the kernel, and a loop that accepts
 /// would spin. The listener therefore keeps one descriptor in reserve: [`accept`](Self::accept) then
 /// takes one connection, closes it at once, and returns the error, so the caller sees each connection
-/// that was turned away and the peer sees the end of the stream instead of silence.
+/// that was turned away and the peer sees the end of the stream instead of silence. When the system
+/// runs out of memory, `accept` waits 50 ms before it returns the error.
 #[derive(Debug)]
 pub struct TcpListener {
     io: Io<mio::net::TcpListener>,
@@ -58,25 +61,32 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// When there are no descriptors left (`EMFILE`, `ENFILE`; one connection was turned away), and
-    /// when the connection was lost while it waited. The listener stays usable after all of them, and
-    /// a loop that goes on does not spin.
+    /// When there are no descriptors left (`EMFILE`, `ENFILE`; one connection was turned away) and when
+    /// there is no memory for a connection (`ENOBUFS`, `ENOMEM`; it waits in the kernel). The listener
+    /// stays usable after these, and a loop that goes on does not spin. All other errors mean that the
+    /// socket cannot accept. A connection that was lost while it waited is no error: the next one is
+    /// taken.
     ///
     /// # Panics
     ///
     /// Outside a reactor.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let error = match poll_fn(|cx| self.poll_accept(cx)).await {
-            Err(error) if is_out_of_descriptors(&error) => error,
-            result => return result,
-        };
-        if !self.turn_one_away() {
-            sleep(PAUSE).await;
+        let result = poll_fn(|cx| self.poll_accept(cx)).await;
+        if let Err(error) = &result {
+            let helpless = match Reaction::to(error) {
+                Reaction::TurnAway => !self.turn_one_away(),
+                Reaction::Pause => true,
+                Reaction::Retry | Reaction::Report => false,
+            };
+            if helpless {
+                sleep(PAUSE).await;
+            }
         }
-        Err(error)
+        result
     }
 
-    /// As [`accept`](Self::accept) for futures written by hand, without the care for descriptors.
+    /// As [`accept`](Self::accept) for futures written by hand, without the care for what has run out:
+    /// a loop that goes on after such an error spins.
     ///
     /// # Errors
     ///
@@ -86,9 +96,17 @@ impl TcpListener {
     ///
     /// Outside a reactor.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        self.io
-            .poll_io(cx, Direction::Read, mio::net::TcpListener::accept)
-            .map_ok(|(stream, peer)| (TcpStream::new(stream), peer))
+        loop {
+            // Each try costs an operation, so a flood of lost connections does not keep the loop.
+            match ready!(self.io.poll_io(cx, Direction::Read, mio::net::TcpListener::accept)) {
+                Err(error) if Reaction::to(&error) == Reaction::Retry => {}
+                result => {
+                    return Poll::Ready(
+                        result.map(|(stream, peer)| (TcpStream::new(stream), peer)),
+                    );
+                }
+            }
+        }
     }
 
     /// Address the listener is bound to.
@@ -111,12 +129,6 @@ impl TcpListener {
         *reserve = self.as_fd().try_clone_to_owned().ok();
         had_one && turned_away
     }
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    code == Some(Errno::MFILE.raw_os_error()) || code == Some(Errno::NFILE.raw_os_error())
 }
 
 impl AsRawFd for TcpListener {

@@ -3,6 +3,7 @@
 mod connect;
 mod io;
 mod listener;
+mod reaction;
 mod stream;
 
 pub use listener::TcpListener;

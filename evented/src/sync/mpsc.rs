@@ -107,8 +107,8 @@ impl<T> Shared<T> {
     }
 
     /// The next sender to be told that there is room.
-    fn next_sender(&self, state: &State<T>) -> Option<Waker> {
-        if self.has_room(state) { state.sending.first().cloned() } else { None }
+    fn next_sender(&self, state: &mut State<T>) -> Option<Waker> {
+        if self.has_room(state) { state.sending.tell_first() } else { None }
     }
 }
 
@@ -138,7 +138,7 @@ impl<T> Sender<T> {
         if !state.receiver {
             return Err(TrySendError::Closed(value));
         }
-        if !self.shared.has_room(&state) || state.sending.first().is_some() {
+        if !self.shared.has_room(&state) || !state.sending.is_empty() {
             return Err(TrySendError::Full(value));
         }
         state.values.push_back(value);
@@ -196,7 +196,7 @@ impl<T> Future for Send<'_, T> {
         state.values.push_back(value);
         let own = state.sending.leave(&mut this.ticket);
         let receiver = state.waits.take();
-        let next = shared.next_sender(&state);
+        let next = shared.next_sender(&mut state);
         drop(state);
         drop(own);
         wake(receiver);
@@ -213,7 +213,7 @@ impl<T> Drop for Send<'_, T> {
         let mut state = self.sender.shared.lock();
         let own = state.sending.leave(&mut self.ticket);
         // It may have been told of room that it does not use.
-        let next = self.sender.shared.next_sender(&state);
+        let next = self.sender.shared.next_sender(&mut state);
         drop(state);
         drop(own);
         wake(next);
@@ -284,7 +284,7 @@ impl<T> Receiver<T> {
             let end = state.senders == 0;
             return Err(if end { TryRecvError::Closed } else { TryRecvError::Empty });
         };
-        let next = self.shared.next_sender(&state);
+        let next = self.shared.next_sender(&mut state);
         drop(state);
         wake(next);
         Ok(value)
@@ -308,7 +308,7 @@ impl<T> Drop for Receiver<T> {
         let values = std::mem::take(&mut state.values);
         let (waits, sending) = (state.waits.take(), state.sending.take());
         drop(state);
-        for waker in sending.into_values() {
+        for waker in sending {
             current::wake_contained(waker);
         }
         drop((values, waits));

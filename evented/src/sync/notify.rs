@@ -66,7 +66,7 @@ impl State {
             return None;
         };
         self.given.insert(number);
-        Some(waker)
+        waker
     }
 
     /// Whether a notification was given to this waiter. Takes it.
@@ -103,7 +103,7 @@ impl Notify {
         state.rounds += 1;
         let woken = state.waiting.take();
         drop(state);
-        for waker in woken.into_values() {
+        for waker in woken {
             current::wake_contained(waker);
         }
     }

@@ -135,10 +135,28 @@ pub struct Receiver<T> {
 impl<T> Receiver<T> {
     /// Blocks this thread until the value is there. Not for tasks: await the receiver there.
     ///
+    /// A value that only a reactor of this thread will send, one that is not running, never comes.
+    ///
     /// # Errors
     ///
     /// [`RecvError`] when the sender was dropped without a value.
+    ///
+    /// # Panics
+    ///
+    /// Inside a reactor, whether the value is there or not: the sender may be one of its tasks, which
+    /// could not run.
+    #[track_caller]
     pub fn recv_blocking(self) -> Result<T, RecvError> {
+        assert!(
+            current::try_engine().is_none(),
+            "`recv_blocking` would stop the reactor that runs on this thread: `.await` the receiver \
+             instead, or call this inside `blocking`"
+        );
+        self.wait()
+    }
+
+    /// As [`recv_blocking`](Self::recv_blocking), for callers who know that the sender is not here.
+    pub(crate) fn wait(self) -> Result<T, RecvError> {
         let mut state = self.shared.lock();
         while state.sender {
             state = self.shared.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -146,6 +164,11 @@ impl<T> Receiver<T> {
         let value = state.value.take();
         drop(state);
         value.ok_or(RecvError)
+    }
+
+    /// Whether the sender has sent or is gone.
+    pub(crate) fn is_finished(&self) -> bool {
+        !self.shared.lock().sender
     }
 
     /// Forgets about the value without the sender noticing.

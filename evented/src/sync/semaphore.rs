@@ -54,14 +54,14 @@ struct State {
 
 impl State {
     /// The next waiter to be told that there is a permit.
-    fn next(&self) -> Option<Waker> {
-        if self.available > 0 { self.waiting.first().cloned() } else { None }
+    fn next(&mut self) -> Option<Waker> {
+        if self.available > 0 { self.waiting.tell_first() } else { None }
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No user code that could leave it half changed runs under the lock, so the state is whole.
+        // No user code runs under the lock, so the state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +91,7 @@ impl Semaphore {
     /// A permit, if there is one and nobody waits for it.
     pub fn try_acquire(&self) -> Option<Permit> {
         let mut state = self.shared.lock();
-        if state.available == 0 || state.waiting.first().is_some() {
+        if state.available == 0 || !state.waiting.is_empty() {
             return None;
         }
         state.available -= 1;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-/// A FIFO of wakers. Part of some state under a lock; runs no user code.
+/// A FIFO of wakers. Part of some state under a lock; runs no user code, so wakers are moved only:
+/// cloning or dropping one may run anything.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    /// By ticket, which grows: the first entry came first.
-    wakers: BTreeMap<u64, Waker>,
+    /// By ticket, which grows: the first entry came first. None: it was told and has not come back yet.
+    wakers: BTreeMap<u64, Option<Waker>>,
     next_ticket: u64,
 }
 
@@ -23,7 +24,7 @@ impl Waiters {
             self.next_ticket += 1;
             self.next_ticket
         });
-        self.wakers.insert(number, waker)
+        self.wakers.insert(number, Some(waker)).flatten()
     }
 
     /// Whether nobody waits, or only `ticket` and those behind it: is it this one's turn?
@@ -35,24 +36,30 @@ impl Waiters {
         }
     }
 
-    /// The waker of the one that waits longest; it keeps its place until it leaves.
-    pub(crate) fn first(&self) -> Option<&Waker> {
-        self.wakers.first_key_value().map(|(_, waker)| waker)
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    /// The waker of the one that waits longest, unless it was told already; it keeps its place until it
+    /// leaves.
+    pub(crate) fn tell_first(&mut self) -> Option<Waker> {
+        self.wakers.first_entry()?.get_mut().take()
     }
 
     /// Takes the one that waits longest out, with the number of its ticket.
-    pub(crate) fn pop_first(&mut self) -> Option<(u64, Waker)> {
+    pub(crate) fn pop_first(&mut self) -> Option<(u64, Option<Waker>)> {
         self.wakers.pop_first()
     }
 
     /// Gives a place up. Returns the waker if it was still waiting, to be dropped outside the lock.
     pub(crate) fn leave(&mut self, ticket: &mut Ticket) -> Option<Waker> {
-        self.wakers.remove(&ticket.0.take()?)
+        self.wakers.remove(&ticket.0.take()?).flatten()
     }
 
-    /// Takes all out.
-    pub(crate) fn take(&mut self) -> BTreeMap<u64, Waker> {
-        std::mem::take(&mut self.wakers)
+    /// Takes all out; the wakers of those who have not been told, in their order.
+    pub(crate) fn take(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.wakers).into_values().flatten().collect()
     }
 }
 
@@ -65,5 +72,30 @@ impl Ticket {
     /// Whether it has, or had, a place.
     pub(crate) fn is_taken(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_told_once_and_keeps_its_place_until_it_leaves() {
+        let waker = || Waker::noop().clone();
+        let mut waiters = Waiters::default();
+        let (mut first, mut second) = (Ticket::default(), Ticket::default());
+        assert!(waiters.wait(&mut first, waker()).is_none());
+        assert!(waiters.wait(&mut second, waker()).is_none());
+        assert!(waiters.tell_first().is_some());
+        assert!(waiters.tell_first().is_none(), "it was told and has not come back");
+        assert!(waiters.is_first(&first) && !waiters.is_first(&second));
+        // It comes back in vain, and waits in its old place.
+        assert!(waiters.wait(&mut first, waker()).is_none());
+        assert!(waiters.is_first(&first) && !waiters.is_first(&second));
+        assert!(waiters.tell_first().is_some());
+        assert!(waiters.leave(&mut first).is_none(), "its waker was used");
+        assert!(waiters.is_first(&second));
+        assert_eq!(waiters.take().len(), 1);
+        assert!(waiters.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Many tasks at once.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::current;
 
 /// A changing set of tasks whose results come in the order in which they finish.
 ///
-/// Dropping the group cancels the tasks that are left.
+/// Dropping the group cancels the tasks that are left, in the order in which they were spawned.
 ///
 /// ```
 /// # evented::block_on(async {
@@ -28,9 +28,9 @@ use crate::current;
 /// # });
 /// ```
 pub struct TaskGroup<T> {
-    /// The tasks that `next` has not returned yet.
-    tasks: HashMap<u64, Task<T>>,
-    /// The next key of `tasks`.
+    /// The tasks that `next` has not returned yet, in the order in which they were spawned.
+    tasks: BTreeMap<u64, Task<T>>,
+    /// The next key of `tasks`; keys grow.
     next_key: u64,
     /// Shared with the tasks.
     finished: Rc<RefCell<Finished>>,
@@ -48,7 +48,7 @@ struct Finished {
 impl<T: 'static> TaskGroup<T> {
     /// An empty group.
     pub fn new() -> Self {
-        Self { tasks: HashMap::new(), next_key: 0, finished: Rc::default() }
+        Self { tasks: BTreeMap::new(), next_key: 0, finished: Rc::default() }
     }
 
     /// Spawns a task into the group.
@@ -85,6 +85,10 @@ impl<T: 'static> TaskGroup<T> {
     }
 
     /// As [`next`](Self::next), for futures written by hand.
+    ///
+    /// # Panics
+    ///
+    /// As polling a [`Task`] that has not finished outside its reactor.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         if self.tasks.is_empty() {
             return Poll::Ready(None);
@@ -94,13 +98,17 @@ impl<T: 'static> TaskGroup<T> {
             // The report comes from inside the task's last poll, and this code runs after it.
             return std::pin::Pin::new(&mut task).poll(cx).map(Some);
         }
+        if let Some((_, task)) = self.tasks.first_key_value() {
+            task.assert_reactor_runs();
+        }
         let waker = cx.waker().clone();
         let old = self.finished.borrow_mut().waiter.replace(waker);
         drop(old);
         Poll::Pending
     }
 
-    /// Asks all tasks to stop. Their results still come from [`next`](Self::next).
+    /// Asks all tasks to stop, in the order in which they were spawned. A task that is not ready joins
+    /// the queue of its class by that; one that is keeps its place there. Their results still come from [`next`](Self::next).
     pub fn cancel_all(&mut self) {
         for task in self.tasks.values() {
             task.request_cancel();
@@ -121,6 +129,14 @@ impl<T: 'static> TaskGroup<T> {
 impl<T: 'static> Default for TaskGroup<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<T> Drop for TaskGroup<T> {
+    fn drop(&mut self) {
+        while let Some((_, task)) = self.tasks.pop_first() {
+            drop(task);
+        }
     }
 }
 

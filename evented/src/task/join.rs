@@ -17,6 +17,8 @@ use crate::tasks::State;
 ///
 /// **Dropping it cancels the task**; [`detach`](Self::detach) lets the task go on alone. A cancelled
 /// future is dropped when the task's turn comes, not on the spot.
+///
+/// Await it in its own reactor; elsewhere only once it has finished.
 #[must_use = "dropping a `Task` cancels it: await it, keep it or call `detach`"]
 pub struct Task<T> {
     /// Keeps the slot readable, even after the reactor was dropped.
@@ -26,6 +28,10 @@ pub struct Task<T> {
     /// The slot holds a `T`. Results do not leave the thread.
     result: PhantomData<(T, *const ())>,
 }
+
+/// What is wrong when a task is awaited on the thread of its reactor, but not in it.
+pub(crate) const STANDS_STILL: &str = "the task belongs to another reactor of this thread, which does \
+    not run meanwhile, so it would never be ready: await it inside that reactor";
 
 /// Spawns a task on the current reactor. It starts in a later poll, never at once.
 ///
@@ -128,6 +134,13 @@ impl<T> Task<T> {
         }
     }
 
+    /// # Panics
+    ///
+    /// When the task's reactor is not the one that runs: waiting for the task would never end.
+    pub(crate) fn assert_reactor_runs(&self) {
+        assert!(current::is_running(self.engine.id()), "{STANDS_STILL}");
+    }
+
     /// The slot, for a timer that is to wake the task.
     pub(crate) fn slot(&self) -> Option<u32> {
         self.slot
@@ -143,7 +156,8 @@ impl<T: 'static> Future for Task<T> {
 
     /// # Panics
     ///
-    /// When polled again after it was ready.
+    /// When polled again after it was ready. By the task itself. Outside its reactor, in another one or in none, unless
+    /// the task has finished: its reactor does not run then, so the task would never be ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let index = self.slot.expect("a `Task` is not polled again after it was ready");
         let slot = self.engine.tasks.slot(index);
@@ -153,6 +167,8 @@ impl<T: 'static> Future for Task<T> {
             self.slot = None;
             return Poll::Ready(result.expect("a done task keeps its result for its handle"));
         }
+        self.assert_reactor_runs();
+        assert!(!slot.state().has(State::RUNNING), "a task that awaits itself never ends");
         let old = slot.joiner.take();
         let waker = match old {
             Some(waker) if waker.will_wake(cx.waker()) => waker,

@@ -28,7 +28,9 @@ fn run(example: &str, argument: &std::ffi::OsStr) -> String {
     // target/debug/deps/it-... -> target/debug/examples/
     let test = std::env::current_exe().unwrap();
     let built: PathBuf = test.parent().unwrap().join("../examples").join(example);
-    let output = Command::new(&built).arg(argument).output().unwrap();
+    let output = Command::new(&built).arg(argument).output().unwrap_or_else(|error| {
+        panic!("run {}: {error}; `cargo test --lib --tests` builds no examples", built.display())
+    });
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{example}: {errors}");
     String::from_utf8(output.stdout).unwrap()

@@ -8,6 +8,8 @@ use evented::{JoinError, Reactor, block_on, join_all, sleep, spawn, timeout, yie
 
 use crate::support::{bounded, until};
 
+mod elsewhere;
+
 #[test]
 fn cancel_waits_until_the_future_is_dropped() {
     block_on(async {

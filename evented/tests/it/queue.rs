@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evented::sync::mpsc::{TryRecvError, TrySendError};
 use evented::sync::{mpsc, oneshot};
-use evented::{TaskGroup, block_on, sleep, spawn, yield_now};
+use evented::{TaskGroup, block_on, blocking, sleep, spawn, yield_now};
 
 use crate::support::{bounded, poll_once, until};
 
@@ -146,6 +146,30 @@ fn one_value_and_none() {
         sender.send(3).unwrap();
         assert_eq!(thread.join().unwrap(), Ok(3));
     }));
+}
+
+#[test]
+fn receiving_with_a_blocked_thread_is_not_for_tasks() {
+    block_on(bounded(async {
+        for sent_already in [false, true] {
+            let (sender, receiver) = oneshot::channel();
+            let _kept =
+                if sent_already { sender.send(1).map(|()| None).unwrap() } else { Some(sender) };
+            let task = spawn(async move { receiver.recv_blocking() });
+            let error = task.await.unwrap_err().to_string();
+            assert!(error.contains("`.await` the receiver instead"), "{error}");
+        }
+        // What the text proposes.
+        let (sender, receiver) = oneshot::channel();
+        let waits = spawn(blocking(move || receiver.recv_blocking()));
+        yield_now().await;
+        sender.send(2).unwrap();
+        assert_eq!(waits.await.unwrap().unwrap(), Ok(2));
+    }));
+    // Outside, it is for this very thread.
+    let (sender, receiver) = oneshot::channel();
+    sender.send(3).unwrap();
+    assert_eq!(receiver.recv_blocking(), Ok(3));
 }
 
 #[test]

@@ -31,6 +31,63 @@ fn shutdown_before_run_is_kept() {
 }
 
 #[test]
+fn what_is_spawned_from_afar_after_a_shutdown_is_cancelled_at_once() {
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    // Comes after the shutdown, but before the reactor has seen that.
+    handle.shutdown().unwrap();
+    let queued = handle.spawn(|| async { 1 });
+    reactor.run();
+    assert!(queued.is_finished());
+    // The reactor is alive and will never run again: nobody must wait for it.
+    let late = std::thread::spawn(move || handle.spawn(|| async { 2 }));
+    let late = late.join().unwrap();
+    assert!(late.is_finished());
+    assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(late.join(), Err(JoinError::Cancelled)));
+    // Plain calls are another matter: they may be what its sockets and timers need at their end.
+    let called = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&called);
+    reactor.handle().call(move || flag.store(true, Ordering::SeqCst)).unwrap();
+    reactor.run();
+    reactor.block_on(yield_now());
+    assert!(called.load(Ordering::SeqCst));
+    // The next reactor, most likely with the same mailbox, spawns as usual.
+    drop(reactor);
+    let next = Reactor::new().unwrap();
+    assert_eq!(next.block_on(bounded(next.handle().spawn(|| async { 3 }))).unwrap(), 3);
+}
+
+#[test]
+fn every_task_spawned_while_a_reactor_shuts_down_ends() {
+    for _ in 0..crate::support::rounds(200, 20_000) {
+        let reactor = Reactor::new().unwrap();
+        let handle = reactor.handle();
+        let start = Arc::new(std::sync::Barrier::new(3));
+        let spawns = {
+            let start = Arc::clone(&start);
+            std::thread::spawn(move || {
+                start.wait();
+                [(); 20].map(|()| handle.spawn(|| async {}))
+            })
+        };
+        let ends = {
+            let start = Arc::clone(&start);
+            std::thread::spawn(move || {
+                start.wait();
+                handle.shutdown()
+            })
+        };
+        start.wait();
+        reactor.run();
+        ends.join().unwrap().unwrap();
+        // The reactor is alive, and never runs again.
+        let tasks = spawns.join().unwrap();
+        assert!(tasks.iter().all(evented::RemoteTask::is_finished), "{tasks:?}");
+    }
+}
+
+#[test]
 fn the_future_of_block_on_goes_on_after_shutdown() {
     let reactor = Reactor::new().unwrap();
     let handle = reactor.handle();

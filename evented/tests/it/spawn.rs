@@ -111,6 +111,47 @@ fn a_dropped_group_cancels_and_a_cancelled_group_reports() {
     }));
 }
 
+/// Notes its number when dropped.
+struct Noted(u32, Rc<RefCell<Vec<u32>>>);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.1.borrow_mut().push(self.0);
+    }
+}
+
+#[test]
+fn a_group_ends_its_tasks_in_the_order_in_which_they_were_spawned() {
+    const TASKS: u32 = 50;
+    block_on(bounded(async {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let waiting_group = || {
+            let mut group = TaskGroup::new();
+            for n in 0..TASKS {
+                let noted = Noted(n, Rc::clone(&log));
+                group.spawn(async move {
+                    let _noted = noted;
+                    std::future::pending::<()>().await;
+                });
+            }
+            group
+        };
+        let in_order = (0..TASKS).collect::<Vec<_>>();
+        let mut cancelled = waiting_group();
+        yield_now().await;
+        cancelled.cancel_all();
+        while let Some(result) = cancelled.next().await {
+            assert!(result.is_err());
+        }
+        assert_eq!(log.take(), in_order, "cancelled");
+        let dropped = waiting_group();
+        yield_now().await;
+        drop(dropped);
+        until(|| log.borrow().len() == in_order.len()).await;
+        assert_eq!(log.take(), in_order, "dropped");
+    }));
+}
+
 #[test]
 fn ten_thousand_tasks_and_their_slots_again() {
     block_on(bounded(async {

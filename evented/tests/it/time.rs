@@ -238,12 +238,27 @@ fn time_limits_of_zero_in_a_loop_starve_nothing() {
     }));
 }
 
+/// The last point in time that the clock's type can name.
+fn latest_instant() -> Instant {
+    let mut last = Instant::now();
+    for step in (0..64).rev().map(|bit| Duration::new(1 << bit, 999_999_999)) {
+        last = last.checked_add(step).unwrap_or(last);
+    }
+    last
+}
+
 #[test]
 fn the_longest_durations_there_are() {
     block_on(bounded(async {
         let mut ticks = interval(Duration::MAX);
         ticks.tick().await;
         assert!(poll_once(&mut Box::pin(ticks.tick())).is_pending());
+        let last = latest_instant();
+        assert!(poll_once(&mut sleep_until(last)).is_pending());
+        let mut never = evented::interval_at(last, Duration::MAX);
+        assert!(poll_once(&mut Box::pin(never.tick())).is_pending());
+        assert!(call_at(last, || unreachable!("nor in any other")).cancel());
+        assert_eq!(evented::timeout_at(last, async { 5 }).await, Ok(5));
         assert!(call_later(Duration::MAX, || unreachable!("not in this life")).cancel());
         assert_eq!(timeout(Duration::MAX, sleep(Duration::from_micros(1))).await, Ok(()));
         until(|| evented::stats().tasks == 0).await;

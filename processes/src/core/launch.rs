@@ -23,6 +23,7 @@ use crate::worker;
 
 use super::process::{Process, Server};
 use super::seat::Seat;
+use super::shortage;
 use super::{Config, Core};
 
 /// A worker that is not ready after this time is killed: its `main` never reached `init`.
@@ -36,7 +37,7 @@ pub(super) fn launch(config: &Config) -> io::Result<Process> {
     let (control, far) = Control::pair()?;
     let credit = control.credit()?;
     let board = Segment::create(BOARD_BYTES)?;
-    let (server, name) = Server::new()?;
+    let (server, name) = Server::new().map_err(shortage::of_server)?;
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0(title(config))
@@ -137,7 +138,7 @@ impl Core {
     /// As [`launch`].
     pub(super) fn occupy(&self, index: usize) -> io::Result<()> {
         // Starting takes milliseconds: not under the lock.
-        let process = launch(&self.config)?;
+        let process = launch(&self.config).map_err(shortage::explain)?;
         let mut state = self.lock();
         let seat = &mut state.seats[index];
         seat.generation = seat.generation.wrapping_add(1);

@@ -26,9 +26,11 @@
 mod alarm;
 mod dispatch;
 mod launch;
+mod limits;
 mod process;
 mod receive;
 mod seat;
+mod shortage;
 mod supervise;
 
 use std::collections::VecDeque;
@@ -177,12 +179,12 @@ impl Core {
     /// # Errors
     /// No descriptors, threads or memory are left.
     pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
-        let (inbox, set) = Inbox::new()?;
+        let (inbox, set) = Inbox::new().map_err(shortage::explain)?;
         let core = Arc::new(Self {
             config,
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
             ended: Condvar::new(),
-            alarm: Alarm::new()?,
+            alarm: Alarm::new().map_err(shortage::explain)?,
             inbox,
         });
         let supervisor = core.start_thread("supervisor", supervise::run)?;

@@ -22,10 +22,8 @@ use crate::error::JoinError;
 use crate::frame::{CallHeader, push_call};
 use crate::ticket::Place;
 
+use super::limits::Silence;
 use super::process::{Doom, Process};
-
-/// While a call with a time limit has not started, its start is looked for no more often.
-const MIN_CHECK_NS: u64 = 1_000_000;
 
 /// The place of one worker.
 #[derive(Debug)]
@@ -53,15 +51,19 @@ pub(super) struct Seat {
     charged: usize,
     /// Calls in flight that are not revoked.
     load: usize,
+    /// How many answers came so far.
+    pub(super) answers: u64,
+    /// Set while the worker holds a call with a limit and gives no sign of life.
+    pub(super) silence: Option<Silence>,
 }
 
 /// One call in flight.
 #[derive(Debug)]
-struct InFlight {
+pub(super) struct InFlight {
     /// The call; none when it was revoked and the worker has not said so yet.
-    call: Option<Call>,
+    pub(super) call: Option<Call>,
     /// Its number on the board.
-    sequence: u32,
+    pub(super) sequence: u32,
     /// What it took of the credit.
     charge: usize,
     /// When it was sent, as a count.
@@ -133,6 +135,8 @@ impl Seat {
             sequences: vec![0; SLOTS],
             charged: 0,
             load: 0,
+            answers: 0,
+            silence: None,
         }
     }
 
@@ -217,6 +221,7 @@ impl Seat {
             return None;
         }
         let entry = entry.take()?;
+        self.answers += 1;
         self.free.push(slot);
         self.charged -= entry.charge;
         self.load -= usize::from(entry.call.is_some());
@@ -284,31 +289,6 @@ impl Seat {
         doomed
     }
 
-    /// Kills the worker if its call ran out of time; otherwise says when to look again.
-    pub(super) fn enforce_limits(&mut self, index: usize, now_ns: u64) -> Option<u64> {
-        let mut next: Option<u64> = None;
-        let mut overdue = None;
-        for (slot, entry) in self.occupied() {
-            let Some(limit) = entry.call.as_ref().and_then(|call| call.timeout) else { continue };
-            let limit_ns = crate::clock::to_ns(limit);
-            let at_ns = match self.look(slot, entry) {
-                Claim::Queued => now_ns.saturating_add(limit_ns.max(MIN_CHECK_NS)),
-                Claim::Running { started_ns } => started_ns.saturating_add(limit_ns),
-                Claim::Over => continue,
-            };
-            if at_ns <= now_ns {
-                overdue = Some((Place { seat: index, slot, sequence: entry.sequence }, limit));
-            } else {
-                next = Some(next.map_or(at_ns, |next| next.min(at_ns)));
-            }
-        }
-        if let Some((place, limit)) = overdue {
-            // False means that it finished this very moment: its result is on the way.
-            self.doom(place, Doom::TimedOut(limit));
-        }
-        next
-    }
-
     /// Empties the seat of a dead worker: calls that it never claimed, in the order they were
     /// sent, and what it was executing with the verdict.
     pub(super) fn bury(&mut self) -> (Option<Process>, Vec<Call>, Vec<(Call, JoinError)>) {
@@ -328,17 +308,18 @@ impl Seat {
         }
         self.charged = 0;
         self.load = 0;
+        self.silence = None;
         unclaimed.sort_unstable_by_key(|&(order, _)| order);
         (Some(process), unclaimed.into_iter().map(|(_order, call)| call).collect(), blamed)
     }
 
     /// The slots in use.
-    fn occupied(&self) -> impl Iterator<Item = (u16, &InFlight)> {
+    pub(super) fn occupied(&self) -> impl Iterator<Item = (u16, &InFlight)> {
         (0_u16..).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
     }
 
     /// What the board says about an entry.
-    fn look(&self, slot: u16, entry: &InFlight) -> Claim {
+    pub(super) fn look(&self, slot: u16, entry: &InFlight) -> Claim {
         let board = self.process.as_ref().map(|process| &process.board);
         board.map_or(Claim::Over, |board| board.look(slot, entry.sequence))
     }

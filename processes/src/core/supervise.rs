@@ -6,7 +6,7 @@
 //! |---|---|---|---|---|
 //! | starting | no | none | none | `Ready` on the control socket; death; `deadline_ns` |
 //! | serving | yes | some | none | dismissal; death |
-//! | leaving | yes | none | none | death; `deadline_ns` |
+//! | leaving (dismissed or given up) | yes | none | none | death; `deadline_ns` |
 //! | dead | any | none | some | burial, once `drained` |
 //!
 //! Death is seen on the process descriptor, and the child is reaped at once. It is buried when
@@ -199,8 +199,15 @@ impl Core {
         let mut state = self.lock();
         state.next_check_ns = u64::MAX;
         for index in 0..state.seats.len() {
-            if state.seats[index].look_after(index, now_ns, &mut due) {
-                state.bury(index, now_ns, &mut settled);
+            match state.seats[index].look_after(index, now_ns, &mut due) {
+                Fate::Lives => {}
+                Fate::Buried => state.bury(index, now_ns, &mut settled),
+                Fate::GivenUp => {
+                    // Newest first, so pushing to the front restores their order.
+                    for call in state.seats[index].give_up(index) {
+                        state.requeue(call);
+                    }
+                }
             }
         }
         state.fail_if_broken(&mut settled);
@@ -304,14 +311,26 @@ impl State {
     }
 }
 
+/// What is to become of a worker.
+#[derive(Debug)]
+enum Fate {
+    /// It goes on.
+    Lives,
+    /// It is dead, and everything it said has been heard.
+    Buried,
+    /// It has fallen silent.
+    GivenUp,
+}
+
 impl Seat {
-    /// Keeps the worker's deadlines. True when it can be buried.
-    fn look_after(&mut self, index: usize, now_ns: u64, due: &mut Due) -> bool {
-        let Some(process) = &mut self.process else { return false };
+    /// Keeps the worker's deadlines, and says what is to become of it.
+    fn look_after(&mut self, index: usize, now_ns: u64, due: &mut Due) -> Fate {
+        let Some(process) = &mut self.process else { return Fate::Lives };
         if let Some((_status, at_ns)) = process.ended {
             let at_ns = at_ns.saturating_add(DRAIN_NS);
             due.at(at_ns);
-            return process.drained || at_ns <= now_ns;
+            let heard = process.drained || at_ns <= now_ns;
+            return if heard { Fate::Buried } else { Fate::Lives };
         }
         if let Some(deadline_ns) = process.deadline_ns {
             if deadline_ns <= now_ns {
@@ -321,10 +340,11 @@ impl Seat {
                 due.at(deadline_ns);
             }
         }
-        if let Some(next_ns) = self.enforce_limits(index, now_ns) {
+        let findings = self.enforce_limits(index, now_ns);
+        if let Some(next_ns) = findings.next_ns {
             due.at(next_ns);
         }
-        false
+        if findings.silent { Fate::GivenUp } else { Fate::Lives }
     }
 
     /// Tells the worker to leave and returns when it will be killed otherwise. One that has not

@@ -20,6 +20,7 @@ use crate::frame::{
 };
 use crate::scope::arrivals;
 use crate::segment::{Sealed, random_id};
+use crate::unwind;
 
 use super::{Channels, EXIT_UNUSABLE, watchdog};
 
@@ -184,8 +185,7 @@ fn message_of(payload: Box<dyn Any + Send>) -> String {
         Err(other) => match other.downcast::<&'static str>() {
             Ok(text) => (*text).to_owned(),
             Err(other) => {
-                // Dropping a foreign payload may panic again; its memory is not worth that.
-                std::mem::forget(other);
+                unwind::discard(other);
                 "a panic with a payload that is not text".to_owned()
             }
         },

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use processes::{AsCompleted, JoinError, Pool, as_completed};
 
-use crate::support::{BOUND, gated, gates, is_alive, soon, wait_until};
+use crate::support::{BOUND, Stopped, gated, gates, is_alive, soon, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -111,6 +111,38 @@ fn a_limit_of_nothing_ends_the_call_once_it_has_started() {
     let limited = pool.submit_timeout(gated, (entered, gate), Duration::ZERO);
     let result = limited.join_timeout(BOUND).expect("the limit is kept");
     assert!(matches!(result, Err(JoinError::TimedOut { limit: Duration::ZERO, .. })), "{result:?}");
+}
+
+#[test]
+fn a_limit_frees_a_call_from_a_stopped_worker() {
+    let pool = Pool::builder().workers(1).call_timeout(SHORT).build().unwrap();
+    let worker = pool.submit_timeout(|()| std::process::id(), (), BOUND).join().unwrap();
+    let stopped = Stopped::new(worker);
+    // More than fit into a frame, so that they must come back in their order.
+    let calls: Vec<_> =
+        (0..100_u32).map(|x| pool.submit_timeout(|x| (x, std::process::id()), x, BOUND)).collect();
+    let first = pool.submit(|()| std::process::id(), ());
+    let pid = first.join_timeout(BOUND).expect("it is given to another worker");
+    assert_ne!(pid.unwrap(), worker);
+    for (x, call) in (0..).zip(calls) {
+        let (value, pid) = call.join_timeout(BOUND).expect("so are the others").unwrap();
+        assert!(value == x && pid != worker);
+    }
+    drop(stopped);
+    assert!(!is_alive(worker), "it was killed");
+}
+
+#[test]
+fn a_limit_frees_nobody_from_a_busy_worker() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let running = pool.submit(gated, (entered.clone(), gate.clone()));
+    let worker = soon(&entered);
+    let limited = pool.submit_timeout(|()| std::process::id(), (), SHORT);
+    assert!(!limited.wait_timeout(Duration::from_secs(2)), "longer than a worker may be silent");
+    gate.put(1).unwrap();
+    running.join().unwrap();
+    assert_eq!(limited.join().unwrap(), worker);
 }
 
 #[test]

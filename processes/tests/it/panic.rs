@@ -30,6 +30,19 @@ fn a_very_long_message_is_cut() {
 }
 
 #[test]
+fn an_error_of_another_call_travels_as_a_value() {
+    let pool = Pool::new(1).unwrap();
+    let nested: fn(()) -> Result<u8, JoinError> =
+        |()| Pool::new(1).unwrap().submit(|()| panic!("far below"), ()).join();
+    let error = pool.submit(nested, ()).join().unwrap().unwrap_err();
+    assert!(
+        matches!(&error, JoinError::Panicked { message, location: Some(_), .. }
+            if message == "far below"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_result_of_the_user_travels_as_a_value() {
     let pool = Pool::new(1).unwrap();
     let parse: fn(String) -> Result<i32, String> =

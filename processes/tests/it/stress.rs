@@ -11,30 +11,52 @@ use crate::support::{BOUND, children, descriptors, kill, rounds, wait_until};
 /// What happened to the calls.
 type Counts = (usize, usize, u64);
 
-/// 2,000 calls on three workers, one of which is killed every few milliseconds.
+/// Workers of a [`storm`].
+const WORKERS: usize = 3;
+
+/// So many kills in a row leave a pool standing: after five failed starts in a row it gives up,
+/// as it should when its workers cannot live.
+const BURST: u64 = 4;
+
+/// Sets the flag when it is dropped, also by a panic: a scope waits for its threads.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Kills workers at random, in bursts, until it is over. Those that are starting are hit as well,
+/// but between two bursts all of them are ready. Returns how many were killed.
 #[expect(clippy::disallowed_methods, reason = "kills are spread over time")]
+fn kill_at_random(pool: &Pool, seed: u64, over: &AtomicBool) -> u64 {
+    let (mut random, mut kills) = (seed | 1, 0);
+    while !over.load(Ordering::Relaxed) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        thread::sleep(Duration::from_micros(2_000 + random % 6_000));
+        let pids = pool.pids();
+        if !pids.is_empty() && (kills % BURST != 0 || pool.stats().ready == WORKERS) {
+            kill(pids[usize::try_from(random % 1024).unwrap() % pids.len()]);
+            kills += 1;
+        }
+    }
+    kills
+}
+
+/// 2,000 calls on three workers, one of which is killed every few milliseconds.
 fn storm(seed: u64) -> Result<Counts, String> {
     drop(Pool::new(1).map_err(|error| error.to_string())?);
     let (fds, kids) = (descriptors(), children().len());
-    let pool = Pool::new(3).map_err(|error| error.to_string())?;
+    let pool = Pool::new(WORKERS).map_err(|error| error.to_string())?;
+    wait_until("all workers are ready", || pool.stats().ready == WORKERS);
     let over = AtomicBool::new(false);
     let (mut done, mut lost) = (0, 0);
     let kills = thread::scope(|scope| {
-        let killer = scope.spawn(|| {
-            let (mut random, mut kills) = (seed | 1, 0);
-            while !over.load(Ordering::Relaxed) {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                thread::sleep(Duration::from_micros(2_000 + random % 6_000));
-                let pids = pool.pids();
-                if !pids.is_empty() {
-                    kill(pids[usize::try_from(random % 1024).unwrap() % pids.len()]);
-                    kills += 1;
-                }
-            }
-            kills
-        });
+        let killer = scope.spawn(|| kill_at_random(&pool, seed, &over));
+        let end = Over(&over);
         let work: fn(u64) -> u64 = |x| {
             let mut value = x;
             for _ in 0..20_000 {
@@ -51,7 +73,7 @@ fn storm(seed: u64) -> Result<Counts, String> {
                 other => panic!("call {x}: {other:?}"),
             }
         }
-        over.store(true, Ordering::Relaxed);
+        drop(end);
         killer.join().unwrap()
     });
     let stats = pool.stats();

@@ -83,3 +83,23 @@ pub(crate) fn signal(pid: u32, which: &str) {
     let sent = tool.args([which, &pid.to_string()]).stderr(Stdio::null()).status();
     assert!(sent.is_ok(), "the tool `kill` is needed");
 }
+
+/// A worker stopped by SIGSTOP; it goes on when this is dropped, also when the test fails: its
+/// pool could not end otherwise.
+pub(crate) struct Stopped(u32);
+
+impl Stopped {
+    /// Stops a process.
+    pub(crate) fn new(pid: u32) -> Self {
+        signal(pid, "-STOP");
+        let stopped = Self(pid);
+        wait_until("it is stopped", || state_of(pid) == "T");
+        stopped
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal(self.0, "-CONT");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use processes::{Pool, Queue};
 
-use crate::support::{BOUND, rounds, signal, state_of, wait_until};
+use crate::support::{BOUND, Stopped, rounds, wait_until};
 
 #[test]
 fn external_submits_each_waited_for() {
@@ -47,23 +47,12 @@ fn an_idle_pool_does_not_wake_up() {
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
 }
 
-/// Lets a stopped worker go on, also when the test fails: its pool could not end otherwise.
-struct Stopped(u32);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        signal(self.0, "-CONT");
-    }
-}
-
 #[test]
 #[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
 fn a_stopped_worker_with_a_full_control_socket_wakes_nobody() {
     let pool = Pool::builder().workers(1).name("patient").build().unwrap();
     let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
-    signal(worker, "-STOP");
-    let stopped = Stopped(worker);
-    wait_until("it is stopped", || state_of(worker) == "T");
+    let stopped = Stopped::new(worker);
     // Descriptors go ahead of each call; the socket takes less than 300.
     let count: fn(Vec<Queue<u8>>) -> usize = |queues| queues.len();
     let queues = || (0..20).map(|_| Queue::with_bytes(1, 1).unwrap()).collect::<Vec<_>>();

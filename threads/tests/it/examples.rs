@@ -73,6 +73,39 @@ fn tree_hash() {
     );
 }
 
+/// The examples of queues, primitives and threads take no argument.
+#[test]
+fn queues_and_primitives() {
+    let expected = [
+        ("queue", "total: 435\nafter the end: queue is shut down and empty\n"),
+        ("condition", "left: 10\nenough: false, there are 10\n"),
+        (
+            "semaphore",
+            "never more than two: true\na third: None\nreleased too often: more permits were \
+             released than were acquired\n",
+        ),
+        (
+            "event",
+            "both are ready; any finished: false\nstop after a while: true\nworked: true\n\
+             worked: true\n",
+        ),
+        ("timer", "cancelled: true\nlater\nagain\nagain\nagain\ntoo late to cancel: true\n"),
+        (
+            "named_threads",
+            "has a number: true\nrunning: [\"slow\"], 1\nalive: true\nresult: 42\nfaulty \
+             panicked: out of cheese\nerror: job panicked: out of cheese\nall ended: true\n",
+        ),
+    ];
+    for (example, lines) in expected {
+        assert_eq!(run(&format!("threads_{example}"), ""), lines, "{example}");
+    }
+    // The action shows the cells after the first and the second half of each step.
+    let barrier = run("threads_barrier", "");
+    let steps = ["[1, 2, 3]", "[6, 7, 8]", "[6, 7, 8]", "[21, 22, 23]", "[21, 22, 23]"];
+    assert!(barrier.starts_with(&(steps.join("\n") + "\n[66, 67, 68]\nalone: ")), "{barrier}");
+    assert!(barrier.ends_with("then: barrier is broken\nbroken after a reset: false\n"));
+}
+
 /// Answers one request; `counts` has them per path.
 fn serve(mut stream: &TcpStream, pages: &Pages, counts: &mut BTreeMap<String, u32>) {
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);

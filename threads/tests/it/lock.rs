@@ -1,4 +1,9 @@
-//! The lock: exclusion, time limits, poisoning.
+//! The lock: exclusion, time limits, poisoning; and what else threads wait with.
+
+mod barrier;
+mod condition;
+mod event;
+mod semaphore;
 
 use crate::support::{LIMIT, in_time};
 use std::sync::TryLockError;

@@ -1,5 +1,7 @@
 //! The queue: order, bounds, time limits, shutdown, contention.
 
+mod kinds;
+
 use crate::support::{LIMIT, in_time, until};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;

@@ -6,6 +6,10 @@ use threads::{
     AsCompleted, Builder, GetError, Guard, JoinError, JoinHandle, Lock, Map, MapUnordered, Payload,
     Pool, PutError, Queue, Stats, Unrun,
 };
+use threads::{
+    Barrier, BoundedSemaphore, Condition, Event, Latch, LifoQueue, Permit, PriorityQueue,
+};
+use threads::{ReentrantLock, Semaphore, Thread, ThreadBuilder, ThreadInfo, Timer};
 
 fn send<T: Send>() {}
 fn sync<T: Sync>() {}
@@ -33,6 +37,13 @@ fn promised() {
     send::<Lock<Cell<u8>>>();
     sync::<Lock<Cell<u8>>>();
     sync::<Guard<'static, u8>>();
+    send::<(LifoQueue<Cell<u8>>, PriorityQueue<u8>, Condition, Semaphore, BoundedSemaphore)>();
+    sync::<(LifoQueue<Cell<u8>>, PriorityQueue<u8>, Condition, Semaphore, BoundedSemaphore)>();
+    send::<(Permit, Event, Latch, Barrier, Timer, ReentrantLock<Cell<u8>>)>();
+    sync::<(Permit, Event, Latch, Barrier, Timer, ReentrantLock<Cell<u8>>)>();
+    send::<(ThreadBuilder, Thread<Cell<u8>>, ThreadInfo)>();
+    sync::<(Thread<Cell<u8>>, ThreadInfo)>();
+    unwind_safe::<(&Queue<u8>, &LifoQueue<u8>, &Semaphore, &Event, &Latch, &Barrier, &Timer)>();
     send::<Map<'static, fn(u8) -> u8, std::ops::Range<u8>, u8>>();
     send::<MapUnordered<'static, fn(u8) -> u8, std::ops::Range<u8>, u8>>();
 }

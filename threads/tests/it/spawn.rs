@@ -1,5 +1,8 @@
 //! A thread of its own for one function.
 
+mod builder;
+mod timer;
+
 use crate::support::{LIMIT, block_on};
 use std::sync::mpsc;
 use std::thread;

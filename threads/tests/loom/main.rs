@@ -17,6 +17,8 @@ mod deadline;
 #[expect(dead_code, reason = "the models need a part of it")]
 mod error;
 mod handle;
+mod queue;
+
 #[path = "../../src/primitives.rs"]
 #[expect(unused, reason = "the models need a part of it")]
 mod primitives;

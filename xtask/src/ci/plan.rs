@@ -44,6 +44,19 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             is_extra: true,
         },
         step("compare", "every lane gives the right answer", xtask("compare --tier smoke")),
+        step("peers-fmt", "the peers are formatted", peers("fmt --all --check")),
+        step("peers-deny", "licences and known weaknesses of the peers", peers_deny()),
+        step(
+            "peers-clippy",
+            "no warning in the peers, built as the next steps build them",
+            peers_built(workspace, "clippy", "--all-targets -- -D warnings"),
+        ),
+        step("peers-test", "tests of the peers", peers_built(workspace, "test", "")),
+        step(
+            "peers-bench",
+            "every contender of every metric does its work",
+            xtask("bench threads --smoke"),
+        ),
     ]
 }
 
@@ -61,12 +74,44 @@ fn doc() -> Action {
     Action::Run(line.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// Runs cargo-deny where it is installed; it is not needed to build or test.
+/// The manifest of the workspace of peers, relative to the root.
+const PEERS: &str = "xtask/peers/Cargo.toml";
+
+/// Has Cargo do this in the workspace of peers, without building anything.
+fn peers(line: &str) -> Action {
+    let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+    Action::Run(CommandLine::cargo([command, "--manifest-path", PEERS]).args(words(rest)))
+}
+
+/// Has Cargo build this of the peers, optimised and where `bench` builds them, so that nothing is
+/// built twice.
+fn peers_built(workspace: &Workspace, command: &str, rest: &str) -> Action {
+    let line = CommandLine::cargo([command, "--manifest-path", PEERS, "--workspace", "--release"]);
+    Action::Run(line.target_folder(workspace, "peers").args(words(rest)))
+}
+
+/// The words of a line.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split_whitespace()
+}
+
+/// What the project depends on, by the rules of `deny.toml`; cargo-deny is not needed to build or
+/// test.
 fn deny() -> Action {
+    denied(&["check"])
+}
+
+/// The same for the peers, by the same rules.
+fn peers_deny() -> Action {
+    denied(&["--manifest-path", PEERS, "check", "--config", "deny.toml"])
+}
+
+/// Runs cargo-deny with these arguments, where it is installed.
+fn denied(arguments: &[&str]) -> Action {
     let mut version = Command::new(command_line::cargo());
     version.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     if version.status().is_ok_and(|status| status.success()) {
-        Action::Run(CommandLine::cargo(["deny", "check"]))
+        Action::Run(CommandLine::cargo(["deny"]).args(arguments.iter().copied()))
     } else {
         Action::Skip("cargo-deny is not installed".into())
     }

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     error::{Error, Result},
-    host::Directory,
+    host::{Directory, HostEntry},
     measure,
     workspace::Workspace,
 };
@@ -21,13 +21,13 @@ use common::workload::Tier;
 use super::options::Options;
 
 /// Now, UTC, ISO 8601 to the second.
-pub(super) fn now_utc() -> String {
+pub(crate) fn now_utc() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 /// The revision of the sources, with `+` when they were changed; `None` outside a checkout or
 /// without git.
-pub(super) fn revision(workspace: &Workspace) -> Option<String> {
+pub(crate) fn revision(workspace: &Workspace) -> Option<String> {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
         command
@@ -44,7 +44,7 @@ pub(super) fn revision(workspace: &Workspace) -> Option<String> {
 }
 
 /// The command line that runs the same again.
-pub(super) fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let quoted = |argument: String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,+:".contains(c);
         if argument.chars().all(plain) { argument } else { format!("'{argument}'") }
@@ -54,29 +54,30 @@ pub(super) fn command_line() -> String {
     ["cargo xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
-/// What is worth knowing about the machine.
+/// What is worth knowing about the machine, and about what is compared on it.
 pub(super) fn describe(options: &Options, directory: &Directory) -> BTreeMap<String, String> {
-    let (machine, limits) = (measure::Environment::read(), measure::Limits::read());
-    let mut known = BTreeMap::new();
-    let mut note = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            known.insert(name.to_owned(), value);
-        }
-    };
-    note("cpu", machine.cpu_model);
-    note("kernel", Some(machine.kernel));
-    note("governor", machine.governor);
-    note("machine", machine.machine.map(|machine| format!("{machine:?}").to_lowercase()));
-    note("cores", limits.available_parallelism.map(|cores| cores.to_string()));
-    note("cpu quota", limits.cpu_quota.map(|cores| format!("{cores:.2} cores")));
-    note("memory limit", limits.memory_max.map(|bytes| format!("{} MiB", bytes >> 20)));
-    note("descriptors", limits.nofile_soft.map(|count| count.to_string()));
-    note("workers", Some(options.workers.to_string()));
-    note("rustc", rustc_version());
-    for host in &directory.hosts {
-        note(&format!("host {}", host.name), Some(host.runtime.clone()));
-    }
+    let mut known = machine();
+    known.insert("workers".into(), options.workers.to_string());
+    let host = |host: &HostEntry| (format!("host {}", host.name), host.runtime.clone());
+    known.extend(directory.hosts.iter().map(host));
     known
+}
+
+/// What is worth knowing about the machine.
+pub(crate) fn machine() -> BTreeMap<String, String> {
+    let (machine, limits) = (measure::Environment::read(), measure::Limits::read());
+    let facts = [
+        ("cpu", machine.cpu_model),
+        ("kernel", Some(machine.kernel)),
+        ("governor", machine.governor),
+        ("machine", machine.machine.map(|machine| format!("{machine:?}").to_lowercase())),
+        ("cores", limits.available_parallelism.map(|cores| cores.to_string())),
+        ("cpu quota", limits.cpu_quota.map(|cores| format!("{cores:.2} cores"))),
+        ("memory limit", limits.memory_max.map(|bytes| format!("{} MiB", bytes >> 20))),
+        ("descriptors", limits.nofile_soft.map(|count| count.to_string())),
+        ("rustc", rustc_version()),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The version of the compiler that builds the lane hosts.

@@ -1,4 +1,5 @@
-//! The folder of a run: `target/compare/<utc>-<revision>/`, with `latest` pointing at it.
+//! The folder of a run: `target/compare/<utc>-<revision>/`, with `latest` pointing at it; those of
+//! `bench` are in `target/bench/`.
 
 use std::{
     fs,
@@ -21,12 +22,11 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder, and makes sure that it can be written to.
+    /// Makes a folder among `all` of its kind, and makes sure that it can be written to.
     ///
     /// # Errors
     /// When it cannot be made or written to: a read-only target folder, a full disk.
-    pub fn make(workspace: &Workspace) -> Result<Self> {
-        let all = workspace.compare_folder();
+    pub fn make(all: &Path, workspace: &Workspace) -> Result<Self> {
         let revision = environment::revision(workspace).unwrap_or_else(|| "no-revision".into());
         let time = environment::now_utc().replace([':', '-'], "");
         let name = format!("{time}-{}", revision.replace('+', "-changed"));
@@ -47,6 +47,19 @@ impl Folder {
     pub fn save(&self, run: &Run) -> Result<()> {
         let path = self.file("run.json");
         run.save(&path).map_err(Error::io("save the results to", &path))?;
+        self.link_as_latest();
+        Ok(())
+    }
+
+    /// Writes a file, aside first, so that no reader sees half of it.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.file(name);
+        let aside = path.with_extension("tmp");
+        let written = fs::write(&aside, content).and_then(|()| fs::rename(&aside, &path));
+        written.map_err(Error::io("save the results to", &path))?;
         self.link_as_latest();
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! `cargo xtask compare`: the same verified work under each model, and what that says about which
 //! to use.
 
-mod environment;
+pub(crate) mod environment;
 mod evict;
 mod execute;
-mod folder;
+pub(crate) mod folder;
 pub mod judge;
 pub mod options;
 mod prepare;
@@ -14,6 +14,8 @@ pub mod report;
 mod rounds;
 
 use std::time::{Duration, Instant};
+
+use common::workload::Workload;
 
 use crate::{
     cli::CompareArgs,
@@ -47,7 +49,7 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     // Grandchildren whose parent was killed become ours to wait for.
     measure::become_subreaper().ok();
     let workspace = Workspace::find();
-    let folder = Folder::make(&workspace)?;
+    let folder = Folder::make(&workspace.compare_folder(), &workspace)?;
     let progress = Progress::new(options.workloads.len());
     progress.say("building the lane hosts");
     let built = host::build(&workspace)?;
@@ -64,7 +66,8 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     let finished = execute_all(&options, place, &mut run, &mut saver);
     run.finish = match &finished {
         Ok(()) => Finish::Complete,
-        Err(_) => Finish::Interrupted,
+        Err(error) if error.exit == Exit::Interrupted => Finish::Interrupted,
+        Err(_) => Finish::Running,
     };
     judge(&mut run);
     saver.progress.finish();
@@ -110,7 +113,7 @@ fn execute_all(
         interrupt::check()?;
         saver.progress.prepare(workload.id());
         let prepared = prepare(*workload, options, place, &mut run.cells)?;
-        let left = options.workloads.len() - index;
+        let left = &options.workloads[index..];
         let allowance =
             options.budget.map(|budget| share(budget.saturating_sub(begin.elapsed()), left));
         saver.progress.start(workload.id(), prepared.tasks.len() * options.rounds);
@@ -121,9 +124,13 @@ fn execute_all(
     Ok(())
 }
 
-/// An even share of a time.
-fn share(time: Duration, parts: usize) -> Duration {
-    time / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
+/// What the first of these workloads gets of a time, by the weights of their questions.
+fn share(time: Duration, workloads: &[&dyn Workload]) -> Duration {
+    let weight = |workload: &&dyn Workload| {
+        question::about(workload.id()).map_or(1, |question| question.weight)
+    };
+    let all: u32 = workloads.iter().map(weight).sum();
+    workloads.first().map_or(time, |first| time * weight(first) / all.max(1))
 }
 
 /// Saves the run after each execution and moves the progress bar.
@@ -157,4 +164,19 @@ fn exit(run: &Run, strict: bool) -> Exit {
     let unclear = run.answers.iter().flat_map(|answer| &answer.rivals);
     let unclear = unclear.filter(|rival| rival.wall.judgement == Judgement::Inconclusive).count();
     if strict && unclear > 0 { cells.worse(Exit::Inconclusive) } else { cells }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_shared_by_weight() {
+        let named = |id| common::workload::find(id).expect("it exists");
+        let (waits, crawl) = (named("io.wait"), named("real.crawl"));
+        let minute = Duration::from_mins(1);
+        assert_eq!(share(minute, &[waits, crawl]), Duration::from_secs(48));
+        assert_eq!(share(minute, &[crawl, waits]), Duration::from_secs(12));
+        assert_eq!(share(minute, &[waits]), minute);
+    }
 }

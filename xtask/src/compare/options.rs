@@ -7,6 +7,7 @@ use common::workload::{self, Tier, Workload};
 use crate::{
     cli::CompareArgs,
     error::{Error, Result},
+    nearest::unknown_name,
 };
 
 use super::question::{self, QUESTIONS};
@@ -57,7 +58,7 @@ impl Options {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (rounds, budget, limit) = match tier {
             Tier::Smoke => (2, None, Duration::from_secs(20)),
-            Tier::Quick => (6, Some(Duration::from_secs(150)), Duration::from_secs(20)),
+            Tier::Quick => (9, Some(Duration::from_secs(165)), Duration::from_secs(20)),
             Tier::Full => (12, None, Duration::from_mins(2)),
         };
         if let Some(directory) = &args.files {
@@ -108,16 +109,6 @@ fn select(filters: &[String], tier: Tier) -> Result<Vec<&'static dyn Workload>> 
     let chosen =
         order.into_iter().filter(|id| filters.iter().any(|filter| id.contains(filter.as_str())));
     Ok(chosen.filter_map(workload::find).collect())
-}
-
-/// Says that nothing is called `name`, what comes nearest, and what there is.
-pub fn unknown_name<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    let nearest = known
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-    let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean {nearest}?"));
-    format!("no {what} is called {name}{hint} (there are: {})", known.join(", "))
 }
 
 #[cfg(test)]

@@ -13,11 +13,12 @@ use crate::{
     error::{Error, Result},
     host::{Client, Directory, HostEntry, Stub},
     interrupt,
+    nearest::unknown_name,
 };
 
 use super::{
     execute::Execution,
-    options::{Options, unknown_name},
+    options::Options,
     question::{self, CONTROL},
     record::{Cell, Verify},
 };

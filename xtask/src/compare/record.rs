@@ -54,7 +54,7 @@ pub struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finish {
-    /// Not yet: the file was saved on the way.
+    /// Not: the file was saved on the way, or something failed.
     Running,
     /// All of it.
     Complete,

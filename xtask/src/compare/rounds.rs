@@ -1,5 +1,4 @@
-//! Rounds: every lane once, in random order, in a fresh process each; disturbed rounds are
-//! repeated.
+//! Rounds: every lane once, in a fresh process each.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +7,8 @@ use common::{Body, Job, Spin, Spread, lane::Plan};
 use crate::{
     error::Result,
     host::HostError,
-    interrupt,
-    measure::{NoiseProbe, children_cpu},
-    stats::{self, shuffle},
+    rounds::{Disturbance, FEWEST_ROUNDS, Repeats, least_disturbed, once, shuffled},
+    stats,
 };
 
 use super::{
@@ -21,12 +19,6 @@ use super::{
     question::{CONTROL, CONTROLLED},
     record::{Cell, FaultResult, HostFate, Phase, Problem, ProblemKind, Run, Sample},
 };
-
-/// How often the rounds of one workload are repeated, all together, because others disturbed them.
-const REPEATS: usize = 2;
-
-/// Rounds below which no budget goes.
-const FEWEST_ROUNDS: usize = 3;
 
 /// Told after each execution.
 pub(super) trait Watcher {
@@ -44,7 +36,7 @@ pub(super) struct Rounds<'a> {
     /// How long this workload may take.
     allowance: Option<Duration>,
     /// Rounds that may still be repeated.
-    repeats: usize,
+    repeats: Repeats,
     /// When the first round began.
     begin: Instant,
 }
@@ -56,7 +48,7 @@ impl<'a> Rounds<'a> {
         prepared: &'a Prepared,
         allowance: Option<Duration>,
     ) -> Self {
-        Self { options, prepared, allowance, repeats: REPEATS, begin: Instant::now() }
+        Self { options, prepared, allowance, repeats: Repeats::new(), begin: Instant::now() }
     }
 
     /// Executes all rounds: judged ones and controls in turn, so that both see the same machine.
@@ -82,6 +74,8 @@ impl<'a> Rounds<'a> {
                 break;
             }
             self.undisturbed_round(run, &judged, (round, Phase::Judged), watcher)?;
+            let pair: Vec<&Task> =
+                pair.iter().copied().filter(|task| is_worth_it(&task.plan, round)).collect();
             self.undisturbed_round(run, &pair, (round, Phase::Control), watcher)?;
         }
         Ok(())
@@ -108,19 +102,17 @@ impl<'a> Rounds<'a> {
         let mut foreign = Vec::new();
         loop {
             foreign.push(self.round(run, tasks, (round, phase), watcher)?);
-            let noisy = foreign.last().is_some_and(|noise| noise.noisy);
+            let last = *foreign.last().expect("it was just pushed");
             run.noise.rounds += 1;
-            run.noise.noisy_rounds += usize::from(noisy);
+            run.noise.noisy_rounds += usize::from(last.noisy);
             let late = self.is_out_of_time(self.begin.elapsed(), round + 1);
-            if !noisy || self.repeats == 0 || late {
+            if !self.repeats.again(last, late) {
                 break;
             }
-            self.repeats -= 1;
         }
         run.noise.foreign_cpu_rounds.extend(foreign.iter().filter_map(|noise| noise.share));
         run.noise.foreign_cpu = stats::median(&run.noise.foreign_cpu_rounds);
-        let share = |index: usize| foreign[index].share.unwrap_or_default();
-        let least = (0..foreign.len()).min_by(|a, b| share(*a).total_cmp(&share(*b)));
+        let least = least_disturbed(&foreign);
         for task in tasks {
             let samples = run.cells[task.cell].samples.iter_mut();
             let here = samples.filter(|sample| sample.round == round && sample.phase == phase);
@@ -132,6 +124,9 @@ impl<'a> Rounds<'a> {
     }
 
     /// Executes each task once, in random order; how much others disturbed it.
+    ///
+    /// What is judged against each other runs back to back, as a block: the speed of a shared
+    /// machine's cores changes within seconds (by 1.8x has been seen), without a trace in any counter.
     fn round(
         &self,
         run: &mut Run,
@@ -139,19 +134,15 @@ impl<'a> Rounds<'a> {
         (round, phase): (usize, Phase),
         watcher: &mut dyn Watcher,
     ) -> Result<Disturbance> {
-        let mut order: Vec<&Task> = tasks.to_vec();
-        let seed = common::rng::mix(self.options.seed ^ run.noise.rounds as u64);
-        shuffle(&mut order, seed);
-        let (probe, before) = (NoiseProbe::start(), children_cpu());
-        for task in order {
-            interrupt::check()?;
+        let seed = self.options.seed ^ run.noise.rounds as u64;
+        let order = stats::in_blocks(shuffled(tasks, seed), |task| block_of(&run.cells[task.cell]));
+        once(order, |task| {
             if run.cells[task.cell].verify.ok != Some(false) {
                 self.execute_task(&mut run.cells[task.cell], task, (round, phase))?;
             }
             watcher.executed(run, &self.prepared.workload, &task.lane);
-        }
-        let noise = probe.finish(children_cpu().saturating_sub(before));
-        Ok(Disturbance { noisy: noise.is_noisy(), share: noise.lost() })
+            Ok(())
+        })
     }
 
     /// Executes a task once and notes in its cell what came of it.
@@ -173,27 +164,28 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// Whether an execution begins with a run to warm up. Thousands of threads take seconds: after a few
-/// rounds their memory is known, and controls do not need it.
+/// Waits from which on a run is expensive: thousands of threads take seconds.
+const MANY_WAITS: u64 = 1_000;
+
+/// Rounds after which an expensive run tells nothing new about memory and noise.
+const ENOUGH: usize = 3;
+
+/// Whether an execution begins with a run to warm up: an expensive one only until its memory is
+/// known, and not for a control.
 fn warm_up(plan: &Plan, (round, phase): (usize, Phase)) -> WarmUp {
-    /// Waits from which on warming up is expensive.
-    const MANY: u64 = 1_000;
-    /// Rounds after which memory is known.
-    const KNOWN: usize = 3;
-    if plan.overlap > MANY && (round >= KNOWN || phase == Phase::Control) {
-        WarmUp::No
-    } else {
-        WarmUp::Yes
-    }
+    let is_known = round >= ENOUGH || phase == Phase::Control;
+    if plan.overlap > MANY_WAITS && is_known { WarmUp::No } else { WarmUp::Yes }
 }
 
-/// How much others disturbed a round.
-#[derive(Clone, Copy, Debug)]
-struct Disturbance {
-    /// Whether it was too much.
-    noisy: bool,
-    /// The share of the machine that they took; `None`: it was over too soon to tell.
-    share: Option<f64>,
+/// Whether to run a control in this round: an expensive one only until the noise is known.
+fn is_worth_it(plan: &Plan, round: usize) -> bool {
+    plan.overlap <= MANY_WAITS || round < ENOUGH
+}
+
+/// What a cell's executions are kept together with: those of its point and language, for these are
+/// judged against each other.
+fn block_of(cell: &Cell) -> (String, String) {
+    (cell.point.clone(), cell.language.clone())
 }
 
 /// The user interrupted: what was being executed counts for nothing.

@@ -1,8 +1,8 @@
-//! Builds the lane hosts and the upstream stub.
+//! Builds the lane hosts, the upstream stub, and the bench programs.
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -34,12 +34,7 @@ pub struct Built {
 /// # Errors
 /// When Cargo cannot be started or the build fails; what Cargo says goes to standard error.
 pub fn build(workspace: &Workspace) -> Result<Built> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&workspace.root).args([
-        "build",
-        "--bins",
-        "--message-format=json-render-diagnostics",
-    ]);
+    let mut cargo = cargo_build(&workspace.root);
     cargo.arg("--target-dir").arg(&workspace.target);
     for package in ["threads-lane", "processes-lane", "evented-lane", BESIDE] {
         cargo.args(["--package", package]);
@@ -47,24 +42,52 @@ pub fn build(workspace: &Workspace) -> Result<Built> {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
+    let programs = programs_of(cargo)?
+        .ok_or_else(|| Error::failed("the lane hosts do not build; cargo's messages are above"))?;
+    let mut built = Built::default();
+    for (name, program) in programs {
+        if name == BESIDE {
+            built.stub = Some(program);
+        } else if name.ends_with(HOST_SUFFIX) {
+            built.hosts.push(program);
+        }
+    }
+    Ok(built)
+}
+
+/// Builds a bench program of the workspace of peers, always optimised: what else would be measured?
+/// It has a target folder of its own, for nothing in it is built like the project.
+///
+/// # Errors
+/// When Cargo cannot be started or the build fails; what Cargo says goes to standard error.
+pub fn build_peer(workspace: &Workspace, package: &str) -> Result<PathBuf> {
+    let mut cargo = cargo_build(&workspace.peers_folder());
+    cargo.arg("--release").args(["--package", package]);
+    cargo.arg("--target-dir").arg(workspace.peers_target());
+    let does_not =
+        || Error::failed(format!("{package} does not build; cargo's messages are above"));
+    let programs = programs_of(cargo)?.ok_or_else(does_not)?;
+    let program = programs.into_iter().find(|(name, _)| name == package);
+    program.map(|(_, path)| path).ok_or_else(|| Error::failed(format!("{package} is no program")))
+}
+
+/// A build of programs, in this folder.
+fn cargo_build(folder: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let arguments = ["build", "--bins", "--message-format=json-render-diagnostics"];
+    cargo.current_dir(folder).args(arguments);
+    cargo
+}
+
+/// Names and paths of the programs that a build made; `None`: it failed.
+fn programs_of(mut cargo: Command) -> Result<Option<Vec<(String, PathBuf)>>> {
     let cannot = |error| Error::failed(format!("failed to start cargo: {error}"));
     let mut child = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(cannot)?;
     let messages = child.stdout.take().expect("standard output is piped");
-    let mut built = Built::default();
-    for line in BufReader::new(messages).lines().map_while(std::result::Result::ok) {
-        if let Some((name, program)) = program_of(&line) {
-            if name == BESIDE {
-                built.stub = Some(program);
-            } else if name.ends_with(HOST_SUFFIX) {
-                built.hosts.push(program);
-            }
-        }
-    }
+    let lines = BufReader::new(messages).lines().map_while(std::result::Result::ok);
+    let programs = lines.filter_map(|line| program_of(&line)).collect();
     let status = child.wait().map_err(cannot)?;
-    if !status.success() {
-        return Err(Error::failed("the lane hosts do not build; cargo's messages are above"));
-    }
-    Ok(built)
+    Ok(status.success().then_some(programs))
 }
 
 /// Name and path of the program that a message of Cargo announces, if it does.

@@ -12,11 +12,7 @@ use crate::{
     workspace::Workspace,
 };
 
-use super::{
-    build::Built,
-    client::{Client, HostError},
-    python,
-};
+use super::{build::Built, client::Client, process::HostError, python};
 
 /// How long a host may take to say hello.
 const HELLO: Duration = Duration::from_secs(20);

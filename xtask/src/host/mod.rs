@@ -1,16 +1,20 @@
-//! Lane hosts: built, found by asking, started afresh for each execution, and ended whatever they
+//! Lane hosts and bench programs: built, found by asking, started afresh for each execution, and ended whatever they
 //! do.
 
 mod build;
 mod client;
 mod directory;
+mod once;
+mod process;
 mod python;
 mod stub;
 mod tail;
 
-pub use build::{Built, build};
-pub use client::{Client, HostError};
+pub use build::{Built, build, build_peer};
+pub use client::Client;
 pub use directory::{Directory, HostEntry, Program};
+pub use once::ask_once;
+pub use process::HostError;
 pub use stub::Stub;
 
 pub(crate) use python::find as find_python;

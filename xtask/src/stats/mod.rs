@@ -24,5 +24,5 @@ pub use line::Line;
 pub use median::median;
 pub use metg::{Metg, metg};
 pub use paired::{Paired, paired};
-pub use shuffle::shuffle;
+pub use shuffle::{in_blocks, shuffle};
 pub use verdict::{Band, Noise, Verdict};

@@ -12,6 +12,21 @@ pub fn shuffle<T>(items: &mut [T], seed: u64) {
     }
 }
 
+/// The items in blocks: each comes right after the items of the same block that come before it, and
+/// the blocks in the order of their first items. Of shuffled items, this is the order of a randomised
+/// block design (R. A. Fisher, "The Design of Experiments", 1935).
+pub fn in_blocks<T, B: PartialEq>(items: Vec<T>, block_of: impl Fn(&T) -> B) -> Vec<T> {
+    let mut blocks: Vec<(B, Vec<T>)> = Vec::new();
+    for item in items {
+        let block = block_of(&item);
+        match blocks.iter_mut().find(|(known, _)| *known == block) {
+            Some((_, members)) => members.push(item),
+            None => blocks.push((block, vec![item])),
+        }
+    }
+    blocks.into_iter().flat_map(|(_, members)| members).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -32,6 +47,13 @@ mod tests {
         assert_eq!(seen.len(), 24);
         // 1,000 each, with a standard deviation of 31.
         assert!(seen.values().all(|count| (850..1_150).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn a_block_stays_together_in_its_order() {
+        let items = vec!["b1", "a1", "b2", "c1", "a2", "b3"];
+        let sorted = in_blocks(items, |item| item.as_bytes()[0]);
+        assert_eq!(sorted, ["b1", "b2", "b3", "a1", "a2", "c1"]);
     }
 
     proptest! {

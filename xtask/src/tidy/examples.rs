@@ -8,18 +8,25 @@ use super::{MODELS, finding::Finding, tree::Tree};
 const LINES: usize = 60;
 
 /// Examples that not all models have: `swap` makes sense only where two share their names,
-/// `orphan` where workers could outlive a killed parent, and the parts of an executor are not the
-/// same everywhere.
-const SOME: [(&str, &[&str]); 10] = [
+/// `orphan` where workers could outlive a killed parent, and the others show what only those
+/// models have.
+const SOME: &[(&str, &[&str])] = &[
+    ("orphan", &["processes"]),
+    ("swap", &["threads", "processes"]),
+    ("barrier", &["threads"]),
+    ("condition", &["threads"]),
+    ("event", &["threads"]),
+    ("named_threads", &["threads"]),
+    ("queue", &["threads"]),
+    ("semaphore", &["threads"]),
+    ("timer", &["threads"]),
     ("back_pressure", &["threads"]),
     ("blocking", &["threads"]),
     ("callbacks", &["threads"]),
     ("cancel", &["threads"]),
     ("handles", &["threads"]),
     ("inline", &["threads"]),
-    ("orphan", &["processes"]),
     ("priorities", &["threads"]),
-    ("swap", &["threads", "processes"]),
     ("worker_state", &["threads"]),
 ];
 

@@ -8,6 +8,7 @@ mod examples;
 mod finding;
 mod manifests;
 mod packages;
+mod peers;
 mod reach;
 mod rust;
 mod size;
@@ -54,6 +55,7 @@ fn check(tree: &Tree, packages: &[Package]) -> Vec<Finding> {
         findings.extend(documents::sentence(package, tree));
         findings.extend(test_modules::check(package, tree));
     }
+    findings.extend(peers::check(tree, packages));
     for file in tree.files() {
         findings.extend(text::check(file));
         findings.extend(size::check(file));

@@ -6,6 +6,7 @@
 //! common         -> no other member
 //! <model>-lane   -> models, common
 //! xtask, load    -> common
+//! a bench program, outside of the workspace -> models
 //! ```
 //!
 //! Tests and benches of a model may use the shared work (`common`) and the other models.
@@ -13,7 +14,7 @@
 use super::{
     MODELS,
     finding::Finding,
-    packages::{Need, Package},
+    packages::{Dependency, Need, Package},
 };
 
 /// What the comparison stands on and a model must not bring along.
@@ -76,6 +77,21 @@ pub(super) fn check(package: &Package) -> Vec<Finding> {
     findings
 }
 
+/// Checks what a package of the workspace of peers depends on: models are measured there by what
+/// they offer to anybody.
+pub(super) fn check_peer(package: &Package) -> Vec<Finding> {
+    let is_ours = |name: &str| is_lane(name) || OTHERS.contains(&name);
+    let ours = package.dependencies.iter().filter(|found| is_ours(&found.name));
+    let finding = |dependency: &Dependency| {
+        let message = format!(
+            "{} must not depend on {}: a bench program knows models and peers only",
+            package.name, dependency.name
+        );
+        Finding::error(&package.manifest_path(), package.line_of(&dependency.name), message)
+    };
+    ours.map(finding).collect()
+}
+
 /// Why a member with this role must not depend on this package.
 fn objection(package: &Package, role: Role, on: &str, need: Need) -> Option<&'static str> {
     let is_model = MODELS.contains(&on);
@@ -119,7 +135,7 @@ fn hidden<'a>(package: &'a Package, path: &'a str) -> impl Iterator<Item = Findi
 
 #[cfg(test)]
 mod tests {
-    use super::{super::packages::Dependency, *};
+    use super::*;
 
     /// A member with one dependency, on the third line of its manifest.
     fn member(name: &str, on: &str, need: Need) -> Package {

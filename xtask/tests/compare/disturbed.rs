@@ -9,6 +9,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use xtask::workspace::Workspace;
+
 use crate::started::{Started, cells, compare, moved_program, program};
 
 #[test]
@@ -26,30 +28,17 @@ fn ctrl_c_keeps_what_was_measured_and_marks_it() {
     let measured =
         cells(&run).iter().filter(|cell| !cell["samples"].as_array().unwrap().is_empty());
     assert!(measured.count() >= 4, "the first workload was complete");
-    assert_no_child_of(pid);
+    assert!(saved_runs().contains(&run), "what is printed is kept");
 }
 
-/// Waits until no process has `parent` as its parent or group any more.
-fn assert_no_child_of(parent: Pid) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let parent = parent.as_raw_pid().to_string();
-    loop {
-        let processes = fs::read_dir("/proc").expect("it is mounted").filter_map(Result::ok);
-        let stats =
-            processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
-        // The fields after the name, which is in parentheses: state, parent, group.
-        let of_parent = |stat: &String| {
-            let fields: Vec<&str> =
-                stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-            fields.get(1) == Some(&parent.as_str()) || fields.get(2) == Some(&parent.as_str())
-        };
-        let left = stats.filter(of_parent).count();
-        if left == 0 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{left} processes are left");
-        thread::yield_now();
-    }
+/// Every `run.json` of this target folder.
+fn saved_runs() -> Vec<serde_json::Value> {
+    let all = Workspace::find().compare_folder().read_dir().expect("it was run before");
+    let read = |entry: fs::DirEntry| {
+        let text = fs::read(entry.path().join("run.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    };
+    all.filter_map(Result::ok).filter_map(read).collect()
 }
 
 #[test]
@@ -96,26 +85,33 @@ fn a_file_in_place_of_a_directory_to_hash_is_refused() {
 
 #[test]
 fn a_host_that_hangs_dies_with_a_harness_that_is_killed() {
+    a_host_that_hangs_dies_after(Signal::KILL, None);
+}
+
+#[test]
+fn ctrl_c_ends_a_host_that_hangs() {
+    a_host_that_hangs_dies_after(Signal::INT, Some(130));
+}
+
+/// Sends a signal to a harness whose lane host hangs: the harness has to end with this code, and the
+/// host with it.
+fn a_host_that_hangs_dies_after(signal: Signal, code: Option<i32>) {
     let mut command = Command::new(program());
     command.args(["compare", "dummy.hang", "--timeout", "100"]);
     let mut started = Started::new(&mut command);
     started.wait_for("dummy.hang: about");
-    let pid = Pid::from_raw(i32::try_from(started.id()).unwrap()).unwrap();
+    let pid = Pid::from_raw(i32::try_from(started.id()).expect("an id")).expect("not zero");
     let Some(host) = wait_for_hanging_child_of(pid) else {
         eprintln!("skipped: the kernel does not tell what a process waits for");
         return;
     };
-    kill_process(pid, Signal::KILL).unwrap();
-    assert_eq!(started.end().code, None);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while is_alive(&host) {
-        assert!(Instant::now() < deadline, "the host {host:?} lives on");
-        thread::yield_now();
-    }
+    kill_process(pid, signal).expect("it has not been waited for");
+    assert_eq!(started.end().code, code);
+    wait_for_end_of(&host);
 }
 
 /// The process id and start time of a process; together they name it for ever.
-type Identity = (String, String);
+pub(crate) type Identity = (String, String);
 
 /// Waits until a process has a lane host as its child that sleeps for a time: one that waits for
 /// its input would notice the end of it. `None`: the kernel does not tell.
@@ -124,25 +120,49 @@ fn wait_for_hanging_child_of(parent: Pid) -> Option<Identity> {
     if waits_for("self").is_err() {
         return None;
     }
-    let children = format!("/proc/{pid}/task/{pid}/children", pid = parent.as_raw_pid());
+    let hangs = |pid: &str| waits_for(pid).unwrap_or_default().contains("nanosleep");
+    Some(wait_for_host_of(parent, hangs))
+}
+
+/// Waits until a process has a lane host of this kind as its child. It leads a group of its own, and
+/// would have another parent if it outlived this one: only its identity finds it again.
+fn wait_for_host_of(parent: Pid, is_meant: impl Fn(&str) -> bool) -> Identity {
+    let parent = parent.as_raw_pid().to_string();
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
-        let children = fs::read_to_string(&children).unwrap_or_default();
-        let host = children.split_whitespace().find(|child| {
-            let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-            let waits_for = waits_for(child).unwrap_or_default();
-            name.trim_end().ends_with("-lane") && waits_for.contains("nanosleep")
-        });
-        if let Some(identity) = host.and_then(identity_of) {
-            return Some(identity);
+        let processes = fs::read_dir("/proc").expect("it is mounted").filter_map(Result::ok);
+        let host =
+            processes.filter_map(|process| process.file_name().into_string().ok()).find(|pid| {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+                name.trim_end().ends_with("-lane") && is_child(pid, &parent) && is_meant(pid)
+            });
+        if let Some(identity) = host.as_deref().and_then(identity_of) {
+            return identity;
         }
-        assert!(Instant::now() < deadline, "no lane host hangs");
+        assert!(Instant::now() < deadline, "there is no such lane host");
+        thread::yield_now();
+    }
+}
+
+/// Whether a process is a child of another.
+fn is_child(pid: &str, parent: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The fields after the name, which is in parentheses: state, parent.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    fields.split_whitespace().nth(1) == Some(parent)
+}
+
+/// Waits until a process is no more.
+pub(crate) fn wait_for_end_of(process: &Identity) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while is_alive(process) {
+        assert!(Instant::now() < deadline, "{process:?} lives on");
         thread::yield_now();
     }
 }
 
 /// The identity of a live process.
-fn identity_of(pid: &str) -> Option<Identity> {
+pub(crate) fn identity_of(pid: &str) -> Option<Identity> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The fields after the name: state first, start time twentieth.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
@@ -150,6 +170,6 @@ fn identity_of(pid: &str) -> Option<Identity> {
 }
 
 /// Whether this very process is alive.
-fn is_alive(process: &Identity) -> bool {
+pub(crate) fn is_alive(process: &Identity) -> bool {
     identity_of(&process.0).as_ref() == Some(process)
 }

@@ -1,6 +1,7 @@
-//! Whole comparisons through the program, with real lane hosts, small inputs and everything that can
-//! go wrong on the way.
+//! Whole comparisons and benches through the program, with real lane hosts and bench programs, small
+//! inputs and everything that can go wrong on the way.
 
+mod bench;
 mod disturbed;
 mod dummies;
 mod host;

@@ -1,9 +1,11 @@
 //! Every workload in every lane it is asked of, small.
 
+use std::{path::Path, process::Command};
+
 use serde_json::Value;
+use xtask::compare::question::{QUESTIONS, Question};
 
 use crate::started::{Started, cells, compare, program};
-use std::process::Command;
 
 #[test]
 fn every_cell_is_verified_and_nothing_is_left_behind() {
@@ -14,16 +16,12 @@ fn every_cell_is_verified_and_nothing_is_left_behind() {
         (run["schema"].as_str(), run["finish"].as_str()),
         (Some("compare/1"), Some("complete"))
     );
-    let mut verified = 0;
     for cell in cells(&run) {
         let name = format!("{} {} {}", cell["workload"], cell["point"], cell["lane"]);
         let expected =
             if cell["support"]["kind"] == "no" { Value::Null } else { Value::Bool(true) };
-        let is_control_of_a_fault = cell["lane"] == "aa" && cell["fault"].is_null();
-        if expected.is_null() || !is_control_of_a_fault {
-            assert_eq!(cell["verify"]["ok"], expected, "{name}: {}", cell["verify"]);
-        }
-        verified += usize::from(cell["verify"]["ok"] == true);
+        assert_eq!(cell["verify"]["ok"], expected, "{name}: {}", cell["verify"]);
+        assert!(cell["fault"].is_object() == (cell["workload"] == "fault.matrix"), "{name}");
         if cell["language"] == "rust" {
             for left in cell["samples"].as_array().unwrap().iter().map(|sample| &sample["left"]) {
                 for what in ["threads", "children", "descriptors"] {
@@ -32,7 +30,29 @@ fn every_cell_is_verified_and_nothing_is_left_behind() {
             }
         }
     }
-    assert!(verified > 40, "only {verified} cells were verified");
+    assert_eq!(asked(&run), QUESTIONS.map(|question| lanes_that_exist(&run, &question)));
+}
+
+/// The lanes that each question was asked of, in order.
+fn asked(run: &Value) -> [Vec<String>; QUESTIONS.len()] {
+    QUESTIONS.map(|question| {
+        let mut lanes: Vec<String> = Vec::new();
+        for cell in cells(run).iter().filter(|cell| cell["workload"] == question.workload) {
+            let lane = cell["lane"].as_str().expect("a lane has a name").to_owned();
+            if !lanes.contains(&lane) {
+                lanes.push(lane);
+            }
+        }
+        lanes
+    })
+}
+
+/// The lanes that a question has to be asked of: all of its own, without those of Python where there
+/// is no Python.
+fn lanes_that_exist(run: &Value, question: &Question) -> Vec<String> {
+    let has_python = run["environment"]["host python"].is_string();
+    let exists = |lane: &&&str| has_python || !lane.starts_with("py-");
+    question.lanes.iter().filter(exists).map(|lane| (*lane).to_owned()).collect()
 }
 
 #[test]
@@ -42,6 +62,20 @@ fn one_worker_is_enough() {
     let ended =
         compare(&[&arguments[..], &["cpu.coarse", "crawl", "--message-format", "json"]].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let run = ended.run();
+    assert_eq!(run["environment"]["workers"], "1");
+    let of_pools = |cell: &&Value| {
+        cell["workload"] == "cpu.coarse"
+            && (cell["lane"] == "threads" || cell["lane"] == "processes")
+    };
+    let mut samples = 0;
+    for cell in cells(&run).iter().filter(of_pools) {
+        for sample in cell["samples"].as_array().unwrap() {
+            assert_eq!(sample["units"], 1, "one thread, or one process: {cell}");
+            samples += 1;
+        }
+    }
+    assert!(samples >= 2, "only {samples} samples");
 }
 
 #[test]
@@ -51,4 +85,18 @@ fn without_python_a_line_says_so() {
     let ended = Started::new(command.env("TRIPTYCH_PYTHON", "/no/such/python")).end();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.out.contains("Python lanes: TRIPTYCH_PYTHON is"), "{}", ended.out);
+}
+
+#[test]
+fn an_export_that_fails_at_the_end_fails_the_comparison_and_the_results_are_shown() {
+    if !Path::new("/dev/full").exists() {
+        eprintln!("skipped: there is no /dev/full");
+        return;
+    }
+    let arguments = ["cpu.coarse", "--tier", "smoke", "--rounds", "1", "--lanes", "seq,threads"];
+    let ended = compare(&[&arguments[..], &["--export", "csv=/dev/full"]].concat());
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("failed to write the export /dev/full"), "{}", ended.err);
+    assert!(ended.out.contains("To compute (cpu.coarse)"), "{}", ended.out);
+    assert!(!ended.out.contains("/dev/full\n  "), "{}", ended.out);
 }

@@ -1,5 +1,7 @@
 //! `explain` and `list --workloads`.
 
+use std::collections::HashSet;
+
 use common::workload::{self, Setting, Tier};
 
 use crate::program::xtask;
@@ -34,12 +36,14 @@ fn a_workload_is_explained() {
 fn each_kind_of_verification_is_explained() {
     for (workload, wanted) in [
         ("fault.matrix", "must name the culprit"),
-        ("dummy.hang", "misbehaves"),
+        ("dummy.hang", "the lane host never answers: the comparison has to call that"),
+        ("dummy.wrong-digest", "end with exit code 4."),
         ("real.crawl", "without fetching anything"),
     ] {
         let said = xtask(&["explain", workload]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        assert!(said.out.contains(wanted), "{}", said.out);
+        let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(wanted), "{}", said.out);
     }
 }
 
@@ -50,14 +54,34 @@ fn an_unknown_workload_has_a_nearest_one() {
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
         assert!(said.err.contains("no workload is called cpu.corse; did you mean cpu.coarse?"));
     }
+    let said = xtask(&["explain", "quicksort"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    assert!(said.err.contains("no workload is called quicksort (there are: "), "{}", said.err);
 }
 
 #[test]
 fn all_workloads_are_listed() {
     let said = xtask(&["list", "--workloads"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    for workload in workload::ALL {
-        assert!(said.out.contains(&format!("  {} ", workload.id())), "{}", said.out);
+    let lines_of = |out: &str, id: &str| {
+        out.lines().filter(|line| line.starts_with(&format!("  {id} "))).count()
+    };
+    let all = xtask(&["list", "--workloads", "--all"]);
+    assert_eq!((all.code, all.err.as_str()), (Some(0), ""));
+    for workload in workload::ALL.iter().map(|workload| workload.id()) {
+        let is_dummy = workload.starts_with("dummy.");
+        assert_eq!(lines_of(&said.out, workload), usize::from(!is_dummy), "{}", said.out);
+        assert_eq!(lines_of(&all.out, workload), 1, "{}", all.out);
     }
+    assert_eq!((lines_of(&said.out, "dummy.*"), lines_of(&all.out, "dummy.*")), (1, 0));
+    assert!(said.out.contains("(6 ways: list --all)"), "{}", said.out);
+    let dummies: Vec<&str> = all.out.lines().filter(|line| line.contains("  dummy.")).collect();
+    let says: HashSet<&str> = dummies
+        .iter()
+        .filter_map(|line| line.split_once("  dummy.")?.1.split_once("  "))
+        .map(|says| says.1)
+        .collect();
+    assert_eq!(says.len(), 6, "each says what it does: {}", all.out);
     assert_eq!(xtask(&["compare", "list", "--workloads"]).out, said.out);
+    assert!(said.out.is_ascii() && said.out.lines().all(|line| line.len() <= 80), "{}", said.out);
 }

@@ -1,4 +1,4 @@
-//! Wrong use of `compare`, noticed before anything is built or measured.
+//! Wrong use of `compare` and `bench`, noticed before anything is built or measured.
 
 use crate::program::xtask;
 
@@ -13,9 +13,11 @@ fn refused(arguments: &[&str], words: &str) {
 #[test]
 fn unknown_names_are_refused_with_the_nearest() {
     refused(&["compare", "io.wiat"], "did you mean io.wait?");
+    refused(&["compare", "quicksort"], "no workload is called quicksort (there are: ");
     refused(&["compare", "--tier", "quik"], "'quick'");
     refused(&["compar"], "'compare'");
     refused(&["compare", "--export", "cvs=a.csv"], "did you mean csv?");
+    refused(&["compare", "--export", "html=a.html"], "no format is called html (there are: ");
 }
 
 #[test]
@@ -36,9 +38,35 @@ fn a_document_without_markers_is_refused_and_kept() {
 }
 
 #[test]
-fn an_export_that_cannot_be_written_is_an_error_before_measuring() {
-    let said = xtask(&["compare", "--export", "json=/no/such/directory/run.json"]);
+fn a_file_that_cannot_be_written_is_refused_before_measuring() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, missing) = (in_folder("file"), in_folder("missing/run.json"));
+    std::fs::write(&file, "").unwrap();
+    for path in [missing, in_folder(""), in_folder("new/"), format!("{file}/run.json")] {
+        let words = format!("--export {path}: it cannot be written to: ");
+        refused(&["compare", "--export", &format!("json={path}")], &words);
+    }
+    refused(&["compare", "--splice", folder.path().to_str().unwrap()], "--splice ");
+    refused(&["compare", "--files", &file], "--files ");
+}
+
+#[test]
+fn wrong_use_of_bench_is_refused() {
+    refused(&["bench", "threds"], "did you mean threads?");
+    refused(&["bench"], "<MODEL>");
+    refused(&["bench", "threads", "--rounds", "0"], "--rounds");
+    refused(
+        &["bench", "threads", "--export", "csv=a.csv"],
+        "no format is called csv (there are: json)",
+    );
+    refused(&["bench", "threads", "--smoke", "--gate"], "cannot be used with");
+}
+
+#[test]
+fn a_bench_export_that_cannot_be_written_is_an_error_before_measuring() {
+    let said = xtask(&["bench", "threads", "--export", "json=/no/such/directory/bench.json"]);
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
-    assert!(said.err.contains("failed to write the export /no/such/directory/run.json"));
+    assert!(said.err.contains("failed to write the export /no/such/directory/bench.json"));
     assert!(!said.err.contains("building"), "{}", said.err);
 }

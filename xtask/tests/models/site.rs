@@ -5,11 +5,18 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
+
+/// Requests at once that a polite client does not exceed.
+pub(crate) const POLITE: usize = 8;
+
+/// How long each request is held back, so that those that a client has at once are seen at once.
+const HOLD: Duration = Duration::from_millis(50);
 
 /// A site that is served until it is dropped.
 pub(crate) struct Site {
@@ -27,9 +34,11 @@ struct Shared {
     pages: usize,
     /// Pages that have been refused once.
     refused: Mutex<HashSet<usize>>,
-    /// Requests that are being answered.
-    now: AtomicUsize,
-    /// Most requests that were being answered at once.
+    /// Requests that are being held back.
+    now: Mutex<usize>,
+    /// Told when there are more of them.
+    more: Condvar,
+    /// Most requests that were being held back at once.
     most: AtomicUsize,
     /// Set when the site is to end.
     end: AtomicBool,
@@ -43,7 +52,8 @@ impl Site {
         let shared = Arc::new(Shared {
             pages,
             refused: Mutex::default(),
-            now: AtomicUsize::new(0),
+            now: Mutex::new(0),
+            more: Condvar::new(),
             most: AtomicUsize::new(0),
             end: AtomicBool::new(false),
         });
@@ -59,7 +69,7 @@ impl Site {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// Most requests that were being answered at once.
+    /// Most requests that were there at once.
     pub(crate) fn most_at_once(&self) -> usize {
         self.shared.most.load(Ordering::SeqCst)
     }
@@ -84,11 +94,9 @@ fn accept(listener: &TcpListener, shared: &Shared) {
                 return;
             }
             scope.spawn(move || {
-                let now = shared.now.fetch_add(1, Ordering::SeqCst) + 1;
-                shared.most.fetch_max(now, Ordering::SeqCst);
+                shared.hold_back();
                 // A client that goes away is its own problem.
                 answer(&stream, shared).ok();
-                shared.now.fetch_sub(1, Ordering::SeqCst);
             });
         }
     });
@@ -118,6 +126,18 @@ fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
 }
 
 impl Shared {
+    /// Holds a request back before it is answered, for as long as the client is polite and for
+    /// [`HOLD`] at most: whoever is counted here has not been answered, however slow this thread is.
+    fn hold_back(&self) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now += 1;
+        self.most.fetch_max(*now, Ordering::SeqCst);
+        self.more.notify_all();
+        let held = self.more.wait_timeout_while(now, HOLD, |now| *now <= POLITE);
+        let (mut now, _) = held.unwrap_or_else(PoisonError::into_inner);
+        *now -= 1;
+    }
+
     /// Whether the page is to be refused: the first time only.
     fn refuse(&self, page: usize) -> bool {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(page)

@@ -9,12 +9,12 @@ use crate::compare::{
 
 use super::{
     faults,
-    series::{Comparison, Judgement, Metric, median_of},
+    series::{Comparison, Floor, Judgement, Metric, median_of},
     words,
 };
 
 /// Lanes that somebody would deploy, the simplest first: of lanes that tie, the simplest is named.
-const SIMPLEST_FIRST: [&str; 6] =
+pub(in crate::compare) const SIMPLEST_FIRST: [&str; 6] =
     ["seq", "threads", "evented", "evented+offload", "evented x threads", "processes"];
 
 /// The lane that others are compared with, where it ran.
@@ -29,7 +29,7 @@ pub struct Answer {
     pub point: String,
     /// The lane to use; `None`: the measurements do not say.
     pub lane: Option<String>,
-    /// What the question is about: "to ...".
+    /// What the question is about at this point: "to ...".
     pub task: String,
     /// The answer in words.
     pub text: String,
@@ -37,6 +37,8 @@ pub struct Answer {
     pub why: String,
     /// The other lanes, compared with the one to use.
     pub rivals: Vec<Rival>,
+    /// The noise floor below this answer; `None` where nothing was timed.
+    pub floor: Option<Floor>,
 }
 
 /// Another lane, compared with the one to use.
@@ -63,7 +65,7 @@ pub fn answers(run: &Run) -> Vec<Answer> {
 
 /// The answer at one point; `None` when fewer than two lanes were measured.
 fn answer(run: &Run, place: (&str, &str)) -> Option<Answer> {
-    let task = question::about(place.0)?.task;
+    let task = question::about(place.0)?.task_at(place.1);
     let lanes = measured_lanes(run, place);
     let fastest = *lanes.first().filter(|_| lanes.len() >= 2)?;
     let against =
@@ -83,14 +85,15 @@ fn answer(run: &Run, place: (&str, &str)) -> Option<Answer> {
         workload: place.0.into(),
         point: place.1.into(),
         lane: decided.then(|| chosen.into()),
-        task: task.into(),
+        task,
         text: if decided { text(chosen, &rivals) } else { undecided(chosen, &rivals) },
         why: if decided {
             why(run, place, chosen, &rivals)
         } else {
-            "there is no difference to explain".into()
+            "no difference is larger than the noise".into()
         },
         rivals,
+        floor: Some(Floor::at(run, place)),
     })
 }
 
@@ -120,45 +123,63 @@ fn measured_lanes<'a>(run: &'a Run, place: (&str, &str)) -> Vec<&'a str> {
 
 /// What to use, and by how much.
 fn text(chosen: &str, rivals: &[Rival]) -> String {
-    let named = |judgement| {
-        let of = rivals
-            .iter()
-            .filter(move |rival| rival.wall.judgement == judgement && rival.lane != DENOMINATOR);
-        of.map(|rival| rival.lane.as_str()).collect::<Vec<_>>()
+    let of = |judgement| -> Vec<&Rival> {
+        rivals.iter().filter(|rival| rival.wall.judgement == judgement).collect()
     };
-    let mut parts = Vec::new();
-    if let Some(rival) = rivals.iter().find(|rival| rival.lane == DENOMINATOR) {
-        parts.push(words::speed(&rival.wall, DENOMINATOR));
+    let mut slower = of(Judgement::Faster);
+    slower.sort_by_key(|rival| rival.lane != DENOMINATOR);
+    let mut parts: Vec<String> =
+        slower.iter().map(|rival| words::speed(&rival.wall, &rival.lane)).collect();
+    let ahead = of(Judgement::Slower);
+    if !ahead.is_empty() {
+        parts.push(format!("slower than {}, but as good as the fastest", names(&ahead)));
     }
-    let slower = rivals
-        .iter()
-        .filter(|rival| rival.lane != DENOMINATOR && rival.wall.judgement == Judgement::Faster);
-    parts.extend(slower.map(|rival| words::speed(&rival.wall, &rival.lane)));
-    for (judgement, what) in [
-        (Judgement::Tie, "as good as equal"),
-        (Judgement::Inconclusive, "cannot be told apart"),
-        (Judgement::Slower, "faster, but within the noise of the fastest"),
-    ] {
-        let lanes = named(judgement);
-        if !lanes.is_empty() {
-            parts.push(format!("{what}: {}", lanes.join(", ")));
-        }
-    }
+    parts.extend(near(chosen, &of(Judgement::Tie), &of(Judgement::Inconclusive)));
     format!("use {chosen}: {}", parts.join("; "))
 }
 
-/// That the measurements do not tell.
-fn undecided(fastest: &str, rivals: &[Rival]) -> String {
-    let others: Vec<&str> = rivals.iter().map(|rival| rival.lane.as_str()).collect();
-    let others = others.join(", ");
+/// The lanes that are as good as the chosen one, or may be; `None` when there are none.
+fn near(chosen: &str, ties: &[&Rival], unclear: &[&Rival]) -> Option<String> {
+    let parts: Vec<String> = [("a tie with", ties), ("not told apart from", unclear)]
+        .into_iter()
+        .filter(|(_, rivals)| !rivals.is_empty())
+        .map(|(what, rivals)| format!("{what} {}", names(rivals)))
+        .collect();
+    let is_simplest = ties.iter().chain(unclear).all(|rival| is_simpler(chosen, &rival.lane));
+    let advice = if is_simplest { ": take the simplest" } else { "" };
+    (!parts.is_empty()).then(|| format!("{}{advice}", parts.join(", and ")))
+}
+
+/// Whether a lane is simpler than another.
+fn is_simpler(lane: &str, other: &str) -> bool {
+    simplicity(lane) < simplicity(other)
+}
+
+/// The place of a lane among the [`SIMPLEST_FIRST`]; others come last.
+fn simplicity(lane: &str) -> usize {
+    SIMPLEST_FIRST.iter().position(|known| *known == lane).unwrap_or(SIMPLEST_FIRST.len())
+}
+
+/// The names of lanes in a row.
+fn names(rivals: &[&Rival]) -> String {
+    rivals.iter().map(|rival| rival.lane.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// That the measurements do not tell, and what to do about it.
+fn undecided(chosen: &str, rivals: &[Rival]) -> String {
+    let others = names(&rivals.iter().collect::<Vec<_>>());
     // A single round says nothing, however large the difference.
     if rivals.iter().all(|rival| rival.wall.rounds < 2) {
-        return format!("too few rounds to tell: {fastest} was ahead of {others} in the only one");
+        return format!("one round cannot tell {chosen} from {others}: measure more (--rounds 6)");
     }
     format!(
-        "the measurements do not tell: {fastest} leads in the median, but not beyond the noise, over {others}"
+        "the measurements do not tell {chosen} from {others}: measure again, with more rounds \
+         (--rounds) or with less beside it on this machine"
     )
 }
+
+/// Cores kept busy below which a run mostly waits.
+const MOSTLY_WAITS: f64 = 0.5;
 
 /// Why the chosen lane wins, as far as the counters say.
 fn why(run: &Run, place: (&str, &str), chosen: &str, rivals: &[Rival]) -> String {
@@ -169,14 +190,22 @@ fn why(run: &Run, place: (&str, &str), chosen: &str, rivals: &[Rival]) -> String
     let Some((wall, cpu)) = medians(chosen) else {
         return "processor time was not measured".into();
     };
-    let cores = cpu / wall;
-    let mut parts = vec![format!("it keeps {} cores busy", words::digits(cores))];
+    let busy = |cores: f64| format!("keeps {} cores busy", words::digits(cores));
+    let waits = cpu / wall < MOSTLY_WAITS;
+    let mut parts = vec![if waits {
+        format!("{chosen} mostly waits, for all at the same time")
+    } else {
+        format!("{chosen} {}", busy(cpu / wall))
+    }];
     let costs = |lane: &str| {
         let (other_wall, other_cpu) = medians(lane)?;
-        Some(if other_cpu > cpu * 1.1 {
-            format!("{lane} spends {}x its processor time", words::digits(other_cpu / cpu))
+        let cores = other_cpu / other_wall;
+        Some(if waits && cores < MOSTLY_WAITS {
+            format!("{lane} waits for less at the same time")
+        } else if other_cpu > cpu * 1.1 {
+            format!("{lane} spends {}x as much processor time", words::digits(other_cpu / cpu))
         } else {
-            format!("{lane} keeps {} busy", words::digits(other_cpu / other_wall))
+            format!("{lane} {}", busy(cores))
         })
     };
     let losers = rivals.iter().filter(|rival| rival.wall.judgement == Judgement::Faster);

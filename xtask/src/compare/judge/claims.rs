@@ -118,19 +118,19 @@ pub const CLAIMS: [Claim; 17] = [
         test: wall("cpu.coarse", First, ("py-threads", "py-seq"), NotLess),
     },
     Claim {
-        says: "that is the lock's doing: Rust threads under one lock do not either",
+        says: "Rust threads under one lock do not speed up computing either",
         test: wall("cpu.coarse", First, ("gil", "seq"), NotLess),
     },
     Claim {
-        says: "without the lock, threads do speed up computing",
+        says: "Rust threads without such a lock do speed up computing",
         test: wall("cpu.coarse", First, ("threads", "seq"), Less),
     },
     Claim {
-        says: "under the lock, threads still help with waiting (Python)",
+        says: "threads under one lock still help with waiting (Python)",
         test: wall("io.wait", First, ("py-threads", "py-seq"), Less),
     },
     Claim {
-        says: "under the lock, threads still help with waiting (Rust)",
+        says: "threads under one lock still help with waiting (Rust)",
         test: wall("io.wait", First, ("gil", "seq"), Less),
     },
     Claim {
@@ -154,11 +154,11 @@ pub const CLAIMS: [Claim; 17] = [
         test: wall("real.access-log", Last, ("processes", "threads"), More),
     },
     Claim {
-        says: "10,000 waits: an event loop is faster than threads (Rust)",
+        says: "many waits at once: an event loop is faster than threads (Rust)",
         test: wall("io.wait", Last, ("evented", "threads"), Less),
     },
     Claim {
-        says: "10,000 waits: an event loop is faster than threads (Python)",
+        says: "many waits at once: an event loop is faster than threads (Python)",
         test: wall("io.wait", Last, ("py-asyncio", "py-threads"), Less),
     },
     Claim {
@@ -174,11 +174,11 @@ pub const CLAIMS: [Claim; 17] = [
         test: Test::Survives { lane: "processes", expects: true },
     },
     Claim {
-        says: "threads do not survive them",
+        says: "threads do not survive an abort, a segfault and an exit",
         test: Test::Survives { lane: "threads", expects: false },
     },
     Claim {
-        says: "Python's multiprocessing.Pool survives them too",
+        says: "Python's multiprocessing.Pool survives an abort, a segfault and an exit",
         test: Test::Survives { lane: "py-mp", expects: true },
     },
 ];
@@ -247,7 +247,12 @@ fn evidence(
     (a, b): (&str, &str),
     seen: &Comparison,
 ) -> String {
-    let word = words::word(seen.judgement);
+    let word = match seen.judgement {
+        Judgement::Inconclusive if metric == Metric::Wall => {
+            format!("cannot tell; the noise floor is {}", words::percent(seen.band))
+        }
+        judgement => words::word(judgement).into(),
+    };
     match metric {
         Metric::Wall => format!("{a} is {} on {workload} {point}: {word}", words::speed(seen, b)),
         Metric::Cpu => format!(
@@ -259,7 +264,17 @@ fn evidence(
                 let median = super::series::median_of(run, (workload, point), metric, lane);
                 median.map_or_else(|| "?".into(), words::bytes)
             };
-            format!("{a} {} against {b} {} a wait, {}", each(a), each(b), words::share(seen))
+            format!(
+                "{a} needs {} the memory of {b}, {} a wait against {}: {}",
+                words::share(seen),
+                each(a),
+                each(b),
+                match seen.judgement {
+                    Judgement::Faster => "less",
+                    Judgement::Slower => "more",
+                    judgement => words::word(judgement),
+                }
+            )
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::compare::{
     record::{Cell, HostFate, Run},
 };
 
-use super::answers::Answer;
+use super::answers::{Answer, SIMPLEST_FIRST};
 
 /// The workload.
 pub(in crate::compare) const WORKLOAD: &str = "fault.matrix";
@@ -18,7 +18,8 @@ pub(in crate::compare) fn survived(cell: &Cell) -> Option<bool> {
     Some(whole && fault.culprit_named && fault.recovered)
 }
 
-/// Which lane survives most; none when no fault was provoked.
+/// Which lane survives most, the simplest of them when several do; none when fewer than two lanes
+/// that somebody would deploy were tried.
 pub(super) fn answer(run: &Run) -> Option<Answer> {
     let cells: Vec<&Cell> =
         run.cells.iter().filter(|cell| cell.workload == WORKLOAD && cell.fault.is_some()).collect();
@@ -28,36 +29,54 @@ pub(super) fn answer(run: &Run) -> Option<Answer> {
             lanes.push(&cell.lane);
         }
     }
-    let points_survived = |lane: &str| -> Vec<&str> {
+    let survives = |lane: &str| -> Vec<&str> {
         let of_lane = cells.iter().filter(|cell| cell.lane == lane && survived(cell) == Some(true));
         of_lane.map(|cell| cell.point.as_str()).collect()
     };
-    let best = lanes.iter().copied().reduce(|best, lane| {
-        if points_survived(lane).len() > points_survived(best).len() { lane } else { best }
-    })?;
-    let ties = lanes
-        .iter()
-        .filter(|lane| points_survived(lane).len() == points_survived(best).len())
-        .count();
-    let lane = (ties == 1).then(|| best.to_owned());
+    let candidates: Vec<&str> =
+        SIMPLEST_FIRST.into_iter().filter(|lane| lanes.contains(lane)).collect();
+    let most = candidates.iter().map(|lane| survives(lane).len()).max()?;
+    if candidates.len() < 2 {
+        return None;
+    }
+    let best: Vec<&str> =
+        candidates.into_iter().filter(|lane| survives(lane).len() == most).collect();
     let listed: Vec<String> =
-        lanes.iter().map(|lane| format!("{lane}: {}", list(&points_survived(lane)))).collect();
-    let text = match &lane {
-        Some(lane) => format!(
-            "use {lane}: only the task that went wrong is lost after {}",
-            list(&points_survived(lane))
-        ),
-        None => "no lane survives more than every other".into(),
-    };
+        lanes.iter().map(|lane| format!("{lane}: {}", list(&survives(lane)))).collect();
+    let (lane, text) = verdict(&best, &survives);
     Some(Answer {
         workload: WORKLOAD.into(),
         point: String::new(),
-        lane,
+        lane: lane.map(str::to_owned),
         task: question::about(WORKLOAD)?.task.into(),
         text,
-        why: format!("survived with everything else intact, {}", listed.join("; ")),
+        why: format!("what cost each lane one task and no more: {}", listed.join("; ")),
         rivals: Vec::new(),
+        floor: None,
     })
+}
+
+/// The lane to use, if any, and the answer in words, where `best` are the lanes that survive most,
+/// the simplest first.
+fn verdict<'a>(
+    best: &[&'a str],
+    survives: &dyn Fn(&str) -> Vec<&'a str>,
+) -> (Option<&'a str>, String) {
+    let simplest = best[0];
+    let faults = survives(simplest);
+    if faults.is_empty() {
+        return (None, "no lane does: each loses more than the task that went wrong".into());
+    }
+    let only = format!("only the task that went wrong is lost after {}", list(&faults));
+    let text = if let [_, others @ ..] = best
+        && !others.is_empty()
+    {
+        let others = others.join(", ");
+        format!("use {simplest}: {only}; a tie with {others}: take the simplest")
+    } else {
+        format!("use {simplest}: {only}")
+    };
+    (Some(simplest), text)
 }
 
 /// Names in a row; "nothing" when there are none.

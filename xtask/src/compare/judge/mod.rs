@@ -8,8 +8,9 @@ pub(super) mod words;
 
 pub use answers::{Answer, Rival, answers};
 pub use claims::{CLAIMS, Claim, ClaimResult, Expects, Finding, Test, Which, claims};
-pub use series::{Comparison, Judgement, Metric, control_half_width};
+pub use series::{Comparison, Floor, Judgement, Metric, control_half_width};
 
+pub(super) use answers::SIMPLEST_FIRST;
 pub(super) use faults::{WORKLOAD as FAULTS, survived};
 pub(super) use series::median_of;
 

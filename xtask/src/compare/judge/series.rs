@@ -72,6 +72,32 @@ impl From<Verdict> for Judgement {
 /// The widest band within which lanes count as equal: beyond it the machine is too noisy to say so.
 const WIDEST_TIE: f64 = 0.25;
 
+/// How noisy wall-clock times are at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// By how much a lane differed from itself (A/A), as a share; `None`: it was not compared with
+    /// itself.
+    pub control: Option<f64>,
+    /// Lanes have to differ by more than this to count as different.
+    pub band: f64,
+    /// Whether the band is narrow enough for lanes within it to count as equal.
+    pub ties: bool,
+}
+
+impl Floor {
+    /// The floor at a point.
+    pub(super) fn at(run: &Run, place: (&str, &str)) -> Self {
+        let noise = noise(run, place, Metric::Wall);
+        let band = Band::over(noise);
+        Self { control: noise.map(Noise::half_width), band: band.width(), ties: can_tie(band) }
+    }
+}
+
+/// Whether lanes within a band count as equal.
+fn can_tie(band: Band) -> bool {
+    band.width() <= WIDEST_TIE
+}
+
 impl Comparison {
     /// Compares lane `a` with lane `b` at one point of a workload; `None` unless both were measured
     /// and verified.
@@ -105,7 +131,7 @@ impl Comparison {
 /// What a verdict comes to; a tie within too wide a band says nothing.
 fn judged(verdict: Verdict, band: Band) -> Judgement {
     match verdict {
-        Verdict::Tie if band.width() > WIDEST_TIE => Judgement::Inconclusive,
+        Verdict::Tie if !can_tie(band) => Judgement::Inconclusive,
         verdict => verdict.into(),
     }
 }

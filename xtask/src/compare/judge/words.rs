@@ -56,6 +56,11 @@ pub(in crate::compare) fn bytes(count: f64) -> String {
     }
 }
 
+/// A share as a percentage.
+pub(in crate::compare) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
 /// A judgement as a word about the first lane.
 pub(super) fn word(judgement: Judgement) -> &'static str {
     match judgement {

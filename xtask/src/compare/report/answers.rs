@@ -1,7 +1,7 @@
 //! The answer first: per question which lane, by how much, and why; then the classic answer.
 
 use crate::compare::{
-    judge::{Answer, ClaimResult, Finding},
+    judge::{Answer, ClaimResult, Finding, SIMPLEST_FIRST},
     question,
     record::Run,
 };
@@ -9,6 +9,7 @@ use crate::compare::{
 use super::{
     grid::workloads,
     layout::{Look, Page},
+    remarks,
 };
 
 /// How far answers are set in.
@@ -22,21 +23,37 @@ pub(super) fn answers(page: &mut Page, run: &Run) {
         let answers: Vec<&Answer> =
             run.answers.iter().filter(|answer| answer.workload == workload).collect();
         if answers.is_empty() {
-            page.paragraph(INDENT, NO_ANSWER);
+            page.paragraph(INDENT, &no_answer());
         }
         let labels = answers.iter().map(|answer| answer.point.len());
         let label_width = labels.max().unwrap_or(0);
         for answer in answers {
             let look = if answer.lane.is_some() { Look::Strong } else { Look::Unsure };
             page.item(&lead(&answer.point, label_width), look, &answer.text);
-            page.paragraph(lead("", label_width).len(), &format!("why: {}", answer.why));
+            let indent = " ".repeat(lead("", label_width).len());
+            page.item(&format!("{indent}why: "), Look::Plain, &answer.why);
+            if let Some(floor) = &answer.floor {
+                page.item(&format!("{indent}noise: "), Look::Plain, &remarks::floor(floor));
+            }
         }
+    }
+    if run.answers.iter().any(|answer| !answer.rivals.is_empty()) {
+        page.heading("How to read it");
+        page.paragraph(INDENT, READING);
     }
 }
 
+/// How the numbers of answers and claims are to be read.
+const READING: &str = "\"1.50x as fast as seq [1.40, 1.60]\": 1.50 is the median over the rounds, in each of which \
+     every lane ran once, and the true one lies between 1.40 and 1.60 with a probability of 95 % or \
+     more. \"range\": there were too few rounds for that; the two are the least and the most that \
+     was seen.";
+
 /// What is said of a question that was asked and not answered.
-pub(super) const NO_ANSWER: &str =
-    "no answer: it takes two lanes of a model, measured and verified, to compare";
+fn no_answer() -> String {
+    let lanes = SIMPLEST_FIRST.join(", ");
+    format!("no answer: it takes two of these lanes, measured and verified: {lanes}")
+}
 
 /// The label of a point, padded, in front of its answer.
 fn lead(label: &str, width: usize) -> String {
@@ -46,16 +63,40 @@ fn lead(label: &str, width: usize) -> String {
 
 /// The classic answer, sentence by sentence.
 pub(super) fn claims(page: &mut Page, run: &Run) {
-    let measured = |claim: &ClaimResult| claim.finding != Finding::NotMeasured;
-    if !run.claims.iter().any(measured) {
-        return;
-    }
+    let Some(Claims { measured, rest }) = Claims::of(run) else { return };
     page.heading("The classic answer, measured");
-    let width = run.claims.iter().map(|claim| word(claim.finding).len()).max().unwrap_or(0);
-    for claim in &run.claims {
+    let width = measured.iter().map(|claim| word(claim.finding).len()).max().unwrap_or(0);
+    for claim in measured {
         let lead = format!("  {:<width$}  ", word(claim.finding));
         page.item(&lead, look(claim.finding), &claim.says);
         page.paragraph(lead.len(), &format!("({})", claim.evidence));
+    }
+    if let Some(rest) = rest {
+        page.paragraph(INDENT, &rest);
+    }
+}
+
+/// What is shown of the classic answer.
+pub(super) struct Claims<'a> {
+    /// The sentences for which something was measured.
+    pub measured: Vec<&'a ClaimResult>,
+    /// What is said of the others, if there are any.
+    pub rest: Option<String>,
+}
+
+impl<'a> Claims<'a> {
+    /// Those of a run; `None` when nothing of the classic answer was measured.
+    pub(super) fn of(run: &'a Run) -> Option<Self> {
+        let measured: Vec<&ClaimResult> =
+            run.claims.iter().filter(|claim| claim.finding != Finding::NotMeasured).collect();
+        let rest = match run.claims.len() - measured.len() {
+            0 => None,
+            1 => Some("1 claim not measured by this selection (run.json has all)".into()),
+            some => {
+                Some(format!("{some} claims not measured by this selection (run.json has all)"))
+            }
+        };
+        (!measured.is_empty()).then_some(Self { measured, rest })
     }
 }
 

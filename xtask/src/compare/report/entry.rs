@@ -11,6 +11,9 @@ use crate::{
     stats::{Modes, median, modes},
 };
 
+/// What is shown of memory that does not grow with what waits.
+pub(super) const NONE_SEEN: &str = "none seen";
+
 /// One place of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -97,7 +100,7 @@ impl Entry {
             None => cells()
                 .flat_map(Cell::judged)
                 .any(|sample| sample.peak_pss_bytes.is_some())
-                .then(|| Self::bare("none seen")),
+                .then(|| Self::bare(NONE_SEEN)),
         }
     }
 

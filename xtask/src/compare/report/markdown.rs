@@ -2,10 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::{judge::Answer, question::CONTROL, record::Run};
+use crate::compare::{
+    judge::{Answer, words::percent},
+    question::CONTROL,
+    record::Run,
+};
 
 use super::{
-    answers,
+    answers::{self, Claims},
     entry::Entry,
     footnotes::Footnotes,
     grid::{self, Grid, main_point},
@@ -35,14 +39,7 @@ pub(super) fn block(run: &Run) -> String {
 pub(super) fn whole(run: &Run) -> String {
     let mut text = format!("# Comparison\n\n{}\n## Answers\n\n", recipe(run));
     list_answers(&mut text, run.answers.iter());
-    text.push_str("\n## The classic answer, measured\n\n");
-    for claim in &run.claims {
-        let (says, evidence) = (escape(&claim.says), escape(&claim.evidence));
-        line(
-            &mut text,
-            format_args!("- **{}**: {says} ({evidence})", answers::word(claim.finding)),
-        );
-    }
+    list_claims(&mut text, run);
     let mut footnotes = Footnotes::default();
     text.push_str("\n## Lanes by questions\n\n");
     table(&mut text, &grid::overview(run), &mut footnotes);
@@ -100,7 +97,22 @@ fn list_answers<'a>(text: &mut String, answers: impl Iterator<Item = &'a Answer>
             label => format!(", {}", escape(label)),
         };
         let (task, says) = (escape(&answer.task), escape(&answer.text));
-        line(text, format_args!("- To {task} (`{}`{point}): {says}", answer.workload));
+        let floor = answer.floor.map(|floor| format!(" (noise floor {})", percent(floor.band)));
+        let floor = floor.unwrap_or_default();
+        line(text, format_args!("- To {task} (`{}`{point}): {says}{floor}", answer.workload));
+    }
+}
+
+/// The classic answer, as far as it was measured.
+fn list_claims(text: &mut String, run: &Run) {
+    let Some(Claims { measured, rest }) = Claims::of(run) else { return };
+    text.push_str("\n## The classic answer, measured\n\n");
+    for claim in measured {
+        let (says, evidence) = (escape(&claim.says), escape(&claim.evidence));
+        line(text, format_args!("- **{}**: {says} ({evidence})", answers::word(claim.finding)));
+    }
+    if let Some(rest) = rest {
+        line(text, format_args!("\n{}", escape(&rest)));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::compare::{
 };
 
 use super::{
+    entry::NONE_SEEN,
     footnotes::Footnotes,
     grid::{self, workloads},
     layout::{Look, Page},
@@ -28,7 +29,19 @@ pub(super) fn matrix(page: &mut Page, run: &Run) {
 
 /// What the marks of the tables mean.
 fn legend(page: &mut Page, run: &Run, footnotes: &Footnotes) {
-    let mut remarks = vec!["* the lane to use; empty: the lane was not asked".to_owned()];
+    let mut remarks = vec![
+        "* the lane to use; empty: the lane was not asked".to_owned(),
+        "CPU-s: seconds of processor time of a run; cargo xtask list says what each lane is, cargo \
+         xtask explain NAME what a workload does"
+            .to_owned(),
+    ];
+    let is_flat = |workload| {
+        let columns = grid::details(run, workload).columns;
+        columns.iter().flat_map(|column| &column.entries).any(|entry| entry.text == NONE_SEEN)
+    };
+    if workloads(run).into_iter().any(is_flat) {
+        remarks.push(format!("{NONE_SEEN}: memory did not grow with the waits"));
+    }
     if run.cells.iter().any(|cell| cell.lane == CONTROL) {
         remarks.push(format!(
             "{CONTROL} is {CONTROLLED} again under another name: what differs between the two \
@@ -39,7 +52,8 @@ fn legend(page: &mut Page, run: &Run, footnotes: &Footnotes) {
         remarks.push(
             "survived: only the task that went wrong was lost, it was named, and the lane worked \
              on; \"n of m\": so many of the healthy tasks came back; unnamed: the culprit was not \
-             named; broken: the lane did not work on; died, hung: so did the lane host"
+             named; broken: the lane did not work on; died, hung: the whole lane did, with all its \
+             tasks"
                 .to_owned(),
         );
     }

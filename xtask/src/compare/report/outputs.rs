@@ -9,11 +9,9 @@ use rustix::fs::{Access, access};
 
 use crate::{
     cli::{Color, CompareArgs, MessageFormat},
-    compare::{
-        options::unknown_name,
-        record::{Finish, Run},
-    },
+    compare::record::{Finish, Run},
     error::{Error, Result},
+    nearest::unknown_name,
 };
 
 use super::{markdown, samples, splice};
@@ -61,13 +59,12 @@ impl Outputs {
     /// Checks `--export` and `--splice`.
     ///
     /// # Errors
-    /// A usage error for what is not a format or has no markers; an error for what cannot be
-    /// written.
+    /// A usage error for what is not a format, has no markers or cannot be written.
     pub fn check(args: &CompareArgs) -> Result<Self> {
         let exports = args.export.iter().map(|text| Export::parse(text)).collect::<Result<_>>()?;
         if let Some(path) = &args.splice {
             splice::check(path)?;
-            writable(path).map_err(Error::io("write the results into", path))?;
+            writable(path).map_err(refused("--splice", path))?;
         }
         Ok(Self {
             exports,
@@ -115,7 +112,7 @@ impl Export {
             return Err(Error::usage(format!("--export {text}: {why}")));
         };
         let path = PathBuf::from(path);
-        writable(&path).map_err(Error::io("write the export", &path))?;
+        writable(&path).map_err(refused("--export", &path))?;
         Ok(Self { format: *format, path })
     }
 
@@ -131,20 +128,33 @@ impl Export {
     }
 }
 
+/// Turns the reason why a file cannot be written into a usage error about a flag.
+fn refused(flag: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| {
+        Error::usage(format!("{flag} {}: it cannot be written to: {error}", path.display()))
+    }
+}
+
 /// Whether a file can be written, without touching it.
 fn writable(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if path.exists() {
         return Ok(access(path, Access::WRITE_OK)?);
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok(access(parent.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?)
+    let parent = parent.unwrap_or(Path::new("."));
+    if parent.exists() && !parent.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(parent, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use crate::exit::Exit;
 
     use super::*;
@@ -164,10 +174,16 @@ mod tests {
     fn files_that_cannot_be_written_are_refused_and_none_is_touched() {
         let folder = tempfile::tempdir().unwrap();
         let export = |path: &Path| Export::parse(&format!("csv={}", path.display()));
-        let error = export(&folder.path().join("missing/file")).unwrap_err();
-        assert!(error.message.contains("missing/file"), "{error}");
-        assert_eq!(error.exit, Exit::Failed);
-        export(folder.path()).unwrap_err();
+        let program = folder.path().join("program");
+        fs::write(&program, "").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).unwrap();
+        for path in ["missing/file", "", "new/", "program/file"] {
+            let path = folder.path().join(path);
+            let error = export(&path).unwrap_err();
+            let wanted = format!("--export {}: it cannot be written to: ", path.display());
+            assert!(error.message.starts_with(&wanted), "{error}");
+            assert_eq!(error.exit, Exit::Usage, "{error}");
+        }
         let file = folder.path().join("new.csv");
         export(&file).unwrap();
         assert!(!file.exists());

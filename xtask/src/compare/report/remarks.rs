@@ -2,7 +2,11 @@
 //! what went wrong.
 
 use crate::{
-    compare::record::{Cell, Finish, Noise, Run},
+    compare::{
+        judge::{Floor, words::percent},
+        question::CONTROLLED,
+        record::{Cell, Finish, Noise, Run},
+    },
     stats::Band,
 };
 
@@ -87,8 +91,9 @@ pub(super) fn noise(noise: &Noise) -> Vec<String> {
         },
         |width| {
             format!(
-                "a lane compared with itself (A/A) differed by up to {}; what differs by less \
-                 than that at its point, or by less than {}, counts as a tie",
+                "{CONTROLLED} compared with itself (A/A) differed by up to {}, at the noisiest \
+                 point; each answer shows the noise of its own, below which, or below {}, nothing \
+                 counts as a difference",
                 percent(width),
                 percent(Band::FLOOR)
             )
@@ -97,9 +102,18 @@ pub(super) fn noise(noise: &Noise) -> Vec<String> {
     vec![rounds, control]
 }
 
-/// A share as a percentage.
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+/// The noise floor below an answer, in a sentence that is understood beside it.
+pub(super) fn floor(floor: &Floor) -> String {
+    let band = percent(floor.band);
+    let Some(control) = floor.control.map(percent) else {
+        return format!("not measured here: a difference below {band} counts as a tie");
+    };
+    let differed = format!("{CONTROLLED} differed from itself by up to {control}");
+    if floor.ties {
+        format!("{differed}: a difference below {band} counts as a tie")
+    } else {
+        format!("{differed}: below that, neither a difference nor a tie can be told")
+    }
 }
 
 /// Everything that went wrong, in full.

@@ -3,5 +3,7 @@
 mod files;
 mod fixture;
 mod flip;
+mod noise;
 mod shown;
+mod ties;
 mod words;

@@ -1,10 +1,10 @@
 //! What verdicts are called.
 
 use crate::compare::{
-    judge::judge,
+    judge::{Finding, judge},
     record::{Finish, Run},
     report::{
-        render,
+        markdown, render,
         terminal::{Charset, Terminal},
     },
 };
@@ -60,11 +60,12 @@ fn faster_slower_tie_and_cannot_tell_have_their_words() {
     let tie = report_with([1.01; 6]);
     assert!(tie.contains(&claim("does not hold")), "{tie}");
     assert!(tie.contains("on real.access-log returns=records: tie"), "{tie}");
-    assert!(tie.contains("as good as equal: processes"), "{tie}");
+    assert!(tie.contains("a tie with processes: take the simplest why:"), "{tie}");
 
     let unclear = report_with([0.8, 1.3, 0.7, 1.2, 1.1, 0.9]);
     assert!(unclear.contains(&claim("cannot tell")), "{unclear}");
-    assert!(unclear.contains("cannot be told apart: processes"), "{unclear}");
+    assert!(unclear.contains("cannot tell; the noise floor is 5.0 %)"), "{unclear}");
+    assert!(unclear.contains("not told apart from processes: take the simplest"), "{unclear}");
 }
 
 #[test]
@@ -73,15 +74,35 @@ fn what_was_not_measured_is_called_so() {
     run.cells.retain(|cell| cell.lane != "py-mp");
     judge(&mut run);
     let text = report(&run);
-    assert!(text.contains("not measured processes give real concurrency (Python)"), "{text}");
-    assert!(text.contains("py-mp or py-seq was not measured"), "{text}");
+    assert!(text.contains(" 3 claims not measured by this selection (run.json has all)"), "{text}");
+    for hidden in ["real concurrency (Python)", "or py-seq was not measured"] {
+        assert!(!text.contains(hidden), "{text}");
+        assert!(!markdown::whole(&run).contains(hidden), "{text}");
+    }
+    assert!(markdown::whole(&run).contains("\n3 claims not measured by this selection"));
+    let unknown = run.claims.iter().filter(|claim| claim.finding == Finding::NotMeasured);
+    assert_eq!((run.claims.len(), unknown.count()), (17, 3), "run.json has all");
+
+    run.cells.retain(|cell| cell.workload == "fault.matrix" && cell.lane != "py-threads");
+    judge(&mut run);
+    let text = report(&run);
+    assert!(text.contains("holds processes survive an abort"), "{text}");
+    assert_eq!(text.matches("holds ").count(), 2, "{text}");
+    assert!(text.contains(" 15 claims not measured by this selection"), "{text}");
+    assert!(!report(&classic()).contains("not measured by this selection"));
 
     let mut run = classic();
     run.cells.retain(|cell| cell.workload == "cpu.coarse" && cell.lane == "threads");
     judge(&mut run);
     let text = report(&run);
-    assert!(text.contains("To compute (cpu.coarse) no answer: it takes two lanes"), "{text}");
-    assert!(!text.contains("The classic answer"), "nothing of it was measured: {text}");
+    assert!(
+        text.contains("To compute (cpu.coarse) no answer: it takes two of these lanes"),
+        "{text}"
+    );
+    for part in ["The classic answer", "claims not measured"] {
+        assert!(!text.contains(part), "nothing of it was measured: {text}");
+        assert!(!markdown::whole(&run).contains(part));
+    }
 }
 
 #[test]
@@ -101,7 +122,8 @@ fn the_answer_comes_first_and_the_rerun_command_last() {
     assert!(text.ends_with("Again cargo xtask compare"));
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} is missing: {text}"));
     let order = [
-        at("why: it keeps 2.00 cores busy"),
+        at("why: threads keeps 2.00 cores busy"),
+        at("How to read it"),
         at("The classic answer, measured"),
         at("Lanes by questions"),
         at("Every point"),
@@ -147,4 +169,19 @@ fn a_noisy_host_sends_the_reader_to_cpu_time() {
     let mut run = empty();
     run.noise = crate::compare::record::Noise::default();
     assert!(report(&run).contains("no round was timed"));
+}
+
+#[test]
+fn a_task_is_named_by_the_point_that_the_answer_is_about() {
+    let text = report(&classic());
+    assert!(
+        text.contains("To wait for many things at once (io.wait) waits=10 use threads"),
+        "{text}"
+    );
+    assert!(!text.contains("10,000 things"), "some of the points have fewer: {text}");
+    let whole = markdown::whole(&classic());
+    for (point, many) in [("10", "10"), ("1000", "1,000"), ("10000", "10,000")] {
+        let wanted = format!("- To wait for {many} things at once (`io.wait`, waits={point}): use");
+        assert!(whole.contains(&wanted), "{whole}");
+    }
 }

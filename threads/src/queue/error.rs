@@ -50,3 +50,17 @@ pub enum GetError {
     #[error("queue is shut down and empty")]
     ShutDown,
 }
+
+/// [`task_done`](crate::Queue::task_done) was called more often than values were put.
+///
+/// Call it once for each value that was got, after it has been dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("task_done was called more often than values were put into the queue")]
+pub struct TaskDoneError(());
+
+impl TaskDoneError {
+    /// The error.
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}

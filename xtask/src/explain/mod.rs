@@ -1,6 +1,8 @@
 //! `cargo xtask explain WORKLOAD`: what is measured, how large, in which lanes, and how its results
 //! are verified.
 
+pub(crate) mod misbehaviour;
+
 use clap::Args;
 use common::{
     Body,
@@ -12,12 +14,12 @@ use crate::{
     cli::Color,
     compare::{
         judge::{CLAIMS, Claim, Test},
-        options::unknown_name,
         question,
         report::{Look, Page, Terminal},
     },
     error::{Error, Result},
     exit::Exit,
+    nearest::unknown_name,
     workspace::Workspace,
 };
 
@@ -51,7 +53,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit> {
     let sample = points(&mut page, workload);
     lanes(&mut page, workload.id());
     page.heading("Verified");
-    page.paragraph(2, verification(sample.as_ref()));
+    page.paragraph(2, &verification(sample.as_ref()));
     claims(&mut page, workload.id());
     page.heading("Run it");
     page.verbatim(2, &format!("cargo xtask compare {}", workload.id()));
@@ -107,11 +109,16 @@ fn lanes(page: &mut Page, workload: &str) {
 }
 
 /// How the results of points like this one are verified.
-fn verification(sample: Option<&Point>) -> &'static str {
-    match sample.map(|point| (&point.plan.job.body, point.plan.shape)) {
-        Some((Body::Dummy(_), _)) => {
-            "The lane host misbehaves; the comparison has to say how, show no time, and end with \
-             the exit code for it."
+fn verification(sample: Option<&Point>) -> String {
+    let says = match sample.map(|point| (&point.plan.job.body, point.plan.shape)) {
+        Some((Body::Dummy(dummy), _)) => {
+            let (word, exit) = misbehaviour::expected(*dummy);
+            return format!(
+                "Here {}: the comparison has to call that \"{word}\", show no time, and end with \
+                 exit code {}.",
+                misbehaviour::says(*dummy),
+                exit.code()
+            );
         }
         Some((Body::Fault(_), _)) => {
             "The healthy tasks that come back are counted, and their digest must be the one that \
@@ -128,7 +135,8 @@ fn verification(sample: Option<&Point>) -> &'static str {
              equal the one computed without any lane. A lane that gets it wrong is shown as \
              wrong, without its time."
         }
-    }
+    };
+    says.into()
 }
 
 /// The sentences of the classic answer that this workload decides.

@@ -1,0 +1,150 @@
+//! Queues between threads: one implementation, three orders.
+
+mod batch;
+mod core;
+mod error;
+mod kind;
+mod primitives;
+mod storage;
+mod tasks;
+mod waiter;
+
+use self::core::{Core, Refused, State};
+use crate::deadline::Deadline;
+use kind::queue;
+use std::fmt;
+use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{Fifo, Lifo, Smallest, Storage};
+
+pub use error::{GetError, PutError, TaskDoneError};
+
+/// The deadline of a call that waits as long as it takes.
+const FOR_EVER: Option<Deadline> = Some(Deadline::Never);
+
+queue! {
+    /// A queue that any number of threads put values into and get them from, first in,
+    /// first out.
+    ///
+    /// A handle: clones are the same queue. It ends by [`shutdown`](Queue::shutdown)
+    /// and by nothing else; dropping the producers' handles does not end it.
+    ///
+    /// ```
+    /// let queue = threads::Queue::bounded(2)?;
+    /// let producer = threads::spawn(
+    ///     |queue: threads::Queue<u32>| {
+    ///         for x in 0..10 {
+    ///             queue.put(x).expect("nobody shuts it down earlier");
+    ///         }
+    ///         queue.shutdown();
+    ///     },
+    ///     queue.clone(),
+    /// )?;
+    /// assert_eq!(queue.iter().sum::<u32>(), 45);
+    /// producer.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What must not leave its thread cannot go through one to another:
+    ///
+    /// ```compile_fail,E0277
+    /// let queue = threads::Queue::<std::rc::Rc<u32>>::bounded(1).unwrap();
+    /// std::thread::spawn(move || queue.get());
+    /// ```
+    ///
+    /// # Not promised
+    ///
+    /// Fairness: a thread that does not wait may be served before one that does.
+    Queue, Fifo, "oldest"
+}
+
+queue! {
+    /// A [`Queue`] that gives the newest value first.
+    ///
+    /// ```
+    /// let queue = threads::LifoQueue::unbounded()?;
+    /// queue.put_many(vec!['a', 'b', 'c']).expect("it is not shut down");
+    /// assert_eq!(queue.get_many(2), Ok(vec!['c', 'b']));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    LifoQueue, Lifo, "newest"
+}
+
+queue! {
+    /// A [`Queue`] that gives the smallest value first, and the oldest one of equal ones.
+    ///
+    /// For the greatest first, put [`std::cmp::Reverse`]. For values without an order, put
+    /// them in a type that compares by its priority alone.
+    ///
+    /// ```
+    /// let queue = threads::PriorityQueue::unbounded()?;
+    /// queue.put_many(vec![(2, "later"), (1, "soon"), (3, "last")]).expect("it is not shut down");
+    /// assert_eq!(queue.get(), Ok((1, "soon")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Comparisons run while the queue is locked: one that uses the queue waits for ever. One
+    /// that panics does so in the caller of the method; the value stays in the queue, perhaps
+    /// in a wrong place.
+    PriorityQueue, Smallest, "smallest", Ord
+}
+
+/// The capacity, if it is one.
+fn valid(capacity: usize) -> io::Result<usize> {
+    if capacity == 0 {
+        let text = "make a queue of capacity 0: ask for at least 1";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(capacity)
+}
+
+impl<T> PutError<T> {
+    /// The error of a call that does not wait.
+    fn full((value, refused): (T, Refused)) -> Self {
+        match refused {
+            Refused::NotNow => Self::Full(value),
+            Refused::ShutDown => Self::ShutDown(value),
+        }
+    }
+
+    /// The error of a call that waits.
+    fn timed_out((value, refused): (T, Refused)) -> Self {
+        match refused {
+            Refused::NotNow => Self::TimedOut(value),
+            Refused::ShutDown => Self::ShutDown(value),
+        }
+    }
+}
+
+impl GetError {
+    /// The error of a call that does not wait.
+    fn empty(refused: Refused) -> Self {
+        match refused {
+            Refused::NotNow => Self::Empty,
+            Refused::ShutDown => Self::ShutDown,
+        }
+    }
+
+    /// The error of a call that waits.
+    fn timed_out(refused: Refused) -> Self {
+        match refused {
+            Refused::NotNow => Self::TimedOut,
+            Refused::ShutDown => Self::ShutDown,
+        }
+    }
+}
+
+impl<S: Storage> Core<S> {
+    /// The text for `Debug`. Does not wait for the mutex.
+    fn describe(&self, text: &mut fmt::DebugStruct<'_, '_>) -> fmt::Result {
+        text.field("capacity", &self.capacity);
+        if let Some(state) = self.state.try_lock() {
+            let (len, unfinished) = (state.values.len(), state.unfinished);
+            text.field("len", &len).field("unfinished", &unfinished);
+            text.field("shut_down", &state.shut_down);
+        }
+        text.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! Timers.
+
+use crate::support::{Bomb, Counted, LIMIT, in_time, until};
+use std::io::ErrorKind::InvalidInput;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use threads::Timer;
+
+/// A time that is soon over.
+const SOON: Duration = Duration::from_millis(2);
+
+fn count_one(count: &AtomicUsize) {
+    count.fetch_add(1, SeqCst);
+}
+
+#[test]
+fn it_calls_once_and_not_early() {
+    in_time(|| {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
+        let start = Instant::now();
+        let timer = Timer::after(SOON, move || count_one(&count)).unwrap();
+        timer.wait();
+        assert!(start.elapsed() >= SOON);
+        assert!(timer.is_finished() && !timer.cancel());
+        assert_eq!((calls.load(SeqCst), Arc::strong_count(&calls)), (1, 1), "it was dropped");
+    });
+}
+
+#[test]
+fn the_order_is_that_of_the_times() {
+    let (send, receive) = mpsc::channel();
+    let timers: Vec<_> = [30, 10, 20]
+        .map(|delay_ms| {
+            let send = send.clone();
+            let call = move || send.send(delay_ms).unwrap();
+            Timer::after(Duration::from_millis(delay_ms), call).unwrap()
+        })
+        .into();
+    let order: Vec<_> = (0..3).map(|_| receive.recv_timeout(LIMIT).unwrap()).collect();
+    // All three may have been due before the thread began: then, too.
+    assert_eq!(order, [10, 20, 30]);
+    assert!(timers.iter().all(|timer| timer.wait_timeout(LIMIT)));
+}
+
+#[test]
+fn a_cancelled_one_is_dropped_at_once_and_never_called() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    for delay in [LIMIT, Duration::MAX] {
+        for by_drop in [false, true] {
+            let counted = Counted(Arc::clone(&drops));
+            let before = drops.load(SeqCst);
+            let timer = Timer::after(delay, move || drop(counted)).unwrap();
+            assert!(!timer.wait_timeout(SOON));
+            if by_drop {
+                drop(timer);
+            } else {
+                assert!(timer.cancel() && !timer.cancel());
+                assert!(timer.wait_timeout(Duration::ZERO));
+            }
+            assert_eq!(drops.load(SeqCst), before + 1);
+        }
+    }
+}
+
+#[test]
+fn again_and_again_until_cancelled() {
+    in_time(|| {
+        assert_eq!(Timer::every(Duration::ZERO, || ()).unwrap_err().kind(), InvalidInput);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
+        let timer = Timer::every(Duration::from_micros(200), move || count_one(&count));
+        let timer = timer.unwrap();
+        until("it was called some times", || calls.load(SeqCst) >= 5);
+        assert!(timer.cancel());
+        timer.wait();
+        let total = calls.load(SeqCst);
+        assert_eq!(Arc::strong_count(&calls), 1, "it was dropped");
+        // Whatever comes later would be seen by now.
+        Timer::after(SOON, || ()).unwrap().wait();
+        assert_eq!(calls.load(SeqCst), total);
+    });
+}
+
+#[test]
+fn panics_stay_inside_and_detached_ones_go_on() {
+    in_time(|| {
+        let (send, receive) = mpsc::channel();
+        let panics = Timer::every(SOON, || panic!("once")).unwrap();
+        let bomb = Bomb;
+        let bombs = Timer::after(SOON, move || drop(bomb)).unwrap();
+        let cancelled = Bomb;
+        assert!(Timer::after(LIMIT, move || drop(cancelled)).unwrap().cancel());
+        panics.wait();
+        bombs.wait();
+        Timer::after(SOON, move || send.send(1).unwrap()).unwrap().detach();
+        assert_eq!(receive.recv_timeout(LIMIT), Ok(1));
+    });
+}
+
+/// Cancelling from the call itself, and starting another timer there.
+#[test]
+fn calls_may_use_timers() {
+    in_time(|| {
+        let (send, receive) = mpsc::channel::<Timer>();
+        let (tell, told) = mpsc::channel();
+        let timer = Timer::every(SOON, move || {
+            let this = receive.recv().unwrap();
+            assert!(this.cancel());
+            let tell = tell.clone();
+            Timer::after(SOON, move || tell.send(()).unwrap()).unwrap().detach();
+        });
+        send.send(timer.unwrap()).unwrap();
+        told.recv_timeout(LIMIT).unwrap();
+        assert!(told.recv_timeout(LIMIT).is_err(), "it was called once, and dropped");
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_thread_ends_when_it_is_not_needed() {
+    in_time(|| {
+        Timer::after(SOON, || ()).unwrap().wait();
+        drop(Timer::after(LIMIT, || ()).unwrap());
+        // Timers of other tests keep it there for a while.
+        until("it ended", || crate::leaks::count("threads-timer") == 0);
+    });
+}

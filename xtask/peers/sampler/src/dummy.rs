@@ -1,0 +1,60 @@
+//! Metrics that go wrong on purpose: whoever takes samples has to say how.
+
+use std::thread;
+
+use crate::{
+    metric::{Amount, Contender, Cost, Goal, Metric},
+    sample::{Sample, Tally},
+    stopwatch::Stopwatch,
+};
+
+/// Contenders that count wrongly, add up wrongly, end early, never end, and talk rubbish; each in a
+/// metric of its own, beside one that does as it should. And a goal that nobody meets.
+pub(crate) fn metrics() -> Vec<Metric> {
+    let few = |units: u64| sample(units, Tally::of_range(units - 1));
+    let off = |units| sample(units, Tally { sum: 7, ..Tally::of_range(units) });
+    let mut metrics = vec![
+        metric("dummy.wrong-count", few),
+        metric("dummy.wrong-sum", off),
+        metric("dummy.panic", |_| panic!("as it was asked to")),
+        metric("dummy.hang", |_| {
+            loop {
+                thread::park();
+            }
+        }),
+        metric("dummy.rubbish", |units| {
+            println!("not a sample");
+            right(units)
+        }),
+    ];
+    let mut missed = metric("dummy.missed", right);
+    missed.peers[0].required = Some(Goal::CostAtMost(0.0));
+    metrics.push(missed);
+    metrics
+}
+
+/// A metric with ours as it should be and this peer.
+fn metric(name: &str, peer: fn(u64) -> Sample) -> Metric {
+    Metric {
+        name: name.into(),
+        about: "Goes wrong on purpose.".into(),
+        unit: "number",
+        cost: Cost::Wall,
+        amount: Amount::Fixed { units: 1_000, smoke: 1_000 },
+        named_only: true,
+        ours: Contender::new("right", right),
+        peers: vec![Contender::new("wrong", peer).peer()],
+    }
+}
+
+/// A sample that is right.
+fn right(units: u64) -> Sample {
+    sample(units, Tally::of_range(units))
+}
+
+/// A sample that says it came to `found`.
+fn sample(units: u64, found: Tally) -> Sample {
+    let watch = Stopwatch::start();
+    let expected = Tally::of_range(units);
+    Sample::new(units, watch.stop(), found, expected)
+}

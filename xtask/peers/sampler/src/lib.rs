@@ -1,0 +1,38 @@
+//! What bench programs have in common: one sample of one metric of one contender, and what there is to sample.
+//!
+//! A bench program measures one model beside its peers. It takes no decisions: which samples are
+//! taken, how large they are, in which order, and what they say is up to `cargo xtask bench`, which
+//! starts the program afresh for each of them.
+//!
+//! # What the program is asked
+//!
+//! `PROGRAM --list` prints one line of JSON: a [`Listing`], with the metrics, the contenders of each,
+//! and the goals that the design sets them. It is the only list of them anywhere.
+//!
+//! `PROGRAM --metric M --contender C --units N` does the work of metric M with contender C, N units
+//! of it, once, and prints one line of JSON: a [`Sample`].
+//!
+//! # Vocabulary
+//!
+//! *metric*: something that costs time, wall-clock or processor. *contender*: ours or a *peer*,
+//! which does the same work. *unit*: what a metric counts, a job or an item. *sample*: the
+//! measurement of so many units in a process of its own.
+//!
+//! # Adding a metric
+//!
+//! A metric is one file that makes a [`Metric`], and an entry in the program's list. The work has to
+//! be fixed by the number of units, and its results have to be checked: a [`Tally`] of what really
+//! happened, held against what should have.
+
+mod countdown;
+mod dummy;
+mod metric;
+mod program;
+mod sample;
+mod stopwatch;
+
+pub use countdown::Countdown;
+pub use metric::{Amount, Contender, Cost, Goal, Listing, Metric, Peer};
+pub use program::main;
+pub use sample::{Sample, Tally};
+pub use stopwatch::{Stopwatch, Times};

@@ -1,0 +1,150 @@
+//! What can be measured, and what is expected of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::sample::Sample;
+
+/// Something that costs time, measured for ours and for its peers.
+#[derive(Debug, Serialize)]
+pub struct Metric {
+    /// Its name: lower case, parts separated by dots.
+    pub name: String,
+    /// What is measured, from where to where, as a sentence.
+    pub about: String,
+    /// What is counted, in the singular: a job, an item.
+    pub unit: &'static str,
+    /// Which time is judged.
+    pub cost: Cost,
+    /// How many units a sample takes.
+    pub amount: Amount,
+    /// Whether it is left out unless it is named: it shows nothing but how failures are reported.
+    pub named_only: bool,
+    /// The contender that is ours.
+    pub ours: Contender,
+    /// What it is measured against.
+    pub peers: Vec<Peer>,
+}
+
+/// Which time of a sample is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cost {
+    /// Wall-clock time.
+    Wall,
+    /// Processor time of the whole process.
+    Cpu,
+}
+
+/// How many units a sample takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Amount {
+    /// As many as take the time of a sample; to be found out, beginning with `first`.
+    Calibrated {
+        /// So few that every contender does them in a few milliseconds.
+        first: u64,
+    },
+    /// Always the same, because units are a matter of time themselves.
+    Fixed {
+        /// In a measurement.
+        units: u64,
+        /// Where only the results are checked.
+        smoke: u64,
+    },
+}
+
+/// What does the work of a metric.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct Contender {
+    /// Its name, the same in all metrics.
+    pub name: &'static str,
+    /// Does so many units and says how that went.
+    #[serde(skip)]
+    run: Box<dyn Fn(u64) -> Sample>,
+}
+
+/// A contender that ours is measured against.
+#[derive(Debug, Serialize)]
+pub struct Peer {
+    /// The contender.
+    #[serde(rename = "name")]
+    pub contender: Contender,
+    /// What ours must achieve against it, if anything.
+    pub required: Option<Goal>,
+    /// What would be better still.
+    pub stretch: Option<Goal>,
+}
+
+/// What ours is to achieve against a peer, in terms of the ratio of the costs, ours by the peer's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "limit")]
+pub enum Goal {
+    /// The upper 95 % bound of the ratio is below this: ours is ahead for sure.
+    BoundBelow(f64),
+    /// The ratio, as estimated, is at most this.
+    RatioAtMost(f64),
+    /// The upper 95 % bound of our own cost is at most so many nanoseconds for each unit, whatever
+    /// the peer needs.
+    CostAtMost(f64),
+}
+
+/// What a bench program can measure.
+#[derive(Debug, Serialize)]
+pub struct Listing<'a> {
+    /// The version of what programs and `cargo xtask bench` say to each other.
+    pub version: u32,
+    /// The model that is measured.
+    pub model: &'a str,
+    /// Workers of each pool.
+    pub workers: usize,
+    /// The metrics, in the order in which they are shown.
+    pub metrics: &'a [Metric],
+}
+
+impl Metric {
+    /// The contender with this name.
+    pub fn contender(&self, name: &str) -> Option<&Contender> {
+        let peers = self.peers.iter().map(|peer| &peer.contender);
+        std::iter::once(&self.ours).chain(peers).find(|contender| contender.name == name)
+    }
+}
+
+impl Contender {
+    /// A contender with the work that it does.
+    pub fn new(name: &'static str, run: impl Fn(u64) -> Sample + 'static) -> Self {
+        Self { name, run: Box::new(run) }
+    }
+
+    /// Does so many units.
+    pub fn run(&self, units: u64) -> Sample {
+        (self.run)(units)
+    }
+
+    /// This contender as a peer that no goal speaks of.
+    pub fn peer(self) -> Peer {
+        Peer { contender: self, required: None, stretch: None }
+    }
+}
+
+impl Peer {
+    /// With what ours must achieve against it.
+    #[must_use]
+    pub fn required(self, goal: Goal) -> Self {
+        Self { required: Some(goal), ..self }
+    }
+
+    /// With what would be better still.
+    #[must_use]
+    pub fn stretch(self, goal: Goal) -> Self {
+        Self { stretch: Some(goal), ..self }
+    }
+}
+
+impl fmt::Debug for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,154 @@
+//! The command line of a bench program.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write as _},
+    panic,
+    process::ExitCode,
+    thread,
+};
+
+use lexopt::Arg::Long;
+
+use crate::{
+    dummy,
+    metric::{Listing, Metric},
+};
+
+/// The version of what programs and `cargo xtask bench` say to each other.
+const VERSION: u32 = 1;
+
+/// The exit code for wrong arguments.
+const WRONG_USE: u8 = 2;
+
+/// What the program is asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Request {
+    /// What there is to measure.
+    List,
+    /// One sample.
+    Sample {
+        /// The name of the metric.
+        metric: String,
+        /// The name of the contender.
+        contender: String,
+        /// How much of it.
+        units: u64,
+    },
+}
+
+/// Does what the command line says: lists these metrics of `model`, or takes a sample of one.
+///
+/// `metrics` is given the number of workers that pools are to have.
+pub fn main(model: &str, metrics: impl FnOnce(usize) -> Vec<Metric>) -> ExitCode {
+    end_with_parent();
+    // One line, the last one: it is shown as the reason why there is no sample.
+    panic::set_hook(Box::new(|panic| eprintln!("{}", panic.to_string().replace('\n', " "))));
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let mut metrics = metrics(workers);
+    metrics.extend(dummy::metrics());
+    let answer = parse(env::args_os().skip(1)).and_then(|request| match request {
+        Request::List => {
+            let listing = Listing { version: VERSION, model, workers, metrics: &metrics };
+            Ok(serde_json::to_string(&listing))
+        }
+        Request::Sample { metric, contender, units } => {
+            let found = metrics.iter().find(|found| found.name == metric);
+            let found = found.ok_or_else(|| format!("there is no metric {metric}"))?;
+            let contender = found
+                .contender(&contender)
+                .ok_or_else(|| format!("{metric} has no contender {contender}"))?;
+            Ok(serde_json::to_string(&contender.run(units)))
+        }
+    });
+    match answer {
+        Ok(json) => print(&json.expect("what is said has no maps with other keys than strings")),
+        Err(error) => {
+            eprintln!("{model}-bench: {error}; see the documentation of the package sampler");
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+/// Prints one line.
+fn print(line: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed to print the answer: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the command line asks for.
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let (mut metric, mut contender, mut units) = (None, None, None);
+    let text = |parser: &mut lexopt::Parser| {
+        parser.value().and_then(lexopt::ValueExt::string).map_err(|error| error.to_string())
+    };
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("list") => return Ok(Request::List),
+            Long("metric") => metric = Some(text(&mut parser)?),
+            Long("contender") => contender = Some(text(&mut parser)?),
+            Long("units") => {
+                let value = text(&mut parser)?;
+                let number = value.parse().ok().filter(|units| *units > 0);
+                units = Some(number.ok_or_else(|| format!("--units {value}: not above zero"))?);
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    match (metric, contender, units) {
+        (Some(metric), Some(contender), Some(units)) => {
+            Ok(Request::Sample { metric, contender, units })
+        }
+        _ => Err("--metric, --contender and --units belong together".into()),
+    }
+}
+
+/// Has the kernel end this process when the one that started it is gone, so that a sample that hangs
+/// does not outlive its harness.
+#[cfg(target_os = "linux")]
+fn end_with_parent() {
+    // A refusal changes nothing about the sample.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).ok();
+}
+
+/// Not supported on this platform.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parses these words.
+    fn parsed(line: &str) -> Result<Request, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn requests_are_understood() {
+        assert_eq!(parsed("--list"), Ok(Request::List));
+        let sample = Request::Sample { metric: "a".into(), contender: "b".into(), units: 3 };
+        assert_eq!(parsed("--metric a --contender b --units 3"), Ok(sample));
+    }
+
+    #[test]
+    fn wrong_use_is_refused() {
+        for (line, words) in [
+            ("", "belong together"),
+            ("--metric a --units 3", "belong together"),
+            ("--metric a --contender b --units 0", "--units 0"),
+            ("--metric a --contender b --units x", "--units x"),
+            ("--loud", "--loud"),
+        ] {
+            assert!(parsed(line).unwrap_err().contains(words), "{line}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The bench programs: found, built, and asked.
+
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+use crate::{
+    error::{Error, Result},
+    host::{self, HostError},
+    interrupt,
+    nearest::unknown_name,
+    workspace::Workspace,
+};
+
+use super::{
+    contract::{Listing, Sample, VERSION},
+    record::Problem,
+};
+
+/// How the name of a package that is a bench program ends; it begins with that of the model.
+const SUFFIX: &str = "-bench";
+
+/// How long a program may take to say what it can measure.
+const LISTING: Duration = Duration::from_secs(20);
+
+/// A bench program.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    /// Where it is.
+    path: PathBuf,
+}
+
+/// Why there is no sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoSample {
+    /// The contender failed.
+    Problem(Problem),
+    /// The user interrupted.
+    Interrupted,
+}
+
+impl Program {
+    /// Checks that there is a program for this model.
+    ///
+    /// # Errors
+    /// A usage error that names those that there are.
+    pub(super) fn check(workspace: &Workspace, model: &str) -> Result<()> {
+        let folder = workspace.peers_folder();
+        let entries = fs::read_dir(&folder).map_err(Error::io("list the peers in", &folder))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut models: Vec<String> =
+            names.filter_map(|name| Some(name.strip_suffix(SUFFIX)?.to_owned())).collect();
+        models.sort_unstable();
+        if models.iter().any(|found| found == model) {
+            return Ok(());
+        }
+        let known = models.iter().map(String::as_str);
+        Err(Error::usage(unknown_name("bench", model, known)))
+    }
+
+    /// Builds the program of this model.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub(super) fn build(workspace: &Workspace, model: &str) -> Result<Self> {
+        let built = host::build_peer(workspace, &format!("{model}{SUFFIX}"));
+        // Cargo gets the terminal's Ctrl-C as well.
+        interrupt::check()?;
+        Ok(Self { path: built? })
+    }
+
+    /// What it can measure.
+    ///
+    /// # Errors
+    /// When it does not say so, or keeps to another version of the contract.
+    pub(super) fn list(&self) -> Result<Listing> {
+        let listing: Listing = host::ask_once(Command::new(&self.path).arg("--list"), LISTING)
+            .map_err(|error| match error {
+                HostError::Interrupted => Error::interrupted(),
+                error => Error::failed(format!("{}: {}", self.path.display(), told(&error))),
+            })?;
+        if listing.version == VERSION {
+            Ok(listing)
+        } else {
+            let found = listing.version;
+            let path = self.path.display();
+            Err(Error::failed(format!("{path}: it keeps to version {found}, not {VERSION}")))
+        }
+    }
+
+    /// Takes a sample in a fresh process, and verifies it.
+    ///
+    /// # Errors
+    /// What went wrong instead; the process has ended whatever happened.
+    pub(super) fn sample(
+        &self,
+        metric: &str,
+        contender: &str,
+        units: u64,
+        limit: Duration,
+    ) -> std::result::Result<Sample, NoSample> {
+        let mut command = Command::new(&self.path);
+        command.args(["--metric", metric, "--contender", contender]);
+        command.args(["--units", &units.to_string()]);
+        let problem = |wrong, why| NoSample::Problem(Problem { wrong, why });
+        let sample: Sample = host::ask_once(&mut command, limit).map_err(|error| match error {
+            HostError::Interrupted => NoSample::Interrupted,
+            error => problem(false, told(&error)),
+        })?;
+        sample.verify(units).map_err(|why| problem(true, why))?;
+        Ok(sample)
+    }
+}
+
+/// What a program did instead of answering, in words.
+fn told(error: &HostError) -> String {
+    match error {
+        HostError::NotStarted(why) => format!("it did not start: {why}"),
+        HostError::Ended { how, said } => match said.last() {
+            Some(last) => format!("it {how}; its last words: {last}"),
+            None => format!("it {how}"),
+        },
+        HostError::Timeout(limit) => format!("no answer within {limit:.1?}; it was killed"),
+        HostError::Rubbish(line) => format!("it said what is no answer: {line}"),
+        HostError::Refused(why) | HostError::OutOfTurn(why) => why.clone(),
+        HostError::Interrupted => "interrupted".into(),
+    }
+}

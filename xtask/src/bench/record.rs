@@ -1,0 +1,166 @@
+//! `bench.json`, schema `bench/1`: everything a bench measured, and what it makes of it.
+//!
+//! What was not measured is `null`, never 0. Fields may be added within a schema version; readers
+//! ignore what they do not know.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::compare::record::{Finish, Noise};
+
+use super::{contract::Cost, goal::Goal};
+
+/// The name of the schema.
+pub const SCHEMA: &str = "bench/1";
+
+/// One run of `cargo xtask bench`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The model that is measured.
+    pub model: String,
+    /// When it began, UTC, ISO 8601.
+    pub started: String,
+    /// The revision of the sources, with `+` when they were changed; `None` outside a checkout.
+    pub revision: Option<String>,
+    /// The command line that runs it again.
+    pub command: String,
+    /// The seed of the order of samples.
+    pub seed: u64,
+    /// Whether only results were checked, with too little work for times.
+    pub smoke: bool,
+    /// Workers of each pool.
+    pub workers: usize,
+    /// Rounds that were planned.
+    pub rounds: usize,
+    /// Whether everything that was planned was measured.
+    pub finish: Finish,
+    /// The machine.
+    pub environment: BTreeMap<String, String>,
+    /// How disturbed the measurements were; its rounds are those of each metric.
+    pub noise: Noise,
+    /// Ours against each peer, in each metric.
+    pub rows: Vec<Row>,
+    /// What they were computed from.
+    pub metrics: Vec<Series>,
+}
+
+/// Ours against one peer in one metric.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The metric.
+    pub metric: String,
+    /// What it counts.
+    pub unit: String,
+    /// Which time is judged.
+    pub cost: Cost,
+    /// Median cost of a unit of ours, in nanoseconds; `None` when it is not right.
+    pub ours: Option<f64>,
+    /// Median cost of a unit of the peer, in nanoseconds; `None` when it is not right.
+    pub peer: Option<f64>,
+    /// The peer.
+    pub peer_name: String,
+    /// Median of the ratios within rounds, ours by the peer's: below 1, ours needs less.
+    pub ratio: Option<f64>,
+    /// Where the true median ratio may lie.
+    pub interval: Option<Bounds>,
+    /// Rounds that were compared.
+    pub rounds: usize,
+    /// What ours must achieve, if anything.
+    pub required: Option<Goal>,
+    /// What would be better still.
+    pub stretch: Option<Goal>,
+    /// Whether the required goal is met; `None`: there is none, or it cannot be judged.
+    pub met: Option<bool>,
+    /// The same of the stretch goal.
+    pub stretch_met: Option<bool>,
+}
+
+/// An interval of a ratio.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bounds {
+    /// The lower bound.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+    /// The probability with which it holds the true median, at least 0.95; `None`: there were too
+    /// few rounds, and these are the smallest and the largest ratio.
+    pub coverage: Option<f64>,
+}
+
+/// What was measured of a metric.
+#[derive(Clone, Debug, Serialize)]
+pub struct Series {
+    /// The metric.
+    pub name: String,
+    /// What is measured.
+    pub about: String,
+    /// What it counts.
+    pub unit: String,
+    /// Which time is judged.
+    pub cost: Cost,
+    /// Units of each sample; `None`: this was not found out.
+    pub units: Option<u64>,
+    /// The contenders, ours first.
+    pub contenders: Vec<Contender>,
+}
+
+/// What was measured of a contender.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contender {
+    /// Its name.
+    pub name: String,
+    /// Samples that were right, quarantined ones among them.
+    pub samples: Vec<Timed>,
+    /// What went wrong; none of its times are shown then.
+    pub problem: Option<Problem>,
+}
+
+/// The times of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Timed {
+    /// The round it belongs to.
+    pub round: usize,
+    /// Whether others disturbed its round so much that a repetition of it is judged.
+    pub quarantined: bool,
+    /// Wall-clock time in nanoseconds.
+    pub wall_ns: u64,
+    /// Processor time in nanoseconds.
+    pub cpu_ns: u64,
+}
+
+/// What went wrong with a contender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Whether it did its work wrongly; otherwise it failed to say how it did it.
+    pub wrong: bool,
+    /// In words.
+    pub why: String,
+}
+
+impl Contender {
+    /// None measured yet.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), samples: Vec::new(), problem: None }
+    }
+
+    /// The cost of a unit in each of `rounds` rounds, in nanoseconds. None of them where something
+    /// went wrong.
+    pub fn costs(&self, cost: Cost, units: u64, rounds: usize) -> Vec<Option<f64>> {
+        let mut costs = vec![None; rounds];
+        for sample in self.samples.iter().filter(|sample| !sample.quarantined) {
+            let ns = match cost {
+                Cost::Wall => sample.wall_ns,
+                Cost::Cpu => sample.cpu_ns,
+            };
+            if self.problem.is_none()
+                && let Some(place) = costs.get_mut(sample.round)
+            {
+                *place = Some(ns as f64 / units as f64);
+            }
+        }
+        costs
+    }
+}

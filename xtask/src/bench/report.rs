@@ -1,0 +1,290 @@
+//! What a bench shows: which goals hold, then every row, then how it was measured.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crate::compare::{
+    record::Finish,
+    report::{Look, Page, Terminal},
+};
+
+use super::{
+    contract::Cost,
+    goal::{Goal, nanoseconds},
+    record::{Contender, Row, Run, Series},
+};
+
+/// The report.
+pub(super) fn render(run: &Run, terminal: &Terminal, files: &[PathBuf]) -> String {
+    let mut page = Page::new(terminal);
+    remarks(&mut page, run);
+    if run.smoke {
+        verified(&mut page, run);
+    } else {
+        answer(&mut page, run);
+    }
+    problems(&mut page, run);
+    if !run.smoke {
+        table(&mut page, run);
+    }
+    closing(&mut page, run, files);
+    page.finish()
+}
+
+/// What a reader has to know before the results.
+fn remarks(page: &mut Page, run: &Run) {
+    if run.finish == Finish::Interrupted {
+        page.item("", Look::Unsure, "INTERRUPTED: the results are partial.");
+    }
+    let noise = &run.noise;
+    if !run.smoke && 2 * noise.noisy_rounds > noise.rounds {
+        let share = noise
+            .foreign_cpu
+            .map_or(String::new(), |share| format!(" (median {:.0} %)", share * 100.0));
+        let remark = format!(
+            "NOISY: others took more than 10 % of the machine in most rounds{share}. Ratios are \
+             within rounds, so they hold, but their intervals are wide; try again on a quiet machine."
+        );
+        page.item("", Look::Unsure, &remark);
+    }
+    if run.smoke {
+        let smoke =
+            "SMOKE: it checks that everything works; its times say nothing and are not shown.";
+        page.item("", Look::Unsure, smoke);
+    }
+}
+
+/// How many contenders did their work.
+fn verified(page: &mut Page, run: &Run) {
+    let contenders = run.metrics.iter().flat_map(|series| &series.contenders);
+    let right =
+        |contender: &&Contender| contender.problem.is_none() && !contender.samples.is_empty();
+    let (all, right) = (contenders.clone().count(), contenders.filter(right).count());
+    let look = if right == all { Look::Good } else { Look::Bad };
+    let text = format!("{}: {right} of {all} contenders did their work, and rightly", run.model);
+    page.item("", look, &text);
+}
+
+/// Which goals hold, which do not and by how much.
+fn answer(page: &mut Page, run: &Run) {
+    let required: Vec<&Row> = run.rows.iter().filter(|row| row.required.is_some()).collect();
+    let count = |met| required.iter().filter(|row| row.met == met).count();
+    let (met, missed, open) = (count(Some(true)), count(Some(false)), count(None));
+    let look = match (missed, open) {
+        (0, 0) => Look::Good,
+        (0, _) => Look::Unsure,
+        _ => Look::Bad,
+    };
+    let unknown = match open {
+        0 => String::new(),
+        open => format!(", {open} cannot be judged (fewer than six rounds, or a problem)"),
+    };
+    let all = required.len();
+    page.heading(&match all {
+        0 => format!("{}: no goal is required of what was measured", run.model),
+        all => format!("{}: {met} of {all} required goals hold{unknown}", run.model),
+    });
+    for row in required.iter().filter(|row| row.met == Some(false)) {
+        let lead = format!("  - {} / {}: ", row.metric, row.peer_name);
+        page.item(&lead, look, &row.required.map_or(String::new(), |goal| missed_by(row, goal)));
+    }
+    let stretch: Vec<&Row> = run.rows.iter().filter(|row| row.stretch_met.is_some()).collect();
+    let reached = stretch.iter().filter(|row| row.stretch_met == Some(true)).count();
+    if !stretch.is_empty() {
+        page.paragraph(2, &format!("Stretch goals reached: {reached} of {}.", stretch.len()));
+    }
+}
+
+/// By how much this row misses its goal.
+fn missed_by(row: &Row, goal: Goal) -> String {
+    let reached = match (goal, row.ratio, row.interval, row.ours) {
+        (Goal::BoundBelow(_), Some(ratio), Some(interval), _) => {
+            format!("{ratio:.2}, bound {:.2}", interval.high)
+        }
+        (Goal::RatioAtMost(_), Some(ratio), ..) => format!("{ratio:.2}"),
+        (Goal::CostAtMost(_), _, _, Some(ours)) => nanoseconds(ours),
+        _ => return "not measured".into(),
+    };
+    format!("{reached}, required {}", goal.brief())
+}
+
+/// What went wrong.
+fn problems(page: &mut Page, run: &Run) {
+    let of = |series: &Series| {
+        let named = series.contenders.iter().filter_map(|contender| {
+            let problem = contender.problem.as_ref()?;
+            let kind = if problem.wrong { "WRONG" } else { "failed" };
+            Some(format!("{} / {}: {kind}: {}", series.name, contender.name, problem.why))
+        });
+        named.collect::<Vec<_>>()
+    };
+    let problems: Vec<String> = run.metrics.iter().flat_map(of).collect();
+    if !problems.is_empty() {
+        page.heading("Problems");
+        for problem in problems {
+            page.item("  - ", Look::Plain, &problem);
+        }
+    }
+}
+
+/// All rows, those of a metric below each other.
+fn table(page: &mut Page, run: &Run) {
+    page.heading("Cost of a unit, and ours by the peer's: below 1, ours needs less");
+    page.verbatim(0, &line(["", "a unit", "ours / peer", "required", "met"]));
+    for series in &run.metrics {
+        let rows = run.rows.iter().filter(|row| row.metric == series.name);
+        let rows: Vec<&Row> = rows.collect();
+        let ours = rows.iter().find_map(|row| row.ours);
+        let cost = if series.cost == Cost::Cpu { "CPU " } else { "" };
+        let unit = format!("{cost}per {}", series.unit);
+        page.verbatim(0, &line([&series.name, &shown(ours), &unit, "", ""]));
+        for row in rows {
+            let goal = row.required.map_or(String::new(), Goal::brief);
+            let name = format!("  {}", row.peer_name);
+            page.verbatim(0, &line([&name, &shown(row.peer), &ratio(row), &goal, met(row)]));
+        }
+    }
+}
+
+/// A line of the table; none is longer than 80 columns.
+fn line([name, cost, ratio, goal, met]: [&str; 5]) -> String {
+    format!("  {name:<19} {cost:>8}  {ratio:<18} {goal:<14} {met}").trim_end().to_owned()
+}
+
+/// A cost, or that there is none.
+fn shown(ns: Option<f64>) -> String {
+    ns.map_or("-".into(), nanoseconds)
+}
+
+/// The ratio with its interval; round brackets: too few rounds for more than the range.
+fn ratio(row: &Row) -> String {
+    let (Some(ratio), Some(bounds)) = (row.ratio, row.interval) else { return "-".into() };
+    let (low, high) = (factor(bounds.low), factor(bounds.high));
+    match bounds.coverage {
+        Some(_) => format!("{} [{low}, {high}]", factor(ratio)),
+        None => format!("{} ({low}, {high})", factor(ratio)),
+    }
+}
+
+/// A ratio with about three digits.
+fn factor(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 10.0 => format!("{ratio:.2}"),
+        ratio if ratio < 100.0 => format!("{ratio:.1}"),
+        ratio => format!("{ratio:.0}"),
+    }
+}
+
+/// Whether the goals of a row are met, in a word or two.
+fn met(row: &Row) -> &'static str {
+    match (row.required.and(row.met), row.stretch_met) {
+        (Some(false), _) => "NO",
+        (Some(true), Some(true)) => "yes, stretch",
+        (Some(true), _) => "yes",
+        (None, _) if row.required.is_some() => "?",
+        (None, Some(true)) => "stretch",
+        (None, _) => "",
+    }
+}
+
+/// How it was measured, where the results are, and how to do it again.
+fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
+    page.heading("How");
+    let rounds = run.rows.iter().map(|row| row.rounds);
+    let rounds = match (rounds.clone().min(), rounds.max()) {
+        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
+        (_, most) => most.unwrap_or(0).to_string(),
+    };
+    page.paragraph(
+        2,
+        &format!(
+            "Rounds: {rounds}; in each a sample of every contender in a fresh process, in random \
+             order; ratios are taken within rounds. Workers of each pool: {}. [low, high] holds \
+             the median ratio with 95 % probability; (low, high) is the range of too few rounds.",
+            run.workers
+        ),
+    );
+    let noise = &run.noise;
+    let share = noise
+        .foreign_cpu
+        .map_or("an unknown share".into(), |share| format!("{:.0} %", share * 100.0));
+    page.paragraph(
+        2,
+        &format!(
+            "Noise: in {} of {} rounds of a metric, others took more than 10 % of the machine \
+             (median {share}); the worst were repeated, and nothing is left out of the record.",
+            noise.noisy_rounds, noise.rounds
+        ),
+    );
+    let environment = ["cpu", "cores", "kernel", "rustc"]
+        .iter()
+        .filter_map(|name| run.environment.get(*name).map(|value| format!("{name} {value}")));
+    page.paragraph(2, &format!("{}.", environment.collect::<Vec<_>>().join(", ")));
+    let revision = run.revision.as_deref().unwrap_or("not in a checkout");
+    page.paragraph(2, &format!("Revision {revision}, {}.", run.started));
+    page.heading("Results");
+    for file in files {
+        page.verbatim(2, &from_here(file).display().to_string());
+    }
+    page.heading("Again");
+    page.verbatim(2, &run.command);
+}
+
+/// A path as seen from the current directory, where it lies below it.
+fn from_here(path: &Path) -> &Path {
+    let here = env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::record::Bounds;
+
+    /// A row with this ratio, interval and outcome.
+    fn row(ratio: f64, high: f64, coverage: Option<f64>, met: Option<bool>) -> Row {
+        Row {
+            metric: "queue.1024.4x4".into(),
+            unit: "value".into(),
+            cost: Cost::Wall,
+            ours: Some(123.4),
+            peer: Some(99.9),
+            peer_name: "crossbeam-channel".into(),
+            ratio: Some(ratio),
+            interval: Some(Bounds { low: ratio / 2.0, high, coverage }),
+            rounds: 6,
+            required: Some(Goal::BoundBelow(1.0)),
+            stretch: Some(Goal::RatioAtMost(1.0)),
+            met,
+            stretch_met: met,
+        }
+    }
+
+    #[test]
+    fn the_widest_line_has_80_columns_at_most() {
+        let wide = row(98.76, 99.99, Some(0.96), Some(true));
+        let goal = Goal::CostAtMost(500.0).brief();
+        let name = format!("  {}", wide.peer_name);
+        let line = line([&name, &shown(Some(999e3)), &ratio(&wide), &goal, met(&wide)]);
+        assert!(line.len() <= 80, "{}: {line}", line.len());
+        assert!(line.ends_with("ours <= 500 ns yes, stretch"), "columns run together: {line}");
+    }
+
+    #[test]
+    fn a_missed_goal_says_by_how_much() {
+        let missed = row(0.95, 1.1, Some(0.96), Some(false));
+        assert_eq!(met(&missed), "NO");
+        let by = missed_by(&missed, Goal::BoundBelow(1.0));
+        assert_eq!(by, "0.95, bound 1.10, required bound < 1");
+        assert_eq!(missed_by(&missed, Goal::CostAtMost(100.0)), "123 ns, required ours <= 100 ns");
+    }
+
+    #[test]
+    fn a_range_is_told_from_an_interval() {
+        assert_eq!(ratio(&row(0.5, 0.75, Some(0.96), None)), "0.50 [0.25, 0.75]");
+        let range = row(0.5, 0.75, None, None);
+        assert_eq!((ratio(&range).as_str(), met(&range)), ("0.50 (0.25, 0.75)", "?"));
+    }
+}

@@ -15,7 +15,7 @@ fn publish(pool: &Pool, pages: &[&'static str], log: &Arc<Mutex<Vec<String>>>) -
             })
         })
         .collect();
-    handles.into_iter().map(threads::JoinHandle::join).flatten().count()
+    handles.into_iter().flat_map(threads::JoinHandle::join).count()
 }
 
 fn main() {

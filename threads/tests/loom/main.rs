@@ -14,7 +14,7 @@ mod cell;
 #[path = "../../src/deadline.rs"]
 mod deadline;
 #[path = "../../src/error.rs"]
-#[expect(dead_code, reason = "the models need a part of it")]
+#[expect(dead_code, unreachable_pub, reason = "the models need a part of it")]
 mod error;
 mod handle;
 mod queue;

@@ -1,4 +1,4 @@
-//! An account that pays as soon as there is enough money.
+//! An account that pays 30 as soon as that leaves 10.
 //!
 //! `cargo run -p threads --example threads_condition`
 
@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (balance, changed) = (Lock::new(10_u32)?, Condition::new()?);
     let pay = |(balance, changed): (Lock<u32>, Condition)| {
         let guard = balance.lock().expect("nobody panics with it");
-        let mut guard = changed.wait_for(guard, |balance| *balance >= 30).expect("the same");
+        let mut guard = changed.wait_for(guard, |balance| *balance >= 40).expect("the same");
         *guard -= 30;
         *guard
     };

@@ -37,7 +37,8 @@ const BROKEN: u8 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// The caller's own time limit was over; this broke the barrier for all.
+    /// The caller's own time limit was over; this broke the barrier for all. (Not if the caller
+    /// came while the action of another round ran, and that took longer: then it was in none.)
     #[error("not all parties came to the barrier before the time limit")]
     TimedOut,
     /// The barrier is broken, or was while the caller waited: by the time limit of another
@@ -119,7 +120,7 @@ impl Barrier {
     /// before all go on.
     ///
     /// The others wait for the end of the action, whatever their time limits: those are for
-    /// waiting for each other. If it panics, the barrier is broken, and the panic goes on in
+    /// waiting for each other. So it must not wait at this barrier itself. If it panics, the barrier is broken, and the panic goes on in
     /// the thread that called it.
     ///
     /// # Errors

@@ -97,6 +97,10 @@ impl Permit {
     }
 }
 
+// After a panic, a permit is as good as before.
+impl UnwindSafe for Permit {}
+impl RefUnwindSafe for Permit {}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(permits) = &self.permits {

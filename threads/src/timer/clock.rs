@@ -77,7 +77,7 @@ struct Schedule {
 static SCHEDULE: Mutex<Schedule> =
     Mutex::new(Schedule { entries: BTreeMap::new(), next: 0, running: false });
 
-/// Notified when an entry comes before all others.
+/// Notified when an entry comes before all others, and when the last one was cancelled.
 static EARLIER: Condvar = Condvar::new();
 
 thread_local! {
@@ -126,8 +126,12 @@ impl Entry {
         let place = self.place.lock().take();
         if let Some(place) = place {
             schedule.entries.remove(&place);
+            // With others, the thread may wake too early once, which costs less than to tell it.
+            let is_last = schedule.entries.is_empty();
             drop(schedule);
-            EARLIER.notify_one(); // The thread may have waited for this one alone.
+            if is_last {
+                EARLIER.notify_one();
+            }
         }
     }
 
@@ -178,7 +182,7 @@ impl Entry {
         let now = Instant::now();
         let since = now.saturating_duration_since(due).as_nanos() % period.as_nanos();
         let since = Duration::from_nanos(u64::try_from(since).ok()?);
-        now.checked_add(period - since)
+        now.checked_add(period.saturating_sub(since))
     }
 }
 

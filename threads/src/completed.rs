@@ -1,13 +1,14 @@
 //! Waiting for whichever of many jobs finishes first.
 
-use crate::deadline::{Deadline, lock};
+use crate::deadline::Deadline;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
+use crate::primitives::{Condvar, Mutex, lock, wait};
+use crate::waiting;
 use crate::worker;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Wake, Waker};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The results of these handles in order of completion, each with the position of
@@ -55,7 +56,8 @@ pub struct AsCompleted<R> {
 }
 
 /// Where jobs report their end.
-struct Board {
+#[derive(Default)]
+pub(crate) struct Board {
     /// The reports.
     reports: Mutex<Reports>,
     /// Notified when a report comes in and the owner of the set waits.
@@ -72,17 +74,9 @@ struct Reports {
     waiting: bool,
 }
 
-/// What a job wakes when it finishes.
-struct Ticket {
-    /// Number in [`AsCompleted::pending`].
-    number: u64,
-    /// Where to report.
-    board: Arc<Board>,
-}
-
 impl Board {
     /// A job has finished.
-    fn report(&self, ticket: u64) {
+    pub(crate) fn report(&self, ticket: u64) {
         let mut reports = lock(&self.reports);
         reports.finished.push_back(ticket);
         let waiting = reports.waiting;
@@ -93,45 +87,45 @@ impl Board {
     }
 
     /// The first report, if one comes in time.
-    fn wait(&self, deadline: Deadline) -> Option<u64> {
+    pub(crate) fn wait(&self, deadline: Deadline) -> Option<u64> {
+        waiting::aside(deadline, None, |deadline| self.block(deadline))
+    }
+
+    /// Blocks until there is a report or time is over.
+    fn block(&self, deadline: Deadline) -> Option<u64> {
         let mut reports = lock(&self.reports);
+        let mut over = false;
         loop {
             if let Some(ticket) = reports.finished.pop_front() {
                 return Some(ticket);
             }
-            reports.waiting = true;
-            let woken = deadline.wait(&self.reported, reports);
-            let over = woken.is_err();
-            reports = woken.unwrap_or_else(|guard| guard);
-            reports.waiting = false;
             if over {
                 return None;
             }
+            reports.waiting = true;
+            (reports, over) = wait(&self.reported, &self.reports, reports, deadline);
+            reports.waiting = false;
         }
     }
-}
 
-impl Wake for Ticket {
-    fn wake(self: Arc<Self>) {
-        self.board.report(self.number);
+    /// Whether there is a report.
+    pub(crate) fn has_reports(&self) -> bool {
+        !lock(&self.reports).finished.is_empty()
     }
 }
 
 impl<R> AsCompleted<R> {
     /// An empty set.
     pub fn new() -> Self {
-        let board = Board { reports: Mutex::default(), reported: Condvar::new() };
-        Self { board: Arc::new(board), pending: BTreeMap::new(), next_ticket: 0, tried: 0 }
+        Self { board: Arc::default(), pending: BTreeMap::new(), next_ticket: 0, tried: 0 }
     }
 
     /// Adds a job. Its result comes with `key`, which need not be unique.
     pub fn push(&mut self, key: u64, handle: JoinHandle<R>) {
         let number = self.next_ticket;
         self.next_ticket += 1;
-        let ticket = Arc::new(Ticket { number, board: Arc::clone(&self.board) });
-        if !handle.watch(Waker::from(ticket)) {
-            self.board.report(number);
-        }
+        let board = Arc::clone(&self.board);
+        handle.follow(Box::new(move |_| board.report(number)));
         self.pending.insert(number, (key, handle));
     }
 
@@ -154,7 +148,7 @@ impl<R> AsCompleted<R> {
 
     /// Whether `next` would return at once.
     pub(crate) fn has_finished(&self) -> bool {
-        !lock(&self.board.reports).finished.is_empty()
+        self.board.has_reports()
     }
 
     /// Cancels the jobs that are still queued; they are returned as such.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
@@ -24,19 +24,67 @@ pub enum JoinError {
     /// [`shutdown_now`]: crate::Pool::shutdown_now
     #[error("job was cancelled before it ran")]
     Cancelled,
+    /// An initializer of the pool failed, see [`Builder::initializer`]; the job
+    /// will never run.
+    ///
+    /// [`Builder::initializer`]: crate::Builder::initializer
+    #[error("job cannot run, its pool is broken: {reason}")]
+    #[non_exhaustive]
+    Broken {
+        /// What the initializer said, and on which worker.
+        reason: Arc<str>,
+    },
+    /// The pool was full, and is one that refuses jobs then
+    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse)); the job will never run.
+    #[error("job was refused, as its pool is full")]
+    Refused,
+}
+
+/// How a job ended, without its result; what [`JoinHandle::on_done`] tells.
+///
+/// [`JoinHandle::on_done`]: crate::JoinHandle::on_done
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It returned.
+    Returned,
+    /// It panicked.
+    Panicked,
+    /// It was cancelled while it was queued.
+    Cancelled,
+    /// It never ran, as an initializer of its pool failed.
+    Broken,
+    /// It never ran, as its pool was full.
+    Refused,
+}
+
+impl Outcome {
+    /// How the job of this result ended.
+    pub(crate) fn of<R>(result: &Result<R, JoinError>) -> Self {
+        result.as_ref().map_or_else(JoinError::outcome, |_| Self::Returned)
+    }
+
+    /// Whether the job could not do what it was to do, which nobody had asked for.
+    pub(crate) fn is_failure(self) -> bool {
+        !matches!(self, Self::Returned | Self::Cancelled)
+    }
 }
 
 impl JoinError {
     /// The error of a job that panicked with `payload`.
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
-            (*text).to_owned()
-        } else if let Some(text) = payload.downcast_ref::<String>() {
-            text.clone()
-        } else {
-            "the payload is not a string".to_owned()
-        };
+        let message = message(&*payload).to_owned();
         Self::Panicked { message, payload: Payload(Mutex::new(payload)) }
+    }
+
+    /// How a job with this error ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Panicked { .. } => Outcome::Panicked,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::Broken { .. } => Outcome::Broken,
+            Self::Refused => Outcome::Refused,
+        }
     }
 
     /// What the job panicked with, ready for [`std::panic::resume_unwind`].
@@ -47,8 +95,19 @@ impl JoinError {
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self {
             Self::Panicked { payload, .. } => Ok(payload.into_inner()),
-            other @ Self::Cancelled => Err(other),
+            other => Err(other),
         }
+    }
+}
+
+/// The message of a panic.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "the payload is not a string"
     }
 }
 

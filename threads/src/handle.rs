@@ -1,14 +1,16 @@
 //! The handle of a job.
 
+use crate::cell::Callback;
 use crate::deadline::Deadline;
-use crate::error::JoinError;
-use crate::job::Unit;
+use crate::error::{JoinError, Outcome};
+use crate::job::{JobRef, Unit};
+use crate::waiting;
 use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The handle of a job: waits for its result, or cancels it.
@@ -40,18 +42,24 @@ impl<R> JoinHandle<R> {
     ///
     /// - [`JoinError::Panicked`]: the job panicked.
     /// - [`JoinError::Cancelled`]: it was cancelled before it ran.
+    /// - [`JoinError::Broken`]: it never ran, as an initializer of its pool failed.
+    /// - [`JoinError::Refused`]: it never ran, as its pool was full.
     ///
     /// # Panics
     ///
     /// When it can never return: the caller is the job itself, or a job which it
-    /// waits for and runs on the spot. Also when the result was taken by polling.
+    /// waits for and runs on the spot, or a job of the same pool which it waits for
+    /// in turn. Also when the result was taken by polling, and when more jobs wait
+    /// for each other on one stack than can be good, in a pool that may have no
+    /// more threads; see [`Builder::spares`](crate::Builder::spares).
     pub fn join(self) -> Result<R, JoinError> {
-        if !self.unit.help() {
+        if !self.help() {
+            let here = self.unit.home().here();
             assert!(
-                !self.unit.is_below(),
+                here.is_none() || here != self.unit.runner(),
                 "a job cannot wait for itself: it, or a job it waits for, joined its handle"
             );
-            self.unit.wait(Deadline::Never);
+            self.wait_before(Deadline::Never);
         }
         self.unit.take()
     }
@@ -76,30 +84,90 @@ impl<R> JoinHandle<R> {
     /// Never runs the job on the spot, as [`join`](JoinHandle::join) does: that
     /// could take longer than the limit.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
-        self.unit.wait(Deadline::after(limit))
+        self.wait_before(Deadline::after(limit))
+    }
+
+    /// Blocks until the job is finished (true) or time is over (false).
+    fn wait_before(&self, deadline: Deadline) -> bool {
+        if self.is_finished() {
+            return true;
+        }
+        let job = Arc::clone(&self.unit) as JobRef;
+        let waited = waiting::aside(deadline, Some((self.unit.home(), &job)), |deadline| {
+            self.unit.wait(deadline).then_some(())
+        });
+        waited.is_some()
     }
 
     /// Whether the job returned, panicked or was cancelled.
     pub fn is_finished(&self) -> bool {
-        self.unit.is_finished()
+        self.unit.outcome().is_some()
+    }
+
+    /// How the job ended, if it has. Takes nothing: the result is still there.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.unit.outcome()
+    }
+
+    /// Has `f` called once when the job is finished: on the worker that ran it, or
+    /// on the thread that cancelled it; at once, on the calling thread, if it is
+    /// finished already.
+    ///
+    /// Callbacks are called in the order in which they were registered, after those
+    /// that wait for the handle have been woken. They may spawn jobs. One that
+    /// panics is reported to [`Builder::on_panic`](crate::Builder::on_panic) (and to
+    /// the panic hook), and the later ones are still called. It is part of the
+    /// worker's time: what takes long belongs into a job.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use threads::{Outcome, Pool};
+    ///
+    /// let pool = Pool::new(1)?;
+    /// let (send, receive) = mpsc::channel();
+    /// let handle = pool.spawn(|| 6 * 7);
+    /// handle.on_done(move |outcome| send.send(outcome).unwrap());
+    /// assert_eq!(receive.recv()?, Outcome::Returned);
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_done(&self, f: impl FnOnce(Outcome) + Send + 'static) {
+        self.unit.follow(Box::new(f));
+    }
+
+    /// Like [`on_done`](JoinHandle::on_done), with the result itself in place of the
+    /// handle.
+    pub fn on_result(self, f: impl FnOnce(Result<R, JoinError>) + Send + 'static)
+    where
+        R: 'static,
+    {
+        let unit = Arc::clone(&self.unit);
+        // A circle of references until the callback is called or forgotten, at the
+        // latest when the job is discarded.
+        self.unit.follow(Box::new(move |_| f(unit.take())));
     }
 
     /// Cancels the job if it is still queued (true): it will never run, and its
     /// closure has been dropped. A job that is running or finished is left alone
     /// (false).
     pub fn cancel(&self) -> bool {
-        self.unit.cancel()
+        self.unit.discard(JoinError::Cancelled)
     }
 
     /// Runs the job if it is still queued and the calling thread is a worker of
     /// its pool; true if so.
     pub(crate) fn help(&self) -> bool {
-        self.unit.help()
+        waiting::help(self.unit.home(), &*self.unit)
     }
 
-    /// Has `waker` called when the job finishes; false if it is finished already.
-    pub(crate) fn watch(&self, waker: Waker) -> bool {
-        self.unit.watch(waker)
+    /// See [`Unit::follow`].
+    pub(crate) fn follow(&self, callback: Callback) -> Option<u64> {
+        self.unit.follow(callback)
+    }
+
+    /// See [`Unit::unfollow`].
+    pub(crate) fn unfollow(&self, number: u64) {
+        self.unit.unfollow(number);
     }
 }
 
@@ -107,7 +175,7 @@ impl<R> Future for JoinHandle<R> {
     type Output = Result<R, JoinError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.unit.is_finished() && self.unit.watch(context.waker().clone()) {
+        if self.unit.outcome().is_none() && self.unit.watch(context.waker().clone()) {
             return Poll::Pending;
         }
         Poll::Ready(self.unit.take())

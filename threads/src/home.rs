@@ -1,25 +1,32 @@
 //! Where a job runs: in a pool, or in a thread of its own.
 
 use crate::deadline::lock;
+use crate::hook::PanicOrigin;
+use crate::pools;
 use crate::shared::Shared;
+use crate::stats::Tally;
 use crate::worker;
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Where a job runs.
 pub(crate) enum Home {
-    /// On a worker of this pool.
-    Pool(Arc<Shared>),
+    /// On a worker of the pool with this number. Not a reference: a count that all
+    /// submitters and workers write to would cost more than the rest of a small
+    /// job, and what needs the pool (cancelling, reporting) is rare.
+    Pool(u64),
     /// In a thread that was started for it. `None` before that, and after the
-    /// thread was joined. Only ever locked for a moment.
-    Thread(Mutex<Option<thread::JoinHandle<()>>>),
+    /// thread was joined. Only ever locked for a moment. Boxed, so that jobs of a
+    /// pool stay small.
+    Thread(Box<Mutex<Option<thread::JoinHandle<()>>>>),
 }
 
 impl Home {
-    /// The worker number of the calling thread, if it belongs to this home.
+    /// On a worker of the job's own pool, and for its own thread: its number.
     pub(crate) fn here(&self) -> Option<usize> {
         match self {
-            Self::Pool(shared) => worker::index_in(shared),
+            Self::Pool(pool) => worker::index_in(*pool),
             Self::Thread(thread) => {
                 let id = lock(thread).as_ref()?.thread().id();
                 (id == thread::current().id()).then_some(0)
@@ -47,24 +54,71 @@ impl Home {
         }
     }
 
-    /// The job begins on this worker.
-    pub(crate) fn count_start(&self, worker: usize) {
-        if let Self::Pool(shared) = self {
-            shared.counters.started(worker);
+    /// Something that belongs to a job panicked on the calling thread.
+    pub(crate) fn report(&self, origin: PanicOrigin, payload: &(dyn Any + Send)) {
+        if let Some(shared) = self.pool() {
+            shared.report(origin, payload);
         }
     }
 
-    /// The job ended on this worker, by returning (true) or by a panic.
-    pub(crate) fn count_end(&self, worker: usize, returned: bool) {
-        if let Self::Pool(shared) = self {
-            shared.counters.ended(worker, returned);
+    /// The job's pool, if it has one that is still there.
+    pub(crate) fn pool(&self) -> Option<Arc<Shared>> {
+        match self {
+            Self::Pool(pool) => pools::find(*pool),
+            Self::Thread(_) => None,
+        }
+    }
+}
+
+/// Where a job is run at the moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The pool it belongs to, if it does.
+    pub(crate) shared: Option<&'a Arc<Shared>>,
+    /// The worker that the calling thread is, with what it has done. `None` for a
+    /// thread of the job's own, and for a caller that runs the job itself.
+    pub(crate) worker: Option<(usize, &'a Tally)>,
+    /// Whether another job may wait for it further down on the stack.
+    pub(crate) is_nested: bool,
+}
+
+impl Place<'_> {
+    /// A thread that was started for the job.
+    pub(crate) const THREAD: Self = Self { shared: None, worker: None, is_nested: false };
+
+    /// The worker's number. A thread of its own has number zero, as its job may
+    /// be found to wait for itself, too.
+    pub(crate) fn worker_index(&self) -> Option<usize> {
+        match self.worker {
+            Some((index, _)) => Some(index),
+            None if self.shared.is_none() => Some(0),
+            None => None,
         }
     }
 
-    /// The job was cancelled.
-    pub(crate) fn count_cancel(&self) {
-        if let Self::Pool(shared) = self {
-            shared.counters.cancelled();
+    /// The job begins.
+    pub(crate) fn count_start(&self) {
+        let Some(shared) = self.shared else { return };
+        shared.leave_queue();
+        match self.worker {
+            Some((_, tally)) => tally.started(),
+            None => shared.counters.started(),
+        }
+    }
+
+    /// The job ended, by returning (true) or by a panic.
+    pub(crate) fn count_end(&self, returned: bool) {
+        let Some(shared) = self.shared else { return };
+        match self.worker {
+            Some((_, tally)) => tally.ended(returned),
+            None => shared.counters.ended(returned),
+        }
+    }
+
+    /// The job panicked with this.
+    pub(crate) fn report(&self, origin: PanicOrigin, payload: &(dyn Any + Send)) {
+        if let Some(shared) = self.shared {
+            shared.report(origin, payload);
         }
     }
 }

@@ -2,29 +2,16 @@
 //! waits.
 //!
 //! A job is one allocation with two owners: the pool's queues see it as a
-//! [`Run`], its handle as a [`Unit`]. Everything that changes sits behind one
-//! mutex which is held for a few instructions at a time and never while user
-//! code runs: closures, results and wakers are moved out first, and called or
-//! dropped afterwards.
-//!
-//! | stage | left by | to |
-//! |---|---|---|
-//! | `Queued` | the worker (or the joiner on a worker) that takes the closure | `Running` |
-//! | | `cancel`, whoever calls it | `Finished(Err(Cancelled))` |
-//! | `Running` | the thread that runs the closure, when it returned or panicked | `Finished` |
-//! | `Finished` | the handle | `Taken` |
-//! | `Taken` | nobody | |
-//!
-//! As only one of them finds the closure in `Queued`, a job runs or is
-//! cancelled, never both and never twice. A job cancelled while queued stays in
-//! its queue as an empty shell until a worker comes across it.
+//! [`Run`], its handle as a [`Unit`]. How far it is, is told by its [`Cell`].
 
-use crate::deadline::{Deadline, lock};
-use crate::error::JoinError;
-use crate::home::Home;
-use crate::unwind::{catch, drop_quietly, quietly};
-use std::mem;
-use std::sync::{Arc, Condvar, Mutex, TryLockError};
+use crate::cancel::{self, CancelToken};
+use crate::cell::{Callback, Cell, Followers};
+use crate::deadline::Deadline;
+use crate::error::{JoinError, Outcome};
+use crate::home::{Home, Place};
+use crate::hook::PanicOrigin;
+use crate::unwind::{catch, drop_quietly};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// A job as the pool's queues hold it.
@@ -32,25 +19,28 @@ pub(crate) type JobRef = Arc<dyn Run>;
 
 /// What a worker can do with a job.
 pub(crate) trait Run: Send + Sync {
-    /// Runs the closure on the calling thread, which is worker number `worker`
-    /// (zero for a thread that was started for this job alone), and publishes
-    /// its result, true if so; false if it has been taken or cancelled. Never
-    /// unwinds.
-    fn run(&self, worker: usize) -> bool;
+    /// Runs the closure on the calling thread and publishes its result, true if
+    /// so; false if it has been taken or discarded. Never unwinds.
+    fn run(&self, place: &Place<'_>) -> bool;
 
-    /// True if the job was still queued; it will then never run. Never unwinds.
-    fn cancel(&self) -> bool;
+    /// The same for a job that nobody else has a reference to, without locking.
+    fn run_detached(&mut self, place: &Place<'_>);
+
+    /// True if the job was still queued; it will then never run, and its handle
+    /// yields this error. Never unwinds.
+    fn discard(&self, error: JoinError) -> bool;
+
+    /// Whether the job waits for a worker.
+    fn is_queued(&self) -> bool;
+
+    /// The worker of the job's pool that runs it, if one does.
+    fn runner(&self) -> Option<usize>;
 }
 
 /// What a handle can do with a job.
 pub(crate) trait Unit<R>: Run {
-    /// On a worker of the job's own pool: runs it if it is still queued, true if
-    /// so. False on any other thread.
-    fn help(&self) -> bool;
-
-    /// Whether the job is running further down on the calling thread's own
-    /// stack, so that waiting for it would never end.
-    fn is_below(&self) -> bool;
+    /// Where it runs.
+    fn home(&self) -> &Home;
 
     /// Blocks until the job is finished (true) or time is over (false).
     fn wait(&self, deadline: Deadline) -> bool;
@@ -62,58 +52,37 @@ pub(crate) trait Unit<R>: Run {
     /// When the job is not finished, or its result has been taken.
     fn take(&self) -> Result<R, JoinError>;
 
-    /// Has `waker` called once when the job finishes, in place of an earlier
-    /// one. False when it is finished already; the waker is then not called.
+    /// See [`Cell::watch`].
     fn watch(&self, waker: Waker) -> bool;
 
-    /// Whether a result is there, or has been.
-    fn is_finished(&self) -> bool;
+    /// See [`Cell::follow`]; but a callback that comes too late is called at
+    /// once (`None`).
+    fn follow(&self, callback: Callback) -> Option<u64>;
+
+    /// See [`Cell::unfollow`].
+    fn unfollow(&self, number: u64);
+
+    /// How the job ended, if it has.
+    fn outcome(&self) -> Option<Outcome>;
 
     /// A word for `Debug`. Never blocks.
     fn stage_name(&self) -> &'static str;
 }
 
-/// The states of a job; see the module's table.
-enum Stage<F, R> {
-    /// In a queue, with its closure.
-    Queued(F),
-    /// Its closure is being run by this worker.
-    Running {
-        /// Index in the pool of the job's home.
-        worker: usize,
-    },
-    /// Has a result that nobody has taken.
-    Finished(Result<R, JoinError>),
-    /// The handle has the result.
-    Taken,
-}
-
-/// What the mutex of a job protects.
-struct Cell<F, R> {
-    /// How far the job is.
-    stage: Stage<F, R>,
-    /// Threads blocked on [`Job::finished`]. A notification costs a system call
-    /// even when nobody waits.
-    waiters: usize,
-    /// Called once when the job finishes.
-    waker: Option<Waker>,
-}
-
 /// A closure and the place of its result.
 pub(crate) struct Job<F, R> {
-    /// The state. Never locked while user code runs.
-    cell: Mutex<Cell<F, R>>,
-    /// Notified when the job finishes and somebody waits.
-    finished: Condvar,
+    /// How far it is.
+    cell: Cell<F, R>,
     /// Where it runs.
     home: Home,
+    /// What cancels it, and what the jobs it spawns inherit.
+    token: Option<CancelToken>,
 }
 
 impl<F, R> Job<F, R> {
     /// A job that is queued, or will be in a moment.
-    pub(crate) fn new(f: F, home: Home) -> Self {
-        let cell = Cell { stage: Stage::Queued(f), waiters: 0, waker: None };
-        Self { cell: Mutex::new(cell), finished: Condvar::new(), home }
+    pub(crate) fn new(f: F, home: Home, token: Option<CancelToken>) -> Self {
+        Self { cell: Cell::new(f), home, token }
     }
 
     /// Where it runs.
@@ -121,35 +90,43 @@ impl<F, R> Job<F, R> {
         &self.home
     }
 
-    /// Takes the closure for running it, if it is still there.
-    fn claim(&self, worker: usize) -> Option<F> {
-        let mut cell = lock(&self.cell);
-        match mem::replace(&mut cell.stage, Stage::Running { worker }) {
-            Stage::Queued(f) => Some(f),
-            other => {
-                cell.stage = other;
-                None
-            }
+    /// Calls the closure, and counts and reports how it went: whoever sees the
+    /// result also sees it counted.
+    fn call(&self, f: F, place: &Place<'_>) -> Result<R, JoinError>
+    where
+        F: FnOnce() -> R,
+    {
+        place.count_start();
+        let result = {
+            let needs_token = self.token.is_some() || place.is_nested;
+            let _inside = needs_token.then(|| cancel::enter(self.token.clone()));
+            catch(f)
+        };
+        if let Err(payload) = &result {
+            place.report(PanicOrigin::Job, &**payload);
+        }
+        place.count_end(result.is_ok());
+        result.map_err(JoinError::panicked)
+    }
+
+    /// Tells those who follow the job of its end: the task first, then the
+    /// callbacks in their order. The panic of one is reported, and the others are
+    /// still called.
+    fn announce(&self, followers: Option<Box<Followers>>, outcome: Outcome) {
+        let Some(followers) = followers else { return };
+        if let Some(waker) = followers.waker {
+            self.isolate(|| waker.wake());
+        }
+        for (_, callback) in followers.callbacks {
+            self.isolate(|| callback(outcome));
         }
     }
 
-    /// Publishes the result of a claimed job.
-    fn finish(&self, result: Result<R, JoinError>) {
-        let mut cell = lock(&self.cell);
-        cell.stage = Stage::Finished(result); // Replaces `Running`: nothing of the user's is dropped.
-        let waker = cell.waker.take();
-        let waiters = cell.waiters;
-        drop(cell);
-        self.announce(waiters, waker);
-    }
-
-    /// Wakes those who waited for the job when it finished.
-    fn announce(&self, waiters: usize, waker: Option<Waker>) {
-        if waiters > 0 {
-            self.finished.notify_all();
-        }
-        if let Some(waker) = waker {
-            quietly(|| waker.wake());
+    /// Calls `f` and reports its panic.
+    fn isolate(&self, f: impl FnOnce()) {
+        if let Err(payload) = catch(f) {
+            self.home.report(PanicOrigin::Callback, &*payload);
+            drop_quietly(payload);
         }
     }
 }
@@ -159,29 +136,47 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    fn run(&self, worker: usize) -> bool {
-        let Some(f) = self.claim(worker) else { return false };
-        self.home.count_start(worker);
-        let result = catch(f).map_err(JoinError::panicked);
-        // Counted first: whoever sees the result also sees it counted.
-        self.home.count_end(worker, result.is_ok());
-        self.finish(result);
+    fn run(&self, place: &Place<'_>) -> bool {
+        if self.token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.discard(JoinError::Cancelled);
+            return false;
+        }
+        let Some(f) = self.cell.claim(place.worker_index()) else { return false };
+        let result = self.call(f, place);
+        let outcome = Outcome::of(&result);
+        let followers = self.cell.finish(result);
+        self.announce(followers, outcome);
         true
     }
 
-    fn cancel(&self) -> bool {
-        let mut cell = lock(&self.cell);
-        if !matches!(cell.stage, Stage::Queued(_)) {
-            return false;
+    fn run_detached(&mut self, place: &Place<'_>) {
+        if self.token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.discard(JoinError::Cancelled);
+            return;
         }
-        let stage = mem::replace(&mut cell.stage, Stage::Finished(Err(JoinError::Cancelled)));
-        self.home.count_cancel();
-        let waker = cell.waker.take();
-        let waiters = cell.waiters;
-        drop(cell);
-        self.announce(waiters, waker);
-        drop_quietly(stage); // The closure.
+        let Some(f) = self.cell.claim_mut() else { return };
+        let result = self.call(f, place);
+        let outcome = Outcome::of(&result);
+        let followers = self.cell.finish_mut(result);
+        self.announce(followers, outcome);
+    }
+
+    fn discard(&self, error: JoinError) -> bool {
+        let outcome = error.outcome();
+        let pool = self.home.pool();
+        let count = || pool.iter().for_each(|shared| shared.count_discard());
+        let Some((f, followers)) = self.cell.discard(error, count) else { return false };
+        self.announce(followers, outcome);
+        drop_quietly(f);
         true
+    }
+
+    fn is_queued(&self) -> bool {
+        self.cell.is_queued()
+    }
+
+    fn runner(&self) -> Option<usize> {
+        self.cell.runner()
     }
 }
 
@@ -190,80 +185,43 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    fn help(&self) -> bool {
-        self.home.here().is_some_and(|worker| self.run(worker))
-    }
-
-    fn is_below(&self) -> bool {
-        self.home.here().is_some_and(
-            |here| matches!(lock(&self.cell).stage, Stage::Running { worker } if worker == here),
-        )
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn wait(&self, deadline: Deadline) -> bool {
-        let mut cell = lock(&self.cell);
-        loop {
-            if matches!(cell.stage, Stage::Finished(_) | Stage::Taken) {
-                return true;
-            }
-            cell.waiters += 1;
-            let woken = deadline.wait(&self.finished, cell);
-            let over = woken.is_err();
-            cell = woken.unwrap_or_else(|guard| guard);
-            cell.waiters -= 1;
-            if over {
-                return false;
-            }
-        }
+        self.cell.wait(deadline)
     }
 
     fn take(&self) -> Result<R, JoinError> {
-        let stage = {
-            let mut cell = lock(&self.cell);
-            match mem::replace(&mut cell.stage, Stage::Taken) {
-                finished @ (Stage::Finished(_) | Stage::Taken) => finished,
-                early => {
-                    cell.stage = early;
-                    Stage::Taken
-                }
-            }
-        };
-        let Stage::Finished(result) = stage else {
-            panic!(
-                "the result of this job is not there, or was already taken by polling the handle"
-            );
-        };
+        let result = self.cell.take();
         self.home.reap();
         result
     }
 
     fn watch(&self, waker: Waker) -> bool {
-        let mut cell = lock(&self.cell);
-        if matches!(cell.stage, Stage::Finished(_) | Stage::Taken) {
-            drop(cell); // Before the waker, which is user code.
-            return false;
-        }
-        let earlier = cell.waker.replace(waker);
-        drop(cell);
-        drop(earlier);
-        true
+        self.cell.watch(waker)
     }
 
-    fn is_finished(&self) -> bool {
-        matches!(lock(&self.cell).stage, Stage::Finished(_) | Stage::Taken)
+    fn follow(&self, callback: Callback) -> Option<u64> {
+        match self.cell.follow(callback) {
+            Ok(number) => Some(number),
+            Err((callback, outcome)) => {
+                self.isolate(|| callback(outcome));
+                None
+            }
+        }
+    }
+
+    fn unfollow(&self, number: u64) {
+        self.cell.unfollow(number);
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        self.cell.outcome()
     }
 
     fn stage_name(&self) -> &'static str {
-        let cell = match self.cell.try_lock() {
-            Ok(cell) => cell,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return "changing",
-        };
-        match cell.stage {
-            Stage::Queued(_) => "queued",
-            Stage::Running { .. } => "running",
-            Stage::Finished(_) => "finished",
-            Stage::Taken => "taken",
-        }
+        self.cell.stage_name()
     }
 }

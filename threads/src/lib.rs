@@ -5,13 +5,22 @@ mod builder;
 mod pool;
 
 mod handle;
+mod options;
 mod registry;
 mod spawn;
 mod thread;
 
+mod ahead;
 mod completed;
 mod map;
 mod unordered;
+mod wait;
+
+mod bound;
+mod cancel;
+mod hook;
+mod local;
+mod waiting;
 
 mod error;
 mod stats;
@@ -33,34 +42,47 @@ pub mod reexports;
 #[cfg(not(loom))] // Its model has a clock of its own.
 mod queue;
 
+mod cell;
 mod home;
 mod job;
+mod pools;
+mod seats;
+mod settings;
 mod shared;
 mod sleep;
+mod waits;
 mod worker;
 
 mod deadline;
 mod primitives;
 mod unwind;
 
+pub use ahead::MapTimedOut;
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
+pub use bound::{PoolFull, WhenFull};
 pub use builder::{Builder, MAX_WORKERS};
+pub use cancel::{CancelToken, Cancelled};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
-pub use error::{JoinError, Payload};
+pub use error::{JoinError, Outcome, Payload};
 pub use event::Event;
 pub use handle::JoinHandle;
+pub use hook::{PanicOrigin, PanicReport};
 pub use latch::Latch;
+pub use local::WorkerLocal;
 pub use lock::{Guard, Lock};
 pub use map::Map;
-pub use pool::{Pool, Unrun};
+pub use options::{JobOptions, Priority};
+pub use pool::Pool;
 #[cfg(not(loom))]
 pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneError};
 pub use reentrant::{ReentrantGuard, ReentrantLock};
 pub use registry::ThreadInfo;
 pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
 pub use spawn::{init, spawn};
-pub use stats::Stats;
+pub use stats::{Stats, Unrun};
 pub use thread::{Thread, ThreadBuilder, active_count, enumerate, join_all, join_all_timeout};
 pub use timer::Timer;
 pub use unordered::MapUnordered;
+pub use wait::{WaitFor, wait};
+pub use waiting::blocking;

@@ -1,22 +1,14 @@
 //! The ordered, lazy map.
 
-use crate::error::JoinError;
+use crate::ahead::{Ahead, Item, MapTimedOut, Window};
+use crate::cancel::CancelToken;
 use crate::handle::JoinHandle;
+use crate::options::Priority;
 use crate::pool::Pool;
 use std::collections::VecDeque;
 use std::fmt;
-use std::iter::{Fuse, FusedIterator};
-use std::sync::Arc;
-
-/// Jobs per worker that a map keeps ahead of what it has returned: enough to even
-/// out jobs of different lengths, and to wake workers and caller rarely when jobs
-/// are short.
-const AHEAD_PER_WORKER: usize = 16;
-
-/// How many jobs a map over this pool keeps ahead by default.
-pub(crate) fn default_buffer(pool: &Pool) -> usize {
-    pool.workers() * AHEAD_PER_WORKER
-}
+use std::iter::FusedIterator;
+use std::time::Duration;
 
 /// Results in the order of the inputs; from [`Pool::map`].
 ///
@@ -34,33 +26,80 @@ pub(crate) fn default_buffer(pool: &Pool) -> usize {
 /// ```
 #[must_use = "a map is lazy: nothing runs until it is iterated"]
 pub struct Map<'pool, F, I: Iterator, R> {
-    /// Where the jobs run.
-    pool: &'pool Pool,
-    /// What is applied.
-    f: Arc<F>,
-    /// The inputs that are not submitted yet.
-    xs: Fuse<I>,
+    /// What is not submitted yet.
+    rest: Ahead<'pool, F, I>,
     /// Submitted and not yet returned, oldest first.
     ahead: VecDeque<JoinHandle<R>>,
-    /// The most that `ahead` may hold; at least 1.
-    buffer: usize,
+}
+
+impl<R> Window<R> for VecDeque<JoinHandle<R>> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.front().is_some_and(JoinHandle::is_finished)
+    }
+
+    fn push(&mut self, handle: JoinHandle<R>) {
+        self.push_back(handle);
+    }
 }
 
 impl<'pool, F, I: Iterator, R> Map<'pool, F, I, R> {
     /// A map that has not begun.
     pub(crate) fn new(pool: &'pool Pool, f: F, xs: I) -> Self {
-        let buffer = default_buffer(pool);
-        Self { pool, f: Arc::new(f), xs: xs.fuse(), ahead: VecDeque::new(), buffer }
+        Self { rest: Ahead::new(pool, f, xs), ahead: VecDeque::new() }
     }
 
     /// How many jobs may be ahead of what was returned: queued, running, or done
     /// and waiting for their turn. Default: 16 for each worker. Zero means one.
     ///
     /// They are submitted when `next` would wait, or when half of them have been
-    /// returned, whichever comes first.
+    /// returned, whichever comes first. In a pool with a bound
+    /// ([`Builder::queue_bound`](crate::Builder::queue_bound)), there are never more
+    /// than fit.
     pub fn buffer(mut self, jobs: usize) -> Self {
-        self.buffer = jobs.max(1);
+        self.rest.buffer = jobs.max(1);
         self
+    }
+
+    /// Cancels the jobs with this token: those that are ahead and queued yield
+    /// `Cancelled`, and the rest is not submitted.
+    pub fn token(mut self, token: &CancelToken) -> Self {
+        self.rest.set_token(token);
+        self
+    }
+
+    /// The priority of the jobs.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.rest.set_priority(priority);
+        self
+    }
+}
+
+impl<F, I, R> Map<'_, F, I, R>
+where
+    F: Fn(I::Item) -> R + Send + Sync + 'static,
+    I: Iterator,
+    I::Item: Send + 'static,
+    R: Send + 'static,
+{
+    /// Like `next`, but waits for the next result no longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When time is over. Nothing is lost: the result comes with a later call.
+    pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Item<R>>, MapTimedOut> {
+        self.rest.top_up(&mut self.ahead);
+        match self.ahead.pop_front().map(|front| front.join_timeout(limit)) {
+            None => Ok(None),
+            Some(Ok(result)) => Ok(Some(result)),
+            Some(Err(front)) => {
+                self.ahead.push_front(front);
+                Err(MapTimedOut { limit })
+            }
+        }
     }
 }
 
@@ -71,26 +110,15 @@ where
     I::Item: Send + 'static,
     R: Send + 'static,
 {
-    type Item = Result<R, JoinError>;
+    type Item = Item<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Several at a time while there is something to return: fewer wake-ups.
-        let enough = self.ahead.len() > self.buffer / 2;
-        if !(enough && self.ahead.front().is_some_and(JoinHandle::is_finished)) {
-            while self.ahead.len() < self.buffer
-                && let Some(x) = self.xs.next()
-            {
-                let f = Arc::clone(&self.f);
-                self.ahead.push_back(self.pool.spawn(move || f(x)));
-            }
-        }
+        self.rest.top_up(&mut self.ahead);
         self.ahead.pop_front().map(JoinHandle::join)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let (least, most) = self.xs.size_hint();
-        let ahead = self.ahead.len();
-        (least.saturating_add(ahead), most.and_then(|most| most.checked_add(ahead)))
+        self.rest.size_hint(self.ahead.len())
     }
 }
 
@@ -113,7 +141,7 @@ impl<F, I: Iterator, R> fmt::Debug for Map<'_, F, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map")
             .field("ahead", &self.ahead)
-            .field("buffer", &self.buffer)
+            .field("buffer", &self.rest.buffer)
             .finish_non_exhaustive()
     }
 }

@@ -1,22 +1,26 @@
 //! The pool.
 
-use crate::builder::Builder;
+use crate::bound::{PoolFull, Room};
+use crate::builder::{Builder, check_workers};
+use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::home::Home;
-use crate::job::{Job, JobRef};
+use crate::job::{Job, JobRef, Run};
+use crate::local::WorkerLocal;
 use crate::map::Map;
+use crate::options::{JobOptions, Priority};
 use crate::shared::{Phase, Shared};
-use crate::stats::Stats;
+use crate::stats::{Stats, Unrun};
 use crate::unordered::MapUnordered;
+use crate::worker;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, OnceLock};
 
-/// A fixed number of worker threads that execute jobs.
+/// Worker threads that execute jobs.
 ///
 /// A job is queued when it is spawned, and runs once, on one worker, in no
-/// promised order. Jobs may spawn jobs: put the pool into an [`Arc`] and give
+/// promised order (but see [`Priority`](crate::Priority)). Jobs may spawn jobs: put the pool into an [`Arc`] and give
 /// each a clone.
 ///
 /// Dropping the pool is the same as [`shutdown`](Pool::shutdown): it runs all
@@ -24,20 +28,26 @@ use std::thread;
 ///
 /// # Waiting inside a job
 ///
-/// A worker that waits cannot run other jobs meanwhile, with one exception. When
-/// [`join`](JoinHandle::join) is called on a worker of the job's own pool and the
-/// job is still queued, the caller runs it on the spot. So a job that joins jobs
-/// it spawned never waits for a free worker, even in a pool of one. If the job is
+/// When [`join`](JoinHandle::join) is called on a worker of the job's own pool and the
+/// job is still queued, the caller runs it on the spot. So a job that joins jobs it
+/// spawned never waits for a free worker, even in a pool of one. If the job is
 /// running elsewhere already, the caller blocks. It never runs a job that it does
 /// *not* wait for: such a job could need a lock which the waiting one holds.
-/// [`Map`], [`MapUnordered`] and [`AsCompleted`](crate::AsCompleted) wait in the
-/// same way, each for the jobs it knows.
+/// [`Map`], [`MapUnordered`], [`AsCompleted`](crate::AsCompleted) and
+/// [`wait`](crate::wait()) wait in the same way, each for the jobs it knows. A wait with a time
+/// limit never runs a job: it could not keep its limit.
 ///
-/// Everything else simply blocks the worker: a time-limited wait (it could not
-/// keep its limit), an `.await` on a handle, a channel, a lock. A job that waits
-/// in one of these ways for another job of its pool needs a second worker to run
-/// it. One that is idle, or becomes idle, always does; in a pool whose workers all
-/// wait like that, nothing moves on.
+/// A worker that blocks in one of these ways for longer than a moment steps aside:
+/// a spare worker takes its seat, so that the pool goes on with as many workers as
+/// before. So it may be that every worker waits, and the pool still moves on. For
+/// waits that the pool cannot see (a channel, a lock, a socket, an executor that
+/// polls a handle) there is [`blocking`](crate::blocking()), which does the same;
+/// without it, such a wait occupies a worker, and in a pool whose workers all wait
+/// like that, nothing moves on.
+///
+/// Two jobs of a pool that join each other would wait for ever: the second `join`
+/// panics, and so does that of a job on itself. Long chains of jobs that
+/// join the next one do not overflow the stack: beyond 128 levels another worker takes over.
 ///
 /// # Panics
 ///
@@ -80,8 +90,6 @@ use std::thread;
 pub struct Pool {
     /// What the workers share.
     pub(crate) shared: Arc<Shared>,
-    /// The workers' threads; empty once they have been joined.
-    pub(crate) threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Pool {
@@ -99,25 +107,179 @@ impl Pool {
         Builder::default()
     }
 
-    /// How many workers the pool has.
+    /// A pool for tests: without threads, each job is run by whoever spawns it,
+    /// before `spawn` returns. So everything happens in one order, which is that of
+    /// the program.
+    ///
+    /// It is a `Pool`, so code that takes one need not know. A panic of a job still
+    /// comes out of its handle. A job that waits for something which is done only
+    /// after it was spawned never ends, as in any pool whose workers are all busy.
+    ///
+    /// ```
+    /// use threads::Pool;
+    ///
+    /// fn total(pool: &Pool, numbers: &[u64]) -> u64 {
+    ///     let squares = pool.map(|x| x * x, numbers.to_vec());
+    ///     squares.map(|square| square.unwrap()).sum()
+    /// }
+    ///
+    /// assert_eq!(total(&Pool::inline(), &[1, 2, 3]), 14);
+    /// ```
+    pub fn inline() -> Self {
+        Self { shared: Shared::new(Builder::default().inline_settings()) }
+    }
+
+    /// A pool with default settings that the whole program shares, started when it is
+    /// first asked for. It never ends: jobs that are queued when the program does
+    /// are not run.
+    ///
+    /// # Panics
+    ///
+    /// When its threads cannot be started.
+    pub fn global() -> &'static Self {
+        static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let built = Self::builder().name("global").build();
+            built.unwrap_or_else(|error| panic!("failed to start the global pool: {error}"))
+        })
+    }
+
+    /// How many workers the pool has: as many jobs run at the same time. Zero for
+    /// [`Pool::inline`].
     pub fn workers(&self) -> usize {
-        self.shared.stealers.len()
+        self.shared.seats.count()
+    }
+
+    /// Changes the number of workers. More start at once. Fewer means that those
+    /// which have finished their job end, until there are as many as asked for; no
+    /// job is interrupted, and what they had queued is run by the others.
+    ///
+    /// # Errors
+    ///
+    /// - [`io::ErrorKind::InvalidInput`]: zero, more than
+    ///   [`Builder::max_workers`], or an inline pool.
+    /// - Whatever the system says when it cannot start a thread. The pool has the
+    ///   workers then that could be started.
+    pub fn resize(&self, workers: usize) -> io::Result<()> {
+        let most = self.shared.settings.max_workers;
+        if self.is_inline() {
+            let text = "resize an inline pool: it has no workers";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        check_workers(workers, most, "as its `max_workers` says")?;
+        self.shared.seats.resize(&self.shared, workers)
+    }
+
+    /// The number of the worker that calls, if it is one of this pool: below the
+    /// most workers and spares there may be. For [`WorkerLocal`], you do not need it.
+    pub fn current_worker(&self) -> Option<usize> {
+        worker::index_in(self.shared.number)
+    }
+
+    /// A value for each worker, made by `make` when it is first needed.
+    pub fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(self, make)
     }
 
     /// Queues a closure. Dropping the handle does not stop it.
     ///
     /// Called on a worker of this pool, the job goes to that worker's own deque,
-    /// from where an idle worker takes it if there is one.
+    /// from where an idle worker takes it if there is one. Called by a job with a
+    /// [`CancelToken`](crate::CancelToken), the new job has that token, too.
     ///
-    /// The queue has no bound; see [`Pool::map`] for one that does.
+    /// The queue has no bound unless [`Builder::queue_bound`] set one; that also says
+    /// what happens when it is full.
     pub fn spawn<F, R>(&self, f: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let job = Arc::new(Job::new(f, Home::Pool(Arc::clone(&self.shared))));
-        self.shared.push(Arc::clone(&job) as JobRef);
+        self.spawn_with(JobOptions::new(), f)
+    }
+
+    /// Queues a closure with a [`Priority`](crate::Priority), a
+    /// [`CancelToken`](crate::CancelToken), or both ([`JobOptions`]). Otherwise like [`spawn`](Pool::spawn).
+    pub fn spawn_with<F, R>(&self, options: impl Into<JobOptions>, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.launch(options.into(), f, |job, priority| self.shared.submit(job, priority))
+    }
+
+    /// Queues a closure if there is room, whatever the pool does when it is full.
+    ///
+    /// # Errors
+    ///
+    /// Gives the closure back when as many jobs are queued as
+    /// [`Builder::queue_bound`] allows.
+    ///
+    /// ```
+    /// use threads::{Pool, WhenFull};
+    ///
+    /// let pool = Pool::builder().workers(1).queue_bound(100, WhenFull::Block).build()?;
+    /// match pool.try_spawn(|| 1) {
+    ///     Ok(handle) => assert_eq!(handle.join()?, 1),
+    ///     Err(threads::PoolFull(later)) => assert_eq!(later(), 1),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_spawn<F, R>(&self, f: F) -> Result<JoinHandle<R>, PoolFull<F>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        match self.room(false) {
+            Some(room) => Ok(self.spawn_in(room, JobOptions::new(), f)),
+            None => Err(PoolFull(f)),
+        }
+    }
+
+    /// Room for a job; waits for it if it is `needed`.
+    pub(crate) fn room(&self, needed: bool) -> Option<Room<'_>> {
+        self.shared.room(needed)
+    }
+
+    /// Queues a closure for which there is room.
+    pub(crate) fn spawn_in<F, R>(&self, room: Room<'_>, options: JobOptions, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.launch(options, f, |job, priority| {
+            room.used();
+            self.shared.push(job, priority);
+        })
+    }
+
+    /// Makes a job and hands it to `submit`.
+    fn launch<F, R>(
+        &self,
+        mut options: JobOptions,
+        f: F,
+        submit: impl FnOnce(JobRef, Priority),
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let token = options.effective_token();
+        let job = Arc::new(Job::new(f, Home::Pool(self.shared.number), token.clone()));
+        submit(Arc::clone(&job) as JobRef, options.priority);
+        if let Some(token) = token
+            && !token.attach(&(Arc::clone(&job) as JobRef))
+        {
+            job.discard(JoinError::Cancelled); // Nobody else would for a while.
+        }
         JoinHandle::new(job)
+    }
+
+    /// Whether it is a [`Pool::inline`].
+    pub(crate) fn is_inline(&self) -> bool {
+        self.shared.settings.inline
     }
 
     /// Queues `f(x)`. The same as [`spawn`](Pool::spawn), in the form that also
@@ -167,7 +329,7 @@ impl Pool {
 
     /// What the pool has done so far.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.snapshot()
+        self.shared.stats()
     }
 
     /// Runs what is queued, and what that spawns, and returns when every worker
@@ -177,7 +339,7 @@ impl Pool {
     /// last owner of a shared pool may well be one), it returns at once, as the
     /// worker cannot wait for its own end; the workers still run what is queued
     /// and end by themselves.
-    pub fn shutdown(mut self) {
+    pub fn shutdown(self) {
         self.end(Phase::Draining);
     }
 
@@ -188,27 +350,32 @@ impl Pool {
     /// Running jobs are not interrupted. Called by a job of the pool itself, it
     /// returns without waiting for them, and the count may then miss jobs that
     /// workers cancel later.
-    pub fn shutdown_now(mut self) -> Unrun {
+    pub fn shutdown_now(self) -> Unrun {
         self.end(Phase::Stopping);
-        Unrun { count: self.shared.unrun() }
+        Unrun::new(self.shared.unrun())
     }
 
     /// Ends the pool. The workers have ended when this returns, unless the
     /// caller is one of them.
-    pub(crate) fn end(&mut self, phase: Phase) {
+    pub(crate) fn end(&self, phase: Phase) {
         self.shared.enter(phase);
         if phase == Phase::Stopping {
             // Here, too, as every worker may be busy with a job that waits for a
             // queued one.
             self.shared.discard_queued();
         }
-        let threads = std::mem::take(&mut self.threads);
-        let own = thread::current().id();
-        if threads.iter().any(|worker| worker.thread().id() == own) {
+        if self.current_worker().is_some() {
             return; // Dropping a thread's handle lets it end by itself.
         }
-        for worker in threads {
-            worker.join().expect("a worker catches the panics of its jobs");
+        // Workers that wait for a job may start others, until all have ended.
+        loop {
+            let threads = self.shared.seats.take_threads();
+            if threads.is_empty() {
+                return;
+            }
+            for thread in threads {
+                thread.join().expect("a worker catches the panics of its jobs");
+            }
         }
     }
 }
@@ -222,19 +389,5 @@ impl Drop for Pool {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-/// What [`Pool::shutdown_now`] kept from running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unrun {
-    /// See [`Unrun::count`].
-    count: usize,
-}
-
-impl Unrun {
-    /// How many jobs will never run.
-    pub fn count(self) -> usize {
-        self.count
     }
 }

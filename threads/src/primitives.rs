@@ -1,13 +1,98 @@
-//! The atomics and the parking calls of the sleep protocol: those of std, or
-//! their models when `tests/loom` explores the interleavings.
+//! The atomics, locks and threads of the executor: those of std, or their models
+//! when `tests/loom` or `tests/shuttle` explores the interleavings. What is
+//! imported from here is all that the models see; crossbeam's queues are
+//! invisible to them, so [`invisible`] marks their use.
+
+use crate::deadline::Deadline;
 
 #[cfg(loom)]
 pub(crate) use loom::{
-    sync::atomic::{AtomicIsize, AtomicU64, fence},
+    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::{Condvar, Mutex, MutexGuard},
     thread::{Thread, current, park},
 };
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::{Condvar, Mutex, MutexGuard},
+    thread::{Builder, JoinHandle, Thread, current, park},
+    thread_local,
+};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{
-    sync::atomic::{AtomicIsize, AtomicU64, fence},
-    thread::{Thread, current, park},
+    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::{Condvar, Mutex, MutexGuard},
+    thread::{Builder, JoinHandle, Thread, current, park},
+    thread_local,
 };
+#[cfg(loom)]
+pub(crate) use std::{
+    thread::{Builder, JoinHandle},
+    thread_local,
+};
+
+/// Locks a mutex under which no user code runs. A poisoned one is used as it is:
+/// every critical section leaves a valid state at each point where it could
+/// unwind.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Gives up the lock until `condition` is notified, the thread is woken for no
+/// reason, or time is over (true). What was seen under the lock before may no
+/// longer hold in any of these cases: look again, also when time is over.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn wait<'a, T>(
+    condition: &Condvar,
+    _mutex: &'a Mutex<T>,
+    guard: MutexGuard<'a, T>,
+    deadline: Deadline,
+) -> (MutexGuard<'a, T>, bool) {
+    match deadline.wait(condition, guard) {
+        Ok(guard) => (guard, false),
+        Err(guard) => (guard, true),
+    }
+}
+
+/// The same in a model, where a time limit is as long as it takes the others to
+/// do one step: time runs out at any point that the explorer chooses.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn wait<'a, T>(
+    condition: &Condvar,
+    mutex: &'a Mutex<T>,
+    guard: MutexGuard<'a, T>,
+    deadline: Deadline,
+) -> (MutexGuard<'a, T>, bool) {
+    match deadline {
+        Deadline::Never => {
+            let guard = condition.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner);
+            (guard, false)
+        }
+        Deadline::At(_) => {
+            drop(guard);
+            invisible();
+            (lock(mutex), true)
+        }
+    }
+}
+
+/// Whether the thread has ended.
+#[cfg(not(shuttle))]
+pub(crate) fn has_ended(thread: &JoinHandle<()>) -> bool {
+    thread.is_finished()
+}
+
+/// Shuttle does not tell: never.
+#[cfg(shuttle)]
+pub(crate) fn has_ended(_thread: &JoinHandle<()>) -> bool {
+    false
+}
+
+/// Comes before and after a step that the models do not see: there, another
+/// thread may go first. Nothing otherwise.
+pub(crate) fn invisible() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(shuttle)]
+    shuttle::thread::yield_now();
+}

@@ -1,23 +1,36 @@
-//! What the workers of a pool and its handles share.
+//! What the workers of a pool share.
 
+use crate::bound::{Bound, Room, WhenFull};
+use crate::deadline::Deadline;
+use crate::error::JoinError;
+use crate::home::Place;
+use crate::hook::{self, PanicOrigin};
 use crate::job::JobRef;
+use crate::options::Priority;
+use crate::pools;
+use crate::primitives::{AtomicU8, AtomicUsize, fence, invisible};
+use crate::seats::Seats;
+use crate::settings::Settings;
 use crate::sleep::Sleep;
-use crate::stats::Counters;
+use crate::stats::{Counters, Stats, Tally};
 use crate::unwind::drop_quietly;
+use crate::waiting;
+use crate::waits::Waits;
 use crate::worker;
-use crossbeam_deque::{Injector, Steal, Stealer};
-use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicU8, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
+use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
+use crossbeam_utils::CachePadded;
+use std::any::Any;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::{Arc, OnceLock};
 
 /// How a pool ends. Goes up only.
 ///
-/// | value | workers |
-/// |---|---|
-/// | `Open` | wait for jobs |
-/// | `Draining` | run what is queued, then end |
-/// | `Stopping` | cancel what is queued, then end |
+/// | value | workers | a job that is spawned |
+/// |---|---|---|
+/// | `Open` | wait for jobs | is queued |
+/// | `Draining` | run what is queued, then end | (the pool is gone) |
+/// | `Broken` | discard what is queued, then end | yields `Broken` |
+/// | `Stopping` | cancel what is queued, then end | (the pool is gone) |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -25,55 +38,192 @@ pub(crate) enum Phase {
     Open,
     /// `shutdown`, or the pool was dropped.
     Draining,
+    /// An initializer failed.
+    Broken,
     /// `shutdown_now`.
     Stopping,
 }
 
-/// What the workers of a pool and its handles share.
+/// What others see of a worker. Stays when its thread has ended, for the next
+/// one with the same number.
+pub(crate) struct Slot {
+    /// The other end of the worker's deque.
+    pub(crate) stealer: Stealer<JobRef>,
+    /// What the worker has done.
+    pub(crate) tally: CachePadded<Tally>,
+}
+
+/// What the workers of a pool share.
 pub(crate) struct Shared {
-    /// Jobs that came from outside the pool, oldest first.
-    pub(crate) injector: Injector<JobRef>,
-    /// The other end of each worker's deque.
-    pub(crate) stealers: Box<[Stealer<JobRef>]>,
+    /// Tells pools apart.
+    pub(crate) number: u64,
+    /// How the pool was set up.
+    pub(crate) settings: Settings,
+    /// Jobs that came from outside the pool or have a priority of their own, oldest
+    /// first; by [`Priority`].
+    injectors: [Injector<JobRef>; Priority::COUNT],
+    /// The workers by number, up to the most there may be.
+    slots: Box<[OnceLock<Arc<Slot>>]>,
+    /// How many of `slots` are set.
+    opened: AtomicUsize,
     /// Who sleeps.
     pub(crate) sleep: Sleep,
-    /// What has been done.
+    /// Who executes jobs.
+    pub(crate) seats: Seats,
+    /// Which workers wait for which jobs.
+    pub(crate) waits: Waits,
+    /// How many jobs may be queued, if there is a limit.
+    pub(crate) bound: Option<Bound>,
+    /// What has been done by others than workers.
     pub(crate) counters: Counters,
     /// A [`Phase`].
     phase: AtomicU8,
+    /// Why the pool is broken; set before the phase.
+    reason: OnceLock<Arc<str>>,
     /// Jobs that `shutdown_now` cancelled, counted by whoever came across them.
     unrun: AtomicUsize,
 }
 
 impl Shared {
-    /// An open pool whose workers own the other ends of `stealers`.
-    pub(crate) fn new(stealers: Box<[Stealer<JobRef>]>) -> Self {
-        let workers = stealers.len();
-        Self {
-            injector: Injector::new(),
-            stealers,
-            sleep: Sleep::new(workers),
-            counters: Counters::new(workers),
+    /// An open pool without workers.
+    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        let most = settings.max_workers + settings.spares;
+        let shared = Arc::new(Self {
+            number: pools::number(),
+            injectors: std::array::from_fn(|_| Injector::new()),
+            slots: (0..most).map(|_| OnceLock::new()).collect(),
+            opened: AtomicUsize::new(0),
+            sleep: Sleep::new(most),
+            seats: Seats::new(settings.spares),
+            waits: Waits::new(),
+            bound: settings.bound.map(|(limit, when_full)| Bound::new(limit, when_full)),
+            counters: Counters::default(),
             phase: AtomicU8::new(Phase::Open as u8),
+            reason: OnceLock::new(),
             unrun: AtomicUsize::new(0),
+            settings,
+        });
+        pools::add(&shared);
+        shared
+    }
+
+    /// Makes a worker's deque known to the others.
+    pub(crate) fn open_slot(&self, index: usize, deque: &Deque<JobRef>) {
+        let slot = Slot { stealer: deque.stealer(), tally: CachePadded::default() };
+        let is_new = self.slots[index].set(Arc::new(slot)).is_ok();
+        assert!(is_new, "each number is opened once");
+        self.opened.store(index + 1, Release);
+    }
+
+    /// The workers there are or have been.
+    pub(crate) fn slots(&self) -> impl DoubleEndedIterator<Item = &Arc<Slot>> + Clone {
+        self.slots[..self.opened.load(Acquire)].iter().filter_map(OnceLock::get)
+    }
+
+    /// The most workers there may ever be, with spare ones.
+    pub(crate) fn most_workers(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The queue of a priority.
+    pub(crate) fn injector(&self, priority: Priority) -> &Injector<JobRef> {
+        &self.injectors[priority as usize]
+    }
+
+    /// Takes a job that was spawned: queues it, or does what the bound says.
+    pub(crate) fn submit(self: &Arc<Self>, job: JobRef, priority: Priority) {
+        let Some(bound) = &self.bound else { return self.push(job, priority) };
+        let waits = bound.when_full == WhenFull::Block && worker::index_in(self.number).is_none();
+        if let Some(room) = self.room(waits) {
+            room.used();
+            return self.push(job, priority);
+        }
+        bound.enter_beyond();
+        if bound.when_full == WhenFull::Refuse {
+            self.counters.submitted();
+            job.discard(JoinError::Refused);
+        } else {
+            self.run_here(&job);
+        }
+        drop_quietly(job);
+    }
+
+    /// Takes room for a job that is about to be pushed: waits for it if it is
+    /// `needed`, except on a worker of this pool, which takes it beyond the bound.
+    pub(crate) fn room(&self, needed: bool) -> Option<Room<'_>> {
+        let Some(bound) = &self.bound else { return Some(Room::taken(None)) };
+        if bound.try_enter() {
+            // There is room.
+        } else if !needed {
+            return None;
+        } else if worker::index_in(self.number).is_some() {
+            bound.enter_beyond();
+        } else {
+            let enter = |deadline| bound.enter(deadline).then_some(());
+            waiting::aside(Deadline::Never, None, enter).expect("there is no time limit");
+        }
+        Some(Room::taken(Some(bound)))
+    }
+
+    /// Queues a job for which there is room: on the own deque if a worker of this
+    /// pool calls, else for all; visible to idle workers in both cases. In an
+    /// inline pool, the caller runs it.
+    pub(crate) fn push(self: &Arc<Self>, job: JobRef, priority: Priority) {
+        if self.settings.inline {
+            self.run_here(&job);
+            return drop_quietly(job);
+        }
+        invisible();
+        let job = match priority {
+            Priority::Normal => worker::push_own(self, job),
+            _ => Some(job),
+        };
+        if let Some(job) = job {
+            self.counters.submitted();
+            self.injector(priority).push(job);
+        }
+        invisible();
+        self.sleep.publish();
+        // After the fence in `publish`, see `break_with`.
+        if self.phase() >= Phase::Broken {
+            self.discard_queued();
         }
     }
 
-    /// Queues a job: on the own deque if a worker of this pool calls, else for
-    /// all; visible to idle workers in both cases.
-    pub(crate) fn push(self: &Arc<Self>, job: JobRef) {
+    /// The caller, worker or not, runs a job that was not queued.
+    fn run_here(self: &Arc<Self>, job: &JobRef) {
         self.counters.submitted();
-        if let Some(job) = worker::push_own(self, job) {
-            self.injector.push(job);
+        if !worker::run_own(self, job) {
+            job.run(&Place { shared: Some(self), worker: None, is_nested: true });
         }
-        self.sleep.publish();
+    }
+
+    /// A job is no longer queued.
+    pub(crate) fn leave_queue(&self) {
+        if let Some(bound) = &self.bound {
+            bound.leave();
+        }
+    }
+
+    /// A queued job was discarded.
+    pub(crate) fn count_discard(&self) {
+        self.counters.discarded();
+        self.leave_queue();
+    }
+
+    /// Tells the pool's hook about a panic on the calling thread.
+    pub(crate) fn report(&self, origin: PanicOrigin, payload: &(dyn Any + Send)) {
+        if let Some(hook) = &self.settings.on_panic {
+            hook::report(hook, origin, payload);
+        }
     }
 
     /// Whether some source has a job. May be wrong about jobs that are on their
     /// way from one source to another; who moves them calls [`Sleep::found`]
     /// afterwards.
     pub(crate) fn has_jobs(&self) -> bool {
-        !self.injector.is_empty() || self.stealers.iter().any(|deque| !deque.is_empty())
+        self.injectors.iter().any(|injector| !injector.is_empty())
+            || self.slots().any(|slot| !slot.stealer.is_empty())
     }
 
     /// How far the pool is on its way to its end.
@@ -81,6 +231,7 @@ impl Shared {
         match self.phase.load(Acquire) {
             0 => Phase::Open,
             1 => Phase::Draining,
+            2 => Phase::Broken,
             _ => Phase::Stopping,
         }
     }
@@ -89,24 +240,43 @@ impl Shared {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Release);
         self.sleep.wake_all();
+        self.seats.close();
     }
 
-    /// Cancels a job that `shutdown_now` keeps from running.
+    /// An initializer failed: no job runs any more.
+    ///
+    /// A job that is pushed at the same time is not forgotten: the phase is set,
+    /// fence, the queues are emptied; the pusher puts it there, fence, looks at the
+    /// phase. One of them sees the other.
+    pub(crate) fn break_with(&self, reason: &str) {
+        self.reason.get_or_init(|| reason.into());
+        self.enter(Phase::Broken);
+        fence(SeqCst);
+        self.discard_queued();
+    }
+
+    /// Discards a job that the phase keeps from running.
     pub(crate) fn discard(&self, job: JobRef) {
-        if job.cancel() {
+        let stopping = self.phase() == Phase::Stopping;
+        let error = match self.reason.get() {
+            Some(reason) if !stopping => JoinError::Broken { reason: Arc::clone(reason) },
+            _ => JoinError::Cancelled,
+        };
+        if job.discard(error) && stopping {
             self.unrun.fetch_add(1, Relaxed);
         }
         drop_quietly(job);
     }
 
-    /// Cancels what is in any queue. Jobs on their way between two queues are
-    /// cancelled by the worker that moves them.
+    /// Discards what is in any queue. Jobs on their way between two queues are
+    /// discarded by the worker that moves them.
     pub(crate) fn discard_queued(&self) {
         let sources = || {
-            let injector = self.injector.steal();
-            self.stealers.iter().fold(injector, |taken, deque| taken.or_else(|| deque.steal()))
+            let injected = self.injectors.iter().map(Injector::steal);
+            injected.chain(self.slots().map(|slot| slot.stealer.steal())).collect()
         };
         loop {
+            invisible();
             match sources() {
                 Steal::Success(job) => self.discard(job),
                 Steal::Retry => std::hint::spin_loop(),
@@ -115,8 +285,20 @@ impl Shared {
         }
     }
 
-    /// How many jobs were discarded. Final when the workers have ended.
+    /// How many jobs were cancelled by `shutdown_now`. Final when the workers have
+    /// ended.
     pub(crate) fn unrun(&self) -> usize {
         self.unrun.load(Relaxed)
+    }
+
+    /// What has been done so far.
+    pub(crate) fn stats(&self) -> Stats {
+        self.counters.snapshot(&self.seats, self.slots().map(|slot| &*slot.tally))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        pools::remove(self.number);
     }
 }

@@ -41,6 +41,12 @@
 //! to rely on "somebody is searching", and it also covers jobs which a searcher
 //! moved into its own deque while others looked elsewhere.
 //!
+//! *A change that is no job* (the pool ends, there are more workers than seats): made
+//! visible, then [`Sleep::wake_all`] or [`Sleep::wake_one`], whose fence takes the
+//! place of the publisher's. Sleepers look at it in their re-check. A worker that
+//! was claimed for a job and sees such a change first leaves as if it had found
+//! something, so that the job is passed on.
+//!
 //! # Why no wake-up is lost
 //!
 //! Take a publisher P with its fence Fp and a worker W that leaves `searching`
@@ -61,6 +67,10 @@
 //! having claimed it. Counting first would be a defect: the claim may fail, and
 //! in between another publisher would have relied on a searcher who never was.
 //!
+//! Workers come and go (see `src/seats.rs`). One that comes begins by searching; one
+//! that goes does so between two jobs, counted nowhere, and publishes what it leaves
+//! in its deque. Bits are allotted up to the most workers there may ever be.
+//!
 //! `tests/loom` explores these interleavings, with the re-check (passes) and
 //! without it (deadlocks). The scheme is that of Go's scheduler ("spinning" Ms,
 //! `src/runtime/proc.go`) with the idle set of rayon-core's `sleep` module.
@@ -70,8 +80,7 @@
 //! Which sleeper is woken (it is the lowest index), and that a woken worker
 //! finds anything: another one may be faster.
 
-use crate::primitives::{AtomicIsize, AtomicU64, Thread, current, fence, park};
-use std::sync::OnceLock;
+use crate::primitives::{AtomicIsize, AtomicU64, Mutex, Thread, current, fence, lock, park};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 
 /// Bits in one word of [`Sleep::idle`].
@@ -84,24 +93,26 @@ pub(crate) struct Sleep {
     idle: Box<[AtomicU64]>,
     /// How many workers search, or have been claimed to do so; see the module.
     searching: AtomicIsize,
-    /// The thread of each worker, set before its bit is first set.
-    threads: Box<[OnceLock<Thread>]>,
+    /// The thread of each worker, set before it first sets its bit. Another thread
+    /// may have the number later: a waker that is late then leaves it a park
+    /// token, which does no harm. Only ever locked for a moment.
+    threads: Box<[Mutex<Option<Thread>>]>,
 }
 
 impl Sleep {
-    /// The state for this many workers, all of them running.
+    /// The state for at most this many workers, none of which sleeps.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             idle: (0..workers.div_ceil(WORD_BITS)).map(|_| AtomicU64::new(0)).collect(),
             searching: AtomicIsize::new(0),
-            threads: (0..workers).map(|_| OnceLock::new()).collect(),
+            threads: (0..workers).map(|_| Mutex::new(None)).collect(),
         }
     }
 
     /// Makes the calling thread known as that of `worker`. Comes before every
-    /// other call for this worker.
+    /// other call for this worker by that thread.
     pub(crate) fn register(&self, worker: usize) {
-        self.threads[worker].set(current()).expect("each worker registers once");
+        *lock(&self.threads[worker]) = Some(current());
     }
 
     /// The calling worker begins to search.
@@ -129,11 +140,25 @@ impl Sleep {
         }
     }
 
+    /// Wakes one sleeper, if there is one, for a change that concerns any of them and
+    /// that was made before this call.
+    pub(crate) fn wake_one(&self) {
+        fence(SeqCst);
+        self.claim_one();
+    }
+
     /// Wakes every sleeper, for a change that concerns all of them and that was
-    /// made before this call.
+    /// made before this call. Each is woken once, and may sleep again at once: whoever
+    /// falls asleep later sees the change in its re-check.
     pub(crate) fn wake_all(&self) {
         fence(SeqCst);
-        while self.claim_one() {}
+        for (index, word) in self.idle.iter().enumerate() {
+            let mut bits = word.swap(0, AcqRel);
+            while bits != 0 {
+                self.wake(index, bits);
+                bits &= bits - 1;
+            }
+        }
     }
 
     /// The calling searcher sleeps until it is claimed, unless `work_left`, asked
@@ -163,13 +188,7 @@ impl Sleep {
                 let rest = bits & (bits - 1);
                 match word.compare_exchange_weak(bits, rest, AcqRel, Relaxed) {
                     Ok(_) => {
-                        // Only now: see "never too high" in the module's text.
-                        self.searching.fetch_add(1, AcqRel);
-                        let worker = index * WORD_BITS + bits.trailing_zeros() as usize;
-                        self.threads[worker]
-                            .get()
-                            .expect("a worker registers before it sets its bit")
-                            .unpark();
+                        self.wake(index, bits);
                         return true;
                     }
                     Err(now) => bits = now,
@@ -177,6 +196,15 @@ impl Sleep {
             }
         }
         false
+    }
+
+    /// Wakes the sleeper of the lowest of these bits of a word, which the caller has
+    /// cleared: only now is it counted, see "never too high" in the module's text.
+    fn wake(&self, index: usize, bits: u64) {
+        self.searching.fetch_add(1, AcqRel);
+        let worker = index * WORD_BITS + bits.trailing_zeros() as usize;
+        let thread = lock(&self.threads[worker]).clone();
+        thread.expect("a worker registers before it sets its bit").unpark();
     }
 
     /// Where the bit of `worker` is.

@@ -1,7 +1,7 @@
 //! A thread of its own for one function.
 
 use crate::handle::JoinHandle;
-use crate::home::Home;
+use crate::home::{Home, Place};
 use crate::job::{Job, JobRef};
 use crate::registry::Registered;
 use crate::thread::begin;
@@ -50,11 +50,11 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let job = Arc::new(Job::new(body, Home::Thread(Mutex::new(None))));
+    let job = Arc::new(Job::new(body, Home::Thread(Box::new(Mutex::new(None))), None));
     let queued: JobRef = Arc::clone(&job) as JobRef;
     let main = move || {
         begin(&registered);
-        queued.run(0);
+        queued.run(&Place::THREAD);
         drop_quietly(queued); // With the result, if its handle is gone.
         drop(registered);
     };

@@ -1,5 +1,6 @@
 //! What a pool has done so far.
 
+use crate::seats::Seats;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -11,8 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Workers of the pool.
+    /// Workers that are to execute jobs: what the pool was built with, or
+    /// resized to.
     pub workers: usize,
+    /// Workers that have stepped aside while they wait; others execute jobs in
+    /// their place. See [`blocking`](crate::blocking).
+    pub aside: usize,
     /// Jobs that wait for a worker.
     pub queued: u64,
     /// Jobs that a worker is executing; one that waits for another job is among
@@ -22,7 +27,8 @@ pub struct Stats {
     pub done: u64,
     /// Jobs that panicked.
     pub panicked: u64,
-    /// Jobs that were cancelled before they ran.
+    /// Jobs that were cancelled before they ran, or could not run as the pool is
+    /// broken or was full.
     pub cancelled: u64,
     /// How often a worker took jobs from another worker's deque.
     pub steals: u64,
@@ -30,9 +36,30 @@ pub struct Stats {
     pub parks: u64,
 }
 
-/// The counters of one worker. Only that worker writes them.
+/// What [`Pool::shutdown_now`](crate::Pool::shutdown_now) kept from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unrun {
+    /// See [`Unrun::count`].
+    count: usize,
+}
+
+impl Unrun {
+    /// This many jobs.
+    pub(crate) fn new(count: usize) -> Self {
+        Self { count }
+    }
+
+    /// How many jobs will never run.
+    pub fn count(self) -> usize {
+        self.count
+    }
+}
+
+/// What one worker has done, or all callers that are none together.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
+    /// Jobs that were queued.
+    submitted: AtomicU64,
     /// Jobs that were begun.
     started: AtomicU64,
     /// Jobs that returned.
@@ -45,76 +72,94 @@ struct Tally {
     parks: AtomicU64,
 }
 
-/// The counters behind [`Stats`].
-#[derive(Debug)]
-pub(crate) struct Counters {
-    /// Jobs handed to the pool, counted before they become visible.
-    submitted: CachePadded<AtomicU64>,
-    /// Jobs cancelled while queued.
-    cancelled: CachePadded<AtomicU64>,
-    /// One per worker.
-    tallies: Box<[CachePadded<Tally>]>,
-}
-
 /// Adds one to a counter that no other thread writes: no locked instruction.
 fn bump(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
 }
 
-impl Counters {
-    /// All zero.
-    pub(crate) fn new(workers: usize) -> Self {
-        Self {
-            submitted: CachePadded::default(),
-            cancelled: CachePadded::default(),
-            tallies: (0..workers).map(|_| CachePadded::default()).collect(),
-        }
+/// Only the worker itself calls these.
+impl Tally {
+    /// A job is about to be queued.
+    pub(crate) fn submitted(&self) {
+        bump(&self.submitted);
     }
 
+    /// A job begins.
+    pub(crate) fn started(&self) {
+        bump(&self.started);
+    }
+
+    /// A job returned (true) or panicked.
+    pub(crate) fn ended(&self, returned: bool) {
+        bump(if returned { &self.done } else { &self.panicked });
+    }
+
+    /// Jobs were taken from another worker.
+    pub(crate) fn stole(&self) {
+        bump(&self.steals);
+    }
+
+    /// The worker goes to sleep.
+    pub(crate) fn parks(&self) {
+        bump(&self.parks);
+    }
+}
+
+/// What was done by others than the workers.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Jobs handed to the pool from outside, counted before they become visible.
+    submitted: CachePadded<AtomicU64>,
+    /// Jobs discarded while queued.
+    discarded: AtomicU64,
+    /// What callers did that ran jobs themselves.
+    callers: Tally,
+}
+
+/// Any thread calls these.
+impl Counters {
     /// A job is about to be queued.
     pub(crate) fn submitted(&self) {
         self.submitted.fetch_add(1, Relaxed);
     }
 
-    /// A queued job was cancelled.
-    pub(crate) fn cancelled(&self) {
-        self.cancelled.fetch_add(1, Relaxed);
+    /// A queued job was discarded.
+    pub(crate) fn discarded(&self) {
+        self.discarded.fetch_add(1, Relaxed);
     }
 
-    /// The calling worker begins a job.
-    pub(crate) fn started(&self, worker: usize) {
-        bump(&self.tallies[worker].started);
+    /// The caller begins a job.
+    pub(crate) fn started(&self) {
+        self.callers.started.fetch_add(1, Relaxed);
     }
 
-    /// The calling worker's job returned (true) or panicked.
-    pub(crate) fn ended(&self, worker: usize, returned: bool) {
-        let tally = &self.tallies[worker];
-        bump(if returned { &tally.done } else { &tally.panicked });
+    /// The caller's job returned (true) or panicked.
+    pub(crate) fn ended(&self, returned: bool) {
+        let tally = &self.callers;
+        let counter = if returned { &tally.done } else { &tally.panicked };
+        counter.fetch_add(1, Relaxed);
     }
 
-    /// The calling worker took jobs from another one.
-    pub(crate) fn stole(&self, worker: usize) {
-        bump(&self.tallies[worker].steals);
-    }
-
-    /// The calling worker goes to sleep.
-    pub(crate) fn parks(&self, worker: usize) {
-        bump(&self.tallies[worker].parks);
-    }
-
-    /// The public form. What ended is read before what began, and that before
-    /// what was submitted, so that a difference is rarely cut off at zero.
-    pub(crate) fn snapshot(&self) -> Stats {
+    /// The public form, with what these workers did. What ended is read before what
+    /// began, and that before what was submitted, so that a difference is rarely
+    /// cut off at zero.
+    pub(crate) fn snapshot<'a>(
+        &'a self,
+        seats: &Seats,
+        workers: impl Iterator<Item = &'a Tally> + Clone,
+    ) -> Stats {
+        let all = workers.chain([&self.callers]);
         let sum = |field: fn(&Tally) -> &AtomicU64| -> u64 {
-            self.tallies.iter().map(|tally| field(tally).load(Relaxed)).sum()
+            all.clone().map(|tally| field(tally).load(Relaxed)).sum()
         };
         let (done, panicked) = (sum(|t| &t.done), sum(|t| &t.panicked));
         let (steals, parks) = (sum(|t| &t.steals), sum(|t| &t.parks));
         let started = sum(|t| &t.started);
-        let cancelled = self.cancelled.load(Relaxed);
-        let submitted = self.submitted.load(Relaxed);
+        let cancelled = self.discarded.load(Relaxed);
+        let submitted = self.submitted.load(Relaxed) + sum(|t| &t.submitted);
         Stats {
-            workers: self.tallies.len(),
+            workers: seats.count(),
+            aside: seats.aside(),
             queued: submitted.saturating_sub(started + cancelled),
             running: started.saturating_sub(done + panicked),
             done,

@@ -1,12 +1,14 @@
 //! The lazy map in order of completion.
 
+use crate::ahead::{Ahead, Item, MapTimedOut, Window};
+use crate::cancel::CancelToken;
 use crate::completed::AsCompleted;
-use crate::error::JoinError;
-use crate::map::default_buffer;
+use crate::handle::JoinHandle;
+use crate::options::Priority;
 use crate::pool::Pool;
 use std::fmt;
-use std::iter::{Fuse, FusedIterator};
-use std::sync::Arc;
+use std::iter::FusedIterator;
+use std::time::Duration;
 
 /// Results in the order in which they are done; from [`Pool::map_unordered`].
 ///
@@ -15,33 +17,70 @@ use std::sync::Arc;
 /// their end.
 #[must_use = "a map is lazy: nothing runs until it is iterated"]
 pub struct MapUnordered<'pool, F, I: Iterator, R> {
-    /// Where the jobs run.
-    pool: &'pool Pool,
-    /// What is applied.
-    f: Arc<F>,
-    /// The inputs that are not submitted yet.
-    xs: Fuse<I>,
+    /// What is not submitted yet.
+    rest: Ahead<'pool, F, I>,
     /// Submitted and not yet returned.
     ahead: AsCompleted<R>,
-    /// The most that `ahead` may hold; at least 1.
-    buffer: usize,
+}
+
+impl<R> Window<R> for AsCompleted<R> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.has_finished()
+    }
+
+    fn push(&mut self, handle: JoinHandle<R>) {
+        Self::push(self, 0, handle);
+    }
 }
 
 impl<'pool, F, I: Iterator, R> MapUnordered<'pool, F, I, R> {
     /// A map that has not begun.
     pub(crate) fn new(pool: &'pool Pool, f: F, xs: I) -> Self {
-        let buffer = default_buffer(pool);
-        Self { pool, f: Arc::new(f), xs: xs.fuse(), ahead: AsCompleted::new(), buffer }
+        Self { rest: Ahead::new(pool, f, xs), ahead: AsCompleted::new() }
     }
 
-    /// How many jobs may be ahead of what was returned: queued, running, or done
-    /// and not yet asked for. Default: 16 for each worker. Zero means one.
-    ///
-    /// They are submitted when `next` would wait, or when half of them have been
-    /// returned, whichever comes first.
+    /// See [`Map::buffer`](crate::Map::buffer).
     pub fn buffer(mut self, jobs: usize) -> Self {
-        self.buffer = jobs.max(1);
+        self.rest.buffer = jobs.max(1);
         self
+    }
+
+    /// See [`Map::token`](crate::Map::token).
+    pub fn token(mut self, token: &CancelToken) -> Self {
+        self.rest.set_token(token);
+        self
+    }
+
+    /// The priority of the jobs.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.rest.set_priority(priority);
+        self
+    }
+}
+
+impl<F, I, R> MapUnordered<'_, F, I, R>
+where
+    F: Fn(I::Item) -> R + Send + Sync + 'static,
+    I: Iterator,
+    I::Item: Send + 'static,
+    R: Send + 'static,
+{
+    /// Like `next`, but waits for the next result no longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When time is over. Nothing is lost: the result comes with a later call.
+    pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Item<R>>, MapTimedOut> {
+        self.rest.top_up(&mut self.ahead);
+        match self.ahead.next_timeout(limit) {
+            Some((_, result)) => Ok(Some(result)),
+            None if self.ahead.is_empty() => Ok(None),
+            None => Err(MapTimedOut { limit }),
+        }
     }
 }
 
@@ -52,26 +91,15 @@ where
     I::Item: Send + 'static,
     R: Send + 'static,
 {
-    type Item = Result<R, JoinError>;
+    type Item = Item<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Several at a time while there is something to return: fewer wake-ups.
-        let enough = self.ahead.len() > self.buffer / 2;
-        if !(enough && self.ahead.has_finished()) {
-            while self.ahead.len() < self.buffer
-                && let Some(x) = self.xs.next()
-            {
-                let f = Arc::clone(&self.f);
-                self.ahead.push(0, self.pool.spawn(move || f(x)));
-            }
-        }
+        self.rest.top_up(&mut self.ahead);
         self.ahead.next().map(|(_, result)| result)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let (least, most) = self.xs.size_hint();
-        let ahead = self.ahead.len();
-        (least.saturating_add(ahead), most.and_then(|most| most.checked_add(ahead)))
+        self.rest.size_hint(self.ahead.len())
     }
 }
 
@@ -92,7 +120,7 @@ impl<F, I: Iterator, R> fmt::Debug for MapUnordered<'_, F, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapUnordered")
             .field("ahead", &self.ahead)
-            .field("buffer", &self.buffer)
+            .field("buffer", &self.rest.buffer)
             .finish_non_exhaustive()
     }
 }

@@ -1,121 +1,301 @@
 //! A worker: a thread that executes jobs until its pool ends.
 //!
-//! It looks for the next job in this order: its own deque (oldest first), the
-//! injector, the deques of the others. From the latter two it takes a batch: the
-//! first job to run, the rest into its own deque, where others can steal it
-//! back. Now and then it looks at the injector first, so that jobs which keep
-//! spawning others cannot keep the outside waiting.
+//! It looks for the next job in this order: the queue of high priority, its own
+//! deque (oldest first), the injector, the deques of the others, the queue of low
+//! priority. From injector and others it takes a batch: the first job to run, the
+//! rest into its own deque, where others can steal it back. Now and then the order
+//! is another one, so that nothing starves: see [`OWN_TURN`] and the like.
 
-use crate::job::JobRef;
-use crate::shared::{Phase, Shared};
-use crate::unwind::drop_quietly;
+use crate::error::message;
+use crate::home::Place;
+use crate::hook::PanicOrigin;
+use crate::job::{JobRef, Run};
+use crate::options::Priority;
+use crate::primitives::{Builder, JoinHandle, Mutex, invisible, lock, thread_local};
+use crate::shared::{Phase, Shared, Slot};
+use crate::unwind::{catch, drop_quietly};
 use crossbeam_deque::{Steal, Worker as Deque};
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, RefCell};
 use std::hint;
+use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// After this many jobs the injector is looked at first. A prime, so that it
+/// Every so many jobs, one of normal priority goes before those of high priority.
+const OWN_TURN: u32 = 8;
+
+/// Every so many jobs the injector is looked at before the own deque, so that jobs
+/// which keep spawning others cannot keep the outside waiting. A prime, so that it
 /// does not fall into step with batch sizes.
-const INJECTOR_TURN: u32 = 61;
+const INJECTOR_TURN: u32 = 59;
+
+/// Every so many jobs, one of low priority goes before all others.
+const LOW_TURN: u32 = 61;
 
 thread_local! {
     /// The worker that the current thread is, if it is one.
-    static CURRENT: OnceCell<Worker> = const { OnceCell::new() };
+    static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
 }
 
 /// One worker, owned by its thread.
-struct Worker {
+pub(crate) struct Worker {
     /// Its pool.
-    shared: Arc<Shared>,
-    /// Its index in the pool.
-    index: usize,
+    pub(crate) shared: Arc<Shared>,
+    /// Its number in the pool.
+    pub(crate) index: usize,
+    /// What others see of it.
+    slot: Arc<Slot>,
     /// Jobs spawned here and not yet begun, oldest first.
     deque: Deque<JobRef>,
-    /// Jobs begun, for [`INJECTOR_TURN`].
+    /// Jobs begun, for [`OWN_TURN`] and the like.
     turns: Cell<u32>,
+    /// Jobs on the stack: one that runs, and those that wait for the next one in
+    /// the list.
+    pub(crate) depth: Cell<u32>,
+    /// Whether it has given up its seat, see `src/seats.rs`.
+    pub(crate) aside: Cell<bool>,
 }
 
-/// The body of a worker's thread: returns when the pool has ended.
-pub(crate) fn main(shared: Arc<Shared>, index: usize, deque: Deque<JobRef>) {
+/// What a worker does next.
+enum Next {
+    /// Execute this job.
+    Run(JobRef),
+    /// See whether there are too many workers.
+    Retire,
+    /// End, as the pool does.
+    End,
+}
+
+/// Starts the thread of a worker; gives the deque back if the system does not let
+/// it.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    index: usize,
+    deque: Deque<JobRef>,
+) -> Result<JoinHandle<()>, (io::Error, Deque<JobRef>)> {
+    let mut thread = Builder::new().name(format!("{}-{index}", shared.settings.name));
+    if let Some(bytes) = shared.settings.stack_size {
+        thread = thread.stack_size(bytes);
+    }
+    let parcel = Arc::new(Mutex::new(Some(deque)));
+    let (shared, taken) = (Arc::clone(shared), Arc::clone(&parcel));
+    let body = move || {
+        let deque = lock(&taken).take().expect("who started the thread left it here");
+        drop(taken);
+        main(shared, index, deque);
+    };
+    thread.spawn(body).map_err(|error| {
+        let deque = lock(&parcel).take().expect("no thread took it");
+        (error, deque)
+    })
+}
+
+/// The body of a worker's thread: returns when the pool has ended, or has too many
+/// workers.
+fn main(shared: Arc<Shared>, index: usize, deque: Deque<JobRef>) {
     shared.sleep.register(index);
-    let worker = Worker { shared, index, deque, turns: Cell::new(0) };
-    CURRENT.with(|current| current.get_or_init(|| worker).work());
+    let slot = shared.slots().nth(index).map(Arc::clone).expect("it was opened for this thread");
+    let worker = Rc::new(Worker {
+        shared,
+        index,
+        slot,
+        deque,
+        turns: Cell::new(0),
+        depth: Cell::new(0),
+        aside: Cell::new(false),
+    });
+    CURRENT.with(|current| current.replace(Some(Rc::clone(&worker))));
+    let seated = !worker.initialize() || worker.work();
+    CURRENT.with(RefCell::take);
+    if let Ok(Worker { shared, deque, .. }) = Rc::try_unwrap(worker) {
+        shared.seats.leave(index, deque, seated);
+    }
 }
 
-/// The index of the calling thread among the workers of this pool.
-pub(crate) fn index_in(shared: &Arc<Shared>) -> Option<usize> {
-    with_own(shared, |worker| worker.index)
+/// The worker that the calling thread is, if it is one (and its thread-local values
+/// have not been destroyed yet).
+pub(crate) fn current() -> Option<Rc<Worker>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// The number of the calling thread among the workers of this pool.
+pub(crate) fn index_in(pool: u64) -> Option<usize> {
+    with_own(pool, |worker| worker.index)
 }
 
 /// Whether the calling thread is a worker of some pool.
 pub(crate) fn is_current() -> bool {
-    CURRENT.try_with(|current| current.get().is_some()).unwrap_or(false)
+    CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false)
 }
 
 /// Puts a job on the calling worker's own deque; gives it back if the caller is
 /// no worker of this pool.
-pub(crate) fn push_own(shared: &Arc<Shared>, job: JobRef) -> Option<JobRef> {
+pub(crate) fn push_own(shared: &Shared, job: JobRef) -> Option<JobRef> {
     let mut job = Some(job);
-    with_own(shared, |worker| job.take().map(|job| worker.deque.push(job)));
+    with_own(shared.number, |worker| {
+        worker.slot.tally.submitted();
+        job.take().map(|job| worker.deque.push(job))
+    });
     job
 }
 
-/// Calls `f` if the calling thread is a worker of this pool (and its thread-local
-/// values have not been destroyed yet).
-fn with_own<R>(shared: &Arc<Shared>, f: impl FnOnce(&Worker) -> R) -> Option<R> {
-    let own = |current: &OnceCell<Worker>| {
-        current.get().filter(|worker| Arc::ptr_eq(&worker.shared, shared)).map(f)
+/// Runs a job on the calling worker, true if so; false if the caller is no worker
+/// of this pool.
+pub(crate) fn run_own(shared: &Shared, job: &JobRef) -> bool {
+    let worker = current().filter(|worker| worker.shared.number == shared.number);
+    worker.is_some_and(|worker| {
+        worker.run(&**job);
+        true
+    })
+}
+
+/// Calls `f` if the calling thread is a worker of this pool.
+fn with_own<R>(pool: u64, f: impl FnOnce(&Worker) -> R) -> Option<R> {
+    let own = |current: &RefCell<Option<Rc<Worker>>>| {
+        let current = current.borrow();
+        current.as_ref().filter(|worker| worker.shared.number == pool).map(|worker| f(worker))
     };
     CURRENT.try_with(own).ok().flatten()
 }
 
 impl Worker {
-    /// Executes jobs until the pool has ended.
-    fn work(&self) {
-        while let Some(job) = self.take_own().or_else(|| self.search_or_sleep()) {
-            if self.shared.phase() == Phase::Stopping {
-                self.shared.discard(job);
-            } else {
-                job.run(self.index);
-                drop_quietly(job); // With the result, if its handle is gone.
+    /// Prepares the thread for its jobs. False if that failed; the pool is broken
+    /// then.
+    fn initialize(&self) -> bool {
+        let Some(initializer) = &self.shared.settings.initializer else { return true };
+        let trouble = match catch(|| initializer(self.index)) {
+            Ok(Ok(())) => return true,
+            Ok(Err(text)) => format!("failed: {text}"),
+            Err(payload) => {
+                self.shared.report(PanicOrigin::Initializer, &*payload);
+                let text = format!("panicked: {}", message(&*payload));
+                drop_quietly(payload);
+                text
             }
+        };
+        let worker = format!("{}-{}", self.shared.settings.name, self.index);
+        self.shared.break_with(&format!("the initializer of {worker} {trouble}"));
+        false
+    }
+
+    /// Executes jobs until the pool has ended (true), or the worker has no seat any
+    /// more (false).
+    fn work(&self) -> bool {
+        loop {
+            if self.shared.seats.has_surplus() && !self.shared.seats.retire(&self.shared) {
+                return false;
+            }
+            match self.next() {
+                Next::Run(job) => self.execute(job),
+                Next::Retire => {}
+                Next::End => return true,
+            }
+        }
+    }
+
+    /// Deals with a job that was taken from a queue.
+    fn execute(&self, mut job: JobRef) {
+        if self.shared.phase() >= Phase::Broken {
+            return self.shared.discard(job);
+        }
+        if let Some(job) = Arc::get_mut(&mut job) {
+            self.on_top(|place| job.run_detached(place));
+        } else {
+            self.run(&*job);
+        }
+        drop_quietly(job); // With the result, if its handle is gone.
+    }
+
+    /// Runs a job on top of those that are on the stack; true if it was still
+    /// queued.
+    pub(crate) fn run(&self, job: &dyn Run) -> bool {
+        self.on_top(|place| job.run(place))
+    }
+
+    /// Calls `run`, which never unwinds, on top of the jobs that are on the stack.
+    fn on_top<R>(&self, run: impl FnOnce(&Place<'_>) -> R) -> R {
+        let depth = self.depth.get();
+        self.depth.set(depth + 1);
+        let place = Place {
+            shared: Some(&self.shared),
+            worker: Some((self.index, &self.slot.tally)),
+            is_nested: depth > 0,
+        };
+        let result = run(&place);
+        self.depth.set(depth);
+        result
+    }
+
+    /// What to do next.
+    fn next(&self) -> Next {
+        let turn = self.turns.get().wrapping_add(1);
+        self.turns.set(turn);
+        let high_first = !turn.is_multiple_of(OWN_TURN);
+        match self.take_soon(turn, high_first) {
+            Some(job) => Next::Run(job),
+            None => self.search_or_sleep(high_first),
         }
     }
 
     /// The next job without a search.
-    fn take_own(&self) -> Option<JobRef> {
-        let turn = self.turns.get().wrapping_add(1);
-        self.turns.set(turn);
-        if turn.is_multiple_of(INJECTOR_TURN)
-            && let Steal::Success(job) = self.shared.injector.steal()
-        {
-            return Some(job);
-        }
-        self.deque.pop()
+    fn take_soon(&self, turn: u32, high_first: bool) -> Option<JobRef> {
+        let special = if turn.is_multiple_of(LOW_TURN) {
+            self.take(Priority::Low)
+        } else if turn.is_multiple_of(INJECTOR_TURN) {
+            self.take(Priority::Normal)
+        } else {
+            None
+        };
+        let high = || if high_first { self.take(Priority::High) } else { None };
+        special.or_else(high).or_else(|| {
+            invisible();
+            self.deque.pop()
+        })
     }
 
-    /// Looks everywhere, sleeps when there is nothing, and so on. `None` when the
-    /// pool ends and nothing is left.
+    /// The oldest job of the queue of this priority.
+    fn take(&self, priority: Priority) -> Option<JobRef> {
+        let injector = self.shared.injector(priority);
+        while !injector.is_empty() {
+            invisible();
+            match injector.steal() {
+                Steal::Success(job) => return Some(job),
+                Steal::Empty => return None,
+                Steal::Retry => hint::spin_loop(),
+            }
+        }
+        None
+    }
+
+    /// Looks everywhere, sleeps when there is nothing, and so on.
     ///
     /// No pause between an empty look and sleep: where workers and submitters share
-    /// processors, spinning takes them from those who would publish something, and an
-    /// idle pool is to cost nothing.
-    fn search_or_sleep(&self) -> Option<JobRef> {
-        let sleep = &self.shared.sleep;
+    /// processors, spinning takes them from those who would publish something. On two
+    /// processors, waiting awake for up to 10 us doubled the time from
+    /// submitting a job to having its result, whatever made it adapt. And an idle pool is to cost
+    /// nothing.
+    fn search_or_sleep(&self, high_first: bool) -> Next {
+        let (shared, sleep) = (&self.shared, &self.shared.sleep);
         sleep.start_search();
         loop {
-            let job = self.look();
+            if shared.seats.has_surplus() {
+                sleep.found(|| shared.has_jobs()); // What it was woken for is passed on.
+                return Next::Retire;
+            }
+            let job = self.look(high_first);
             // The phase is read after the look: the pool takes no jobs any more,
             // so what was not there then will not come.
-            if job.is_some() || self.shared.phase() != Phase::Open {
-                let job = job.or_else(|| self.look());
-                sleep.found(|| self.shared.has_jobs());
-                return job;
+            if job.is_some() || shared.phase() != Phase::Open {
+                let job = job.or_else(|| self.look(high_first));
+                sleep.found(|| shared.has_jobs());
+                return job.map_or(Next::End, Next::Run);
             }
             sleep.park(self.index, || {
-                let stay = self.shared.has_jobs() || self.shared.phase() != Phase::Open;
+                let stay = shared.has_jobs()
+                    || shared.phase() != Phase::Open
+                    || shared.seats.has_surplus();
                 if !stay {
-                    self.shared.counters.parks(self.index);
+                    self.slot.tally.parks();
                 }
                 stay
             });
@@ -123,25 +303,30 @@ impl Worker {
     }
 
     /// Looks at every source, and again if another thread was in the way.
-    fn look(&self) -> Option<JobRef> {
-        loop {
+    fn look(&self, high_first: bool) -> Option<JobRef> {
+        let early = if high_first { self.take(Priority::High) } else { None };
+        let normal = || loop {
+            invisible();
             match self.steal() {
                 Steal::Success(job) => return Some(job),
                 Steal::Empty => return None,
                 Steal::Retry => hint::spin_loop(),
             }
-        }
+        };
+        let late = || if high_first { None } else { self.take(Priority::High) };
+        early.or_else(normal).or_else(late).or_else(|| self.take(Priority::Low))
     }
 
-    /// Looks once at every source.
+    /// Looks once at the sources of normal priority.
     fn steal(&self) -> Steal<JobRef> {
-        self.shared.injector.steal_batch_and_pop(&self.deque).or_else(|| {
-            let (before, after) = self.shared.stealers.split_at(self.index);
-            let others = after.iter().skip(1).chain(before);
+        let injector = self.shared.injector(Priority::Normal);
+        injector.steal_batch_and_pop(&self.deque).or_else(|| {
+            let later = self.shared.slots().skip(self.index + 1);
+            let others = later.chain(self.shared.slots().take(self.index));
             let stolen: Steal<JobRef> =
-                others.map(|other| other.steal_batch_and_pop(&self.deque)).collect();
+                others.map(|other| other.stealer.steal_batch_and_pop(&self.deque)).collect();
             if stolen.is_success() {
-                self.shared.counters.stole(self.index);
+                self.slot.tally.stole();
             }
             stolen
         })

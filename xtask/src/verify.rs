@@ -3,13 +3,13 @@
 //! - Their tests with `TRIPTYCH_LONG=1`: those that search for rare events then run many more
 //!   rounds; what they check is the same. For example, the 100,000 submits from outside that are
 //!   each waited for become a million.
-//! - Their loom models.
+//! - Their models: small protocols under loom, whole pools under shuttle.
 //! - Their tests under AddressSanitizer.
 
 use clap::{Args, ValueEnum};
 
 use crate::{
-    ci::{self, Action, CommandLine, Step, Under},
+    ci::{self, Action, Checker, CommandLine, Step, Under},
     error::Result,
     exit::Exit,
     workspace::Workspace,
@@ -71,7 +71,16 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
     vec![
         step("examples", "the examples that the next step runs", Action::Run(examples)),
         step("long", "tests with many more rounds", Action::Run(tests.env(LONG, "1"))),
-        step("loom", "models of the lock-free protocols", ci::loom(workspace, &wanted)),
+        step(
+            "loom",
+            "models of the lock-free protocols",
+            ci::models(workspace, Checker::Loom, &wanted),
+        ),
+        step(
+            "shuttle",
+            "whole pools under random schedules",
+            ci::models(workspace, Checker::Shuttle, &wanted),
+        ),
         step(
             "asan-examples",
             "the examples under AddressSanitizer, which the next step runs",

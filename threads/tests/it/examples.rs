@@ -165,3 +165,24 @@ fn crawl() {
         assert_eq!(count, if path == "/busy" || path == "/down" { 5 } else { 1 }, "{path}");
     }
 }
+
+/// Those of the executor, which print the same each time.
+#[test]
+fn executor() {
+    let expected = [
+        (
+            "handles",
+            "result: 42\npanic: out of cheese\nstill running\ncancelled: true, false\ndone: 2\n0: true\n1: true\n",
+        ),
+        ("callbacks", "outcome: Returned\nproduct: 42\nCallback: a callback\nstill called\n"),
+        ("priorities", "answer a ping\nrender a page\nindex the archive\n"),
+        ("back_pressure", "sum: 332833500\nfirst: [1, 2, 3, 4, 5]\n"),
+        ("cancel", "Some(1000003)\nstopped\ntrue\n"),
+        ("worker_state", "digits: 2893\ntotal: 500500\n"),
+        ("blocking", "answers: 45, workers: 1\n"),
+        ("inline", "published home\npublished news\n"),
+    ];
+    for (example, printed) in expected {
+        assert_eq!(run(&format!("threads_{example}"), ""), printed, "{example}");
+    }
+}

@@ -71,3 +71,40 @@ fn a_job_in_its_own_set_still_sees_the_others() {
         assert!(result.recv().unwrap());
     });
 }
+
+/// Two jobs on two workers that join each other.
+#[test]
+fn jobs_that_join_each_other_panic() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let (give, take): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel()).unzip();
+        let jobs: Vec<_> = take
+            .into_iter()
+            .map(|take: mpsc::Receiver<JoinHandle<bool>>| {
+                pool.spawn(move || take.recv().unwrap().join().is_ok())
+            })
+            .collect();
+        let (told, ends) = mpsc::channel();
+        for (job, give) in jobs.into_iter().zip(give.into_iter().rev()) {
+            let told = told.clone();
+            job.on_done(move |outcome| told.send(outcome).unwrap());
+            give.send(job).unwrap();
+        }
+        let mut ends = [ends.recv().unwrap(), ends.recv().unwrap()];
+        ends.sort_by_key(|end| *end != threads::Outcome::Returned);
+        assert_eq!(ends, [threads::Outcome::Returned, threads::Outcome::Panicked]);
+    });
+}
+
+#[test]
+fn use_after_the_pool_has_ended() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let local = pool.worker_local(|| 1);
+        let handle = pool.spawn(|| 2);
+        pool.shutdown();
+        assert_eq!(local.with(|x| *x), 1);
+        assert!(!handle.cancel());
+        assert_eq!(handle.join().unwrap(), 2);
+    });
+}

@@ -1,19 +1,29 @@
 //! Tests of the public API, one module per theme.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod blocking;
+mod bound;
+mod broken;
+mod callbacks;
+mod cancel;
 mod drop;
 mod examples;
 mod faults;
 mod handle;
+mod inline;
 mod leaks;
+mod local;
 mod lock;
 mod map;
 mod panic;
+mod priority;
 mod queue;
+mod resize;
 mod send_sync;
 mod shutdown;
 mod smoke;
 mod spawn;
 mod stress;
 mod support;
+mod wait;
 mod wakeup;

@@ -1,6 +1,6 @@
-//! The sleep protocol of `src/sleep.rs` (that very file) under loom, which tries
-//! every interleaving and every outcome of the memory model, up to a bound on
-//! preemptions:
+//! The sleep protocol of `src/sleep.rs` and the state of a job of `src/cell.rs` (those
+//! very files) under loom, which tries every interleaving and every outcome of the
+//! memory model, up to a bound on preemptions:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p threads --release --test loom
@@ -9,9 +9,18 @@
 //! The queues are modeled as counters: loom does not see inside crossbeam's.
 #![cfg(loom)]
 
+#[path = "../../src/cell.rs"]
+mod cell;
+#[path = "../../src/deadline.rs"]
+mod deadline;
+#[path = "../../src/error.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the models need a part of it")]
+mod error;
+mod handle;
 mod queue;
 
 #[path = "../../src/primitives.rs"]
+#[expect(unused, reason = "the models need a part of it")]
 mod primitives;
 #[path = "../../src/sleep.rs"]
 mod sleep;

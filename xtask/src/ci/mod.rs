@@ -14,7 +14,7 @@ use clap::Args;
 
 pub(crate) use self::{
     command_line::CommandLine,
-    plan::{Under, address_sanitizer, loom},
+    plan::{Checker, Under, address_sanitizer, models},
     step::{Action, Step, run},
 };
 

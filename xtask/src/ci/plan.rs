@@ -29,7 +29,12 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         step(
             "loom",
             "models of the lock-free protocols, all interleavings",
-            loom(workspace, &MODELS),
+            models(workspace, Checker::Loom, &MODELS),
+        ),
+        step(
+            "shuttle",
+            "whole pools under random schedules",
+            models(workspace, Checker::Shuttle, &MODELS),
         ),
         Step {
             name: "asan-examples",
@@ -117,20 +122,40 @@ fn denied(arguments: &[&str]) -> Action {
     }
 }
 
-/// Runs the loom models of those of these crates that have some.
-pub(crate) fn loom(workspace: &Workspace, crates: &[&str]) -> Action {
-    let has_models = |name: &&&str| {
-        let tests = workspace.root.join(name).join("tests");
-        tests.join("loom/main.rs").exists() || tests.join("loom.rs").exists()
+/// What runs a crate's models, which are an integration test named like it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Checker {
+    /// All interleavings of a small protocol, up to a bound.
+    Loom,
+    /// Random schedules of a whole pool.
+    Shuttle,
+}
+
+impl Checker {
+    /// The name of the tests, and of the cfg that they are built with.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Loom => "loom",
+            Self::Shuttle => "shuttle",
+        }
+    }
+}
+
+/// Runs the models of those of these crates that have some.
+pub(crate) fn models(workspace: &Workspace, checker: Checker, crates: &[&str]) -> Action {
+    let name = checker.name();
+    let has_models = |package: &&&str| {
+        workspace.root.join(package).join("tests").join(name).join("main.rs").exists()
     };
     let with_models: Vec<_> = crates.iter().filter(has_models).copied().collect();
     if with_models.is_empty() {
-        return Action::Skip(format!("no loom models in {}", crates.join(", ")));
+        return Action::Skip(format!("no {name} models in {}", crates.join(", ")));
     }
-    let packages = with_models.into_iter().flat_map(|name| ["-p", name]);
-    let line = CommandLine::cargo(["test"]).args(packages).args(["--release", "--test", "loom"]);
+    let packages = with_models.into_iter().flat_map(|package| ["-p", package]);
+    let line = CommandLine::cargo(["test"]).args(packages).args(["--release", "--test", name]);
     // Other flags mean that everything is built anew: in a folder of its own it stays built.
-    Action::Run(line.target_folder(workspace, "loom").env("RUSTFLAGS", "--cfg loom"))
+    let line = line.target_folder(workspace, name);
+    Action::Run(line.env("RUSTFLAGS", format!("--cfg {name}")))
 }
 
 /// What Cargo does with crates under AddressSanitizer.
@@ -168,20 +193,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loom_runs_where_there_are_models() {
+    fn models_run_where_there_are_some() {
         let root = tempfile::tempdir().unwrap();
         let workspace =
             Workspace { root: root.path().to_owned(), target: root.path().join("target") };
-        assert!(matches!(loom(&workspace, &MODELS), Action::Skip(_)));
+        assert!(matches!(models(&workspace, Checker::Loom, &MODELS), Action::Skip(_)));
         let tests = root.path().join("evented/tests/loom");
         std::fs::create_dir_all(&tests).unwrap();
         std::fs::write(tests.join("main.rs"), "").unwrap();
         assert_eq!(
-            loom(&workspace, &MODELS).to_string(),
+            models(&workspace, Checker::Loom, &MODELS).to_string(),
             "RUSTFLAGS=\"--cfg loom\" cargo test -p evented --release --test loom \
              --target-dir target/loom"
         );
-        assert!(matches!(loom(&workspace, &["threads"]), Action::Skip(_)));
+        assert!(matches!(models(&workspace, Checker::Loom, &["threads"]), Action::Skip(_)));
+        assert!(matches!(models(&workspace, Checker::Shuttle, &MODELS), Action::Skip(_)));
     }
 
     #[test]

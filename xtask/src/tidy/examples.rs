@@ -20,6 +20,14 @@ const SOME: &[(&str, &[&str])] = &[
     ("queue", &["threads"]),
     ("semaphore", &["threads"]),
     ("timer", &["threads"]),
+    ("back_pressure", &["threads"]),
+    ("blocking", &["threads"]),
+    ("callbacks", &["threads"]),
+    ("cancel", &["threads"]),
+    ("handles", &["threads"]),
+    ("inline", &["threads"]),
+    ("priorities", &["threads"]),
+    ("worker_state", &["threads"]),
 ];
 
 /// Checks the examples of the models.

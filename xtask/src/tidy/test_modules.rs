@@ -25,7 +25,21 @@ const SHARED: [&str; 17] = [
 
 /// The modules that only one model has, for only it has what they test.
 const OWN: [(&str, &[&str]); 3] = [
-    ("threads", &[]),
+    (
+        "threads",
+        &[
+            "blocking",
+            "bound",
+            "broken",
+            "callbacks",
+            "cancel",
+            "inline",
+            "local",
+            "priority",
+            "resize",
+            "wait",
+        ],
+    ),
     ("processes", &["nested", "payload"]),
     ("evented", &["net", "priority", "time"]),
 ];

@@ -1,0 +1,104 @@
+//! What the maps have in common: jobs that are submitted ahead of the results that
+//! were returned.
+
+use crate::cancel::CancelToken;
+use crate::error::JoinError;
+use crate::handle::JoinHandle;
+use crate::options::{JobOptions, Priority};
+use crate::pool::Pool;
+use std::iter::Fuse;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Jobs per worker that a map keeps ahead of what it has returned: enough to even
+/// out jobs of different lengths, and to wake workers and caller rarely when jobs
+/// are short.
+const AHEAD_PER_WORKER: usize = 16;
+
+/// Time was over before the next result of a map was there; from
+/// [`Map::next_timeout`](crate::Map::next_timeout).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("get the next result of a map within {limit:?}")]
+#[non_exhaustive]
+pub struct MapTimedOut {
+    /// The limit that was exceeded.
+    pub limit: Duration,
+}
+
+/// Where a map keeps the jobs that are ahead.
+pub(crate) trait Window<R> {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether a result could be returned at once.
+    fn is_ready(&self) -> bool;
+
+    /// One more is ahead.
+    fn push(&mut self, handle: JoinHandle<R>);
+}
+
+/// The jobs that a map has not submitted yet.
+pub(crate) struct Ahead<'pool, F, I: Iterator> {
+    /// Where the jobs run.
+    pool: &'pool Pool,
+    /// What is applied.
+    f: Arc<F>,
+    /// The inputs that are not submitted yet.
+    xs: Fuse<I>,
+    /// The most jobs that may be ahead; at least 1.
+    pub(crate) buffer: usize,
+    /// How each job is to be treated.
+    options: JobOptions,
+}
+
+impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
+    /// Nothing is submitted yet.
+    pub(crate) fn new(pool: &'pool Pool, f: F, xs: I) -> Self {
+        // Without threads, what is ahead would only be early.
+        let buffer = if pool.is_inline() { 1 } else { pool.workers() * AHEAD_PER_WORKER };
+        Self { pool, f: Arc::new(f), xs: xs.fuse(), buffer, options: JobOptions::new() }
+    }
+
+    /// Has the jobs cancelled with this token.
+    pub(crate) fn set_token(&mut self, token: &CancelToken) {
+        self.options.token = Some(token.clone());
+    }
+
+    /// Has the jobs begun before or after others.
+    pub(crate) fn set_priority(&mut self, priority: Priority) {
+        self.options.priority = priority;
+    }
+
+    /// How many results are still to come, apart from those ahead.
+    pub(crate) fn size_hint(&self, ahead: usize) -> (usize, Option<usize>) {
+        let (least, most) = self.xs.size_hint();
+        let least = if self.options.token.is_some() { 0 } else { least };
+        (least.saturating_add(ahead), most.and_then(|most| most.checked_add(ahead)))
+    }
+
+    /// Submits jobs until enough are ahead; several at a time while there is
+    /// something to return, which means fewer wake-ups. In a pool with a bound,
+    /// only as many as fit, but at least one if there is none.
+    pub(crate) fn top_up<R>(&mut self, window: &mut impl Window<R>)
+    where
+        F: Fn(I::Item) -> R + Send + Sync + 'static,
+        I::Item: Send + 'static,
+        R: Send + 'static,
+    {
+        if window.len() > self.buffer / 2 && window.is_ready() {
+            return;
+        }
+        while window.len() < self.buffer {
+            if self.options.token.as_ref().is_some_and(CancelToken::is_cancelled) {
+                return;
+            }
+            let Some(room) = self.pool.room(window.len() == 0) else { return };
+            let Some(x) = self.xs.next() else { return };
+            let f = Arc::clone(&self.f);
+            window.push(self.pool.spawn_in(room, self.options.clone(), move || f(x)));
+        }
+    }
+}
+
+/// What a map returns.
+pub(crate) type Item<R> = Result<R, JoinError>;

@@ -1,0 +1,143 @@
+//! A limit to how many jobs are queued.
+
+use crate::deadline::Deadline;
+use crate::primitives::{Condvar, Mutex, lock, wait};
+use std::fmt;
+
+/// What [`Pool::spawn`](crate::Pool::spawn) does when as many jobs are queued as
+/// [`Builder::queue_bound`](crate::Builder::queue_bound) allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Waits until a worker has begun a job. Called by a job of the pool itself, it
+    /// runs the new job on the spot, like `CallerRuns`: if all workers waited, none
+    /// would make room.
+    Block,
+    /// Runs the job on the calling thread before it returns, which also slows down
+    /// who submits too fast.
+    CallerRuns,
+    /// Finishes the handle with [`JoinError::Refused`](crate::JoinError::Refused).
+    /// See also [`Pool::try_spawn`](crate::Pool::try_spawn), which gives the
+    /// closure back.
+    Refuse,
+}
+
+/// The pool was full; gives the closure back. From
+/// [`Pool::try_spawn`](crate::Pool::try_spawn).
+#[derive(Clone, Copy, thiserror::Error)]
+#[error("spawn a job: as many are queued as the pool allows")]
+pub struct PoolFull<F>(
+    /// The closure.
+    pub F,
+);
+
+impl<F> fmt::Debug for PoolFull<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PoolFull(..)")
+    }
+}
+
+/// A limit to how many jobs are queued, and how many are.
+pub(crate) struct Bound {
+    /// The most that may be queued.
+    limit: usize,
+    /// What happens beyond.
+    pub(crate) when_full: WhenFull,
+    /// The count.
+    state: Mutex<State>,
+    /// Notified when there is room and somebody waits for it.
+    room: Condvar,
+}
+
+/// What the mutex of a [`Bound`] protects.
+struct State {
+    /// Jobs that are queued, or will be in a moment.
+    queued: usize,
+    /// Threads that wait for room.
+    waiting: usize,
+}
+
+impl Bound {
+    /// Room for this many.
+    pub(crate) fn new(limit: usize, when_full: WhenFull) -> Self {
+        let state = Mutex::new(State { queued: 0, waiting: 0 });
+        Self { limit, when_full, state, room: Condvar::new() }
+    }
+
+    /// Takes room for a job, if there is some in time.
+    pub(crate) fn enter(&self, deadline: Deadline) -> bool {
+        let mut state = lock(&self.state);
+        let mut over = false;
+        loop {
+            if state.queued < self.limit {
+                state.queued += 1;
+                return true;
+            }
+            if over {
+                return false;
+            }
+            state.waiting += 1;
+            (state, over) = wait(&self.room, &self.state, state, deadline);
+            state.waiting -= 1;
+        }
+    }
+
+    /// Takes room for a job, if there is some now.
+    pub(crate) fn try_enter(&self) -> bool {
+        let mut state = lock(&self.state);
+        let room = state.queued < self.limit;
+        state.queued += usize::from(room);
+        room
+    }
+
+    /// Counts a job that is run or refused at once, although there is no room.
+    pub(crate) fn enter_beyond(&self) {
+        lock(&self.state).queued += 1;
+    }
+
+    /// A job is no longer queued.
+    pub(crate) fn leave(&self) {
+        let mut state = lock(&self.state);
+        state.queued -= 1;
+        let waiting = state.waiting;
+        drop(state);
+        if waiting > 0 {
+            self.room.notify_one();
+        }
+    }
+}
+
+/// Room for one job that is about to be queued; given back when this is dropped.
+pub(crate) struct Room<'a> {
+    /// Where, if there is a limit at all.
+    bound: Option<&'a Bound>,
+}
+
+impl<'a> Room<'a> {
+    /// Room that was taken from this bound.
+    pub(crate) fn taken(bound: Option<&'a Bound>) -> Self {
+        Self { bound }
+    }
+
+    /// The job is queued: whoever takes it gives the room back.
+    pub(crate) fn used(mut self) {
+        self.bound = None;
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if let Some(bound) = self.bound {
+            bound.leave();
+        }
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("limit", &self.limit)
+            .field("when_full", &self.when_full)
+            .finish_non_exhaustive()
+    }
+}

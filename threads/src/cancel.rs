@@ -1,0 +1,275 @@
+//! Cancelling many jobs at once, also those that run, if they ask.
+
+use crate::deadline::Deadline;
+use crate::error::JoinError;
+use crate::job::{JobRef, Run};
+use crate::primitives::{AtomicU8, Condvar, Mutex, lock, thread_local, wait};
+use crate::unwind::{drop_quietly, quietly};
+use crate::waiting;
+use std::cell::RefCell;
+use std::fmt;
+use std::mem;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Jobs to remember before looking for those that are gone.
+const FIRST_SWEEP: usize = 64;
+
+/// Cancels the jobs it was given to, and tells those that run.
+///
+/// A job that was spawned with a token ([`Pool::spawn_with`]) is cancelled with it:
+/// while it is queued, it will never run, and its handle yields
+/// [`JoinError::Cancelled`] at once. A running job is not interrupted: it asks, with
+/// [`is_cancelled`](CancelToken::is_cancelled) or
+/// [`check`](CancelToken::check), and decides what to return.
+///
+/// Cancelling goes down, never up: to every [`child`](CancelToken::child), and to
+/// the jobs that a job with a token spawns, which have its token unless they are
+/// given another one. It cannot be taken back.
+///
+/// Clones are the same token.
+///
+/// ```
+/// use threads::{Cancelled, CancelToken, Pool};
+///
+/// let pool = Pool::new(1)?;
+/// let token = CancelToken::new();
+/// let stop = token.clone();
+/// let endless = pool.spawn_with(&token, move || -> Result<(), Cancelled> {
+///     loop {
+///         stop.check()?; // Between two pieces of work.
+///     }
+/// });
+/// let behind = pool.spawn_with(&token, || "never runs");
+/// token.cancel();
+/// assert!(behind.join().is_err());
+/// # drop(endless);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`Pool::spawn_with`]: crate::Pool::spawn_with
+#[derive(Clone)]
+pub struct CancelToken {
+    /// What the clones share.
+    node: Arc<Node>,
+}
+
+/// A token's place in the tree of tokens.
+struct Node {
+    /// Zero, then one for good; set under the lock of `state`.
+    cancelled: AtomicU8,
+    /// Who is to be told. Never locked while user code runs.
+    state: Mutex<State>,
+    /// Notified when the token is cancelled.
+    changed: Condvar,
+}
+
+/// What the mutex of a [`Node`] protects.
+struct State {
+    /// Tokens below. Those that are gone are swept like jobs.
+    children: Vec<Weak<Node>>,
+    /// Jobs that may still be queued.
+    jobs: Vec<Weak<dyn Run>>,
+    /// See [`CancelToken::on_cancel`].
+    callbacks: Vec<Box<dyn FnOnce() + Send>>,
+    /// At this many children and jobs, those that are gone are swept out, so that
+    /// a token which lives long does not remember all it ever had.
+    sweep_at: usize,
+}
+
+/// A token was cancelled; from [`CancelToken::check`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the work was cancelled")]
+#[non_exhaustive]
+pub struct Cancelled;
+
+impl CancelToken {
+    /// A token that depends on no other.
+    pub fn new() -> Self {
+        let state = State {
+            children: Vec::new(),
+            jobs: Vec::new(),
+            callbacks: Vec::new(),
+            sweep_at: FIRST_SWEEP,
+        };
+        let node =
+            Node { cancelled: AtomicU8::new(0), state: Mutex::new(state), changed: Condvar::new() };
+        Self { node: Arc::new(node) }
+    }
+
+    /// A token that is cancelled with this one, and can be cancelled alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let child = Self::new();
+        let mut state = lock(&self.node.state);
+        if self.is_cancelled() {
+            drop(state);
+            child.cancel();
+        } else {
+            state.children.push(Arc::downgrade(&child.node));
+            state.sweep();
+        }
+        child
+    }
+
+    /// The token of the job that the calling thread runs, if it has one.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// Cancels; true for the first time. When this returns, every job that was
+    /// queued with this token or one below is finished, and the callbacks have
+    /// been called, on this thread.
+    pub fn cancel(&self) -> bool {
+        // A list, not a recursion: chains of children may be long.
+        let Some(mut below) = self.node.cancel() else { return false };
+        while let Some(node) = below.pop() {
+            below.extend(node.cancel().unwrap_or_default());
+        }
+        true
+    }
+
+    /// Whether this token or one above was cancelled. One load: made to be called
+    /// often.
+    pub fn is_cancelled(&self) -> bool {
+        self.node.cancelled.load(Acquire) != 0
+    }
+
+    /// For `?` in a job.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] when [`is_cancelled`](CancelToken::is_cancelled).
+    pub fn check(&self) -> Result<(), Cancelled> {
+        if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+
+    /// Waits until the token is cancelled.
+    pub fn wait(&self) {
+        self.wait_before(Deadline::Never);
+    }
+
+    /// Waits until the token is cancelled (true), but not longer than `limit`
+    /// (false). A pause between two attempts that ends early when it should.
+    pub fn wait_timeout(&self, limit: Duration) -> bool {
+        self.wait_before(Deadline::after(limit))
+    }
+
+    /// Has `f` called when the token is cancelled, on the thread that does; at once
+    /// if it was cancelled before. A panic of it is swallowed after the panic hook
+    /// has reported it.
+    pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) {
+        let mut state = lock(&self.node.state);
+        if self.is_cancelled() {
+            drop(state);
+            quietly(f);
+        } else {
+            state.callbacks.push(Box::new(f));
+        }
+    }
+
+    /// Has the job discarded when the token is cancelled; false if it was before.
+    pub(crate) fn attach(&self, job: &JobRef) -> bool {
+        let mut state = lock(&self.node.state);
+        let open = !self.is_cancelled();
+        if open {
+            state.jobs.push(Arc::downgrade(job));
+            state.sweep();
+        }
+        open
+    }
+
+    /// Blocks until the token is cancelled (true) or time is over (false).
+    fn wait_before(&self, deadline: Deadline) -> bool {
+        let waited =
+            waiting::aside(deadline, None, |deadline| self.node.wait(deadline).then_some(()));
+        waited.is_some()
+    }
+}
+
+impl Node {
+    /// Cancels this one. The nodes below are left to the caller; `None` if it
+    /// had been cancelled before.
+    fn cancel(&self) -> Option<Vec<Arc<Self>>> {
+        let mut state = lock(&self.state);
+        if self.cancelled.load(Acquire) != 0 {
+            return None;
+        }
+        self.cancelled.store(1, Release);
+        let children = mem::take(&mut state.children);
+        let jobs = mem::take(&mut state.jobs);
+        let callbacks = mem::take(&mut state.callbacks);
+        drop(state);
+        self.changed.notify_all();
+        for job in jobs.iter().filter_map(Weak::upgrade) {
+            job.discard(JoinError::Cancelled);
+            drop_quietly(job);
+        }
+        callbacks.into_iter().for_each(quietly);
+        Some(children.iter().filter_map(Weak::upgrade).collect())
+    }
+
+    /// Blocks until the token is cancelled (true) or time is over (false).
+    fn wait(&self, deadline: Deadline) -> bool {
+        let mut state = lock(&self.state);
+        let mut over = false;
+        loop {
+            if self.cancelled.load(Acquire) != 0 {
+                return true;
+            }
+            if over {
+                return false;
+            }
+            (state, over) = wait(&self.changed, &self.state, state, deadline);
+        }
+    }
+}
+
+impl State {
+    /// Forgets what is gone, now and then. Only weak references are dropped here:
+    /// no user code runs.
+    fn sweep(&mut self) {
+        if self.children.len() + self.jobs.len() >= self.sweep_at {
+            self.children.retain(|child| child.strong_count() > 0);
+            self.jobs.retain(|job| job.strong_count() > 0);
+            self.sweep_at = FIRST_SWEEP.max(2 * (self.children.len() + self.jobs.len()));
+        }
+    }
+}
+
+thread_local! {
+    /// The token of the job that this thread runs.
+    static CURRENT: RefCell<Option<CancelToken>> = const { RefCell::new(None) };
+}
+
+/// The calling thread runs a job with this token until the guard is dropped.
+pub(crate) fn enter(token: Option<CancelToken>) -> Inside {
+    // There is none to restore while the thread ends.
+    Inside { earlier: CURRENT.try_with(|current| current.replace(token)).unwrap_or(None) }
+}
+
+/// From [`enter`].
+pub(crate) struct Inside {
+    /// The token of the job that waits for this one on the same thread.
+    earlier: Option<CancelToken>,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let earlier = self.earlier.take();
+        drop(CURRENT.try_with(|current| current.replace(earlier)));
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("cancelled", &self.is_cancelled()).finish()
+    }
+}

@@ -1,0 +1,167 @@
+//! What a worker does while one of its jobs waits.
+//!
+//! A job that joins a job which is still queued runs it on the spot ([`help`]). A
+//! job that has to wait blocks its worker: for a moment as it is, and then without
+//! its seat ([`aside`]), which another worker takes (see `src/seats.rs`). So a pool whose
+//! workers all wait still moves on.
+//!
+//! Jobs that are run on the spot lie on top of each other on the stack, each
+//! waiting for the next. From [`DEPTH`] on, the worker does not run but blocks, so
+//! that the next one begins with another worker's empty stack.
+
+use crate::deadline::Deadline;
+use crate::home::Home;
+use crate::job::{JobRef, Run};
+use crate::worker::{self, Worker};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a worker blocks before it gives up its seat: a few times what it costs
+/// to have another one take it.
+const GRACE: Duration = Duration::from_micros(100);
+
+/// The most jobs that lie on top of each other on a stack while another worker could
+/// take the next. Each may use 16 KiB of the usual stack of 2 MiB.
+const DEPTH: u32 = 128;
+
+/// The most when no other worker could.
+const GREATEST_DEPTH: u32 = 512;
+
+/// On a worker of the job's own pool: runs it if it is still queued, true if so.
+///
+/// # Panics
+///
+/// When too many jobs wait for each other on the stack, and the pool can have no
+/// more workers.
+pub(crate) fn help(home: &Home, job: &dyn Run) -> bool {
+    let Home::Pool(pool) = home else { return false };
+    let Some(worker) = worker::current().filter(|worker| worker.shared.number == *pool) else {
+        return false;
+    };
+    if worker.depth.get() >= DEPTH && worker.shared.seats.could_step_aside() {
+        return false;
+    }
+    worker.help(job)
+}
+
+impl Worker {
+    /// Runs a job unless too many wait for it on the stack.
+    fn help(&self, job: &dyn Run) -> bool {
+        assert!(
+            self.depth.get() < GREATEST_DEPTH,
+            "{GREATEST_DEPTH} jobs wait for each other on one stack, and the pool can have no \
+             more workers: allow it more spares, or join fewer levels deep"
+        );
+        self.run(job)
+    }
+}
+
+/// Calls `wait`, which blocks until something has happened or the deadline that it
+/// is given is over (`None`); a worker that has to wait for long steps aside.
+///
+/// `job` is the job that is waited for, if it is one.
+///
+/// # Panics
+///
+/// When the wait would never end, as the job waits for one on the own stack.
+pub(crate) fn aside<T>(
+    deadline: Deadline,
+    job: Option<(&Home, &JobRef)>,
+    mut wait: impl FnMut(Deadline) -> Option<T>,
+) -> Option<T> {
+    let Some(worker) = worker::current() else { return wait(deadline) };
+    let (first, is_all) = first_part(deadline);
+    let soon = wait(first);
+    if soon.is_some() || is_all {
+        return soon;
+    }
+    let job = job.filter(|(home, _)| home.here().is_some()).map(|(_, job)| job);
+    let waiting = job.filter(|_| matches!(deadline, Deadline::Never)).map(|job| {
+        let waiting = worker.shared.waits.enter(worker.index, job);
+        waiting.expect("jobs of a pool that join each other in a circle would wait for ever")
+    });
+    let away = Away::new(&worker);
+    if let Some(job) = job.filter(|job| !away.others && job.is_queued()) {
+        // Nobody is left who could begin it.
+        drop((away, waiting));
+        worker.help(&**job);
+        return wait(deadline);
+    }
+    wait(deadline)
+}
+
+/// How long to wait before stepping aside, and whether that is all.
+fn first_part(deadline: Deadline) -> (Deadline, bool) {
+    match (deadline, Deadline::after(GRACE)) {
+        (Deadline::At(end), Deadline::At(grace)) if end <= grace => (deadline, true),
+        (_, grace) => (grace, false),
+    }
+}
+
+/// Calls `f`, which will block. On a worker of a pool, another one takes its seat
+/// meanwhile, so that the pool executes as many jobs as before.
+///
+/// For a job that waits for something that the pool cannot see: a file, a socket, a
+/// channel, a lock that is held for long. Waiting for a handle does the same by
+/// itself after a moment. Without it nothing breaks, but there is one worker less
+/// for that time, and a pool whose workers all wait for what another job of it
+/// would do does not move on.
+///
+/// Another worker is one that is left over from an earlier call, or else a new
+/// thread. There are at most [`Builder::spares`](crate::Builder::spares) such threads
+/// beside the workers; beyond that, and if the system gives no more threads, `f` is
+/// called all the same, with one worker less. When `f` has returned, its job goes on at once, and the
+/// next worker that has finished a job is one too many: its thread ends if it is
+/// not needed again within a second.
+///
+/// Costs some tens of microseconds. On any other thread, and inside of another call
+/// of `blocking`, it just calls `f`.
+///
+/// ```
+/// use std::sync::{Arc, mpsc};
+///
+/// let pool = Arc::new(threads::Pool::new(1)?);
+/// let inner = Arc::clone(&pool);
+/// let outer = pool.spawn(move || {
+///     let (send, receive) = mpsc::channel();
+///     drop(inner.spawn(move || send.send(42)));
+///     // The only worker waits for a job that has not begun.
+///     threads::blocking(|| receive.recv())
+/// });
+/// assert_eq!(outer.join()?, Ok(42));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn blocking<T>(f: impl FnOnce() -> T) -> T {
+    let worker = worker::current();
+    let _away = worker.as_ref().map(Away::new);
+    f()
+}
+
+/// A worker that has given up its seat, unless it had none; it is back when this is
+/// dropped.
+struct Away {
+    /// The worker. `None` if it had no seat to give up.
+    worker: Option<Rc<Worker>>,
+    /// Whether anybody held a seat then.
+    others: bool,
+}
+
+impl Away {
+    /// The calling worker gives up its seat.
+    fn new(worker: &Rc<Worker>) -> Self {
+        if worker.aside.replace(true) {
+            return Self { worker: None, others: worker.shared.seats.any_seated() };
+        }
+        let others = worker.shared.seats.step_aside(&worker.shared);
+        Self { worker: Some(Rc::clone(worker)), others }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.aside.set(false);
+            worker.shared.seats.come_back(&worker.shared);
+        }
+    }
+}

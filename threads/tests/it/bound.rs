@@ -1,0 +1,154 @@
+//! A limit to how many jobs are queued.
+
+use crate::support::{Gate, in_time, until};
+use std::sync::Arc;
+use std::thread;
+use threads::{CancelToken, JoinError, Pool, PoolFull, WhenFull};
+
+/// One worker, and room for two queued jobs.
+fn pool(when_full: WhenFull) -> Pool {
+    Pool::builder().workers(1).queue_bound(2, when_full).build().unwrap()
+}
+
+#[test]
+fn refuse_is_an_error_of_the_handle() {
+    let pool = pool(WhenFull::Refuse);
+    let gate = Gate::occupy(&pool);
+    let fit = [pool.spawn(|| 1), pool.spawn(|| 2)];
+    let refused = pool.spawn(|| panic!("must not run"));
+    assert!(refused.is_finished());
+    assert!(matches!(refused.join(), Err::<(), _>(JoinError::Refused)));
+    gate.open().join().unwrap();
+    assert_eq!(fit.map(|handle| handle.join().unwrap()), [1, 2]);
+    assert_eq!(pool.spawn(|| 3).join().unwrap(), 3, "there is room again");
+    assert_eq!(pool.stats().queued, 0);
+}
+
+#[test]
+fn try_spawn_gives_the_closure_back() {
+    for when_full in [WhenFull::Block, WhenFull::CallerRuns, WhenFull::Refuse] {
+        let pool = pool(when_full);
+        let gate = Gate::occupy(&pool);
+        let fit = [pool.try_spawn(|| 1).unwrap(), pool.try_spawn(|| 2).unwrap()];
+        let text = String::from("kept");
+        let PoolFull(f) = pool.try_spawn(move || text).unwrap_err();
+        assert_eq!(f(), "kept");
+        assert!(fit[0].cancel(), "which makes room at once");
+        let third = pool.try_spawn(|| 3).unwrap();
+        gate.open().join().unwrap();
+        assert_eq!(third.join().unwrap(), 3);
+    }
+    let free = Pool::new(1).unwrap();
+    assert_eq!(free.try_spawn(|| 1).unwrap().join().unwrap(), 1);
+}
+
+#[test]
+fn caller_runs_on_the_calling_thread() {
+    let pool = pool(WhenFull::CallerRuns);
+    let gate = Gate::occupy(&pool);
+    let fit = [pool.spawn(|| ()), pool.spawn(|| ())];
+    let here = thread::current().id();
+    let handle = pool.spawn(move || thread::current().id() == here);
+    assert!(handle.is_finished() && handle.join().unwrap());
+    let error = pool.spawn(|| panic!("in the caller")).join().unwrap_err();
+    assert_eq!(error.to_string(), "job panicked: in the caller");
+    let stats = pool.stats();
+    assert_eq!((stats.done, stats.panicked, stats.queued, stats.running), (1, 1, 2, 1));
+    gate.open().join().unwrap();
+    for handle in fit {
+        handle.join().unwrap();
+    }
+}
+
+#[test]
+fn block_waits_for_room() {
+    in_time(|| {
+        let pool = pool(WhenFull::Block);
+        let gate = Gate::occupy(&pool);
+        let fit = [pool.spawn(|| 1), pool.spawn(|| 2)];
+        thread::scope(|scope| {
+            let late = scope.spawn(|| pool.spawn(|| 3).join().unwrap());
+            assert_eq!(pool.stats().queued, 2);
+            assert!(!late.is_finished());
+            gate.open().join().unwrap();
+            assert_eq!(late.join().unwrap(), 3);
+        });
+        assert_eq!(fit.map(|handle| handle.join().unwrap()), [1, 2]);
+    });
+}
+
+#[test]
+fn many_submitters_share_little_room() {
+    in_time(|| {
+        let pool = pool(WhenFull::Block);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for x in 0..2_000 {
+                        assert_eq!(pool.submit(|x| x, x).join().unwrap(), x);
+                    }
+                    let handles: Vec<_> = (0..500).map(|x| pool.submit(|x| x, x)).collect();
+                    assert!(handles.into_iter().map(|handle| handle.join().unwrap()).eq(0..500));
+                });
+            }
+        });
+        assert_eq!(pool.stats().done, 10_000);
+    });
+}
+
+#[test]
+fn a_job_never_blocks_on_its_own_full_pool() {
+    in_time(|| {
+        for when_full in [WhenFull::Block, WhenFull::CallerRuns] {
+            let pool = Arc::new(pool(when_full));
+            let inner = Arc::clone(&pool);
+            let outer = pool.spawn(move || {
+                let handles: Vec<_> = (0..10).map(|x| inner.submit(|x| x, x)).collect();
+                let mapped = inner.map(|x: u32| x, 0..20).map(Result::unwrap).sum::<u32>();
+                handles.into_iter().map(|handle| handle.join().unwrap()).sum::<u32>() + mapped
+            });
+            assert_eq!(outer.join().unwrap(), 45 + 190);
+        }
+    });
+}
+
+#[test]
+fn a_map_submits_only_what_fits() {
+    in_time(|| {
+        for when_full in [WhenFull::Block, WhenFull::CallerRuns, WhenFull::Refuse] {
+            let pool = pool(when_full);
+            let ordered = pool.map(|x: u64| x, 0..500);
+            assert!(ordered.map(Result::unwrap).eq(0..500));
+            let unordered = pool.map_unordered(|x: u64| x, 0..500);
+            assert_eq!(unordered.map(Result::unwrap).sum::<u64>(), 124_750);
+            let gate = Gate::occupy(&pool);
+            let mut map = pool.map(|x: u64| x, 0..500);
+            assert!(map.next_timeout(std::time::Duration::ZERO).is_err());
+            assert_eq!(pool.stats().queued, 2);
+            gate.open().join().unwrap();
+            assert!(map.map(Result::unwrap).eq(0..500));
+        }
+    });
+}
+
+#[test]
+fn cancelled_jobs_make_room_for_one_that_blocks() {
+    in_time(|| {
+        let pool = pool(WhenFull::Block);
+        let gate = Gate::occupy(&pool);
+        let token = CancelToken::new();
+        let fit = [pool.spawn_with(&token, || ()), pool.spawn_with(&token, || ())];
+        thread::scope(|scope| {
+            let late = scope.spawn(|| pool.spawn(|| 3));
+            token.cancel();
+            let late = late.join().unwrap(); // Although the worker is busy.
+            gate.open().join().unwrap();
+            assert_eq!(late.join().unwrap(), 3);
+        });
+        for handle in fit {
+            assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        }
+        until("the count is right", || pool.stats().queued == 0);
+        assert!(pool.try_spawn(|| ()).is_ok() && pool.try_spawn(|| ()).is_ok());
+    });
+}

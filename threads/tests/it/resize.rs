@@ -1,0 +1,150 @@
+//! Changing the number of workers.
+
+use crate::support::{Gate, in_time, until};
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use threads::{MAX_WORKERS, Pool};
+
+/// As many jobs run at once as the pool has workers.
+fn all_work(pool: &Pool) {
+    let meet = Arc::new(Barrier::new(pool.workers()));
+    let wait = |meet: Arc<Barrier>| meet.wait().is_leader();
+    let jobs: Vec<_> = (0..pool.workers()).map(|_| pool.submit(wait, Arc::clone(&meet))).collect();
+    let leaders = jobs.into_iter().map(|job| job.join().unwrap());
+    assert_eq!(leaders.filter(|is_leader| *is_leader).count(), 1);
+}
+
+#[test]
+fn a_pool_grows_at_once() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let gate = Gate::occupy(&pool);
+        let behind = pool.spawn(|| 1);
+        pool.resize(2).unwrap();
+        assert_eq!(behind.join().unwrap(), 1, "although the first worker is busy");
+        gate.open().join().unwrap();
+        for workers in [2, 5, 64] {
+            pool.resize(workers).unwrap();
+            assert_eq!((pool.workers(), pool.stats().workers), (workers, workers));
+            all_work(&pool);
+        }
+    });
+}
+
+#[test]
+fn a_pool_shrinks_as_workers_finish() {
+    in_time(|| {
+        let pool = Pool::builder().workers(4).name("shrink-check").build().unwrap();
+        let gates = [0; 4].map(|_| Gate::occupy(&pool));
+        pool.resize(1).unwrap();
+        assert_eq!((pool.workers(), pool.stats().running), (1, 4), "nothing is interrupted");
+        for gate in gates {
+            gate.open().join().unwrap();
+        }
+        #[cfg(target_os = "linux")]
+        until("one thread is left", || crate::leaks::count("shrink-check-") == 1);
+        let gate = Gate::occupy(&pool);
+        let second = pool.spawn(|| ());
+        assert!(!second.wait_timeout(std::time::Duration::from_millis(5)));
+        gate.open().join().unwrap();
+        second.join().unwrap();
+        pool.resize(3).unwrap();
+        all_work(&pool);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_pool_shrinks_too() {
+    in_time(|| {
+        let pool = Pool::builder().workers(8).name("idle-shrink").build().unwrap();
+        until("all sleep", || pool.stats().parks >= 8);
+        pool.resize(2).unwrap();
+        until("two threads are left", || crate::leaks::count("idle-shrink-") == 2);
+        all_work(&pool);
+    });
+}
+
+#[test]
+fn jobs_of_a_worker_that_goes_are_run() {
+    in_time(|| {
+        for _ in 0..100 {
+            let pool = Arc::new(Pool::new(4).unwrap());
+            let inner = Arc::clone(&pool);
+            let outer = pool.spawn(move || {
+                let jobs: Vec<_> = (0..100u64).map(|x| inner.submit(|x| x, x)).collect();
+                inner.resize(1).unwrap();
+                jobs
+            });
+            let jobs = outer.join().unwrap();
+            // Not joined on a worker, which would run them itself.
+            assert!(jobs.into_iter().map(|job| job.join().unwrap()).eq(0..100));
+        }
+    });
+}
+
+#[test]
+fn resizing_while_jobs_run() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for workers in (1..=8).cycle() {
+                    pool.resize(workers).unwrap();
+                    if stop.load(SeqCst) {
+                        break;
+                    }
+                }
+            });
+            for x in 0..5_000u64 {
+                assert_eq!(pool.submit(|x| x, x).join().unwrap(), x);
+            }
+            let sum = pool.map(|x| x, 0..5_000u64).map(Result::unwrap).sum::<u64>();
+            assert_eq!(sum, 12_497_500);
+            stop.store(true, SeqCst);
+        });
+        pool.resize(3).unwrap();
+        all_work(&pool);
+    });
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_advice() {
+    let pool = Pool::builder().workers(1).max_workers(4).build().unwrap();
+    for (workers, advice) in [(0, "at least 1"), (5, "`max_workers`"), (usize::MAX, "most is 4")] {
+        let error = pool.resize(workers).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+    assert_eq!(pool.workers(), 1);
+    pool.resize(4).unwrap();
+    for builder in [
+        Pool::builder().workers(3).max_workers(2),
+        Pool::builder().workers(1).max_workers(MAX_WORKERS + 1),
+        Pool::builder().workers(1).spares(usize::MAX),
+        Pool::builder().workers(1).queue_bound(0, threads::WhenFull::Block),
+    ] {
+        assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}
+
+/// More stack than any system gives.
+#[test]
+fn a_thread_that_cannot_be_started_is_an_error() {
+    let builder = Pool::builder().workers(2).stack_size(usize::MAX / 4);
+    let error = builder.build().unwrap_err();
+    assert!(error.to_string().contains("start worker 0"), "{error}");
+}
+
+#[test]
+fn a_stack_as_large_as_asked_for() {
+    fn deep(levels: usize) -> usize {
+        let page = std::hint::black_box([1u8; 4096]);
+        if levels == 0 { 0 } else { usize::from(page[levels]) + deep(levels - 1) }
+    }
+    let pool = Pool::builder().workers(1).stack_size(64 << 20).build().unwrap();
+    assert_eq!(pool.spawn(|| deep(4_000)).join().unwrap(), 4_000);
+}

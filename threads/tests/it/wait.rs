@@ -1,0 +1,173 @@
+//! Waiting for several handles.
+
+use crate::support::{Gate, LIMIT, in_time, rounds, until};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+use threads::{JoinHandle, Pool, WaitFor, wait};
+
+/// A limit that is meant to be exceeded.
+const SHORT: Duration = Duration::from_millis(5);
+
+#[test]
+fn nothing_to_wait_for() {
+    for until in [WaitFor::FirstCompleted, WaitFor::FirstException, WaitFor::All] {
+        let (done, not_done) = wait(Vec::<JoinHandle<()>>::new(), until, None);
+        assert!(done.is_empty() && not_done.is_empty());
+    }
+}
+
+#[test]
+fn first_completed() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let Gate { open, job } = Gate::occupy(&pool);
+        let quick = pool.spawn(|| ());
+        let (done, not_done) = wait([job, quick], WaitFor::FirstCompleted, None);
+        assert_eq!((done.len(), not_done.len()), (1, 1));
+        let (none, _) = wait(&not_done, WaitFor::FirstCompleted, SHORT);
+        assert!(none.is_empty(), "time is over");
+        drop(open);
+        let (done, not_done) = wait(not_done, WaitFor::FirstCompleted, LIMIT);
+        assert_eq!((done.len(), not_done.len()), (1, 0));
+    });
+}
+
+#[test]
+fn first_exception() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let gate = Gate::occupy(&pool);
+        let fine = pool.spawn(|| ());
+        let cancelled = pool.spawn(|| ());
+        until("it is finished", || fine.is_finished());
+        cancelled.cancel();
+        let behind = Gate::occupy(&pool);
+        let fails = pool.spawn(|| panic!("fails"));
+        let handles = [fine, cancelled, gate.job, fails];
+        let (done, _) = wait(&handles, WaitFor::FirstException, SHORT);
+        assert_eq!(done.len(), 2, "neither is a failure");
+        behind.open().join().unwrap();
+        let (done, not_done) = wait(&handles, WaitFor::FirstException, None);
+        assert_eq!((done.len(), not_done.len()), (3, 1));
+        let again = wait(&handles, WaitFor::FirstException, None);
+        assert_eq!(again.0.len(), 3, "one that had failed before");
+        drop(gate.open);
+        assert_eq!(wait(handles, WaitFor::FirstException, None).0.len(), 3);
+    });
+}
+
+#[test]
+fn no_exception_is_all() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let handles: Vec<_> = (0..100).map(|x| pool.submit(|x| x, x)).collect();
+        let (done, not_done) = wait(handles, WaitFor::FirstException, None);
+        assert!(not_done.is_empty());
+        let results = done.into_iter().map(|handle| handle.join().unwrap());
+        assert!(results.eq(0..100), "in the order in which they came");
+    });
+}
+
+#[test]
+fn all_with_and_without_enough_time() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let gate = Gate::occupy(&pool);
+        let handles: Vec<_> = (0..10).map(|x| pool.submit(|x| x, x)).collect();
+        let (done, not_done) = wait(&handles, WaitFor::All, SHORT);
+        assert_eq!((done.len(), not_done.len()), (0, 10));
+        assert!(wait(&handles, WaitFor::All, Duration::ZERO).0.is_empty());
+        gate.open().join().unwrap();
+        assert_eq!(wait(&handles, WaitFor::All, LIMIT).0.len(), 10);
+    });
+}
+
+#[test]
+fn several_threads_wait_for_the_same_handles() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        for _ in 0..200 {
+            let handles: Vec<_> = (0..10).map(|x| pool.submit(|x| x, x)).collect();
+            thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| assert_eq!(wait(&handles, WaitFor::All, None).0.len(), 10));
+                }
+                scope.spawn(|| assert!(handles.iter().all(|handle| handle.wait_timeout(LIMIT))));
+            });
+            let joined = handles.into_iter().map(|handle| handle.join().unwrap());
+            assert!(joined.eq(0..10));
+        }
+    });
+}
+
+#[test]
+fn on_the_only_worker_of_the_pool() {
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        for until in [WaitFor::FirstCompleted, WaitFor::FirstException, WaitFor::All] {
+            let inner = Arc::clone(&pool);
+            let outer = pool.spawn(move || {
+                let handles: Vec<_> = (0..10).map(|x| inner.submit(|x| x, x)).collect();
+                wait(handles, until, None).0.len()
+            });
+            let done = outer.join().unwrap();
+            assert!(if until == WaitFor::FirstCompleted { done >= 1 } else { done == 10 });
+        }
+    });
+}
+
+/// Time that runs out just when a job finishes never loses its result.
+#[test]
+fn time_limits_race_with_completion() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let limits = [Duration::ZERO, Duration::from_micros(1), Duration::from_micros(20)];
+        for x in 0..rounds(10_000, 100_000) {
+            let limit = limits[x as usize % 3];
+            let handle = pool.submit(|x| x, x);
+            let handle = match x % 4 {
+                0 => {
+                    handle.wait_timeout(limit);
+                    handle
+                }
+                1 => match handle.join_timeout(limit) {
+                    Ok(result) => {
+                        assert_eq!(result.unwrap(), x);
+                        continue;
+                    }
+                    Err(handle) => handle,
+                },
+                2 => {
+                    let (mut done, mut not_done) = wait([handle], WaitFor::All, limit);
+                    done.append(&mut not_done);
+                    done.pop().unwrap()
+                }
+                _ => {
+                    let mut map = pool.map(|x| x, [x]);
+                    match map.next_timeout(limit) {
+                        Ok(result) => assert_eq!(result.unwrap().unwrap(), x),
+                        Err(_) => assert_eq!(map.next().unwrap().unwrap(), x),
+                    }
+                    handle
+                }
+            };
+            assert_eq!(handle.join().unwrap(), x);
+        }
+    });
+}
+
+#[test]
+fn a_wait_leaves_nothing_in_the_handles() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    let (send, receive) = mpsc::channel::<()>();
+    let handle = pool.spawn(move || drop(send));
+    for _ in 0..1_000 {
+        wait([&handle], WaitFor::All, Duration::ZERO);
+    }
+    assert!(!handle.is_finished());
+    gate.open().join().unwrap();
+    assert!(receive.recv_timeout(LIMIT).is_err());
+    handle.join().unwrap();
+}

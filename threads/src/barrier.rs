@@ -21,6 +21,7 @@ use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 /// The most threads that a barrier can be for.
@@ -37,7 +38,8 @@ const BROKEN: u8 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// The caller's own time limit was over; this broke the barrier for all.
+    /// The caller's own time limit was over; this broke the barrier for all. (Not if the caller
+    /// came while the action of another round ran, and that took longer: then it was in none.)
     #[error("not all parties came to the barrier before the time limit")]
     TimedOut,
     /// The barrier is broken, or was while the caller waited: by the time limit of another
@@ -92,6 +94,8 @@ struct State {
     arrived: usize,
     /// The outcome of the current round. Written under the mutex.
     outcome: Arc<AtomicU8>,
+    /// Who came last to the current round and runs the action.
+    acting: Option<ThreadId>,
 }
 
 impl State {
@@ -99,6 +103,7 @@ impl State {
     fn end(&mut self, outcome: u8) {
         self.outcome.store(outcome, Relaxed);
         self.arrived = 0;
+        self.acting = None;
         if outcome == PASSED {
             self.outcome = Arc::default();
         }
@@ -119,8 +124,8 @@ impl Barrier {
     /// before all go on.
     ///
     /// The others wait for the end of the action, whatever their time limits: those are for
-    /// waiting for each other. If it panics, the barrier is broken, and the panic goes on in
-    /// the thread that called it.
+    /// waiting for each other. If it panics, as it does when it waits at this barrier itself,
+    /// the barrier is broken, and the panic goes on in the thread that called it.
     ///
     /// # Errors
     ///
@@ -138,7 +143,7 @@ impl Barrier {
             let text = format!("make a barrier for {parties} threads: ask for 1 to {MAX_PARTIES}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let state = Mutex::new(State { arrived: 0, outcome: Arc::default() });
+        let state = Mutex::new(State { arrived: 0, outcome: Arc::default(), acting: None });
         Ok(Self { inner: Arc::new(Inner { parties, action, state, ended: Condvar::new() }) })
     }
 
@@ -151,7 +156,8 @@ impl Barrier {
     ///
     /// # Panics
     ///
-    /// When the action panics and the caller came last.
+    /// When the action panics and the caller came last; and in the action, for its round would
+    /// never end.
     pub fn wait(&self) -> Result<usize, BarrierError> {
         self.wait_before(Deadline::Never)
     }
@@ -206,6 +212,8 @@ impl Barrier {
     fn wait_before(&self, deadline: Deadline) -> Result<usize, BarrierError> {
         let inner = &*self.inner;
         let mut state = inner.state.lock();
+        let this = thread::current().id();
+        assert_ne!(state.acting, Some(this), "the action of a barrier cannot wait at it");
         // A newcomer while the action runs belongs to the next round.
         wait_for(&inner.ended, &mut state, deadline, |state| state.arrived < inner.parties);
         if state.arrived == inner.parties {
@@ -218,6 +226,7 @@ impl Barrier {
         let place = state.arrived;
         state.arrived += 1;
         if state.arrived == inner.parties {
+            state.acting = Some(this);
             drop(state);
             return inner.pass(&outcome).map(|()| place);
         }

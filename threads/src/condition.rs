@@ -1,11 +1,15 @@
 //! Waiting until something about a lock's value changes.
 
+use crate::condvar::wait;
+use crate::deadline::Deadline;
 use crate::lock::Guard;
+use parking_lot::Condvar;
 use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, LockResult};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LockResult, PoisonError};
+use std::time::Duration;
 
 /// Has threads wait until another one has changed the value of a [`Lock`](crate::Lock).
 ///
@@ -30,16 +34,26 @@ use std::time::{Duration, Instant};
 ///
 /// # Panics
 ///
-/// Every wait panics if threads that hold the guard of *another* lock wait at that moment:
-/// use one condition per lock.
+/// Every wait panics if threads that came with the guard of *another* lock wait at that moment:
+/// use one condition per lock. Like any panic under a lock, it poisons that of the caller.
 ///
 /// # Not promised
 ///
 /// That `wait` returns only after a notification; `wait_for` looks for itself.
 #[derive(Clone)]
 pub struct Condition {
+    /// The condition itself.
+    inner: Arc<Inner>,
+}
+
+/// What the handles of a condition share.
+#[derive(Default)]
+struct Inner {
     /// Where threads wait.
-    inner: Arc<parking_lot::Condvar>,
+    changed: Condvar,
+    /// How many wait, or were woken and do not have their lock again. Goes up while its thread
+    /// holds the lock, so that a notifier which saw that lock's value sees it, too.
+    waiting: AtomicUsize,
 }
 
 impl Condition {
@@ -49,17 +63,17 @@ impl Condition {
     ///
     /// None here; the same call of the `processes` crate needs memory that it may not get.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { inner: Arc::new(parking_lot::Condvar::new()) })
+        Ok(Self { inner: Arc::default() })
     }
 
     /// Waits until notified.
     ///
     /// # Errors
     ///
-    /// [`PoisonError`](std::sync::PoisonError), with the guard in it, if a thread panicked
+    /// [`PoisonError`], with the guard in it, if a thread panicked
     /// while holding the lock.
     pub fn wait<'a, T: ?Sized>(&self, mut guard: Guard<'a, T>) -> LockResult<Guard<'a, T>> {
-        self.inner.wait(guard.unlocked());
+        self.inner.wait(&mut guard, Deadline::Never);
         guard.checked()
     }
 
@@ -73,11 +87,8 @@ impl Condition {
         mut guard: Guard<'a, T>,
         limit: Duration,
     ) -> LockResult<(Guard<'a, T>, bool)> {
-        let Some(end) = Instant::now().checked_add(limit) else {
-            return with(self.wait(guard), true);
-        };
-        let over = self.inner.wait_until(guard.unlocked(), end).timed_out();
-        with(guard.checked(), !over)
+        let notified = self.inner.wait(&mut guard, Deadline::after(limit));
+        with(guard.checked(), notified)
     }
 
     /// Waits until `holds` is true of the value: looks first, and again whenever notified.
@@ -108,17 +119,16 @@ impl Condition {
         limit: Duration,
         mut holds: impl FnMut(&mut T) -> bool,
     ) -> LockResult<(Guard<'a, T>, bool)> {
-        let Some(end) = Instant::now().checked_add(limit) else {
-            return with(self.wait_for(guard, holds), true);
-        };
+        let deadline = Deadline::after(limit);
+        let mut in_time = true;
         loop {
             if holds(&mut guard) {
                 return Ok((guard, true));
             }
-            if Instant::now() >= end {
+            if !in_time {
                 return Ok((guard, false));
             }
-            self.inner.wait_until(guard.unlocked(), end);
+            in_time = self.inner.wait(&mut guard, deadline);
             match guard.checked() {
                 Ok(checked) => guard = checked,
                 poisoned @ Err(_) => return with(poisoned, false),
@@ -128,20 +138,37 @@ impl Condition {
 
     /// Wakes one thread that waits, if one does.
     pub fn notify_one(&self) {
-        self.inner.notify_one();
+        self.inner.changed.notify_one();
     }
 
     /// Wakes up to `n` threads that wait.
     pub fn notify(&self, n: usize) {
-        let mut left = n;
-        while left > 0 && self.inner.notify_one() {
+        // Without the second bound, it could go on with those who wait again meanwhile.
+        let mut left = n.min(self.inner.waiting.load(Relaxed));
+        while left > 0 && self.inner.changed.notify_one() {
             left -= 1;
         }
     }
 
     /// Wakes all threads that wait.
     pub fn notify_all(&self) {
-        self.inner.notify_all();
+        self.inner.changed.notify_all();
+    }
+}
+
+impl Inner {
+    /// Waits until notified (true) or until `deadline` (false).
+    fn wait<T: ?Sized>(&self, guard: &mut Guard<'_, T>, deadline: Deadline) -> bool {
+        /// Counts its thread until it is dropped, also by a panic.
+        struct Counted<'a>(&'a AtomicUsize);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Relaxed);
+            }
+        }
+        self.waiting.fetch_add(1, Relaxed);
+        let _counted = Counted(&self.waiting);
+        wait(&self.changed, guard.unlocked(), deadline)
     }
 }
 
@@ -149,7 +176,7 @@ impl Condition {
 fn with<T, U>(result: LockResult<T>, value: U) -> LockResult<(T, U)> {
     match result {
         Ok(guard) => Ok((guard, value)),
-        Err(poisoned) => Err(std::sync::PoisonError::new((poisoned.into_inner(), value))),
+        Err(poisoned) => Err(PoisonError::new((poisoned.into_inner(), value))),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::deadline::Deadline;
 use parking_lot::{Condvar, MutexGuard};
 
 /// Waits until notified (true) or until `deadline` (false).
-pub(crate) fn wait<T>(
+pub(crate) fn wait<T: ?Sized>(
     condition: &Condvar,
     guard: &mut MutexGuard<'_, T>,
     deadline: Deadline,

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// ```
 /// let ready = threads::Latch::new(3)?;
 /// for _ in 0..3 {
-///     threads::spawn(|ready: threads::Latch| drop(ready.count_down()), ready.clone())?;
+///     threads::spawn(|ready: threads::Latch| ready.count_down(), ready.clone())?;
 /// }
 /// ready.wait();
 /// assert_eq!(ready.count(), 0);

@@ -78,7 +78,7 @@ pub use pool::Pool;
 pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneError};
 pub use reentrant::{ReentrantGuard, ReentrantLock};
 pub use registry::ThreadInfo;
-pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverRelease, Permit, Semaphore};
+pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
 pub use spawn::{init, spawn};
 pub use stats::{Stats, Unrun};
 pub use thread::{Thread, ThreadBuilder, active_count, enumerate, join_all, join_all_timeout};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LockResult, PoisonError, TryLockError, TryLockResult};
 use std::thread;
@@ -126,6 +127,11 @@ impl<T: ?Sized> Lock<T> {
         Ok(self.guard(value)?)
     }
 }
+
+// Poisoning tells of a value that a panic has left half changed.
+impl<T: ?Sized> UnwindSafe for Lock<T> {}
+impl<T: ?Sized> RefUnwindSafe for Lock<T> {}
+impl<T: ?Sized> UnwindSafe for Guard<'_, T> {}
 
 impl<T: ?Sized> Clone for Lock<T> {
     fn clone(&self) -> Self {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,10 @@ impl<T: ?Sized> ReentrantLock<T> {
         Some(ReentrantGuard { value: self.inner.try_lock_for(limit)? })
     }
 }
+
+// After a panic, the lock is as good as before, and the value as it is by itself.
+impl<T: ?Sized + RefUnwindSafe> UnwindSafe for ReentrantLock<T> {}
+impl<T: ?Sized + RefUnwindSafe> RefUnwindSafe for ReentrantLock<T> {}
 
 impl<T: ?Sized> Clone for ReentrantLock<T> {
     fn clone(&self) -> Self {

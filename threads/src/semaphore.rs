@@ -18,7 +18,7 @@ pub const MAX_PERMITS: usize = u32::MAX as usize;
 /// releases itself when it is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more permits were released than were acquired")]
-pub struct OverRelease(());
+pub struct OverReleaseError(());
 
 /// What the handles of a semaphore and its permits share.
 struct Permits {
@@ -96,6 +96,10 @@ impl Permit {
         self.permits = None;
     }
 }
+
+// After a panic, a permit is as good as before.
+impl UnwindSafe for Permit {}
+impl RefUnwindSafe for Permit {}
 
 impl Drop for Permit {
     fn drop(&mut self) {
@@ -239,8 +243,8 @@ impl BoundedSemaphore {
     ///
     /// # Errors
     ///
-    /// [`OverRelease`] when there would be more than in the beginning; nothing is changed.
-    pub fn release(&self, n: usize) -> Result<(), OverRelease> {
-        if self.permits.release(n) { Ok(()) } else { Err(OverRelease(())) }
+    /// [`OverReleaseError`] when there would be more than in the beginning; nothing is changed.
+    pub fn release(&self, n: usize) -> Result<(), OverReleaseError> {
+        if self.permits.release(n) { Ok(()) } else { Err(OverReleaseError(())) }
     }
 }

@@ -211,7 +211,8 @@ pub fn enumerate() -> Vec<ThreadInfo> {
 }
 
 /// Waits until no thread that [`active_count`] counts runs, but the calling one; also for
-/// those which are started meanwhile.
+/// those which are started meanwhile. Two of them that both call it wait for each other for
+/// ever.
 ///
 /// Their functions have ended then. What the system has to do for the end of a thread may
 /// still go on.

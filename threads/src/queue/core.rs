@@ -179,6 +179,24 @@ impl<S: Storage> State<S> {
     }
 }
 
+/// The step in which a getter takes what it takes, and tells the next. It does so also when a
+/// comparison of a priority queue panics: the values that are left are for others.
+struct Turn<'a, S: Storage> {
+    /// The queue.
+    state: &'a mut State<S>,
+    /// Where the next getter is noted.
+    wakes: &'a mut Wakes,
+}
+
+impl<S: Storage> Drop for Turn<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.state.values.len() > 0 {
+            self.state.send_getter(self.wakes);
+        }
+    }
+}
+
 /// How a getter has waited so far.
 enum Patience {
     /// Not at all; it spins next.
@@ -263,10 +281,10 @@ impl<S: Storage> Core<S> {
             if let Patience::Told(getter) | Patience::Over(getter) = &patience {
                 state.arrive(getter);
             }
-            if let Some(taken) = take(&mut state, &mut wakes) {
-                if state.values.len() > 0 {
-                    state.send_getter(&mut wakes);
-                }
+            let turn = Turn { state: &mut state, wakes: &mut wakes };
+            let taken = take(turn.state, turn.wakes);
+            drop(turn);
+            if let Some(taken) = taken {
                 self.len.store(state.values.len(), Relaxed);
                 return Ok(taken);
             }

@@ -86,8 +86,9 @@ queue! {
     /// ```
     ///
     /// Comparisons run while the queue is locked: one that uses the queue waits for ever. One
-    /// that panics does so in the caller of the method; the value stays in the queue, perhaps
-    /// in a wrong place.
+    /// that panics does so in the caller of the method, and the queue goes on: a value that was
+    /// being put stays in it, perhaps in a wrong place; what the caller was getting is dropped,
+    /// without being reported as done.
     PriorityQueue, Smallest, "smallest", Ord
 }
 

@@ -3,12 +3,14 @@
 //! | status of an entry | left by | to |
 //! |---|---|---|
 //! | `Waiting` | the thread, when its time has come | `Calling` |
-//! | | `cancel` | `Over` |
+//! | | `cancel`, which then drops the closure | `Cancelled` |
 //! | `Calling` | the thread, after the last call or one that panicked | `Over` |
 //! | | the thread, after another call | `Waiting` |
 //! | | `cancel`, of one that would be called again | `Cancelled` |
-//! | `Cancelled` | the thread, after the call | `Over` |
+//! | `Cancelled` | the thread, after the call; or `cancel`, if there was none | `Over` |
 //! | `Over` | nobody | |
+//!
+//! Whoever makes it `Over` has dropped the closure before: those who wait may count on that.
 //!
 //! The thread is there while entries are, and for [`LINGER`] after that. Whether it is there
 //! is a field under the mutex of the schedule, so that an entry either is seen by the thread
@@ -16,8 +18,10 @@
 
 use crate::unwind::{catch, drop_quietly};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
+use std::ptr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,7 +43,7 @@ pub(super) struct Entry {
     call: Mutex<Option<Call>>,
     /// The time between calls, if there is more than one.
     period: Option<Duration>,
-    /// Where it is in the schedule, while it is.
+    /// Where it is in the schedule, while it is. Locked only while the schedule is.
     place: Mutex<Option<Place>>,
 }
 
@@ -50,7 +54,7 @@ pub(super) enum Status {
     Waiting,
     /// The call is being made.
     Calling,
-    /// The call is being made, for the last time.
+    /// No other call will be made; one is being made, or the closure is being dropped.
     Cancelled,
     /// No call will be made.
     Over,
@@ -73,8 +77,13 @@ struct Schedule {
 static SCHEDULE: Mutex<Schedule> =
     Mutex::new(Schedule { entries: BTreeMap::new(), next: 0, running: false });
 
-/// Notified when an entry comes before all others.
+/// Notified when an entry comes before all others, and when the last one was cancelled.
 static EARLIER: Condvar = Condvar::new();
+
+thread_local! {
+    /// The entry whose closure the thread is calling or dropping; only ever compared.
+    static INSIDE: Cell<*const Entry> = const { Cell::new(ptr::null()) };
+}
 
 impl Entry {
     /// An entry that waits, but is in no schedule.
@@ -92,7 +101,7 @@ impl Entry {
     pub(super) fn cancel(&self) -> bool {
         let mut status = self.status.lock();
         match *status {
-            Status::Waiting => *status = Status::Over,
+            Status::Waiting => *status = Status::Cancelled,
             Status::Calling if self.period.is_some() => {
                 *status = Status::Cancelled;
                 return true;
@@ -100,15 +109,30 @@ impl Entry {
             _ => return false,
         }
         drop(status);
-        self.over.notify_all();
+        self.leave();
+        let call = self.call.lock().take();
+        self.end(call);
+        true
+    }
+
+    /// Whether the calling thread is in the closure of this entry, or in its drop.
+    pub(super) fn is_above(&self) -> bool {
+        ptr::eq(INSIDE.get(), self)
+    }
+
+    /// Goes out of the schedule.
+    fn leave(&self) {
+        let mut schedule = SCHEDULE.lock();
         let place = self.place.lock().take();
         if let Some(place) = place {
-            SCHEDULE.lock().entries.remove(&place);
-            EARLIER.notify_one(); // The thread may have waited for this one alone.
+            schedule.entries.remove(&place);
+            // With others, the thread may wake too early once, which costs less than to tell it.
+            let is_last = schedule.entries.is_empty();
+            drop(schedule);
+            if is_last {
+                EARLIER.notify_one();
+            }
         }
-        let call = self.call.lock().take();
-        drop_quietly(call);
-        true
     }
 
     /// Makes the call, if it was not cancelled. Says when to make the next one.
@@ -121,8 +145,11 @@ impl Entry {
             *status = Status::Calling;
         }
         let mut call = self.call.lock().take();
-        let panicked = call.as_mut().is_some_and(|call| catch(call).is_err());
-        let next = if panicked { None } else { self.next(due) };
+        let returned = self.inside(|| {
+            // The payload of a panic is a user value, too.
+            call.as_mut().is_none_or(|call| catch(call).map_err(drop_quietly).is_ok())
+        });
+        let next = if returned { self.next(due) } else { None };
         let mut status = self.status.lock();
         if let (Some(next), Status::Calling) = (next, *status) {
             *self.call.lock() = call;
@@ -130,24 +157,41 @@ impl Entry {
             return Some(next);
         }
         drop(status);
-        drop_quietly(call); // Before it is over: whoever waited may count on it.
+        self.end(call);
+        None
+    }
+
+    /// Drops the closure, after which the entry is over.
+    fn end(&self, call: Option<Call>) {
+        self.inside(|| drop_quietly(call));
         *self.status.lock() = Status::Over;
         self.over.notify_all();
-        None
+    }
+
+    /// Runs user code of this entry, whose panics `f` has caught.
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        let outer = INSIDE.replace(self);
+        let result = f();
+        INSIDE.set(outer);
+        result
     }
 
     /// The first whole period after `due` that is not over.
     fn next(&self, due: Instant) -> Option<Instant> {
         let period = self.period?;
-        let late = Instant::now().saturating_duration_since(due);
-        let missed = u32::try_from(late.as_nanos() / period.as_nanos()).unwrap_or(u32::MAX);
-        due.checked_add(period.checked_mul(missed.saturating_add(1))?)
+        let now = Instant::now();
+        let since = now.saturating_duration_since(due).as_nanos() % period.as_nanos();
+        let since = Duration::from_nanos(u64::try_from(since).ok()?);
+        now.checked_add(period.saturating_sub(since))
     }
 }
 
-/// Has the thread call the entry at this time.
+/// Has the thread call the entry at this time, if it was not cancelled.
 pub(super) fn schedule(at: Instant, entry: &Arc<Entry>) -> io::Result<()> {
     let mut schedule = SCHEDULE.lock();
+    if *entry.status.lock() != Status::Waiting {
+        return Ok(()); // It has left already, and nobody would take it out.
+    }
     if !schedule.running {
         // Under the mutex: two threads would be started otherwise.
         thread::Builder::new().name("threads-timer".to_owned()).spawn(run)?;
@@ -189,5 +233,21 @@ fn run() {
             }
             drop(entry);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry that is cancelled after a call, before it is in the schedule again, does not
+    /// keep the thread until its next time.
+    #[test]
+    fn cancelled_between_calls() {
+        let entry = Arc::new(Entry::new(Box::new(|| ()), Some(Duration::from_hours(1))));
+        let next = entry.run(Instant::now()).expect("it will be called again");
+        assert!(entry.cancel());
+        schedule(next, &entry).expect("a thread can be started");
+        assert_eq!(Arc::strong_count(&entry), 1, "it is not in the schedule");
     }
 }

@@ -104,12 +104,19 @@ impl Timer {
         *self.entry.status.lock() == Status::Over
     }
 
-    /// Waits until no call is made any more. Not for use in the call itself.
+    /// Waits until no call is made any more, and the closure is dropped.
+    ///
+    /// In the call of another timer it keeps all timers waiting.
+    ///
+    /// # Panics
+    ///
+    /// In the call of this very timer, or the drop of its closure: it would wait for ever.
     pub fn wait(&self) {
+        assert!(!self.entry.is_above(), "a timer's own call cannot wait for the timer's end");
         self.wait_before(Deadline::Never);
     }
 
-    /// Waits until no call is made any more (true), but not longer than `limit` (false).
+    /// [`wait`](Timer::wait) (true), but not longer than `limit` (false). Does not panic.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         self.wait_before(Deadline::after(limit))
     }

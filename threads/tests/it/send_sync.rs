@@ -43,6 +43,8 @@ fn promised() {
     sync::<(Permit, Event, Latch, Barrier, Timer, ReentrantLock<Cell<u8>>)>();
     send::<(ThreadBuilder, Thread<Cell<u8>>, ThreadInfo)>();
     sync::<(Thread<Cell<u8>>, ThreadInfo)>();
+    unwind_safe::<(Lock<Cell<u8>>, &Lock<Cell<u8>>, Guard<'static, u8>, Permit, Condition)>();
+    unwind_safe::<(ReentrantLock<u8>, &ReentrantLock<u8>)>();
     unwind_safe::<(&Queue<u8>, &LifoQueue<u8>, &Semaphore, &Event, &Latch, &Barrier, &Timer)>();
     send::<Map<'static, fn(u8) -> u8, std::ops::Range<u8>, u8>>();
     send::<MapUnordered<'static, fn(u8) -> u8, std::ops::Range<u8>, u8>>();

@@ -3,9 +3,9 @@
 use crate::support::{LIMIT, in_time, until};
 use std::io::ErrorKind::InvalidInput;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use threads::{Barrier, BarrierError, MAX_PARTIES};
@@ -139,5 +139,21 @@ fn while_the_action_runs() {
                 }
             });
         }
+    });
+}
+
+/// The action would wait for its own end.
+#[test]
+fn the_action_cannot_wait_at_its_own_barrier() {
+    in_time(|| {
+        let this = Arc::new(OnceLock::<Barrier>::new());
+        let own = Arc::clone(&this);
+        let barrier = Barrier::with_action(1, move || {
+            own.wait().wait().unwrap();
+        });
+        let barrier = barrier.unwrap();
+        this.set(barrier.clone()).unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| barrier.wait())).is_err());
+        assert!(barrier.is_broken());
     });
 }

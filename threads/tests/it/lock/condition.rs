@@ -2,7 +2,7 @@
 
 use crate::support::{LIMIT, in_time, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 use threads::{Condition, Lock};
@@ -122,5 +122,38 @@ fn the_guard_of_another_lock_is_refused() {
             until("it ends", || waiter.is_finished());
         });
         assert!(other.lock_timeout(LIMIT).is_ok(), "the guard of the refused wait is gone");
+    });
+}
+
+/// `notify` wakes those who wait when it is called, not those again who wait again meanwhile.
+#[test]
+fn notify_of_many_wakes_each_once() {
+    const WAITERS: usize = 64;
+    in_time(|| {
+        for _ in 0..20 {
+            let (lock, condition) = pair(0);
+            let (woken, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+            thread::scope(|scope| {
+                for _ in 0..WAITERS {
+                    scope.spawn(|| {
+                        let mut guard = lock.lock().unwrap();
+                        *guard += 1;
+                        while !stop.load(SeqCst) {
+                            guard = condition.wait(guard).unwrap();
+                            woken.fetch_add(1, SeqCst);
+                        }
+                    });
+                }
+                until("all wait", || *lock.lock().unwrap() == WAITERS);
+                condition.notify(usize::MAX);
+                let total = || woken.load(SeqCst);
+                until("all ran", || total() >= WAITERS);
+                // Whoever ran unlocks when it waits again.
+                let total = (lock.lock().unwrap(), total()).1;
+                stop.store(true, SeqCst);
+                condition.notify_all();
+                assert_eq!(total, WAITERS);
+            });
+        }
     });
 }

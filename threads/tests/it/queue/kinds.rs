@@ -209,3 +209,54 @@ fn one_free_place_is_enough() {
         }
     });
 }
+
+/// Comparing such values panics in threads that ask for it.
+#[cfg(target_os = "linux")]
+#[derive(Debug, PartialEq, Eq)]
+struct Touchy(u32);
+
+#[cfg(target_os = "linux")]
+thread_local! {
+    /// Whether to panic.
+    static PANICS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[cfg(target_os = "linux")]
+impl PartialOrd for Touchy {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Ord for Touchy {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        assert!(!PANICS.get(), "a comparison in a thread that cannot");
+        self.0.cmp(&other.0)
+    }
+}
+
+/// A getter that panics while it takes a value sends the next one: there are more values.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_getter_that_panics_does_not_strand_the_next() {
+    in_time(|| {
+        let queue = PriorityQueue::unbounded().unwrap();
+        let getter = |panics| {
+            let queue = queue.clone();
+            let body = move || {
+                PANICS.set(panics);
+                queue.get().map(|Touchy(value)| value)
+            };
+            threads::ThreadBuilder::new().name("touchy").spawn(body).unwrap()
+        };
+        let first = getter(true);
+        until("it waits", || crate::leaks::sleeping("touchy") == 1);
+        let second = getter(false);
+        until("both wait", || crate::leaks::sleeping("touchy") == 2);
+        queue.put_many((0..4).map(Touchy).collect()).unwrap();
+        assert!(first.join().is_err());
+        assert!(second.join().unwrap().is_ok());
+        assert_eq!((queue.len(), queue.unfinished()), (2, 4), "one was lost with the panic");
+    });
+}

@@ -64,8 +64,12 @@ fn what_cannot_be_started_is_an_error() {
     assert_eq!(error.kind(), InvalidInput);
     let dropped = Arc::new(());
     let kept = Arc::clone(&dropped);
-    let absurd = ThreadBuilder::new().name("absurd").stack_size(usize::MAX / 2);
-    assert!(absurd.spawn(move || drop(kept)).is_err());
+    for bytes in [usize::MAX / 2, usize::MAX] {
+        let kept = Arc::clone(&kept);
+        let absurd = ThreadBuilder::new().name("absurd").stack_size(bytes);
+        assert!(absurd.spawn(move || drop(kept)).is_err());
+    }
+    drop(kept);
     assert_eq!(Arc::strong_count(&dropped), 1);
     assert!(!is_listed("absurd"));
 }

@@ -127,3 +127,54 @@ fn the_thread_ends_when_it_is_not_needed() {
         until("it ended", || crate::leaks::count("threads-timer") == 0);
     });
 }
+
+/// What a call panics with is a value of the user, whose drop may panic, too: that ends
+/// neither the thread nor the wait for that timer.
+#[test]
+fn a_bomb_as_the_payload_stays_inside() {
+    in_time(|| {
+        let bomb = Timer::after(SOON, || std::panic::panic_any(Bomb)).unwrap();
+        assert!(bomb.wait_timeout(LIMIT / 2), "it is over");
+        assert!(Timer::after(SOON, || ()).unwrap().wait_timeout(LIMIT / 2), "the thread lives");
+    });
+}
+
+/// Whoever waits for a timer that another thread cancels may count on its closure being gone.
+#[test]
+fn a_cancelled_one_is_over_when_its_closure_is_dropped() {
+    /// Tells that it is being dropped, and waits for the word to go on.
+    struct Slow(mpsc::Sender<()>, mpsc::Receiver<()>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            let _ = self.1.recv_timeout(LIMIT); // The sender may be dropped instead.
+        }
+    }
+    in_time(|| {
+        let (tell, dropping) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let slow = Slow(tell, gate);
+        let timer = Timer::after(LIMIT, move || drop(slow)).unwrap();
+        std::thread::scope(|scope| {
+            let cancel = scope.spawn(|| timer.cancel());
+            dropping.recv_timeout(LIMIT).unwrap();
+            let (early, again) = (timer.is_finished(), timer.cancel());
+            drop(open);
+            assert!(cancel.join().unwrap());
+            assert_eq!((early, again), (false, false));
+        });
+        assert!(timer.is_finished());
+    });
+}
+
+/// It would be for ever.
+#[test]
+fn a_call_cannot_wait_for_its_own_timer() {
+    in_time(|| {
+        let (send, receive) = mpsc::channel::<Arc<Timer>>();
+        let call = move || receive.recv().unwrap().wait();
+        let timer = Arc::new(Timer::after(SOON, call).unwrap());
+        send.send(Arc::clone(&timer)).unwrap();
+        assert!(timer.wait_timeout(LIMIT / 2), "the call has panicked instead");
+    });
+}

@@ -142,6 +142,8 @@ impl Shared {
         if bound.when_full == WhenFull::Refuse {
             self.counters.submitted();
             job.discard(JoinError::Refused);
+        } else if waiting::is_deep(self.number) {
+            return self.push(job, priority);
         } else {
             self.run_here(&job);
         }
@@ -238,9 +240,9 @@ impl Shared {
 
     /// Enters a later phase, and has every worker notice.
     pub(crate) fn enter(&self, phase: Phase) {
+        self.seats.close(); // Before the phase, see `src/seats.rs`.
         self.phase.fetch_max(phase as u8, Release);
         self.sleep.wake_all();
-        self.seats.close();
     }
 
     /// An initializer failed: no job runs any more.

@@ -134,7 +134,7 @@ impl Shared {
     pub(crate) fn submit(self: &Arc<Self>, job: JobRef, priority: Priority) {
         let Some(bound) = &self.bound else { return self.push(job, priority) };
         let waits = bound.when_full == WhenFull::Block && worker::index_in(self.number).is_none();
-        if let Some(room) = self.room(waits) {
+        if let Some(room) = self.room(waits.then_some(Deadline::Never)) {
             room.used();
             return self.push(job, priority);
         }
@@ -150,19 +150,17 @@ impl Shared {
         drop_quietly(job);
     }
 
-    /// Takes room for a job that is about to be pushed: waits for it if it is
-    /// `needed`, except on a worker of this pool, which takes it beyond the bound.
-    pub(crate) fn room(&self, needed: bool) -> Option<Room<'_>> {
+    /// Takes room for a job that is about to be pushed: waits for it if there is a
+    /// deadline, except on a worker of this pool, which takes it beyond the bound.
+    pub(crate) fn room(&self, needed: Option<Deadline>) -> Option<Room<'_>> {
         let Some(bound) = &self.bound else { return Some(Room::taken(None)) };
         if bound.try_enter() {
             // There is room.
-        } else if !needed {
-            return None;
         } else if worker::index_in(self.number).is_some() {
+            needed?;
             bound.enter_beyond();
         } else {
-            let enter = |deadline| bound.enter(deadline).then_some(());
-            waiting::aside(Deadline::Never, None, enter).expect("there is no time limit");
+            waiting::aside(needed?, None, |deadline| bound.enter(deadline).then_some(()))?;
         }
         Some(Room::taken(Some(bound)))
     }

@@ -2,6 +2,7 @@
 //! were returned.
 
 use crate::cancel::CancelToken;
+use crate::deadline::Deadline;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::options::{JobOptions, Priority};
@@ -45,6 +46,8 @@ pub(crate) struct Ahead<'pool, F, I: Iterator> {
     f: Arc<F>,
     /// The inputs that are not submitted yet.
     xs: Fuse<I>,
+    /// The next input, if there was no room for its job.
+    held: Option<I::Item>,
     /// The most jobs that may be ahead; at least 1.
     pub(crate) buffer: usize,
     /// How each job is to be treated.
@@ -56,7 +59,8 @@ impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
     pub(crate) fn new(pool: &'pool Pool, f: F, xs: I) -> Self {
         // Without threads, what is ahead would only be early.
         let buffer = if pool.is_inline() { 1 } else { pool.workers() * AHEAD_PER_WORKER };
-        Self { pool, f: Arc::new(f), xs: xs.fuse(), buffer, options: JobOptions::new() }
+        let (f, xs, options) = (Arc::new(f), xs.fuse(), JobOptions::new());
+        Self { pool, f, xs, held: None, buffer, options }
     }
 
     /// Has the jobs cancelled with this token.
@@ -72,31 +76,40 @@ impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
     /// How many results are still to come, apart from those ahead.
     pub(crate) fn size_hint(&self, ahead: usize) -> (usize, Option<usize>) {
         let (least, most) = self.xs.size_hint();
-        let least = if self.options.token.is_some() { 0 } else { least };
-        (least.saturating_add(ahead), most.and_then(|most| most.checked_add(ahead)))
+        let held = usize::from(self.held.is_some());
+        let certain = least.saturating_add(held);
+        let least = if self.options.token.is_some() { 0 } else { certain };
+        let least = least.saturating_add(ahead);
+        (least, most.and_then(|most| most.checked_add(held)?.checked_add(ahead)))
     }
 
     /// Submits jobs until enough are ahead; several at a time while there is
     /// something to return, which means fewer wake-ups. In a pool with a bound,
-    /// only as many as fit, but at least one if there is none.
-    pub(crate) fn top_up<R>(&mut self, window: &mut impl Window<R>)
+    /// only as many as fit, but at least one if there is none, and if there is room
+    /// before the deadline. True if that came to nothing.
+    pub(crate) fn top_up<R>(&mut self, window: &mut impl Window<R>, deadline: Deadline) -> bool
     where
         F: Fn(I::Item) -> R + Send + Sync + 'static,
         I::Item: Send + 'static,
         R: Send + 'static,
     {
         if window.len() > self.buffer / 2 && window.is_ready() {
-            return;
+            return false;
         }
         while window.len() < self.buffer {
             if self.options.token.as_ref().is_some_and(CancelToken::is_cancelled) {
-                return;
+                return false;
             }
-            let Some(room) = self.pool.room(window.len() == 0) else { return };
-            let Some(x) = self.xs.next() else { return };
+            let Some(x) = self.held.take().or_else(|| self.xs.next()) else { return false };
+            let needed = (window.len() == 0).then_some(deadline);
+            let Some(room) = self.pool.room(needed) else {
+                self.held = Some(x);
+                return window.len() == 0;
+            };
             let f = Arc::clone(&self.f);
             window.push(self.pool.spawn_in(room, self.options.clone(), move || f(x)));
         }
+        false
     }
 }
 

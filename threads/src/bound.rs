@@ -14,7 +14,8 @@ pub enum WhenFull {
     /// would make room.
     Block,
     /// Runs the job on the calling thread before it returns, which also slows down
-    /// who submits too fast.
+    /// who submits too fast. When 128 jobs lie on top of each other like
+    /// that on a worker, the next one is queued beyond the bound, to spare the stack.
     CallerRuns,
     /// Finishes the handle with [`JoinError::Refused`](crate::JoinError::Refused).
     /// See also [`Pool::try_spawn`](crate::Pool::try_spawn), which gives the
@@ -90,7 +91,7 @@ impl Bound {
         room
     }
 
-    /// Counts a job that is run or refused at once, although there is no room.
+    /// Counts a job although there is no room, as it must not wait for any.
     pub(crate) fn enter_beyond(&self) {
         lock(&self.state).queued += 1;
     }

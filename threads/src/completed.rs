@@ -108,6 +108,11 @@ impl Board {
         }
     }
 
+    /// The first report, if there is one.
+    pub(crate) fn take(&self) -> Option<u64> {
+        lock(&self.reports).finished.pop_front()
+    }
+
     /// Whether there is a report.
     pub(crate) fn has_reports(&self) -> bool {
         !lock(&self.reports).finished.is_empty()
@@ -159,7 +164,10 @@ impl<R> AsCompleted<R> {
     }
 
     /// The next finished job, if one finishes in time.
-    fn next_before(&mut self, deadline: Deadline) -> Option<(u64, Result<R, JoinError>)> {
+    pub(crate) fn next_before(
+        &mut self,
+        deadline: Deadline,
+    ) -> Option<(u64, Result<R, JoinError>)> {
         if self.pending.is_empty() {
             return None;
         }

@@ -75,7 +75,12 @@ impl<R> JoinHandle<R> {
     ///
     /// When the result was taken by polling.
     pub fn join_timeout(self, limit: Duration) -> Result<Result<R, JoinError>, Self> {
-        if self.wait_timeout(limit) { Ok(self.unit.take()) } else { Err(self) }
+        self.join_before(Deadline::after(limit))
+    }
+
+    /// The result, or the handle when time is over.
+    pub(crate) fn join_before(self, deadline: Deadline) -> Result<Result<R, JoinError>, Self> {
+        if self.wait_before(deadline) { Ok(self.unit.take()) } else { Err(self) }
     }
 
     /// Waits until the job is finished (true), but not longer than `limit`

@@ -114,6 +114,8 @@ impl<F, R> Job<F, R> {
     /// still called.
     fn announce(&self, followers: Option<Box<Followers>>, outcome: Outcome) {
         let Some(followers) = followers else { return };
+        // This thread may be in the middle of a job that has nothing to do with it.
+        let _outside = cancel::enter(None);
         if let Some(waker) = followers.waker {
             self.isolate(|| waker.wake());
         }

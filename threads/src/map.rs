@@ -2,6 +2,7 @@
 
 use crate::ahead::{Ahead, Item, MapTimedOut, Window};
 use crate::cancel::CancelToken;
+use crate::deadline::Deadline;
 use crate::handle::JoinHandle;
 use crate::options::Priority;
 use crate::pool::Pool;
@@ -91,8 +92,11 @@ where
     ///
     /// When time is over. Nothing is lost: the result comes with a later call.
     pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Item<R>>, MapTimedOut> {
-        self.rest.top_up(&mut self.ahead);
-        match self.ahead.pop_front().map(|front| front.join_timeout(limit)) {
+        let deadline = Deadline::after(limit);
+        if self.rest.top_up(&mut self.ahead, deadline) {
+            return Err(MapTimedOut { limit });
+        }
+        match self.ahead.pop_front().map(|front| front.join_before(deadline)) {
             None => Ok(None),
             Some(Ok(result)) => Ok(Some(result)),
             Some(Err(front)) => {
@@ -113,7 +117,7 @@ where
     type Item = Item<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.rest.top_up(&mut self.ahead);
+        self.rest.top_up(&mut self.ahead, Deadline::Never);
         self.ahead.pop_front().map(JoinHandle::join)
     }
 

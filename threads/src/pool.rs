@@ -2,6 +2,7 @@
 
 use crate::bound::{PoolFull, Room};
 use crate::builder::{Builder, check_workers};
+use crate::deadline::Deadline;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::home::Home;
@@ -232,14 +233,14 @@ impl Pool {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        match self.room(false) {
+        match self.room(None) {
             Some(room) => Ok(self.spawn_in(room, JobOptions::new(), f)),
             None => Err(PoolFull(f)),
         }
     }
 
-    /// Room for a job; waits for it if it is `needed`.
-    pub(crate) fn room(&self, needed: bool) -> Option<Room<'_>> {
+    /// Room for a job; waits for it if there is a deadline.
+    pub(crate) fn room(&self, needed: Option<Deadline>) -> Option<Room<'_>> {
         self.shared.room(needed)
     }
 

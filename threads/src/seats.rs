@@ -26,7 +26,11 @@
 //! look at it before they park.
 //!
 //! A worker that goes to the bench may leave jobs in its deque. Others steal them
-//! from there, as from any other worker's.
+//! from there, as from any other worker's. This needs others that will still look, so
+//! nobody goes to the bench any more when the pool ends: a worker that ends may have
+//! looked while the jobs were on their way to that deque. The bench is closed before
+//! the phase changes ([`Shared::enter`]), so who sees the new phase also sees all that
+//! was left there.
 
 use crate::deadline::Deadline;
 use crate::job::JobRef;
@@ -50,7 +54,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 pub(crate) struct Seats {
     /// The counts.
     roster: Mutex<Roster>,
-    /// Seated workers minus seats; written under the lock of `roster`.
+    /// Seated workers minus seats, zero when `closed`; written under the lock of
+    /// `roster`.
     surplus: AtomicIsize,
     /// Where benched workers wait.
     bench: Condvar,
@@ -73,7 +78,7 @@ struct Roster {
     called: usize,
     /// How many have left the bench, and their threads are about to end.
     leaving: usize,
-    /// No more waiting on the bench.
+    /// No more going to the bench, nor waiting there.
     closed: bool,
     /// Worker numbers whose threads have ended, each with its deque.
     free: Vec<(usize, Deque<JobRef>)>,
@@ -185,7 +190,7 @@ impl Seats {
     /// many seated. True when it holds a seat, false when its thread is to end.
     pub(crate) fn retire(&self, shared: &Arc<Shared>) -> bool {
         let mut roster = lock(&self.roster);
-        if roster.seated <= roster.seats {
+        if roster.closed || roster.seated <= roster.seats {
             return true;
         }
         roster.seated -= 1;
@@ -214,18 +219,32 @@ impl Seats {
         }
     }
 
-    /// The last act of a worker's thread: its number may be used again.
-    pub(crate) fn leave(&self, worker: usize, deque: Deque<JobRef>, seated: bool) {
+    /// The last act of a worker's thread: its number may be used again, and a seat may
+    /// have waited for that.
+    pub(crate) fn leave(
+        &self,
+        shared: &Arc<Shared>,
+        worker: usize,
+        deque: Deque<JobRef>,
+        seated: bool,
+    ) {
         let mut roster = lock(&self.roster);
         let count = if seated { &mut roster.seated } else { &mut roster.leaving };
         *count -= 1;
         roster.free.push((worker, deque));
+        if !seated {
+            // Without a new thread the pool goes on with one worker less.
+            self.fill(shared, &mut roster).unwrap_or_default();
+        }
         self.changed(&roster);
     }
 
-    /// Has benched workers end: the pool does.
+    /// Has benched workers end, and nobody go to the bench any more: the pool ends.
     pub(crate) fn close(&self) {
-        lock(&self.roster).closed = true;
+        let mut roster = lock(&self.roster);
+        roster.closed = true;
+        self.changed(&roster);
+        drop(roster);
         self.bench.notify_all();
     }
 
@@ -258,7 +277,7 @@ impl Seats {
     /// A worker number is taken from the start to the end of its thread, so these
     /// never exceed the most seats plus the spares.
     fn may_start(&self, roster: &Roster, more: usize) -> bool {
-        roster.aside + roster.benched + roster.leaving + more <= self.spares
+        roster.aside + (roster.benched - roster.called) + roster.leaving + more <= self.spares
     }
 
     /// Starts a worker.
@@ -288,6 +307,6 @@ impl Seats {
     /// Makes the counts known to workers.
     fn changed(&self, roster: &Roster) {
         let surplus = roster.seated.cast_signed() - roster.seats.cast_signed();
-        self.surplus.store(surplus, Release);
+        self.surplus.store(if roster.closed { 0 } else { surplus }, Release);
     }
 }

@@ -134,7 +134,7 @@ impl Shared {
     pub(crate) fn submit(self: &Arc<Self>, job: JobRef, priority: Priority) {
         let Some(bound) = &self.bound else { return self.push(job, priority) };
         let waits = bound.when_full == WhenFull::Block && worker::index_in(self.number).is_none();
-        if let Some(room) = self.room(waits) {
+        if let Some(room) = self.room(waits.then_some(Deadline::Never)) {
             room.used();
             return self.push(job, priority);
         }
@@ -142,25 +142,25 @@ impl Shared {
         if bound.when_full == WhenFull::Refuse {
             self.counters.submitted();
             job.discard(JoinError::Refused);
+        } else if waiting::is_deep(self.number) {
+            return self.push(job, priority);
         } else {
             self.run_here(&job);
         }
         drop_quietly(job);
     }
 
-    /// Takes room for a job that is about to be pushed: waits for it if it is
-    /// `needed`, except on a worker of this pool, which takes it beyond the bound.
-    pub(crate) fn room(&self, needed: bool) -> Option<Room<'_>> {
+    /// Takes room for a job that is about to be pushed: waits for it if there is a
+    /// deadline, except on a worker of this pool, which takes it beyond the bound.
+    pub(crate) fn room(&self, needed: Option<Deadline>) -> Option<Room<'_>> {
         let Some(bound) = &self.bound else { return Some(Room::taken(None)) };
         if bound.try_enter() {
             // There is room.
-        } else if !needed {
-            return None;
         } else if worker::index_in(self.number).is_some() {
+            needed?;
             bound.enter_beyond();
         } else {
-            let enter = |deadline| bound.enter(deadline).then_some(());
-            waiting::aside(Deadline::Never, None, enter).expect("there is no time limit");
+            waiting::aside(needed?, None, |deadline| bound.enter(deadline).then_some(()))?;
         }
         Some(Room::taken(Some(bound)))
     }
@@ -238,9 +238,9 @@ impl Shared {
 
     /// Enters a later phase, and has every worker notice.
     pub(crate) fn enter(&self, phase: Phase) {
+        self.seats.close(); // Before the phase, see `src/seats.rs`.
         self.phase.fetch_max(phase as u8, Release);
         self.sleep.wake_all();
-        self.seats.close();
     }
 
     /// An initializer failed: no job runs any more.

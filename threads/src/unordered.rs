@@ -3,6 +3,7 @@
 use crate::ahead::{Ahead, Item, MapTimedOut, Window};
 use crate::cancel::CancelToken;
 use crate::completed::AsCompleted;
+use crate::deadline::Deadline;
 use crate::handle::JoinHandle;
 use crate::options::Priority;
 use crate::pool::Pool;
@@ -75,8 +76,11 @@ where
     ///
     /// When time is over. Nothing is lost: the result comes with a later call.
     pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Item<R>>, MapTimedOut> {
-        self.rest.top_up(&mut self.ahead);
-        match self.ahead.next_timeout(limit) {
+        let deadline = Deadline::after(limit);
+        if self.rest.top_up(&mut self.ahead, deadline) {
+            return Err(MapTimedOut { limit });
+        }
+        match self.ahead.next_before(deadline) {
             Some((_, result)) => Ok(Some(result)),
             None if self.ahead.is_empty() => Ok(None),
             None => Err(MapTimedOut { limit }),
@@ -94,7 +98,7 @@ where
     type Item = Item<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.rest.top_up(&mut self.ahead);
+        self.rest.top_up(&mut self.ahead, Deadline::Never);
         self.ahead.next().map(|(_, result)| result)
     }
 

@@ -51,33 +51,37 @@ pub fn wait<R, H: Borrow<JoinHandle<R>>>(
     let deadline = limit.into().map_or(Deadline::Never, Deadline::after);
     let handles: Vec<H> = handles.into_iter().collect();
     let all = || handles.iter().map(Borrow::borrow);
-    if matches!(deadline, Deadline::Never) {
-        for handle in all() {
-            if is_enough(until, all()) {
-                break;
-            }
-            handle.help();
-        }
-    }
     let board = Arc::<Board>::default();
-    let mut reports = 0;
     let followed: Vec<_> = all()
         .map(|handle| {
             let board = Arc::clone(&board);
             handle.follow(Box::new(move |outcome: Outcome| board.report(kind(outcome))))
         })
         .collect();
-    while reports < handles.len() {
-        let Some(report) = board.wait(deadline) else { break };
-        reports += 1;
-        let enough = match until {
-            WaitFor::FirstCompleted => true,
-            WaitFor::FirstException => report == FAILURE,
-            WaitFor::All => false,
-        };
-        if enough {
-            break;
+    let mut left = handles.len();
+    let mut is_enough = |report| {
+        left -= 1;
+        left == 0
+            || match until {
+                WaitFor::FirstCompleted => true,
+                WaitFor::FirstException => report == FAILURE,
+                WaitFor::All => false,
+            }
+    };
+    let mut enough = handles.is_empty();
+    if matches!(deadline, Deadline::Never) {
+        for handle in all() {
+            while !enough && let Some(report) = board.take() {
+                enough = is_enough(report);
+            }
+            if enough {
+                break;
+            }
+            handle.help();
         }
+    }
+    while !enough && let Some(report) = board.wait(deadline) {
+        enough = is_enough(report);
     }
     for (handle, number) in all().zip(followed) {
         if let Some(number) = number {
@@ -93,18 +97,4 @@ const FAILURE: u64 = 1;
 /// What a job reports that ended like this.
 fn kind(outcome: Outcome) -> u64 {
     if outcome.is_failure() { FAILURE } else { 0 }
-}
-
-/// Whether there is nothing to wait for.
-fn is_enough<'a, R: 'a>(
-    until: WaitFor,
-    mut handles: impl Iterator<Item = &'a JoinHandle<R>>,
-) -> bool {
-    match until {
-        WaitFor::FirstCompleted => handles.any(JoinHandle::is_finished),
-        WaitFor::FirstException => {
-            handles.any(|handle| handle.outcome().is_some_and(Outcome::is_failure))
-        }
-        WaitFor::All => false,
-    }
 }

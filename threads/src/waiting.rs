@@ -27,6 +27,13 @@ const DEPTH: u32 = 128;
 /// The most when no other worker could.
 const GREATEST_DEPTH: u32 = 512;
 
+/// Whether so many jobs lie on the calling worker's stack that a new one should rather
+/// be queued than run on top of them.
+pub(crate) fn is_deep(pool: u64) -> bool {
+    let worker = worker::current().filter(|worker| worker.shared.number == pool);
+    worker.is_some_and(|worker| worker.depth.get() >= DEPTH)
+}
+
 /// On a worker of the job's own pool: runs it if it is still queued, true if so.
 ///
 /// # Panics
@@ -48,7 +55,7 @@ impl Worker {
     /// Runs a job unless too many wait for it on the stack.
     fn help(&self, job: &dyn Run) -> bool {
         assert!(
-            self.depth.get() < GREATEST_DEPTH,
+            self.depth.get() < GREATEST_DEPTH || !job.is_queued(),
             "{GREATEST_DEPTH} jobs wait for each other on one stack, and the pool can have no \
              more workers: allow it more spares, or join fewer levels deep"
         );
@@ -75,8 +82,10 @@ pub(crate) fn aside<T>(
     if soon.is_some() || is_all {
         return soon;
     }
+    // With a time limit, the wait ends by itself, and must not become a longer one.
+    let job = job.filter(|_| matches!(deadline, Deadline::Never));
     let job = job.filter(|(home, _)| home.here().is_some()).map(|(_, job)| job);
-    let waiting = job.filter(|_| matches!(deadline, Deadline::Never)).map(|job| {
+    let waiting = job.map(|job| {
         let waiting = worker.shared.waits.enter(worker.index, job);
         waiting.expect("jobs of a pool that join each other in a circle would wait for ever")
     });

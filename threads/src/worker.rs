@@ -108,7 +108,7 @@ fn main(shared: Arc<Shared>, index: usize, deque: Deque<JobRef>) {
     let seated = !worker.initialize() || worker.work();
     CURRENT.with(RefCell::take);
     if let Ok(Worker { shared, deque, .. }) = Rc::try_unwrap(worker) {
-        shared.seats.leave(index, deque, seated);
+        shared.seats.leave(&shared, index, deque, seated);
     }
 }
 

@@ -190,3 +190,42 @@ fn outside_of_a_pool_it_only_calls() {
     assert_eq!(blocking(|| 1), 1);
     assert_eq!(threads::spawn(|x| blocking(|| x), 2).unwrap().join().unwrap(), 2);
 }
+
+#[test]
+fn a_wait_with_a_limit_never_runs_the_job() {
+    in_time(|| {
+        let pool = Arc::new(Pool::builder().workers(1).spares(0).build().unwrap());
+        let own = Arc::clone(&pool);
+        let outer = pool.spawn(move || {
+            let inner = own.spawn(|| 1);
+            let early = inner.wait_timeout(Duration::from_millis(5));
+            (early, inner)
+        });
+        let (early, inner) = outer.join().unwrap();
+        assert!(!early, "nobody was left to run it in time");
+        assert_eq!(inner.join().unwrap(), 1);
+    });
+}
+
+/// The levels below are as many as there can be, but there is nothing to wait for.
+#[test]
+fn a_finished_job_can_be_joined_at_any_depth() {
+    fn descend(pool: &Arc<Pool>, levels: u32, finished: JoinHandle<u32>) -> u32 {
+        if levels == 0 {
+            return finished.join().unwrap();
+        }
+        let inner = Arc::clone(pool);
+        pool.spawn(move || descend(&inner, levels - 1, finished)).join().unwrap()
+    }
+    in_time(|| {
+        let pool = Pool::builder().workers(1).spares(0).stack_size(64 << 20).build().unwrap();
+        let (pool, finished) = (Arc::new(pool), Pool::new(1).unwrap());
+        let finished = [pool.spawn(|| 5), finished.spawn(|| 5)];
+        for finished in finished {
+            assert!(finished.wait_timeout(LIMIT));
+            let own = Arc::clone(&pool);
+            let outer = pool.spawn(move || descend(&own, 511, finished));
+            assert_eq!(outer.join().unwrap(), 5);
+        }
+    });
+}

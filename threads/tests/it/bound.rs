@@ -1,9 +1,9 @@
 //! A limit to how many jobs are queued.
 
 use crate::support::{Gate, in_time, until};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use threads::{CancelToken, JoinError, Pool, PoolFull, WhenFull};
+use threads::{CancelToken, JoinError, Pool, PoolFull, Priority, WhenFull};
 
 /// One worker, and room for two queued jobs.
 fn pool(when_full: WhenFull) -> Pool {
@@ -150,5 +150,34 @@ fn cancelled_jobs_make_room_for_one_that_blocks() {
         }
         until("the count is right", || pool.stats().queued == 0);
         assert!(pool.try_spawn(|| ()).is_ok() && pool.try_spawn(|| ()).is_ok());
+    });
+}
+
+/// Each job of a chain would run on top of the one that spawned it.
+#[test]
+fn long_chains_in_a_full_pool_do_not_overflow_the_stack() {
+    fn link(pool: &Arc<Pool>, left: u32, end: mpsc::Sender<()>) {
+        let inner = Arc::clone(pool);
+        if left == 0 {
+            end.send(()).unwrap();
+        } else {
+            drop(pool.spawn(move || link(&inner, left - 1, end)));
+        }
+    }
+    in_time(|| {
+        for when_full in [WhenFull::Block, WhenFull::CallerRuns] {
+            let pool = Arc::new(pool(when_full));
+            let (end, ended) = mpsc::channel();
+            let inner = Arc::clone(&pool);
+            let first = pool.spawn(move || {
+                let full = [(); 2].map(|()| inner.spawn_with(Priority::Low, || ()));
+                link(&inner, 100_000, end);
+                full
+            });
+            for behind in first.join().unwrap() {
+                behind.join().unwrap();
+            }
+            ended.recv().unwrap();
+        }
     });
 }

@@ -4,7 +4,7 @@ use crate::support::{Gate, in_time, until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use threads::{JoinError, Outcome, PanicOrigin, Pool};
+use threads::{CancelToken, JoinError, Outcome, PanicOrigin, Pool};
 
 #[test]
 fn callbacks_come_in_order_on_the_worker() {
@@ -165,5 +165,30 @@ fn registering_races_with_finishing() {
         until("each was called once", || calls.load(SeqCst) == 15_000);
         pool.shutdown();
         assert_eq!(calls.load(SeqCst), 15_000);
+    });
+}
+
+/// It may be run in the middle of any job, whose token has nothing to do with it.
+#[test]
+fn a_callback_does_not_inherit_a_token() {
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        let own = Arc::clone(&pool);
+        let outer = pool.spawn_with(&CancelToken::new(), move || {
+            let (send, tokens) = mpsc::channel();
+            for cancel in [false, true] {
+                let inner = own.spawn(|| ());
+                let send = send.clone();
+                inner.on_done(move |_| send.send(CancelToken::current().is_some()).unwrap());
+                if cancel {
+                    assert!(inner.cancel());
+                } else {
+                    inner.join().unwrap();
+                }
+            }
+            drop(send);
+            (tokens.iter().collect::<Vec<_>>(), CancelToken::current().is_some())
+        });
+        assert_eq!(outer.join().unwrap(), (vec![false, false], true));
     });
 }

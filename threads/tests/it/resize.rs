@@ -148,3 +148,23 @@ fn a_stack_as_large_as_asked_for() {
     let pool = Pool::builder().workers(1).stack_size(64 << 20).build().unwrap();
     assert_eq!(pool.spawn(|| deep(4_000)).join().unwrap(), 4_000);
 }
+
+/// Workers that were just sent away count neither as busy nor as spare.
+#[test]
+fn growing_soon_after_shrinking_starts_all() {
+    in_time(|| {
+        let pool = Pool::builder().workers(4).max_workers(8).spares(0).build().unwrap();
+        pool.resize(1).unwrap();
+        loop {
+            let gate = Gate::occupy(&pool);
+            let second = pool.spawn(|| ());
+            let alone = !second.wait_timeout(std::time::Duration::from_millis(20));
+            gate.open().join().unwrap();
+            if alone {
+                break; // The others have gone, but not for long enough to end.
+            }
+        }
+        pool.resize(8).unwrap();
+        all_work(&pool);
+    });
+}

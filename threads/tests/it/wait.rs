@@ -171,3 +171,14 @@ fn a_wait_leaves_nothing_in_the_handles() {
     assert!(receive.recv_timeout(LIMIT).is_err());
     handle.join().unwrap();
 }
+
+/// Many handles cost as much for each as few.
+#[test]
+fn a_hundred_thousand_handles_are_not_looked_at_for_each_of_them() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let handles: Vec<_> = (0..100_000).map(|x| pool.submit(|x| x, x)).collect();
+        let (done, not_done) = wait(handles, WaitFor::FirstException, None);
+        assert_eq!((done.len(), not_done.len()), (100_000, 0));
+    });
+}

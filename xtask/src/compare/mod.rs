@@ -175,8 +175,8 @@ mod tests {
         let named = |id| common::workload::find(id).expect("it exists");
         let (waits, crawl) = (named("io.wait"), named("real.crawl"));
         let minute = Duration::from_mins(1);
-        assert_eq!(share(minute, &[waits, crawl]), Duration::from_secs(48));
-        assert_eq!(share(minute, &[crawl, waits]), Duration::from_secs(12));
+        assert_eq!(share(Duration::from_secs(76), &[waits, crawl]), minute);
+        assert_eq!(share(Duration::from_secs(76), &[crawl, waits]), Duration::from_secs(16));
         assert_eq!(share(minute, &[waits]), minute);
     }
 }

@@ -58,7 +58,7 @@ impl Options {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (rounds, budget, limit) = match tier {
             Tier::Smoke => (2, None, Duration::from_secs(20)),
-            Tier::Quick => (9, Some(Duration::from_secs(165)), Duration::from_secs(20)),
+            Tier::Quick => (15, Some(Duration::from_secs(165)), Duration::from_secs(20)),
             Tier::Full => (12, None, Duration::from_mins(2)),
         };
         if let Some(directory) = &args.files {

@@ -11,8 +11,8 @@ pub struct Question {
     pub counted: Option<&'static str>,
     /// The lanes of the smoke and quick tiers; the full tier takes all there are.
     pub lanes: &'static [&'static str],
-    /// Its share of the time budget, relative to those of the others: about the seconds that six
-    /// rounds take.
+    /// Its share of the time budget, relative to those of the others: about the seconds that it
+    /// needs for an interval worth having.
     pub weight: u32,
 }
 
@@ -29,21 +29,21 @@ pub const QUESTIONS: [Question; 7] = [
         task: "hash a tree of files",
         counted: None,
         lanes: &["seq", "threads", "processes", "evented", "evented+offload", "aa"],
-        weight: 6,
+        weight: 10,
     },
     Question {
         workload: "real.access-log",
         task: "parse a log",
         counted: None,
         lanes: &["seq", "threads", "processes", "evented+offload", "aa"],
-        weight: 8,
+        weight: 14,
     },
     Question {
         workload: "real.crawl",
         task: "crawl a web site",
         counted: None,
         lanes: &["threads", "processes", "evented", "evented x threads", "aa"],
-        weight: 15,
+        weight: 16,
     },
     Question {
         workload: "cpu.coarse",
@@ -61,7 +61,7 @@ pub const QUESTIONS: [Question; 7] = [
             "py-threads",
             "py-mp",
         ],
-        weight: 30,
+        weight: 45,
     },
     Question {
         workload: "io.wait",
@@ -85,14 +85,14 @@ pub const QUESTIONS: [Question; 7] = [
         task: "survive what goes wrong",
         counted: None,
         lanes: &["threads", "processes", "evented", "evented+offload", "py-threads", "py-mp"],
-        weight: 20,
+        weight: 14,
     },
     Question {
         workload: "cpu.fine",
         task: "run many small tasks",
         counted: None,
         lanes: &["seq", "threads", "processes", "evented", "aa"],
-        weight: 30,
+        weight: 45,
     },
 ];
 

@@ -11,11 +11,13 @@ use std::fmt;
 pub enum WhenFull {
     /// Waits until a worker has begun a job. Called by a job of the pool itself, it
     /// runs the new job on the spot, like `CallerRuns`: if all workers waited, none
-    /// would make room.
+    /// would make room. So a job must not spawn while it holds a lock that the new job
+    /// needs.
     Block,
     /// Runs the job on the calling thread before it returns, which also slows down
     /// who submits too fast. When 128 jobs lie on top of each other like
-    /// that on a worker, the next one is queued beyond the bound, to spare the stack.
+    /// that on a worker, the next one is queued beyond the bound, to spare the stack. A
+    /// lock that the caller holds must not be needed by the job.
     CallerRuns,
     /// Finishes the handle with [`JoinError::Refused`](crate::JoinError::Refused).
     /// See also [`Pool::try_spawn`](crate::Pool::try_spawn), which gives the

@@ -33,7 +33,7 @@ pub enum JoinError {
     #[error("the call panicked: {message}{}", location.as_ref().map(|at| format!(" at {at}")).unwrap_or_default())]
     #[non_exhaustive]
     Panicked {
-        /// The panic's message, or a placeholder when the payload was not text.
+        /// The panic's message, or a sentence that says so when the payload was not text.
         message: String,
         /// `file:line:column`, when the worker's panic hook saw the panic.
         location: Option<String>,

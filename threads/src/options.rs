@@ -5,9 +5,9 @@ use crate::cancel::CancelToken;
 /// Which jobs a worker begins first; see [`Pool::spawn_with`].
 ///
 /// A worker that is free takes a job of high priority if one is queued, then one
-/// of normal priority, then one of low priority. No job starves: of 8 jobs that a
-/// worker begins, at least one is of normal priority if any is queued for it, and of
-/// 61 one is of low priority. A running job is never interrupted for another one.
+/// of normal priority, then one of low priority. No job starves: of 16 jobs that a
+/// worker begins, at least one is of normal priority if any is queued for it (mostly one
+/// of 8), and of 61 one is of low priority. A running job is never interrupted for another one.
 ///
 /// Jobs of high and of low priority are begun in the order in which they were
 /// spawned.

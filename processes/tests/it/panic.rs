@@ -15,7 +15,7 @@ fn message_and_location_arrive_and_the_worker_survives() {
 }
 
 #[test]
-fn a_payload_that_is_no_text_has_a_placeholder() {
+fn a_payload_that_is_no_text_is_said_to_be_none() {
     let pool = Pool::new(1).unwrap();
     let error = pool.submit(|()| -> u8 { std::panic::panic_any(17_u8) }, ()).join().unwrap_err();
     assert!(error.to_string().contains("not text"), "{error}");

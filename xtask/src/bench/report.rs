@@ -1,13 +1,10 @@
 //! What a bench shows: which goals hold, then every row, then how it was measured.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use crate::compare::{
     record::Finish,
-    report::{Look, Page, Terminal},
+    report::{self, Look, Page, Terminal},
 };
 
 use super::{
@@ -224,18 +221,7 @@ fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
     page.paragraph(2, &format!("{}.", environment.collect::<Vec<_>>().join(", ")));
     let revision = run.revision.as_deref().unwrap_or("not in a checkout");
     page.paragraph(2, &format!("Revision {revision}, {}.", run.started));
-    page.heading("Results");
-    for file in files {
-        page.verbatim(2, &from_here(file).display().to_string());
-    }
-    page.heading("Again");
-    page.verbatim(2, &run.command);
-}
-
-/// A path as seen from the current directory, where it lies below it.
-fn from_here(path: &Path) -> &Path {
-    let here = env::current_dir().ok();
-    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+    report::results(page, files, &run.command);
 }
 
 #[cfg(test)]

@@ -44,12 +44,17 @@ pub(super) fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
             page.item("  - ", Look::Plain, missing);
         }
     }
+    results(page, files, &run.command);
+}
+
+/// Where the results are, and the command that made them.
+pub(crate) fn results(page: &mut Page, files: &[PathBuf], command: &str) {
     page.heading("Results");
     for file in files {
         page.verbatim(2, &from_here(file).display().to_string());
     }
     page.heading("Again");
-    page.verbatim(2, &run.command);
+    page.verbatim(2, command);
 }
 
 /// A path as seen from the current directory, where it lies below it.

@@ -31,6 +31,7 @@ use super::{folder::Folder, record::Run};
 pub use outputs::Outputs;
 pub use progress::Progress;
 
+pub(crate) use closing::results;
 pub(crate) use layout::{Look, Page};
 pub(crate) use terminal::Terminal;
 

@@ -10,6 +10,8 @@ mod registry;
 mod spawn;
 mod thread;
 
+mod fork;
+
 mod ahead;
 mod completed;
 mod map;
@@ -66,6 +68,7 @@ pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use error::{JoinError, Outcome, Payload};
 pub use event::Event;
+pub use fork::{Scope, broadcast, join, scope};
 pub use handle::JoinHandle;
 pub use hook::{PanicOrigin, PanicReport};
 pub use latch::Latch;

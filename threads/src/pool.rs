@@ -328,6 +328,39 @@ impl Pool {
         MapUnordered::new(self, f, xs.into_iter())
     }
 
+    /// Calls `f` on the calling thread, which belongs to the pool meanwhile: what is
+    /// forked in it may be taken by this pool's workers.
+    pub fn install<R>(&self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
+    /// [`join`](crate::join) in this pool.
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA,
+        B: FnOnce() -> RB + Send,
+        RB: Send,
+    {
+        self.install(|| crate::join(a, b))
+    }
+
+    /// [`scope`](crate::scope) in this pool.
+    pub fn scope<'env, F, R>(&self, f: F) -> R
+    where
+        F: for<'scope> FnOnce(&'scope crate::Scope<'scope, 'env>) -> R,
+    {
+        self.install(|| crate::scope(f))
+    }
+
+    /// [`broadcast`](crate::broadcast) in this pool.
+    pub fn broadcast<F, R>(&self, f: F) -> Vec<R>
+    where
+        F: Fn(usize) -> R + Sync,
+        R: Send,
+    {
+        self.install(|| crate::broadcast(f))
+    }
+
     /// What the pool has done so far.
     pub fn stats(&self) -> Stats {
         self.shared.stats()

@@ -3,7 +3,7 @@
 use crate::bound::WhenFull;
 use crate::hook::{Hook, PanicReport};
 use crate::pool::Pool;
-use crate::settings::{Initializer, Settings};
+use crate::settings::{Initializer, Settings, Waiting};
 use crate::shared::{Phase, Shared};
 use std::fmt;
 use std::io;
@@ -42,6 +42,8 @@ pub struct Builder {
     initializer: Option<Initializer>,
     /// What is told about panics.
     on_panic: Option<Hook>,
+    /// What a thread may run while it waits for forked work.
+    waiting: Waiting,
 }
 
 impl Builder {
@@ -123,6 +125,13 @@ impl Builder {
         self
     }
 
+    /// What a thread may run while it waits for forked work. Default:
+    /// [`Waiting::Leapfrog`].
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
     /// Starts the workers.
     ///
     /// # Errors
@@ -166,6 +175,7 @@ impl Builder {
                 bound: self.bound,
                 initializer: self.initializer,
                 on_panic: self.on_panic,
+                waiting: self.waiting,
                 inline: false,
             });
         };
@@ -182,6 +192,7 @@ impl Builder {
             bound: None,
             initializer: None,
             on_panic: self.on_panic,
+            waiting: self.waiting,
             inline: true,
         }
     }
@@ -213,6 +224,7 @@ impl fmt::Debug for Builder {
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .field("bound", &self.bound)
+            .field("waiting", &self.waiting)
             .finish_non_exhaustive()
     }
 }

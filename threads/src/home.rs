@@ -1,6 +1,7 @@
 //! Where a job runs: in a pool, or in a thread of its own.
 
 use crate::deadline::lock;
+use crate::error::Outcome;
 use crate::hook::PanicOrigin;
 use crate::pools;
 use crate::shared::Shared;
@@ -106,12 +107,12 @@ impl Place<'_> {
         }
     }
 
-    /// The job ended, by returning (true) or by a panic.
-    pub(crate) fn count_end(&self, returned: bool) {
+    /// The job ended like this.
+    pub(crate) fn count_end(&self, outcome: Outcome) {
         let Some(shared) = self.shared else { return };
         match self.worker {
-            Some((_, tally)) => tally.ended(returned),
-            None => shared.counters.ended(returned),
+            Some((_, tally)) => tally.ended(outcome),
+            None => shared.counters.ended(outcome),
         }
     }
 

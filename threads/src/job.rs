@@ -7,7 +7,7 @@
 use crate::cancel::{self, CancelToken};
 use crate::cell::{Callback, Cell, Followers};
 use crate::deadline::Deadline;
-use crate::error::{JoinError, Outcome};
+use crate::error::{Cancelled, JoinError, Outcome};
 use crate::home::{Home, Place};
 use crate::hook::PanicOrigin;
 use crate::unwind::{catch, drop_quietly};
@@ -102,11 +102,14 @@ impl<F, R> Job<F, R> {
             let _inside = needs_token.then(|| cancel::enter(self.token.clone()));
             catch(f)
         };
-        if let Err(payload) = &result {
+        if let Err(payload) = &result
+            && !payload.is::<Cancelled>()
+        {
             place.report(PanicOrigin::Job, &**payload);
         }
-        place.count_end(result.is_ok());
-        result.map_err(JoinError::panicked)
+        let result = result.map_err(JoinError::panicked);
+        place.count_end(Outcome::of(&result));
+        result
     }
 
     /// Tells those who follow the job of its end: the task first, then the

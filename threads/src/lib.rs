@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod builder;
 mod pool;
@@ -63,10 +63,10 @@ pub use ahead::MapTimedOut;
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use bound::{PoolFull, WhenFull};
 pub use builder::{Builder, MAX_WORKERS};
-pub use cancel::{CancelToken, Cancelled};
+pub use cancel::CancelToken;
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
-pub use error::{JoinError, Outcome, Payload};
+pub use error::{Cancelled, JoinError, Outcome, Payload};
 pub use event::Event;
 pub use fork::{Scope, broadcast, join, scope};
 pub use handle::JoinHandle;
@@ -82,6 +82,7 @@ pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneErr
 pub use reentrant::{ReentrantGuard, ReentrantLock};
 pub use registry::ThreadInfo;
 pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
+pub use settings::Waiting;
 pub use spawn::{init, spawn};
 pub use stats::{Stats, Unrun};
 pub use thread::{Thread, ThreadBuilder, active_count, enumerate, join_all, join_all_timeout};

@@ -7,20 +7,20 @@ use crate::deadline::Deadline;
 
 #[cfg(loom)]
 pub(crate) use loom::{
-    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
     sync::{Condvar, Mutex, MutexGuard},
     thread::{Thread, current, park},
 };
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
-    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
     sync::{Condvar, Mutex, MutexGuard},
     thread::{Builder, JoinHandle, Thread, current, park},
     thread_local,
 };
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{
-    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
     sync::{Condvar, Mutex, MutexGuard},
     thread::{Builder, JoinHandle, Thread, current, park},
     thread_local,
@@ -72,6 +72,38 @@ pub(crate) fn wait<'a, T>(
             drop(guard);
             invisible();
             (lock(mutex), true)
+        }
+    }
+}
+
+/// Parks the calling thread until it is unparked, woken for no reason, or time is over
+/// (false).
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn park_until(deadline: Deadline) -> bool {
+    match deadline {
+        Deadline::Never => park(),
+        Deadline::At(end) => {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+    true
+}
+
+/// The same in a model, where a time limit is as long as it takes the others to do one step.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn park_until(deadline: Deadline) -> bool {
+    match deadline {
+        Deadline::Never => {
+            park();
+            true
+        }
+        Deadline::At(_) => {
+            invisible();
+            false
         }
     }
 }

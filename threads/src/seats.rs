@@ -33,13 +33,11 @@
 //! was left there.
 
 use crate::deadline::Deadline;
-use crate::job::JobRef;
 use crate::primitives::{
     AtomicIsize, Condvar, JoinHandle, Mutex, MutexGuard, has_ended, lock, wait,
 };
 use crate::shared::{Phase, Shared};
-use crate::worker;
-use crossbeam_deque::Worker as Deque;
+use crate::worker::{self, Deques};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -80,8 +78,8 @@ struct Roster {
     leaving: usize,
     /// No more going to the bench, nor waiting there.
     closed: bool,
-    /// Worker numbers whose threads have ended, each with its deque.
-    free: Vec<(usize, Deque<JobRef>)>,
+    /// Worker numbers whose threads have ended, each with its deques.
+    free: Vec<(usize, Deques)>,
     /// Worker numbers that were ever used.
     opened: usize,
     /// The threads, by worker number.
@@ -221,17 +219,11 @@ impl Seats {
 
     /// The last act of a worker's thread: its number may be used again, and a seat may
     /// have waited for that.
-    pub(crate) fn leave(
-        &self,
-        shared: &Arc<Shared>,
-        worker: usize,
-        deque: Deque<JobRef>,
-        seated: bool,
-    ) {
+    pub(crate) fn leave(&self, shared: &Arc<Shared>, worker: usize, deques: Deques, seated: bool) {
         let mut roster = lock(&self.roster);
         let count = if seated { &mut roster.seated } else { &mut roster.leaving };
         *count -= 1;
-        roster.free.push((worker, deque));
+        roster.free.push((worker, deques));
         if !seated {
             // Without a new thread the pool goes on with one worker less.
             self.fill(shared, &mut roster).unwrap_or_default();
@@ -282,16 +274,18 @@ impl Seats {
 
     /// Starts a worker.
     fn start(shared: &Arc<Shared>, roster: &mut Roster) -> io::Result<()> {
-        let (index, deque) = roster.free.pop().unwrap_or_else(|| {
-            let (index, deque) = (roster.opened, Deque::new_fifo());
-            shared.open_slot(index, &deque);
+        let (index, deques) = roster.free.pop().unwrap_or_else(|| {
+            let (index, deques) = (roster.opened, Deques::new());
+            shared.open_slot(index, &deques);
             roster.opened += 1;
-            (index, deque)
+            (index, deques)
         });
-        let thread = match worker::start(shared, index, deque) {
+        shared.open_mail(index);
+        let thread = match worker::start(shared, index, deques) {
             Ok(thread) => thread,
-            Err((error, deque)) => {
-                roster.free.push((index, deque));
+            Err((error, deques)) => {
+                shared.return_mail(index);
+                roster.free.push((index, deques));
                 let text = format!("start worker {index}: {error}");
                 return Err(io::Error::new(error.kind(), text));
             }

@@ -3,6 +3,11 @@
 use crate::bound::{Bound, Room, WhenFull};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
+use crate::fork::board::Board;
+use crate::fork::context::{Fork, Post};
+use crate::fork::guests::Guests;
+use crate::fork::mail::Mail;
+use crate::fork::task::Task;
 use crate::home::Place;
 use crate::hook::{self, PanicOrigin};
 use crate::job::JobRef;
@@ -16,8 +21,8 @@ use crate::stats::{Counters, Stats, Tally};
 use crate::unwind::drop_quietly;
 use crate::waiting;
 use crate::waits::Waits;
-use crate::worker;
-use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
+use crate::worker::{self, Deques};
+use crossbeam_deque::{Injector, Steal, Stealer};
 use crossbeam_utils::CachePadded;
 use std::any::Any;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -49,6 +54,10 @@ pub(crate) enum Phase {
 pub(crate) struct Slot {
     /// The other end of the worker's deque.
     pub(crate) stealer: Stealer<JobRef>,
+    /// What others see of the worker's forks.
+    pub(crate) post: Arc<Post>,
+    /// What only this worker is to run.
+    pub(crate) mail: Mail,
     /// What the worker has done.
     pub(crate) tally: CachePadded<Tally>,
 }
@@ -66,6 +75,10 @@ pub(crate) struct Shared {
     slots: Box<[OnceLock<Arc<Slot>>]>,
     /// How many of `slots` are set.
     opened: AtomicUsize,
+    /// Forked work that anybody may take.
+    pub(crate) board: Board<Fork>,
+    /// Threads from outside that fork here.
+    pub(crate) guests: Guests,
     /// Who sleeps.
     pub(crate) sleep: Sleep,
     /// Who executes jobs.
@@ -93,6 +106,8 @@ impl Shared {
             injectors: std::array::from_fn(|_| Injector::new()),
             slots: (0..most).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
+            board: Board::new(),
+            guests: Guests::new(),
             sleep: Sleep::new(most),
             seats: Seats::new(settings.spares),
             waits: Waits::new(),
@@ -107,12 +122,27 @@ impl Shared {
         shared
     }
 
-    /// Makes a worker's deque known to the others.
-    pub(crate) fn open_slot(&self, index: usize, deque: &Deque<JobRef>) {
-        let slot = Slot { stealer: deque.stealer(), tally: CachePadded::default() };
+    /// Makes a worker's deques known to the others.
+    pub(crate) fn open_slot(&self, index: usize, deques: &Deques) {
+        let post = Arc::new(Post::new(&deques.tasks));
+        let (stealer, mail) = (deques.jobs.stealer(), Mail::new());
+        let slot = Slot { stealer, post, mail, tally: CachePadded::default() };
         let is_new = self.slots[index].set(Arc::new(slot)).is_ok();
         assert!(is_new, "each number is opened once");
         self.opened.store(index + 1, Release);
+    }
+
+    /// From now on there may be something for a certain worker, whose thread is about to start.
+    pub(crate) fn open_mail(&self, index: usize) {
+        self.slots().nth(index).expect("it was opened").mail.open();
+    }
+
+    /// The thread could not be started: what was meant for it is for all.
+    pub(crate) fn return_mail(&self, index: usize) {
+        let slot = self.slots().nth(index).expect("it was opened");
+        while let Some(fork) = slot.mail.close() {
+            self.publish_fork(fork);
+        }
     }
 
     /// The workers there are or have been.
@@ -224,6 +254,47 @@ impl Shared {
     pub(crate) fn has_jobs(&self) -> bool {
         self.injectors.iter().any(|injector| !injector.is_empty())
             || self.slots().any(|slot| !slot.stealer.is_empty())
+            || self.has_forks()
+    }
+
+    /// Whether there is forked work that nobody has begun and anybody may take.
+    fn has_forks(&self) -> bool {
+        self.board.len() > 0
+            || self.slots().any(|slot| !slot.post.stealer.is_empty())
+            || self.guests.any(|post| !post.stealer.is_empty())
+    }
+
+    /// Makes forked work known to all, and sees to it that a worker looks at it.
+    pub(crate) fn publish_fork(&self, fork: Fork) {
+        self.board.push(fork);
+        self.sleep.publish();
+    }
+
+    /// Takes forked work that anybody may take: from the board, or the oldest task of some
+    /// thread, beginning after the slot `first`.
+    pub(crate) fn take_fork(&self, first: usize) -> Option<Fork> {
+        if let Some(fork) = self.board.take() {
+            return Some(fork);
+        }
+        let mut taken = None;
+        let mut steal = |post: &Arc<Post>| {
+            while !post.stealer.is_empty() {
+                invisible();
+                match post.stealer.steal() {
+                    Steal::Success(task) => {
+                        taken = Some(task);
+                        return true;
+                    }
+                    Steal::Empty => return false,
+                    Steal::Retry => std::hint::spin_loop(),
+                }
+            }
+            false
+        };
+        let later = self.slots().skip(first + 1);
+        let mut workers = later.chain(self.slots().take(first));
+        let _found = workers.any(|slot| steal(&slot.post)) || self.guests.any(steal);
+        taken.map(Task::into_fork)
     }
 
     /// How far the pool is on its way to its end.

@@ -161,6 +161,8 @@ impl Away {
         if worker.aside.replace(true) {
             return Self { worker: None, others: worker.shared.seats.any_seated() };
         }
+        worker.context.offer_all();
+        worker.close_mail();
         let others = worker.shared.seats.step_aside(&worker.shared);
         Self { worker: Some(Rc::clone(worker)), others }
     }
@@ -171,6 +173,7 @@ impl Drop for Away {
         if let Some(worker) = &self.worker {
             worker.aside.set(false);
             worker.shared.seats.come_back(&worker.shared);
+            worker.open_mail();
         }
     }
 }

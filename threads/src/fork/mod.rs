@@ -12,6 +12,7 @@
 //! | [`node`] | which forked work belongs to which |
 //! | [`heartbeat`] | how often a thread gives something away |
 //! | [`mail`] | what a certain worker is to run: its part of a broadcast |
+//! | [`count`] | how many tasks of a scope have not ended, and who waits for them |
 //! | [`done`] | the end of a branch, and who waits for it |
 //!
 //! # A join
@@ -54,6 +55,7 @@ mod branch;
 mod broadcast;
 #[expect(unsafe_code, reason = "finds a thread's context without a lock or a count")]
 pub(crate) mod context;
+pub(crate) mod count;
 pub(crate) mod done;
 pub(crate) mod guests;
 pub(crate) mod heartbeat;

@@ -1,38 +1,19 @@
 //! Many closures that may borrow from their caller.
-//!
-//! # Counting
-//!
-//! A scope ends when all tasks spawned in it have ended. Most are spawned and run by the
-//! thread of the scope, its *owner*, which counts those in a plain number (`local`); other
-//! threads count in an atomic one (`remote`). Only the sum means something: a task that
-//! the owner spawned and another thread ran leaves +1 in one and -1 in the other. The sum is
-//! never zero while a task is left: a spawn by another thread is counted there before
-//! the task that spawns is counted as ended, by the same thread and in the same number.
-//!
-//! When the owner blocks, it moves its number into `remote` and marks that as *awaited*. So
-//! the thread that then counts the last task sees that it is the last, and unparks the owner.
 
 use super::context::{Context, Fork, Post};
+use super::count::{By, Count};
 use super::node::Node;
 use super::task::Task;
 use crate::cancel::{self, CancelToken};
-use crate::deadline::Deadline;
-use crate::primitives::{AtomicBool, AtomicIsize, Mutex, invisible, lock, park_until};
+use crate::primitives::{AtomicBool, Mutex, invisible, lock};
 use crate::shared::Shared;
 use crate::unwind::{catch, drop_quietly};
 use std::any::Any;
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-
-/// In `remote`: the owner is parked, or about to.
-const AWAITED: isize = 1;
-
-/// In `remote`: one task.
-const ONE: isize = 2;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Where closures are spawned that may borrow what lives longer than the scope; see
 /// [`scope`].
@@ -57,11 +38,8 @@ pub(super) struct Core {
     post: NonNull<Post>,
     /// The pool, which the owner keeps while it is in the scope.
     shared: NonNull<Shared>,
-    /// Tasks that the owner has spawned minus those that it has run. Only the owner uses it.
-    local: Cell<isize>,
-    /// Tasks that others have spawned minus those that they have run, in units of [`ONE`];
-    /// and [`AWAITED`].
-    remote: AtomicIsize,
+    /// The tasks that have not ended.
+    count: Count,
     /// Whether the tasks that have not begun are to be dropped.
     cancelled: AtomicBool,
     /// The first panic of a task.
@@ -70,8 +48,8 @@ pub(super) struct Core {
     token: Option<CancelToken>,
 }
 
-// SAFETY: `local` is used by the owner's thread only, which is the one whose current context
-// is `owner`; everything else is made for sharing.
+// SAFETY: `owner` is only compared; `post` and `shared` are made for sharing and are there as long
+// as somebody can use the scope, and so is everything else.
 unsafe impl Sync for Core {}
 
 impl Core {
@@ -82,8 +60,7 @@ impl Core {
             owner: context,
             post: NonNull::from(context.post()),
             shared: NonNull::from(context.shared()),
-            local: Cell::new(0),
-            remote: AtomicIsize::new(0),
+            count: Count::new(),
             cancelled: AtomicBool::new(false),
             panic: Mutex::new(None),
             token: cancel::current(),
@@ -100,22 +77,15 @@ impl Core {
         &self.node
     }
 
-    /// Whether this is the owner's context.
-    fn is_owner(&self, context: &Context) -> bool {
-        ptr::eq(self.owner, context)
+    /// As whom a thread with this context counts.
+    fn role(&self, context: Option<&Context>) -> By {
+        let is_owner = context.is_some_and(|context| ptr::eq(self.owner, context));
+        if is_owner { By::Owner } else { By::Other }
     }
 
     /// Whether tasks that have not begun are to be dropped.
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Relaxed) || self.token.as_ref().is_some_and(CancelToken::is_cancelled)
-    }
-
-    /// Counts a task that is about to be visible.
-    fn count_spawn(&self, context: Option<&Context>) {
-        match context {
-            Some(context) if self.is_owner(context) => self.local.set(self.local.get() + 1),
-            _ => drop(self.remote.fetch_add(ONE, Relaxed)),
-        }
     }
 
     /// Runs a task's closure, or drops it if the scope was cancelled, and counts it as
@@ -141,12 +111,11 @@ impl Core {
                 core.fail(payload);
             }
         }
-        if core.is_owner(context) {
-            core.local.set(core.local.get() - 1);
-            return;
+        let role = core.role(Some(context));
+        if role == By::Other {
+            context.count_fork();
         }
-        context.count_fork();
-        if core.remote.fetch_sub(ONE, AcqRel) == ONE + AWAITED {
+        if core.count.ended(role) {
             owner.unpark(); // The scope may be gone, its owner's post is not.
         }
     }
@@ -161,17 +130,12 @@ impl Core {
         drop_quietly(later);
     }
 
-    /// Whether all tasks have ended. Only the owner asks.
-    fn has_ended(&self) -> bool {
-        self.remote.load(Acquire) / ONE + self.local.get() == 0
-    }
-
     /// Runs what is left, and waits for what others run.
     fn finish(&self, context: &Context) {
-        while !self.has_ended() {
+        let count = &self.count;
+        while !count.is_zero() {
             if !self.run_own(context) {
-                let block = |deadline| self.block(deadline);
-                context.wait(&self.node, || self.has_ended(), block);
+                context.wait(&self.node, || count.is_zero(), |deadline| count.wait(deadline));
             }
         }
     }
@@ -192,22 +156,6 @@ impl Core {
             context.shared().publish_fork(fork);
         }
         false
-    }
-
-    /// Parks the owner until all tasks have ended (true) or time is over (false).
-    fn block(&self, deadline: Deadline) -> bool {
-        let moved = self.local.replace(0) * ONE + AWAITED;
-        self.remote.fetch_add(moved, AcqRel);
-        let ended = loop {
-            if self.remote.load(Acquire) == AWAITED {
-                break true;
-            }
-            if !park_until(deadline) {
-                break false;
-            }
-        };
-        self.remote.fetch_sub(AWAITED, AcqRel);
-        ended || self.has_ended()
     }
 }
 
@@ -304,7 +252,7 @@ impl<'scope> Scope<'scope, '_> {
         // SAFETY: the owner keeps the pool while it is in the scope.
         let shared = unsafe { core.shared.as_ref() };
         let context = context.filter(|context| context.is_of(shared));
-        core.count_spawn(context);
+        core.count.spawned(core.role(context));
         // SAFETY: the scope does not end before it has counted the task, and what it borrows
         // lives as long as 'scope, which is longer.
         let task = unsafe { Task::new(context.map(|context| &context.cells), core, f) };
@@ -321,7 +269,7 @@ impl<'scope> Scope<'scope, '_> {
 
     /// A closure that only a certain worker will run.
     pub(super) fn fork(&'scope self, f: impl FnOnce() + Send + 'scope) -> Fork {
-        self.core.count_spawn(None);
+        self.core.count.spawned(By::Other);
         // SAFETY: as for any other task.
         unsafe { Task::new(None, &self.core, f) }.into_fork()
     }

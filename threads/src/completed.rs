@@ -173,7 +173,7 @@ impl<R> AsCompleted<R> {
         }
         let ticket = self.board.wait(deadline)?;
         let (key, handle) = self.pending.remove(&ticket).expect("a job reports its end once");
-        Some((key, handle.join()))
+        Some((key, handle.take_before(deadline)))
     }
 
     /// On a worker of the jobs' pool: runs the oldest one that is still queued,

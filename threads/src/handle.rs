@@ -61,10 +61,11 @@ impl<R> JoinHandle<R> {
             );
             self.wait_before(Deadline::Never);
         }
-        self.unit.take()
+        self.take_before(Deadline::Never)
     }
 
-    /// Waits for the result, but not longer than `limit`.
+    /// Waits for the result, but not longer than `limit`. For a job in a thread of its
+    /// own, the limit also holds for the end of that thread, which may then still go on.
     ///
     /// # Errors
     ///
@@ -80,7 +81,15 @@ impl<R> JoinHandle<R> {
 
     /// The result, or the handle when time is over.
     pub(crate) fn join_before(self, deadline: Deadline) -> Result<Result<R, JoinError>, Self> {
-        if self.wait_before(deadline) { Ok(self.unit.take()) } else { Err(self) }
+        if self.wait_before(deadline) { Ok(self.take_before(deadline)) } else { Err(self) }
+    }
+
+    /// The result of a finished job, and the end of a thread that was started for it
+    /// alone, as far as that is there in time.
+    pub(crate) fn take_before(self, deadline: Deadline) -> Result<R, JoinError> {
+        let result = self.unit.take();
+        self.unit.home().reap(deadline);
+        result
     }
 
     /// Waits until the job is finished (true), but not longer than `limit`

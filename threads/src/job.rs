@@ -45,7 +45,7 @@ pub(crate) trait Unit<R>: Run {
     /// Blocks until the job is finished (true) or time is over (false).
     fn wait(&self, deadline: Deadline) -> bool;
 
-    /// The result, and the end of a thread that was started for this job alone.
+    /// The result.
     ///
     /// # Panics
     ///
@@ -196,9 +196,7 @@ where
     }
 
     fn take(&self) -> Result<R, JoinError> {
-        let result = self.cell.take();
-        self.home.reap();
-        result
+        self.cell.take()
     }
 
     fn watch(&self, waker: Waker) -> bool {

@@ -52,6 +52,13 @@ impl ThreadInfo {
         *self.shared.native_id.wait()
     }
 
+    /// Waits until the thread is not listed any more (true) or until `deadline` (false).
+    pub(crate) fn wait_until_left(&self, deadline: Deadline) -> bool {
+        let number = self.shared.number;
+        let left = |registry: &Registry| !registry.threads.contains_key(&number);
+        wait_for(&LEFT, &mut REGISTRY.lock(), deadline, left)
+    }
+
     /// Whether both are about the same thread.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)

@@ -143,7 +143,9 @@ impl<R> Thread<R> {
         self.handle.join()
     }
 
-    /// [`join`](Thread::join), but not longer than `limit`.
+    /// [`join`](Thread::join), but not longer than `limit`. When the function has ended in
+    /// time, that is enough: the drop of thread-local values, with which the thread ends, may
+    /// still go on.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::error::{JoinError, Outcome};
 use crate::home::{Home, Place};
 use crate::hook::PanicOrigin;
-use crate::unwind::{catch, drop_quietly};
+use crate::unwind::{catch, drop_and_report, drop_quietly};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -169,7 +169,7 @@ where
         let count = || pool.iter().for_each(|shared| shared.count_discard());
         let Some((f, followers)) = self.cell.discard(error, count) else { return false };
         self.announce(followers, outcome);
-        drop_quietly(f);
+        drop_and_report(f, |payload| self.home.report(PanicOrigin::Drop, payload));
         true
     }
 

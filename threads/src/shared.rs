@@ -13,7 +13,7 @@ use crate::seats::Seats;
 use crate::settings::Settings;
 use crate::sleep::Sleep;
 use crate::stats::{Counters, Stats, Tally};
-use crate::unwind::drop_quietly;
+use crate::unwind::drop_and_report;
 use crate::waiting;
 use crate::waits::Waits;
 use crate::worker;
@@ -147,7 +147,6 @@ impl Shared {
         } else {
             self.run_here(&job);
         }
-        drop_quietly(job);
     }
 
     /// Takes room for a job that is about to be pushed: waits for it if there is a
@@ -170,8 +169,8 @@ impl Shared {
     /// inline pool, the caller runs it.
     pub(crate) fn push(self: &Arc<Self>, job: JobRef, priority: Priority) {
         if self.settings.inline {
-            self.run_here(&job);
-            return drop_quietly(job);
+            self.counters.submitted();
+            return nesting::run_or_put_off(self, job);
         }
         invisible();
         let job = match priority {
@@ -211,7 +210,7 @@ impl Shared {
         self.leave_queue();
     }
 
-    /// Tells the pool's hook about a panic on the calling thread.
+    /// Counts a panic on the calling thread, and tells the pool's hook about it.
     pub(crate) fn report(&self, origin: PanicOrigin, payload: &(dyn Any + Send)) {
         if let Some(hook) = &self.settings.on_panic {
             hook::report(hook, origin, payload);
@@ -224,11 +223,19 @@ impl Shared {
     pub(crate) fn has_jobs(&self) -> bool {
         self.injectors.iter().any(|injector| !injector.is_empty())
             || self.slots().any(|slot| !slot.stealer.is_empty())
+        if origin != PanicOrigin::Job {
+            self.counters.stray_panic();
+        }
     }
 
     /// How far the pool is on its way to its end.
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Acquire) {
+    /// Drops the pool's reference to a job, with what it holds if it is the last one.
+    pub(crate) fn drop_job(&self, job: JobRef) {
+        drop_and_report(job, |payload| self.report(PanicOrigin::Drop, payload));
+    }
+
             0 => Phase::Open,
             1 => Phase::Draining,
             2 => Phase::Broken,
@@ -265,7 +272,7 @@ impl Shared {
         if job.discard(error) && stopping {
             self.unrun.fetch_add(1, Relaxed);
         }
-        drop_quietly(job);
+        self.drop_job(job);
     }
 
     /// Discards what is in any queue. Jobs on their way between two queues are

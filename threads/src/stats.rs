@@ -27,6 +27,9 @@ pub struct Stats {
     pub done: u64,
     /// Jobs that panicked.
     pub panicked: u64,
+    /// Panics that were caught outside of a job: in callbacks, in initializers, and in
+    /// drops; see [`PanicOrigin`](crate::PanicOrigin).
+    pub stray_panics: u64,
     /// Jobs that were cancelled before they ran, or could not run as the pool is
     /// broken or was full.
     pub cancelled: u64,
@@ -112,6 +115,8 @@ pub(crate) struct Counters {
     submitted: CachePadded<AtomicU64>,
     /// Jobs discarded while queued.
     discarded: AtomicU64,
+    /// Panics outside of jobs.
+    stray_panics: AtomicU64,
     /// What callers did that ran jobs themselves.
     callers: Tally,
 }
@@ -126,6 +131,11 @@ impl Counters {
     /// A queued job was discarded.
     pub(crate) fn discarded(&self) {
         self.discarded.fetch_add(1, Relaxed);
+    }
+
+    /// A panic was caught outside of a job.
+    pub(crate) fn stray_panic(&self) {
+        self.stray_panics.fetch_add(1, Relaxed);
     }
 
     /// The caller begins a job.
@@ -164,6 +174,7 @@ impl Counters {
             running: started.saturating_sub(done + panicked),
             done,
             panicked,
+            stray_panics: self.stray_panics.load(Relaxed),
             cancelled,
             steals,
             parks,

@@ -203,7 +203,7 @@ impl Worker {
         } else {
             self.run(&*job);
         }
-        drop_quietly(job); // With the result, if its handle is gone.
+        self.shared.drop_job(job); // With the result, if its handle is gone.
     }
 
     /// Runs a job on top of those that are on the stack; true if it was still

@@ -14,7 +14,8 @@
 //!
 //! As only one of them finds the closure in `Queued`, a job runs or is discarded,
 //! never both and never twice. A job that was discarded while queued stays in its
-//! queue as an empty shell until a worker comes across it.
+//! queue as an empty shell until a worker comes across it (or it is swept, see
+//! `src/sweep.rs`).
 //!
 //! # Why nobody misses the end
 //!

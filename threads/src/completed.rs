@@ -5,7 +5,6 @@ use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::primitives::{Condvar, Mutex, lock, wait};
 use crate::waiting;
-use crate::worker;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -179,7 +178,7 @@ impl<R> AsCompleted<R> {
     /// On a worker of the jobs' pool: runs the oldest one that is still queued,
     /// unless another one is finished.
     fn help(&mut self) {
-        if !worker::is_current() || self.has_finished() {
+        if !waiting::can_help() || self.has_finished() {
             return;
         }
         for (&ticket, (_, handle)) in self.pending.range(self.tried..) {

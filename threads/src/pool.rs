@@ -113,7 +113,9 @@ impl Pool {
     /// the program.
     ///
     /// It is a `Pool`, so code that takes one need not know. A panic of a job still
-    /// comes out of its handle. A job that waits for something which is done only
+    /// comes out of its handle. When 128 jobs lie on top of each other, each spawned by the
+    /// one below, the next one is put off, to spare the stack: it runs before the
+    /// outermost `spawn` returns, or when a job waits for its handle without a limit. A job that waits for something which is done only
     /// after it was spawned never ends, as in any pool whose workers are all busy.
     ///
     /// ```

@@ -165,7 +165,10 @@ impl Seats {
         // Without a new thread the pool goes on with one worker less.
         self.fill(shared, &mut roster).unwrap_or_default();
         self.changed(&roster);
-        roster.seated > 0
+        let seated = roster.seated;
+        drop(roster);
+        shared.seats_left(seated);
+        seated > 0
     }
 
     /// Whether a worker that steps aside now would leave others seated.
@@ -237,6 +240,9 @@ impl Seats {
             self.fill(shared, &mut roster).unwrap_or_default();
         }
         self.changed(&roster);
+        let seated = roster.seated;
+        drop(roster);
+        shared.seats_left(seated);
     }
 
     /// Has benched workers end, and nobody go to the bench any more: the pool ends.

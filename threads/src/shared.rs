@@ -3,9 +3,9 @@
 use crate::bound::{Bound, Room, WhenFull};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
-use crate::home::Place;
 use crate::hook::{self, PanicOrigin};
 use crate::job::JobRef;
+use crate::nesting;
 use crate::options::Priority;
 use crate::pools;
 use crate::primitives::{AtomicU8, AtomicUsize, fence, invisible};
@@ -133,7 +133,7 @@ impl Shared {
     /// Takes a job that was spawned: queues it, or does what the bound says.
     pub(crate) fn submit(self: &Arc<Self>, job: JobRef, priority: Priority) {
         let Some(bound) = &self.bound else { return self.push(job, priority) };
-        let waits = bound.when_full == WhenFull::Block && worker::index_in(self.number).is_none();
+        let waits = bound.when_full == WhenFull::Block;
         if let Some(room) = self.room(waits.then_some(Deadline::Never)) {
             room.used();
             return self.push(job, priority);
@@ -142,24 +142,22 @@ impl Shared {
         if bound.when_full == WhenFull::Refuse {
             self.counters.submitted();
             job.discard(JoinError::Refused);
-        } else if waiting::is_deep(self.number) {
-            return self.push(job, priority);
+            self.drop_job(job);
+        } else if nesting::is_deep() {
+            self.push(job, priority);
         } else {
-            self.run_here(&job);
+            self.run_here(job);
         }
     }
 
     /// Takes room for a job that is about to be pushed: waits for it if there is a
-    /// deadline, except on a worker of this pool, which takes it beyond the bound.
+    /// deadline. A worker of this pool takes it beyond the bound when all workers wait.
     pub(crate) fn room(&self, needed: Option<Deadline>) -> Option<Room<'_>> {
         let Some(bound) = &self.bound else { return Some(Room::taken(None)) };
-        if bound.try_enter() {
-            // There is room.
-        } else if worker::index_in(self.number).is_some() {
-            needed?;
-            bound.enter_beyond();
-        } else {
-            waiting::aside(needed?, None, |deadline| bound.enter(deadline).then_some(()))?;
+        if !bound.try_enter() {
+            let inside = worker::index_in(self.number).is_some();
+            let stuck = || inside && !self.seats.any_seated();
+            waiting::aside(needed?, None, |deadline| bound.enter(deadline, stuck).then_some(()))?;
         }
         Some(Room::taken(Some(bound)))
     }
@@ -179,10 +177,12 @@ impl Shared {
         };
         if let Some(job) = job {
             self.counters.submitted();
+            let _order = self.bound.as_ref().and_then(|bound| bound.keep_order(priority));
             self.injector(priority).push(job);
         }
         invisible();
         self.sleep.publish();
+        self.sweep_now_and_then();
         // After the fence in `publish`, see `break_with`.
         if self.phase() >= Phase::Broken {
             self.discard_queued();
@@ -190,10 +190,21 @@ impl Shared {
     }
 
     /// The caller, worker or not, runs a job that was not queued.
-    fn run_here(self: &Arc<Self>, job: &JobRef) {
+    fn run_here(self: &Arc<Self>, job: JobRef) {
         self.counters.submitted();
-        if !worker::run_own(self, job) {
-            job.run(&Place { shared: Some(self), worker: None, is_nested: true });
+        if worker::run_own(self, &job) {
+            self.drop_job(job);
+        } else {
+            nesting::run(self, job);
+        }
+    }
+
+    /// All workers may wait now, of which some may wait for one that makes room.
+    pub(crate) fn seats_left(&self, seated: usize) {
+        if seated == 0
+            && let Some(bound) = &self.bound
+        {
+            bound.look_again();
         }
     }
 
@@ -212,9 +223,17 @@ impl Shared {
 
     /// Counts a panic on the calling thread, and tells the pool's hook about it.
     pub(crate) fn report(&self, origin: PanicOrigin, payload: &(dyn Any + Send)) {
+        if origin != PanicOrigin::Job {
+            self.counters.stray_panic();
+        }
         if let Some(hook) = &self.settings.on_panic {
             hook::report(hook, origin, payload);
         }
+    }
+
+    /// Drops the pool's reference to a job, with what it holds if it is the last one.
+    pub(crate) fn drop_job(&self, job: JobRef) {
+        drop_and_report(job, |payload| self.report(PanicOrigin::Drop, payload));
     }
 
     /// Whether some source has a job. May be wrong about jobs that are on their
@@ -223,19 +242,11 @@ impl Shared {
     pub(crate) fn has_jobs(&self) -> bool {
         self.injectors.iter().any(|injector| !injector.is_empty())
             || self.slots().any(|slot| !slot.stealer.is_empty())
-        if origin != PanicOrigin::Job {
-            self.counters.stray_panic();
-        }
     }
 
     /// How far the pool is on its way to its end.
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Acquire) {
-    /// Drops the pool's reference to a job, with what it holds if it is the last one.
-    pub(crate) fn drop_job(&self, job: JobRef) {
-        drop_and_report(job, |payload| self.report(PanicOrigin::Drop, payload));
-    }
-
             0 => Phase::Open,
             1 => Phase::Draining,
             2 => Phase::Broken,

@@ -12,6 +12,7 @@
 use crate::deadline::Deadline;
 use crate::home::Home;
 use crate::job::{JobRef, Run};
+use crate::nesting;
 use crate::worker::{self, Worker};
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,19 +23,18 @@ const GRACE: Duration = Duration::from_micros(100);
 
 /// The most jobs that lie on top of each other on a stack while another worker could
 /// take the next. Each may use 16 KiB of the usual stack of 2 MiB.
-const DEPTH: u32 = 128;
+pub(crate) const DEPTH: u32 = 128;
 
 /// The most when no other worker could.
-const GREATEST_DEPTH: u32 = 512;
+pub(crate) const GREATEST_DEPTH: u32 = 512;
 
-/// Whether so many jobs lie on the calling worker's stack that a new one should rather
-/// be queued than run on top of them.
-pub(crate) fn is_deep(pool: u64) -> bool {
-    let worker = worker::current().filter(|worker| worker.shared.number == pool);
-    worker.is_some_and(|worker| worker.depth.get() >= DEPTH)
+/// Whether there are jobs that [`help`] could run on the calling thread.
+pub(crate) fn can_help() -> bool {
+    worker::is_current() || nesting::is_inside()
 }
 
-/// On a worker of the job's own pool: runs it if it is still queued, true if so.
+/// On a worker of the job's own pool: runs it if it is still queued, true if so. The same
+/// in a job of an inline pool, for one that was put off.
 ///
 /// # Panics
 ///
@@ -43,7 +43,7 @@ pub(crate) fn is_deep(pool: u64) -> bool {
 pub(crate) fn help(home: &Home, job: &dyn Run) -> bool {
     let Home::Pool(pool) = home else { return false };
     let Some(worker) = worker::current().filter(|worker| worker.shared.number == *pool) else {
-        return false;
+        return nesting::help(home, job);
     };
     if worker.depth.get() >= DEPTH && worker.shared.seats.could_step_aside() {
         return false;

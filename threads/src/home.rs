@@ -6,7 +6,6 @@ use crate::pools;
 use crate::registry::ThreadInfo;
 use crate::shared::Shared;
 use crate::stats::Tally;
-use crate::worker;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -31,15 +30,9 @@ pub(crate) struct OwnThread {
 }
 
 impl Home {
-    /// On a worker of the job's own pool, and for its own thread: its number.
-    pub(crate) fn here(&self) -> Option<usize> {
-        match self {
-            Self::Pool(pool) => worker::index_in(*pool),
-            Self::Thread(own) => {
-                let id = lock(&own.handle).as_ref()?.thread().id();
-                (id == thread::current().id()).then_some(0)
-            }
-        }
+    /// Whether it is the pool with this number.
+    pub(crate) fn is_pool(&self, number: u64) -> bool {
+        matches!(self, Self::Pool(pool) if *pool == number)
     }
 
     /// In a thread that is about to be started, and is listed like this.
@@ -59,15 +52,14 @@ impl Home {
     /// after that, the drop of its thread-local values, cannot be waited for with a limit.
     pub(crate) fn reap(&self, deadline: Deadline) {
         let Self::Thread(own) = self else { return };
-        if self.here().is_some() {
-            return; // A thread cannot join itself.
-        }
         if matches!(deadline, Deadline::At(_)) {
             own.info.wait_until_left(deadline);
             return;
         }
         let started = lock(&own.handle).take();
-        if let Some(started) = started {
+        let here = thread::current().id();
+        // A thread cannot join itself.
+        if let Some(started) = started.filter(|started| started.thread().id() != here) {
             started.join().expect("a job's panic is caught before it reaches the thread");
         }
     }
@@ -103,16 +95,6 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     /// A thread that was started for the job.
     pub(crate) const THREAD: Self = Self { shared: None, worker: None, is_nested: false };
-
-    /// The worker's number. A thread of its own has number zero, as its job may
-    /// be found to wait for itself, too.
-    pub(crate) fn worker_index(&self) -> Option<usize> {
-        match self.worker {
-            Some((index, _)) => Some(index),
-            None if self.shared.is_none() => Some(0),
-            None => None,
-        }
-    }
 
     /// The job begins.
     pub(crate) fn count_start(&self) {

@@ -11,6 +11,7 @@ use crate::error::{JoinError, Outcome};
 use crate::home::{Home, Place};
 use crate::hook::PanicOrigin;
 use crate::unwind::{catch, drop_and_report, drop_quietly};
+use crate::waits;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -33,15 +34,15 @@ pub(crate) trait Run: Send + Sync {
     /// Whether the job waits for a worker.
     fn is_queued(&self) -> bool;
 
-    /// The worker of the job's pool that runs it, if one does.
-    fn runner(&self) -> Option<usize>;
+    /// The number of the thread that runs it, if one does; see `src/waits.rs`.
+    fn runner(&self) -> Option<u64>;
+
+    /// Where it runs.
+    fn home(&self) -> &Home;
 }
 
 /// What a handle can do with a job.
 pub(crate) trait Unit<R>: Run {
-    /// Where it runs.
-    fn home(&self) -> &Home;
-
     /// Blocks until the job is finished (true) or time is over (false).
     fn wait(&self, deadline: Deadline) -> bool;
 
@@ -143,7 +144,7 @@ where
             self.discard(JoinError::Cancelled);
             return false;
         }
-        let Some(f) = self.cell.claim(place.worker_index()) else { return false };
+        let Some(f) = self.cell.claim(Some(waits::this_thread())) else { return false };
         let result = self.call(f, place);
         let outcome = Outcome::of(&result);
         let followers = self.cell.finish(result);
@@ -177,8 +178,12 @@ where
         self.cell.is_queued()
     }
 
-    fn runner(&self) -> Option<usize> {
+    fn runner(&self) -> Option<u64> {
         self.cell.runner()
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 }
 
@@ -187,10 +192,6 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    fn home(&self) -> &Home {
-        &self.home
-    }
-
     fn wait(&self, deadline: Deadline) -> bool {
         self.cell.wait(deadline)
     }

@@ -75,8 +75,8 @@ pub(crate) fn run_or_put_off(shared: &Arc<Shared>, job: JobRef) {
 /// # Panics
 ///
 /// When too many jobs wait for each other on the stack.
-pub(crate) fn help(home: &Home, job: &dyn Run) -> bool {
-    let Home::Pool(pool) = home else { return false };
+pub(crate) fn help(job: &dyn Run) -> bool {
+    let Home::Pool(pool) = job.home() else { return false };
     if !is_inside() || !job.is_queued() {
         return false;
     }

@@ -46,8 +46,16 @@ use std::sync::{Arc, OnceLock};
 /// without it, such a wait occupies a worker, and in a pool whose workers all wait
 /// like that, nothing moves on.
 ///
-/// Two jobs of a pool that join each other would wait for ever: the second `join`
-/// panics, and so does that of a job on itself. Long chains of jobs that
+/// Jobs that wait for each other in a circle would do so for ever: the last wait
+/// of the circle panics, and so does that of a job for itself. That holds for jobs of
+/// several pools and in threads of their own ([`spawn`](crate::spawn()),
+/// [`ThreadBuilder`](crate::ThreadBuilder)), and for all ways to wait for handles: when
+/// the wait is for all of a set, one in the circle is enough; when it is for any, all must
+/// be. Not seen, so that they hang: circles with a wait in them for something else (a lock,
+/// an [`Event`](crate::Event), room in a queue), or in which an executor polls a handle.
+/// Waits with a limit end by themselves, and do not panic.
+///
+/// Long chains of jobs that
 /// join the next one do not overflow the stack: beyond 128 levels another worker takes over.
 ///
 /// # Panics

@@ -15,7 +15,6 @@ use crate::sleep::Sleep;
 use crate::stats::{Counters, Stats, Tally};
 use crate::unwind::drop_and_report;
 use crate::waiting;
-use crate::waits::Waits;
 use crate::worker;
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
@@ -70,8 +69,6 @@ pub(crate) struct Shared {
     pub(crate) sleep: Sleep,
     /// Who executes jobs.
     pub(crate) seats: Seats,
-    /// Which workers wait for which jobs.
-    pub(crate) waits: Waits,
     /// How many jobs may be queued, if there is a limit.
     pub(crate) bound: Option<Bound>,
     /// What has been done by others than workers.
@@ -95,7 +92,6 @@ impl Shared {
             opened: AtomicUsize::new(0),
             sleep: Sleep::new(most),
             seats: Seats::new(settings.spares),
-            waits: Waits::new(),
             bound: settings.bound.map(|(limit, when_full)| Bound::new(limit, when_full)),
             counters: Counters::default(),
             phase: AtomicU8::new(Phase::Open as u8),
@@ -157,7 +153,7 @@ impl Shared {
         if !bound.try_enter() {
             let inside = worker::index_in(self.number).is_some();
             let stuck = || inside && !self.seats.any_seated();
-            waiting::aside(needed?, None, |deadline| bound.enter(deadline, stuck).then_some(()))?;
+            waiting::aside(needed?, |deadline| bound.enter(deadline, stuck).then_some(()))?;
         }
         Some(Room::taken(Some(bound)))
     }

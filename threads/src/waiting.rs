@@ -11,10 +11,12 @@
 
 use crate::deadline::Deadline;
 use crate::home::Home;
-use crate::job::{JobRef, Run};
+use crate::job::Run;
 use crate::nesting;
+use crate::waits::{self, Target};
 use crate::worker::{self, Worker};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a worker blocks before it gives up its seat: a few times what it costs
@@ -40,10 +42,10 @@ pub(crate) fn can_help() -> bool {
 ///
 /// When too many jobs wait for each other on the stack, and the pool can have no
 /// more workers.
-pub(crate) fn help(home: &Home, job: &dyn Run) -> bool {
-    let Home::Pool(pool) = home else { return false };
+pub(crate) fn help(job: &dyn Run) -> bool {
+    let Home::Pool(pool) = job.home() else { return false };
     let Some(worker) = worker::current().filter(|worker| worker.shared.number == *pool) else {
-        return nesting::help(home, job);
+        return nesting::help(job);
     };
     if worker.depth.get() >= DEPTH && worker.shared.seats.could_step_aside() {
         return false;
@@ -65,35 +67,46 @@ impl Worker {
 
 /// Calls `wait`, which blocks until something has happened or the deadline that it
 /// is given is over (`None`); a worker that has to wait for long steps aside.
-///
-/// `job` is the job that is waited for, if it is one.
+pub(crate) fn aside<T>(deadline: Deadline, wait: impl FnMut(Deadline) -> Option<T>) -> Option<T> {
+    aside_for(deadline, || None, wait)
+}
+
+/// [`aside`], where the wait ends when jobs do: `target` says which, if that is to be known.
 ///
 /// # Panics
 ///
-/// When the wait would never end, as the job waits for one on the own stack.
-pub(crate) fn aside<T>(
+/// When the wait would never end, as the jobs wait for one on the own stack.
+pub(crate) fn aside_for<T>(
     deadline: Deadline,
-    job: Option<(&Home, &JobRef)>,
+    target: impl FnOnce() -> Option<Target>,
     mut wait: impl FnMut(Deadline) -> Option<T>,
 ) -> Option<T> {
-    let Some(worker) = worker::current() else { return wait(deadline) };
+    let worker = worker::current();
+    if worker.is_none() && waits::known_thread().is_none() {
+        return wait(deadline);
+    }
     let (first, is_all) = first_part(deadline);
     let soon = wait(first);
     if soon.is_some() || is_all {
         return soon;
     }
     // With a time limit, the wait ends by itself, and must not become a longer one.
-    let job = job.filter(|_| matches!(deadline, Deadline::Never));
-    let job = job.filter(|(home, _)| home.here().is_some()).map(|(_, job)| job);
-    let waiting = job.map(|job| {
-        let waiting = worker.shared.waits.enter(worker.index, job);
-        waiting.expect("jobs of a pool that join each other in a circle would wait for ever")
-    });
+    let target = if matches!(deadline, Deadline::Never) { target().map(Arc::new) } else { None };
+    let waiting = target.as_ref().map(waits::enter);
+    let Some(worker) = worker else { return wait(deadline) };
     let away = Away::new(&worker);
-    if let Some(job) = job.filter(|job| !away.others && job.is_queued()) {
-        // Nobody is left who could begin it.
+    if let Some(target) = target.filter(|_| !away.others) {
+        // Nobody is left who could begin what is queued.
         drop((away, waiting));
-        worker.help(&**job);
+        let number = worker.shared.number;
+        for job in &target.jobs {
+            if job.is_queued() && job.home().is_pool(number) && worker.help(&**job) {
+                let done = wait(Deadline::after(Duration::ZERO));
+                if done.is_some() {
+                    return done;
+                }
+            }
+        }
         return wait(deadline);
     }
     wait(deadline)

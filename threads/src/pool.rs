@@ -40,8 +40,14 @@ use std::sync::{Arc, OnceLock};
 ///
 /// A worker that blocks in one of these ways for longer than a moment steps aside:
 /// a spare worker takes its seat, so that the pool goes on with as many workers as
-/// before. So it may be that every worker waits, and the pool still moves on. For
-/// waits that the pool cannot see (a channel, a lock, a socket, an executor that
+/// before. So it may be that every worker waits, and the pool still moves on. The same
+/// holds for the other waits of this crate: for an [`Event`](crate::Event),
+/// a [`Latch`](crate::Latch), a [`Barrier`](crate::Barrier), a permit of a
+/// [`Semaphore`](crate::Semaphore), room or values in a [`Queue`](crate::Queue), a
+/// [`CancelToken`](crate::CancelToken), a [`Timer`](crate::Timer), and
+/// [`Condition::wait_for`](crate::Condition::wait_for). Not for a
+/// [`Lock`](crate::Lock), nor for [`Condition::wait`](crate::Condition::wait). For those, and
+/// waits that the pool cannot see (a channel, a lock of std, a socket, an executor that
 /// polls a handle) there is [`blocking`](crate::blocking()), which does the same;
 /// without it, such a wait occupies a worker, and in a pool whose workers all wait
 /// like that, nothing moves on.

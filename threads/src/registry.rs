@@ -2,6 +2,7 @@
 
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -135,5 +136,6 @@ pub(crate) fn list() -> Vec<ThreadInfo> {
 /// Waits until only threads that `stay` run (true) or until `deadline` (false).
 pub(crate) fn wait_until_left(deadline: Deadline, stay: impl Fn(&ThreadInfo) -> bool) -> bool {
     let left = |registry: &Registry| registry.threads.values().all(&stay);
-    wait_for(&LEFT, &mut REGISTRY.lock(), deadline, left)
+    let wait = |deadline| wait_for(&LEFT, &mut REGISTRY.lock(), deadline, left).then_some(());
+    waiting::aside(deadline, wait).is_some()
 }

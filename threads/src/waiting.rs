@@ -67,8 +67,11 @@ impl Worker {
 
 /// Calls `wait`, which blocks until something has happened or the deadline that it
 /// is given is over (`None`); a worker that has to wait for long steps aside.
-pub(crate) fn aside<T>(deadline: Deadline, wait: impl FnMut(Deadline) -> Option<T>) -> Option<T> {
-    aside_for(deadline, || None, wait)
+pub(crate) fn aside<T>(
+    deadline: Deadline,
+    mut wait: impl FnMut(Deadline) -> Option<T>,
+) -> Option<T> {
+    if worker::is_current() { aside_for(deadline, || None, wait) } else { wait(deadline) }
 }
 
 /// [`aside`], where the wait ends when jobs do: `target` says which, if that is to be known.
@@ -112,6 +115,58 @@ pub(crate) fn aside_for<T>(
     wait(deadline)
 }
 
+/// [`aside`] for a wait that is a loop: what it has to do about time.
+pub(crate) struct Patience {
+    /// When the wait ends.
+    deadline: Deadline,
+    /// When it is to look again.
+    next: Deadline,
+    /// Whether `next` is over.
+    is_due: bool,
+    /// The calling thread, if it is a worker that will step aside then.
+    worker: Option<Rc<Worker>>,
+    /// The worker has stepped aside until this is dropped.
+    away: Option<Away>,
+}
+
+impl Patience {
+    /// A wait until `deadline` begins.
+    pub(crate) fn new(deadline: Deadline) -> Self {
+        let (worker, next) = match (worker::current(), first_part(deadline)) {
+            (Some(worker), (first, false)) => (Some(worker), first),
+            _ => (None, deadline),
+        };
+        Self { deadline, next, is_due: false, worker, away: None }
+    }
+
+    /// How long to block.
+    pub(crate) fn next(&self) -> Deadline {
+        self.next
+    }
+
+    /// The caller has blocked until that time was over.
+    pub(crate) fn time_is_over(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Whether the wait is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_due && self.worker.is_none()
+    }
+
+    /// Whether it is time to [`step_aside`](Patience::step_aside).
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
+    /// The worker steps aside. The caller then looks for what it waits for before it blocks
+    /// again.
+    pub(crate) fn step_aside(&mut self) {
+        self.away = self.worker.take().map(|worker| Away::new(&worker));
+        (self.next, self.is_due) = (self.deadline, false);
+    }
+}
+
 /// How long to wait before stepping aside, and whether that is all.
 fn first_part(deadline: Deadline) -> (Deadline, bool) {
     match (deadline, Deadline::after(GRACE)) {
@@ -125,7 +180,8 @@ fn first_part(deadline: Deadline) -> (Deadline, bool) {
 ///
 /// For a job that waits for something that the pool cannot see: a file, a socket, a
 /// channel, a lock that is held for long. Waiting for a handle does the same by
-/// itself after a moment. Without it nothing breaks, but there is one worker less
+/// itself after a moment, as do [most waits](crate::Pool#waiting-inside-a-job) of this
+/// crate. Without it nothing breaks, but there is one worker less
 /// for that time, and a pool whose workers all wait for what another job of it
 /// would do does not move on.
 ///

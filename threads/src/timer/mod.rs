@@ -4,6 +4,7 @@ mod clock;
 
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
+use crate::waiting;
 use clock::{Entry, Status};
 use std::fmt;
 use std::io;
@@ -129,8 +130,12 @@ impl Timer {
 
     /// The one way to wait.
     fn wait_before(&self, deadline: Deadline) -> bool {
-        let mut status = self.entry.status.lock();
-        wait_for(&self.entry.over, &mut status, deadline, |status| *status == Status::Over)
+        let wait = |deadline| {
+            let mut status = self.entry.status.lock();
+            let is_over = |status: &Status| *status == Status::Over;
+            wait_for(&self.entry.over, &mut status, deadline, is_over).then_some(())
+        };
+        waiting::aside(deadline, wait).is_some()
     }
 }
 

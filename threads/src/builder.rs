@@ -195,9 +195,9 @@ fn default_workers() -> usize {
 /// Refuses numbers of workers that no pool can have.
 pub(crate) fn check_workers(workers: usize, most: usize, why: &str) -> io::Result<()> {
     let text = if workers == 0 {
-        "have a pool of 0 workers: ask for at least 1, or leave the number out".to_owned()
+        "give a pool 0 workers: ask for at least 1, or leave the number out".to_owned()
     } else if workers > most {
-        format!("have a pool of {workers} workers: the most is {most} {why}")
+        format!("give a pool {workers} workers: the most is {most} {why}")
     } else {
         return Ok(());
     };

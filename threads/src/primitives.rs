@@ -70,9 +70,17 @@ pub(crate) fn wait<'a, T>(
     guard: MutexGuard<'a, T>,
     deadline: Deadline,
 ) -> (MutexGuard<'a, T>, bool) {
-    match deadline.wait(condition, guard) {
-        Ok(guard) => (guard, false),
-        Err(guard) => (guard, true),
+    use std::sync::PoisonError;
+    match deadline {
+        Deadline::Never => (condition.wait(guard).unwrap_or_else(PoisonError::into_inner), false),
+        Deadline::At(end) => {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return (guard, true);
+            }
+            let woken = condition.wait_timeout(guard, left);
+            (woken.unwrap_or_else(PoisonError::into_inner).0, false)
+        }
     }
 }
 

@@ -38,7 +38,8 @@ where
     A: Send + 'static,
     R: Send + 'static,
 {
-    start(thread::Builder::new(), move || f(x), Registered::enter(None))
+    let started = start(thread::Builder::new(), move || f(x), Registered::enter(None));
+    started.map_err(|error| io::Error::new(error.kind(), format!("start a thread: {error}")))
 }
 
 /// Starts a thread that runs `body`, and is registered until its result is there.

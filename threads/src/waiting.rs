@@ -53,6 +53,15 @@ pub(crate) fn help(job: &dyn Run) -> bool {
     worker.help(job)
 }
 
+impl Target {
+    /// The first job that is queued and that this worker could run.
+    fn first_for(&self, worker: &Worker) -> Option<&dyn Run> {
+        let pool = worker.shared.number;
+        let job = self.jobs.iter().find(|job| job.home().is_pool(pool) && job.is_queued());
+        job.map(|job| &**job)
+    }
+}
+
 impl Worker {
     /// Runs a job unless too many wait for it on the stack.
     fn help(&self, job: &dyn Run) -> bool {
@@ -95,24 +104,22 @@ pub(crate) fn aside_for<T>(
     }
     // With a time limit, the wait ends by itself, and must not become a longer one.
     let target = if matches!(deadline, Deadline::Never) { target().map(Arc::new) } else { None };
-    let waiting = target.as_ref().map(waits::enter);
-    let Some(worker) = worker else { return wait(deadline) };
-    let away = Away::new(&worker);
-    if let Some(target) = target.filter(|_| !away.others) {
-        // Nobody is left who could begin what is queued.
+    loop {
+        let waiting = target.as_ref().map(waits::enter);
+        let Some(worker) = &worker else { return wait(deadline) };
+        let away = Away::new(worker);
+        // If nobody is left who could begin what is queued, it is up to this one.
+        let target = target.as_ref().filter(|_| !away.others);
+        let Some(job) = target.and_then(|target| target.first_for(worker)) else {
+            return wait(deadline);
+        };
         drop((away, waiting));
-        let number = worker.shared.number;
-        for job in &target.jobs {
-            if job.is_queued() && job.home().is_pool(number) && worker.help(&**job) {
-                let done = wait(Deadline::after(Duration::ZERO));
-                if done.is_some() {
-                    return done;
-                }
-            }
+        worker.help(job);
+        let soon = wait(Deadline::after(Duration::ZERO));
+        if soon.is_some() {
+            return soon;
         }
-        return wait(deadline);
     }
-    wait(deadline)
 }
 
 /// [`aside`] for a wait that is a loop: what it has to do about time.

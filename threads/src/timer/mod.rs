@@ -74,7 +74,7 @@ impl Timer {
     /// - Whatever the system says when it cannot start the thread. `f` has been dropped then.
     pub fn every(period: Duration, f: impl FnMut() + Send + 'static) -> io::Result<Self> {
         if period.is_zero() {
-            let text = "call again after no time at all: ask for a period above zero";
+            let text = "make a timer with a period of zero: ask for more";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Self::start(period, Some(period), Box::new(f))

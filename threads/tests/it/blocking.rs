@@ -2,7 +2,7 @@
 
 use crate::support::{Gate, LIMIT, in_time, until};
 use std::sync::{Arc, Barrier, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use threads::{
     BoundedSemaphore, CancelToken, Condition, Event, JoinHandle, Latch, Lock, Pool, Queue,
     Semaphore, Timer, WaitFor, as_completed, blocking, wait,
@@ -291,21 +291,28 @@ fn waits_of_this_crate_step_aside_by_themselves() {
             pair(move || token.wait(), move || assert!(others.1.cancel())),
         ]
     }
-    for at in 0..kinds().len() {
-        in_time(move || {
+    in_time(|| {
+        let begin = |(waits, wakes): Pair| {
             let pool = Arc::new(Pool::builder().workers(1).spares(1).build().unwrap());
-            let (waits, wakes) = kinds().swap_remove(at);
             let inner = Arc::clone(&pool);
             let outer = pool.spawn(move || {
                 drop(inner.spawn(wakes));
                 waits();
             });
-            let ended = outer.wait_timeout(LIMIT / 2);
-            assert!(ended, "the wait with number {at} does not step aside");
+            (pool, outer)
+        };
+        let begun: Vec<_> = kinds().into_iter().map(begin).collect();
+        let limit = Instant::now() + LIMIT / 2;
+        let ends_late = |(_, (_, outer)): &(usize, &(Arc<Pool>, JoinHandle<()>))| {
+            !outer.wait_timeout(limit.saturating_duration_since(Instant::now()))
+        };
+        let late = begun.iter().enumerate().filter(ends_late).map(|(at, _)| at);
+        assert_eq!(late.collect::<Vec<_>>(), [], "these waits do not step aside");
+        for (pool, outer) in begun {
             outer.join().unwrap();
             until("the worker is back", || pool.stats().aside == 0);
-        });
-    }
+        }
+    });
 }
 
 /// A time limit holds also for a worker that steps aside.

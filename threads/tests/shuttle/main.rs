@@ -182,3 +182,35 @@ fn a_pool_that_breaks_finishes_every_handle() {
         SCHEDULES,
     );
 }
+
+/// A job waits, unseen, for one that was moved together with it, while a worker ends that
+/// has found nothing.
+#[test]
+fn a_pool_that_drains_has_a_worker_for_each_job() {
+    check_random(
+        || {
+            let pool = Pool::builder().workers(4).max_workers(4).spares(0).build().unwrap();
+            let pool = Arc::new(pool);
+            let last = Arc::clone(&pool);
+            let ran = Arc::new(AtomicUsize::new(0));
+            let meet = Arc::new(shuttle::sync::Barrier::new(4));
+            let spawner = pool.spawn(move || {
+                let job = |meet: Arc<shuttle::sync::Barrier>| drop(meet.wait());
+                let jobs = [(); 3].map(|()| last.submit(job, Arc::clone(&meet)));
+                while Arc::strong_count(&last) > 1 {
+                    thread::yield_now();
+                }
+                drop(last); // The pool drains.
+                meet.wait();
+                jobs
+            });
+            drop(pool);
+            for job in spawner.join().unwrap() {
+                job.join().unwrap();
+                ran.fetch_add(1, SeqCst);
+            }
+            assert_eq!(ran.load(SeqCst), 3);
+        },
+        SCHEDULES,
+    );
+}

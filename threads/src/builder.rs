@@ -117,8 +117,8 @@ impl Builder {
         self
     }
 
-    /// What is told about each panic that the pool catches in a job, a callback or
-    /// the initializer, on the thread where it happened, after Rust's panic hook and
+    /// What is told about each panic that the pool catches in a job, a callback, the
+    /// initializer or a drop ([`PanicOrigin`](crate::PanicOrigin)), on the thread where it happened, after Rust's panic hook and
     /// before the handle is finished. A panic of `f` itself is swallowed.
     pub fn on_panic(mut self, f: impl Fn(&PanicReport<'_>) + Send + Sync + 'static) -> Self {
         self.on_panic = Some(Arc::new(f));
@@ -206,9 +206,9 @@ fn default_workers() -> usize {
 /// Refuses numbers of workers that no pool can have.
 pub(crate) fn check_workers(workers: usize, most: usize, why: &str) -> io::Result<()> {
     let text = if workers == 0 {
-        "have a pool of 0 workers: ask for at least 1, or leave the number out".to_owned()
+        "give a pool 0 workers: ask for at least 1, or leave the number out".to_owned()
     } else if workers > most {
-        format!("have a pool of {workers} workers: the most is {most} {why}")
+        format!("give a pool {workers} workers: the most is {most} {why}")
     } else {
         return Ok(());
     };

@@ -219,8 +219,7 @@ impl CancelToken {
 
     /// Blocks until the token is cancelled (true) or time is over (false).
     fn wait_before(&self, deadline: Deadline) -> bool {
-        let waited =
-            waiting::aside(deadline, None, |deadline| self.node.wait(deadline).then_some(()));
+        let waited = waiting::aside(deadline, |deadline| self.node.wait(deadline).then_some(()));
         waited.is_some()
     }
 }

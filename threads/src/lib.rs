@@ -47,11 +47,13 @@ mod queue;
 mod cell;
 mod home;
 mod job;
+mod nesting;
 mod pools;
 mod seats;
 mod settings;
 mod shared;
 mod sleep;
+mod sweep;
 mod waits;
 mod worker;
 

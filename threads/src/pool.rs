@@ -41,14 +41,28 @@ use std::sync::{Arc, OnceLock};
 ///
 /// A worker that blocks in one of these ways for longer than a moment steps aside:
 /// a spare worker takes its seat, so that the pool goes on with as many workers as
-/// before. So it may be that every worker waits, and the pool still moves on. For
-/// waits that the pool cannot see (a channel, a lock, a socket, an executor that
+/// before. So it may be that every worker waits, and the pool still moves on. The same
+/// holds for the other waits of this crate: for an [`Event`](crate::Event),
+/// a [`Latch`](crate::Latch), a [`Barrier`](crate::Barrier), a permit of a
+/// [`Semaphore`](crate::Semaphore), room or values in a [`Queue`](crate::Queue), a
+/// [`CancelToken`](crate::CancelToken), a [`Timer`](crate::Timer), and
+/// [`Condition::wait_for`](crate::Condition::wait_for). Not for a
+/// [`Lock`](crate::Lock), nor for [`Condition::wait`](crate::Condition::wait). For those, and
+/// waits that the pool cannot see (a channel, a lock of std, a socket, an executor that
 /// polls a handle) there is [`blocking`](crate::blocking()), which does the same;
 /// without it, such a wait occupies a worker, and in a pool whose workers all wait
 /// like that, nothing moves on.
 ///
-/// Two jobs of a pool that join each other would wait for ever: the second `join`
-/// panics, and so does that of a job on itself. Long chains of jobs that
+/// Jobs that wait for each other in a circle would do so for ever: the last wait
+/// of the circle panics, and so does that of a job for itself. That holds for jobs of
+/// several pools and in threads of their own ([`spawn`](crate::spawn()),
+/// [`ThreadBuilder`](crate::ThreadBuilder)), and for all ways to wait for handles: when
+/// the wait is for all of a set, one in the circle is enough; when it is for any, all must
+/// be. Not seen, so that they hang: circles with a wait in them for something else (a lock,
+/// an [`Event`](crate::Event), room in a queue), or in which an executor polls a handle.
+/// Waits with a limit end by themselves, and do not panic.
+///
+/// Long chains of jobs that
 /// join the next one do not overflow the stack: beyond 128 levels another worker takes over.
 ///
 /// # Panics
@@ -114,7 +128,9 @@ impl Pool {
     /// the program.
     ///
     /// It is a `Pool`, so code that takes one need not know. A panic of a job still
-    /// comes out of its handle. A job that waits for something which is done only
+    /// comes out of its handle. When 128 jobs lie on top of each other, each spawned by the
+    /// one below, the next one is put off, to spare the stack: it runs before the
+    /// outermost `spawn` returns, or when a job waits for its handle without a limit. A job that waits for something which is done only
     /// after it was spawned never ends, as in any pool whose workers are all busy.
     ///
     /// ```

@@ -31,6 +31,28 @@ pub(crate) use std::{
     thread_local,
 };
 
+/// Defines a static. In a model, each execution has one of its own.
+#[cfg(not(shuttle))]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        $(#[$attribute])*
+        static $name: std::sync::LazyLock<$type> = std::sync::LazyLock::new(|| $value);
+    };
+}
+
+/// Defines a static. In a model, each execution has one of its own.
+#[cfg(shuttle)]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        shuttle::lazy_static! {
+            $(#[$attribute])*
+            static ref $name: $type = $value;
+        }
+    };
+}
+
+pub(crate) use global;
+
 /// Locks a mutex under which no user code runs. A poisoned one is used as it is:
 /// every critical section leaves a valid state at each point where it could
 /// unwind.
@@ -48,9 +70,17 @@ pub(crate) fn wait<'a, T>(
     guard: MutexGuard<'a, T>,
     deadline: Deadline,
 ) -> (MutexGuard<'a, T>, bool) {
-    match deadline.wait(condition, guard) {
-        Ok(guard) => (guard, false),
-        Err(guard) => (guard, true),
+    use std::sync::PoisonError;
+    match deadline {
+        Deadline::Never => (condition.wait(guard).unwrap_or_else(PoisonError::into_inner), false),
+        Deadline::At(end) => {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return (guard, true);
+            }
+            let woken = condition.wait_timeout(guard, left);
+            (woken.unwrap_or_else(PoisonError::into_inner).0, false)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::condvar::wait;
 use crate::deadline::Deadline;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
@@ -41,11 +42,16 @@ impl Permits {
     }
 
     /// Takes a permit before `deadline`, which `None` puts at once.
+    fn acquire(self: &Arc<Self>, deadline: Option<Deadline>) -> Option<Permit> {
+        self.take(None).or_else(|| waiting::aside(deadline?, |deadline| self.take(Some(deadline))))
+    }
+
+    /// [`acquire`](Permits::acquire) for a thread that waits as it is.
     ///
     /// No release is missed: a thread that waits looks at `left` under the mutex each time it
     /// is notified, and also when its time is over, before it gives up. A thread that does
     /// not wait may take the permit first; then it will also release it, and notify.
-    fn acquire(self: &Arc<Self>, deadline: Option<Deadline>) -> Option<Permit> {
+    fn take(self: &Arc<Self>, deadline: Option<Deadline>) -> Option<Permit> {
         let mut left = self.left.lock();
         while *left == 0 {
             if !wait(&self.released, &mut left, deadline?) && *left == 0 {

@@ -28,6 +28,9 @@ pub struct Stats {
     pub done: u64,
     /// Jobs that panicked.
     pub panicked: u64,
+    /// Panics that were caught outside of a job: in callbacks, in initializers, and in
+    /// drops; see [`PanicOrigin`](crate::PanicOrigin).
+    pub stray_panics: u64,
     /// Jobs that were cancelled before they ran, or were left in the middle of forked work
     /// as their token was cancelled, or could not run as the pool is broken or was full.
     pub cancelled: u64,
@@ -132,6 +135,8 @@ pub(crate) struct Counters {
     discarded: AtomicU64,
     /// What others ran than those who had forked it.
     forks: CachePadded<AtomicU64>,
+    /// Panics outside of jobs.
+    stray_panics: AtomicU64,
     /// What callers did that ran jobs themselves.
     callers: Tally,
 }
@@ -146,6 +151,11 @@ impl Counters {
     /// A queued job was discarded.
     pub(crate) fn discarded(&self) {
         self.discarded.fetch_add(1, Relaxed);
+    }
+
+    /// A panic was caught outside of a job.
+    pub(crate) fn stray_panic(&self) {
+        self.stray_panics.fetch_add(1, Relaxed);
     }
 
     /// The caller begins a job.
@@ -188,6 +198,7 @@ impl Counters {
             running: started.saturating_sub(done + panicked + left),
             done,
             panicked,
+            stray_panics: self.stray_panics.load(Relaxed),
             cancelled: discarded + left,
             steals,
             parks,

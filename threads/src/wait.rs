@@ -4,6 +4,8 @@ use crate::completed::Board;
 use crate::deadline::Deadline;
 use crate::error::Outcome;
 use crate::handle::JoinHandle;
+use crate::waiting;
+use crate::waits::Target;
 use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,10 @@ pub enum WaitFor {
 ///
 /// On a worker of the jobs' own pool, and without a limit, it runs jobs that are
 /// still queued on the spot; see [`Pool`](crate::Pool#waiting-inside-a-job).
+///
+/// # Panics
+///
+/// Without a limit, when it would wait for ever, as the jobs wait for the calling one.
 ///
 /// ```
 /// use threads::{Pool, WaitFor, wait};
@@ -80,9 +86,15 @@ pub fn wait<R, H: Borrow<JoinHandle<R>>>(
             handle.help();
         }
     }
-    while !enough && let Some(report) = board.wait(deadline) {
-        enough = is_enough(report);
-    }
+    let jobs = || all().map(JoinHandle::job).collect();
+    let target = || Some(Target { jobs: jobs(), all: matches!(until, WaitFor::All) });
+    let wait = |deadline| {
+        while !enough && let Some(report) = board.block(deadline) {
+            enough = is_enough(report);
+        }
+        enough.then_some(())
+    };
+    waiting::aside_for(deadline, target, wait);
     for (handle, number) in all().zip(followed) {
         if let Some(number) = number {
             handle.unfollow(number);

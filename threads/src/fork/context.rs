@@ -1,6 +1,7 @@
 //! What a thread needs to fork in a pool.
 
 use super::branch;
+use super::count::Count;
 use super::heartbeat::Heartbeat;
 use super::node::Node;
 use super::task::{Cells, Task};
@@ -399,6 +400,19 @@ impl Context {
         self.depth.get() >= DEPTH && self.shared().seats.could_step_aside()
     }
 
+    /// Waits until the tasks of a scope have ended that this thread leaves to workers, as its
+    /// stack is deep; false if there is no worker left who could run them.
+    pub(super) fn wait_for_others(&self, count: &Count) -> bool {
+        let shared = self.shared();
+        let _listed = shared.deep.enter(&self.post);
+        let is_alone = || !shared.seats.any_seated();
+        waiting::aside(Deadline::Never, |deadline| {
+            let ended = count.wait(deadline, is_alone);
+            if ended || is_alone() { Some(ended) } else { None }
+        })
+        .unwrap_or(true)
+    }
+
     /// Waits until something has ended that belongs to `node`: helps with it, spins for a
     /// moment, then blocks with `block`, which is true when it has ended and false when time
     /// is over.
@@ -415,7 +429,7 @@ impl Context {
                 continue;
             }
             if spins == SPINS {
-                waiting::aside(Deadline::Never, None, |deadline| block(deadline).then_some(()));
+                waiting::aside(Deadline::Never, |deadline| block(deadline).then_some(()));
                 return;
             }
             spins += 1;

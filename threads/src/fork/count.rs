@@ -74,8 +74,9 @@ impl Count {
         self.remote.load(Acquire) / ONE + self.local.load(Relaxed) == 0
     }
 
-    /// Parks the owner until all tasks have ended (true) or time is over (false).
-    pub(crate) fn wait(&self, deadline: Deadline) -> bool {
+    /// Parks the owner until all tasks have ended (true), or time is over or `give_up`, asked
+    /// whenever the owner is unparked, says so (false).
+    pub(crate) fn wait(&self, deadline: Deadline, give_up: impl Fn() -> bool) -> bool {
         let local = self.local.load(Relaxed);
         self.local.store(0, Relaxed);
         self.remote.fetch_add(local * ONE + AWAITED, AcqRel);
@@ -83,7 +84,7 @@ impl Count {
             if self.remote.load(Acquire) == AWAITED {
                 break true;
             }
-            if !park_until(deadline) {
+            if give_up() || !park_until(deadline) {
                 break false;
             }
         };

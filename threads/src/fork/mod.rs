@@ -13,6 +13,7 @@
 //! | [`heartbeat`] | how often a thread gives something away |
 //! | [`mail`] | what a certain worker is to run: its part of a broadcast |
 //! | [`count`] | how many tasks of a scope have not ended, and who waits for them |
+//! | [`deep`] | threads with a deep stack that have left their work to workers |
 //! | [`done`] | the end of a branch, and who waits for it |
 //!
 //! # A join
@@ -56,6 +57,7 @@ mod broadcast;
 #[expect(unsafe_code, reason = "finds a thread's context without a lock or a count")]
 pub(crate) mod context;
 pub(crate) mod count;
+pub(crate) mod deep;
 pub(crate) mod done;
 pub(crate) mod guests;
 pub(crate) mod heartbeat;

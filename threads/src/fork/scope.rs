@@ -134,18 +134,17 @@ impl Core {
     fn finish(&self, context: &Context) {
         let count = &self.count;
         while !count.is_zero() {
-            if !self.run_own(context) {
-                context.wait(&self.node, || count.is_zero(), |deadline| count.wait(deadline));
+            if context.is_deep() && context.wait_for_others(count) || self.run_own(context) {
+                continue;
             }
+            let block = |deadline| count.wait(deadline, || false);
+            context.wait(&self.node, || count.is_zero(), block);
         }
     }
 
-    /// Runs a task of this scope from the owner's deque, if there is one and it should not
-    /// rather be left to others. Those of other scopes that lie on top go to the board.
+    /// Runs a task of this scope from the owner's deque, if there is one. Those of other
+    /// scopes that lie on top go to the board.
     fn run_own(&self, context: &Context) -> bool {
-        if context.is_deep() {
-            return false;
-        }
         while let Some(task) = context.take_task() {
             let mine = ptr::eq(task.scope().as_ptr(), self);
             let fork = task.into_fork();

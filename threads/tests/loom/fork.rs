@@ -186,8 +186,8 @@ impl Scope {
     /// The owner runs what is left and waits for the others.
     fn finish(&self, patience: Deadline) {
         while !self.count.is_zero() {
-            if !self.run(By::Owner) && !self.count.wait(patience) {
-                assert!(self.count.wait(Deadline::Never));
+            if !self.run(By::Owner) && !self.count.wait(patience, || false) {
+                assert!(self.count.wait(Deadline::Never, || false));
             }
         }
         assert_eq!(self.ran.load(loom::sync::atomic::Ordering::Relaxed), 0b111);

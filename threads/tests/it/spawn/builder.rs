@@ -107,3 +107,44 @@ fn joining_all() {
         until("the list is empty", || threads::enumerate().is_empty());
     });
 }
+
+/// The function has returned, but the thread is held up by what it leaves behind.
+#[test]
+fn limits_hold_for_a_thread_that_is_slow_to_end() {
+    /// Waits in its drop until the sender is dropped.
+    struct Slow(mpsc::Receiver<()>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv_timeout(LIMIT); // It is dropped.
+        }
+    }
+    thread_local! {
+        static LAST: std::cell::RefCell<Option<Slow>> = const { std::cell::RefCell::new(None) };
+    }
+    let start = |()| {
+        let (open, gate) = mpsc::channel();
+        let body = |gate| {
+            LAST.set(Some(Slow(gate)));
+            5
+        };
+        (open, threads::spawn(body, gate).unwrap())
+    };
+    in_time(move || {
+        let begun = std::time::Instant::now();
+        let (open, handle) = start(());
+        assert_eq!(handle.join_timeout(LIMIT / 2).unwrap().unwrap(), 5);
+        let (open_2, handle) = start(());
+        let mut set = threads::as_completed([handle]);
+        assert!(matches!(set.next_timeout(LIMIT / 2), Some((0, Ok(5)))));
+        let (open_3, handle) = start(());
+        assert_eq!(crate::support::block_on(handle).unwrap(), 5);
+        assert!(begun.elapsed() < LIMIT / 2);
+        // Without a limit, the thread's end is waited for.
+        let (open_4, handle) = start(());
+        assert!(handle.wait_timeout(LIMIT));
+        let joiner = thread::spawn(|| handle.join().unwrap());
+        drop(open_4);
+        assert_eq!(joiner.join().unwrap(), 5);
+        drop((open, open_2, open_3));
+    });
+}

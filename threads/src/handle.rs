@@ -54,9 +54,8 @@ impl<R> JoinHandle<R> {
     /// more threads; see [`Builder::spares`](crate::Builder::spares).
     pub fn join(self) -> Result<R, JoinError> {
         if !self.help() {
-            let here = self.unit.home().here();
             assert!(
-                here.is_none() || here != self.unit.runner(),
+                !self.is_below(),
                 "a job cannot wait for itself: it, or a job it waits for, joined its handle"
             );
             self.wait_before(Deadline::Never);
@@ -107,6 +106,12 @@ impl<R> JoinHandle<R> {
     /// Whether the job returned, panicked or was cancelled.
     pub fn is_finished(&self) -> bool {
         self.unit.outcome().is_some()
+    }
+
+    /// Whether the job has begun and not ended. False while it is queued.
+    pub fn is_running(&self) -> bool {
+        // In this order: what is no longer queued never is again.
+        !self.unit.is_queued() && !self.is_finished()
     }
 
     /// How the job ended, if it has. Takes nothing: the result is still there.
@@ -163,6 +168,13 @@ impl<R> JoinHandle<R> {
     /// its pool; true if so.
     pub(crate) fn help(&self) -> bool {
         waiting::help(self.unit.home(), &*self.unit)
+    }
+
+    /// Whether the job is on the calling thread's own stack, and so cannot end while
+    /// that thread waits.
+    pub(crate) fn is_below(&self) -> bool {
+        let here = self.unit.home().here();
+        here.is_some() && here == self.unit.runner()
     }
 
     /// See [`Unit::follow`].

@@ -43,6 +43,11 @@ pub fn as_completed<R>(handles: impl IntoIterator<Item = JoinHandle<R>>) -> AsCo
 /// spot rather than block; see [`Pool`](crate::Pool#waiting-inside-a-job).
 ///
 /// Dropping it detaches the jobs, as dropping their handles does.
+///
+/// # Panics
+///
+/// `next` panics when it could never return, because only the calling job is left in the set
+/// (or jobs that wait for it and run it on the spot).
 #[must_use = "dropping it detaches the jobs that were pushed"]
 pub struct AsCompleted<R> {
     /// Where jobs report their end.
@@ -176,6 +181,13 @@ impl<R> AsCompleted<R> {
         Some((key, handle.join()))
     }
 
+    /// Whether jobs are left, and none can end while the calling thread waits.
+    fn is_own(&self) -> bool {
+        // Seldom looks at more than one: few jobs lie on a stack.
+        let mut left = self.pending.values();
+        !self.is_empty() && left.all(|(_, handle)| handle.is_below()) && !self.has_finished()
+    }
+
     /// On a worker of the jobs' pool: runs the oldest one that is still queued,
     /// unless another one is finished.
     fn help(&mut self) {
@@ -198,6 +210,10 @@ impl<R> Iterator for AsCompleted<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.help();
+        assert!(
+            !self.is_own(),
+            "a job cannot wait for itself: only it, or jobs that wait for it, are left in the set"
+        );
         self.next_before(Deadline::Never)
     }
 

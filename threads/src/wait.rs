@@ -31,6 +31,11 @@ pub enum WaitFor {
 /// On a worker of the jobs' own pool, and without a limit, it runs jobs that are
 /// still queued on the spot; see [`Pool`](crate::Pool#waiting-inside-a-job).
 ///
+/// # Panics
+///
+/// Without a limit, when it could never return, because the caller is one of these jobs, or
+/// is run on the spot by one.
+///
 /// ```
 /// use threads::{Pool, WaitFor, wait};
 ///
@@ -58,37 +63,71 @@ pub fn wait<R, H: Borrow<JoinHandle<R>>>(
             handle.follow(Box::new(move |outcome: Outcome| board.report(kind(outcome))))
         })
         .collect();
-    let mut left = handles.len();
-    let mut is_enough = |report| {
-        left -= 1;
-        left == 0
-            || match until {
-                WaitFor::FirstCompleted => true,
-                WaitFor::FirstException => report == FAILURE,
-                WaitFor::All => false,
-            }
-    };
-    let mut enough = handles.is_empty();
+    let mut goal = Goal { until, left: handles.len() };
+    let mut reached = handles.is_empty();
+    let mut own = 0;
     if matches!(deadline, Deadline::Never) {
         for handle in all() {
-            while !enough && let Some(report) = board.take() {
-                enough = is_enough(report);
+            while !reached && let Some(report) = board.take() {
+                reached = goal.reached(report);
             }
-            if enough {
+            if reached {
                 break;
             }
-            handle.help();
+            if !handle.help() {
+                own += usize::from(handle.is_below());
+            }
         }
     }
-    while !enough && let Some(report) = board.wait(deadline) {
-        enough = is_enough(report);
+    let mut out_of_reach = false;
+    while !reached {
+        let report = board.take();
+        out_of_reach = report.is_none() && goal.is_out_of_reach(own);
+        if out_of_reach {
+            break;
+        }
+        let Some(report) = report.or_else(|| board.wait(deadline)) else { break };
+        reached = goal.reached(report);
     }
     for (handle, number) in all().zip(followed) {
         if let Some(number) = number {
             handle.unfollow(number);
         }
     }
+    assert!(
+        !out_of_reach,
+        "a job cannot wait for itself: it, or a job it waits for, is among the handles"
+    );
     handles.into_iter().partition(|handle| handle.borrow().is_finished())
+}
+
+/// What is still to happen.
+struct Goal {
+    /// What is waited for.
+    until: WaitFor,
+    /// How many jobs have not reported.
+    left: usize,
+}
+
+impl Goal {
+    /// A job has reported; whether the wait is over.
+    fn reached(&mut self, report: u64) -> bool {
+        self.left -= 1;
+        self.left == 0
+            || match self.until {
+                WaitFor::FirstCompleted => true,
+                WaitFor::FirstException => report == FAILURE,
+                WaitFor::All => false,
+            }
+    }
+
+    /// Whether it can never happen, if so many jobs cannot end before the wait does.
+    fn is_out_of_reach(&self, own: usize) -> bool {
+        match self.until {
+            WaitFor::All => own > 0,
+            WaitFor::FirstCompleted | WaitFor::FirstException => own == self.left,
+        }
+    }
 }
 
 /// The report of a job that failed; others report zero.

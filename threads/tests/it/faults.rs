@@ -179,6 +179,34 @@ fn a_job_that_waits_for_itself_and_others() {
     });
 }
 
+/// Somebody else who waits for the same job learns of its end.
+#[test]
+fn others_wait_on_while_a_job_waits_for_itself() {
+    in_time(|| {
+        for _ in 0..200 {
+            let (give, take) = mpsc::channel::<Arc<JoinHandle<bool>>>();
+            let body = move |()| {
+                let own = take.recv().unwrap();
+                let waits = || drop(wait([&*own], WaitFor::All, None));
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(waits)).is_err()
+            };
+            let handle = Arc::new(threads::spawn(body, ()).unwrap());
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert_eq!(wait([&*handle], WaitFor::All, None).0.len(), 1));
+                give.send(Arc::clone(&handle)).unwrap();
+            });
+            let mut handle = handle;
+            let handle = loop {
+                match Arc::try_unwrap(handle) {
+                    Ok(handle) => break handle,
+                    Err(shared) => handle = shared, // Its own clone is about to go.
+                }
+            };
+            assert!(handle.join().unwrap());
+        }
+    });
+}
+
 /// One that is run on the spot by its joiner, and waits for that.
 #[test]
 fn a_job_that_waits_for_a_set_with_its_joiner_panics() {

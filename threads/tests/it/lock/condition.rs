@@ -189,7 +189,7 @@ fn notifications_in_vain_do_not_prolong_the_limit() {
                 }
             });
             let guard = lock.lock().unwrap();
-            let limit = Duration::from_millis(50);
+            let limit = Duration::from_millis(300); // Long beside the pauses of the other thread.
             let waited = condition.wait_for_timeout(guard, limit, |value| *value == u64::MAX);
             over.store(true, SeqCst);
             assert!(!waited.unwrap().1);

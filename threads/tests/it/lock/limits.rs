@@ -92,6 +92,7 @@ fn a_limit_beyond_the_clock_is_no_limit() {
         let guard = lock.lock().unwrap();
         thread::scope(|scope| {
             let waits = scope.spawn(|| *lock.lock_timeout(EVER).unwrap());
+            keeps("lock", |limit| !Event::new().unwrap().wait_timeout(limit)); // It waits by now.
             drop(guard);
             assert_eq!(waits.join().unwrap(), 1);
         });

@@ -35,6 +35,7 @@ fn join_waits_for_what_is_left_after_the_end() {
                     joined.fetch_add(1, SeqCst);
                 });
             }
+            assert!(!queue.join_timeout(Duration::from_millis(20))); // The others wait by now.
             queue.shutdown();
             for value in ["a", "b"] {
                 assert_eq!(queue.get(), Ok(value));
@@ -44,6 +45,25 @@ fn join_waits_for_what_is_left_after_the_end() {
             }
         });
         assert_eq!(joined.load(SeqCst), 2);
+    });
+}
+
+/// The place that becomes free after the end is not for a put that has waited for it.
+#[test]
+fn a_put_that_waits_fails_with_the_end() {
+    in_time(|| {
+        for _ in 0..200 {
+            let queue = Queue::bounded(1).unwrap();
+            queue.put(1).unwrap();
+            thread::scope(|scope| {
+                let late = scope.spawn(|| queue.put(2));
+                assert!(!queue.join_timeout(Duration::from_micros(200))); // Mostly, it waits by now.
+                queue.shutdown();
+                assert_eq!(queue.get(), Ok(1));
+                assert_eq!(late.join().unwrap(), Err(PutError::ShutDown(2)));
+            });
+            assert_eq!((queue.get(), queue.unfinished()), (Err(GetError::ShutDown), 1));
+        }
     });
 }
 

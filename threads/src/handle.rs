@@ -123,6 +123,12 @@ impl<R> JoinHandle<R> {
         self.unit.outcome().is_some()
     }
 
+    /// Whether the job has begun and not ended. False while it is queued.
+    pub fn is_running(&self) -> bool {
+        // In this order: what is no longer queued never is again.
+        !self.unit.is_queued() && !self.is_finished()
+    }
+
     /// How the job ended, if it has. Takes nothing: the result is still there.
     pub fn outcome(&self) -> Option<Outcome> {
         self.unit.outcome()

@@ -18,7 +18,7 @@ pub const MAX_PERMITS: usize = u32::MAX as usize;
 /// Release only what was acquired and, if its [`Permit`] still exists, forgotten: a permit
 /// releases itself when it is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more permits were released than were acquired")]
+#[error("more permits were released than were acquired; one that is dropped releases itself")]
 pub struct OverReleaseError(());
 
 /// What the handles of a semaphore and its permits share.
@@ -238,7 +238,8 @@ impl BoundedSemaphore {
     /// above [`MAX_PERMITS`].
     pub fn new(permits: usize) -> io::Result<Self> {
         if permits == 0 {
-            let text = "make a bounded semaphore of 0 permits: nobody could acquire one";
+            let text =
+                "make a bounded semaphore of 0 permits: ask for at least 1, or nobody could go on";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Ok(Self { permits: Permits::new(permits, permits)? })

@@ -4,7 +4,7 @@ use crate::support::{Gate, in_time};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use threads::{JoinError, JoinHandle, Pool, WaitFor, as_completed, wait};
+use threads::{BoundedSemaphore, JoinError, JoinHandle, Pool, Queue, WaitFor, as_completed, wait};
 
 #[test]
 fn a_job_that_joins_itself_panics() {
@@ -348,5 +348,133 @@ fn texts_of_errors() {
     ];
     for (text, begins) in texts {
         assert!(text.starts_with(begins) && !text.ends_with('.'), "{text:?}, not {begins:?}");
+    }
+}
+
+/// Starts a job with its own handle, in a pool or as a thread of its own.
+fn with_own_handle(
+    pool: Option<&Pool>,
+    body: impl FnOnce(JoinHandle<()>) + Send + 'static,
+) -> mpsc::Receiver<String> {
+    let (give, take) = mpsc::channel::<JoinHandle<()>>();
+    let (told, result) = mpsc::channel();
+    let job = move || {
+        let own = take.recv().unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| body(own)));
+        let message = ended.err().map_or(String::new(), |payload| {
+            payload.downcast::<&str>().map_or("?".to_owned(), |text| (*text).to_owned())
+        });
+        told.send(message).unwrap();
+    };
+    let handle = match pool {
+        Some(pool) => pool.spawn(job),
+        None => threads::spawn(|job| job(), job).unwrap(),
+    };
+    give.send(handle).unwrap();
+    result
+}
+
+/// With others in the set, it gets what it can get, and panics when only itself is left.
+#[test]
+fn a_job_that_waits_for_itself_and_others() {
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        for until in [WaitFor::FirstCompleted, WaitFor::FirstException, WaitFor::All] {
+            for fails in [false, true] {
+                let inner = Arc::clone(&pool);
+                let message = with_own_handle(Some(&pool), move |own| {
+                    let other = inner.spawn(move || assert!(!fails, "on purpose"));
+                    assert_eq!(wait([own, other], until, None).0.len(), 1);
+                });
+                let panics = match until {
+                    WaitFor::FirstCompleted => false,
+                    WaitFor::FirstException => !fails,
+                    _ => true,
+                };
+                let message = message.recv().unwrap();
+                assert_eq!(message.contains("for ever"), panics, "{until:?}");
+                assert_eq!(message.is_empty(), !panics, "{message}");
+            }
+        }
+        let inner = Arc::clone(&pool);
+        let message = with_own_handle(Some(&pool), move |own| {
+            let mut set = as_completed([own, inner.spawn(|| ())]);
+            assert!(matches!(set.next(), Some((1, Ok(())))));
+            set.next();
+        });
+        assert!(message.recv().unwrap().contains("for ever"));
+    });
+}
+
+/// Somebody else who waits for the same job learns of its end.
+#[test]
+fn others_wait_on_while_a_job_waits_for_itself() {
+    in_time(|| {
+        for _ in 0..200 {
+            let (give, take) = mpsc::channel::<Arc<JoinHandle<bool>>>();
+            let body = move |()| {
+                let own = take.recv().unwrap();
+                let waits = || drop(wait([&*own], WaitFor::All, None));
+                catch_unwind(AssertUnwindSafe(waits)).is_err()
+            };
+            let handle = Arc::new(threads::spawn(body, ()).unwrap());
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert_eq!(wait([&*handle], WaitFor::All, None).0.len(), 1));
+                give.send(Arc::clone(&handle)).unwrap();
+            });
+            let mut handle = handle;
+            let handle = loop {
+                match Arc::try_unwrap(handle) {
+                    Ok(handle) => break handle,
+                    Err(shared) => handle = shared, // Its own clone is about to go.
+                }
+            };
+            assert!(handle.join().unwrap());
+        }
+    });
+}
+
+/// One that is run on the spot by its joiner, and waits for that.
+#[test]
+fn a_job_that_waits_for_a_set_with_its_joiner_panics() {
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        let inner = Arc::clone(&pool);
+        let message = with_own_handle(Some(&pool), move |own| {
+            let below = inner.spawn(move || drop(wait([own], WaitFor::All, None))).join();
+            let Err(JoinError::Panicked { message, .. }) = below else { panic!("{below:?}") };
+            assert!(message.contains("for ever"), "{message}");
+        });
+        assert_eq!(message.recv().unwrap(), "");
+    });
+}
+
+#[test]
+fn what_a_job_does_to_itself_with_a_limit_ends() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let message = with_own_handle(Some(&pool), |own| {
+            let limit = Duration::from_millis(2);
+            assert!(!own.cancel() && !own.wait_timeout(limit) && own.is_running());
+            assert!(wait([&own], WaitFor::All, limit).0.is_empty());
+            assert!(own.join_timeout(limit).is_err());
+        });
+        assert_eq!(message.recv().unwrap(), "");
+    });
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let over = BoundedSemaphore::new(1).unwrap().release(1).unwrap_err();
+    assert!(over.to_string().contains("one that is dropped releases itself"), "{over}");
+    let done = Queue::<u8>::bounded(1).unwrap().task_done().unwrap_err();
+    assert!(done.to_string().contains("call it once for each one got"), "{done}");
+    for error in [
+        Queue::<u8>::bounded(0).unwrap_err(),
+        BoundedSemaphore::new(0).unwrap_err(),
+        Pool::new(0).unwrap_err(),
+        threads::Barrier::new(0).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("ask for "), "{error}");
     }
 }

@@ -148,3 +148,67 @@ fn limits_hold_for_a_thread_that_is_slow_to_end() {
         drop((open, open_2, open_3));
     });
 }
+
+#[test]
+fn a_thread_that_was_joined_is_not_listed_any_more() {
+    for _ in 0..500 {
+        let thread = ThreadBuilder::new().name("joined-soon").spawn(|| ()).unwrap();
+        thread.join().unwrap();
+        assert!(!is_listed("joined-soon"));
+    }
+    drop(ThreadBuilder::new().name("detached-soon").spawn(|| ()).unwrap());
+    until("it is forgotten without a join", || !is_listed("detached-soon"));
+}
+
+#[test]
+fn several_threads_wait_for_one() {
+    in_time(|| {
+        for waiters in 1..10 {
+            let stop = threads::Event::new().unwrap();
+            let stops = stop.clone();
+            let waited_for = ThreadBuilder::new().spawn(move || stops.wait()).unwrap();
+            thread::scope(|scope| {
+                for _ in 0..waiters {
+                    scope.spawn(|| assert!(waited_for.wait_timeout(LIMIT)));
+                }
+                assert!(!waited_for.wait_timeout(Duration::ZERO));
+                stop.set();
+            });
+            waited_for.join().unwrap();
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn each_thread_has_a_number_of_its_own() {
+    let meet = Arc::new(std::sync::Barrier::new(11));
+    let start = |_| {
+        let meet = Arc::clone(&meet);
+        ThreadBuilder::new().spawn(move || meet.wait().is_leader()).unwrap()
+    };
+    let threads: Vec<_> = (0..10).map(start).collect();
+    let numbers = threads.iter().map(|thread| thread.native_id().unwrap());
+    let mut numbers: Vec<_> = numbers.chain([std::process::id().into()]).collect();
+    meet.wait();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 11, "the process's own number is that of the main thread");
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn nothing_of_its_function_is_left_when_it_was_joined() {
+    let value = Arc::new(());
+    for panics in [false, true] {
+        let (kept, weak) = (Arc::clone(&value), Arc::downgrade(&value));
+        let body = move || {
+            assert!(!panics, "on purpose: {kept:?}");
+            drop(kept);
+        };
+        assert_eq!(ThreadBuilder::new().spawn(body).unwrap().join().is_err(), panics);
+        assert_eq!(weak.strong_count(), 1);
+    }
+}

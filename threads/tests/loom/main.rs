@@ -10,8 +10,10 @@
 #![cfg(loom)]
 
 #[path = "../../src/cell.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod cell;
 #[path = "../../src/deadline.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod deadline;
 #[path = "../../src/error.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the models need a part of it")]

@@ -25,6 +25,7 @@ mod queue;
 #[expect(unused, reason = "the models need a part of it")]
 mod primitives;
 #[path = "../../src/sleep.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod sleep;
 
 use loom::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};

@@ -42,13 +42,22 @@ pub(crate) fn run(shared: &Arc<Shared>, job: JobRef) {
     on_top(shared, &*job);
     shared.drop_job(job);
     if levels() == 0 {
-        while let Some((shared, job)) = next() {
-            if shared.phase() >= Phase::Broken {
-                shared.discard(job);
-            } else {
-                on_top(&shared, &*job);
-                shared.drop_job(job);
-            }
+        while let Some((shared, job)) = next(|_| true) {
+            on_top(&shared, &*job);
+            shared.drop_job(job);
+        }
+    }
+}
+
+/// An inline pool ends: runs or discards what was put off on the calling thread. Nobody
+/// else can have spawned something in it that has not been run.
+pub(crate) fn finish(shared: &Shared) {
+    while let Some((shared, job)) = next(|other| other.number == shared.number) {
+        if shared.phase() >= Phase::Broken {
+            shared.discard(job);
+        } else {
+            on_top(&shared, &*job);
+            shared.drop_job(job);
         }
     }
 }
@@ -105,7 +114,12 @@ fn levels() -> u32 {
     LEVELS.with(Cell::get)
 }
 
-/// The oldest job that was put off.
-fn next() -> Option<(Arc<Shared>, JobRef)> {
-    PUT_OFF.try_with(|later| later.borrow_mut().pop_front()).ok().flatten()
+/// The oldest job that was put off, of those whose pool is such a one.
+fn next(pool: impl Fn(&Shared) -> bool) -> Option<(Arc<Shared>, JobRef)> {
+    let take = |later: &RefCell<VecDeque<(Arc<Shared>, JobRef)>>| {
+        let mut later = later.borrow_mut();
+        let place = later.iter().position(|(shared, _)| pool(shared))?;
+        later.remove(place)
+    };
+    PUT_OFF.try_with(take).ok().flatten()
 }

@@ -10,6 +10,7 @@ use crate::home::Home;
 use crate::job::{Job, JobRef, Run};
 use crate::local::WorkerLocal;
 use crate::map::Map;
+use crate::nesting;
 use crate::options::{JobOptions, Priority};
 use crate::shared::{Phase, Shared};
 use crate::stats::{Stats, Unrun};
@@ -421,6 +422,9 @@ impl Pool {
             // Here, too, as every worker may be busy with a job that waits for a
             // queued one.
             self.shared.discard_queued();
+        }
+        if self.is_inline() {
+            return nesting::finish(&self.shared);
         }
         if self.current_worker().is_some() {
             return; // Dropping a thread's handle lets it end by itself.

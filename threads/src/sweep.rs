@@ -38,13 +38,17 @@ impl Shared {
         let mut shells = Vec::new();
         for slot in self.slots() {
             let live = take_all(slot.stealer.len(), || slot.stealer.steal(), &mut shells);
-            live.into_iter().for_each(|job| self.injector(Priority::Normal).push(job));
+            for job in live {
+                self.injector(Priority::Normal).push(job);
+            }
         }
         for priority in ALL {
             let _order = bound.keep_order(priority);
             let injector = self.injector(priority);
             let live = take_all(injector.len(), || injector.steal(), &mut shells);
-            live.into_iter().for_each(|job| injector.push(job));
+            for job in live {
+                injector.push(job);
+            }
         }
         invisible();
         self.sleep.publish();
@@ -52,7 +56,9 @@ impl Shared {
         if self.phase() >= Phase::Broken {
             self.discard_queued();
         }
-        shells.into_iter().for_each(|job| self.drop_job(job));
+        for job in shells {
+            self.drop_job(job);
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use crate::support::{block_on, in_time};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use threads::{
-    AsCompleted, CancelToken, JoinError, JoinHandle, Outcome, Pool, Priority, WaitFor,
-    as_completed, wait,
+    AsCompleted, CancelToken, JoinError, Outcome, Pool, Priority, WaitFor, as_completed, wait,
 };
 
 #[test]
@@ -146,22 +145,31 @@ fn joins_that_are_too_deep_panic() {
     });
 }
 
-/// A deep job ends its pool before what it spawned was run.
+/// A pool that a deep job ends has done with all jobs then, also with those put off.
 #[test]
-fn what_is_put_off_is_cancelled_by_shutdown_now() {
-    fn nested(pool: Arc<Pool>, depth: u32, last: mpsc::Sender<JoinHandle<()>>) {
+fn what_is_put_off_does_not_outlive_its_pool() {
+    fn nested(pool: &Arc<Pool>, depth: u32, last: Box<dyn FnOnce() + Send>) {
+        let inner = Arc::clone(pool);
         if depth == 0 {
-            last.send(pool.spawn(|| ())).unwrap();
-            Arc::into_inner(pool).expect("it is the last owner").shutdown_now();
+            last();
         } else {
-            let shared = Arc::clone(&pool);
-            drop(shared.spawn(move || nested(pool, depth - 1, last)));
+            drop(pool.spawn(move || nested(&inner, depth - 1, last)));
         }
     }
     in_time(|| {
-        let (last, put_off) = mpsc::channel();
-        nested(Arc::new(Pool::inline()), 127, last);
-        let put_off = put_off.recv().unwrap();
-        assert!(matches!(put_off.join(), Err(JoinError::Cancelled)));
+        let (tell, told) = mpsc::channel();
+        let last = move || {
+            let pools = [(); 2].map(|()| Arc::new(Pool::inline()));
+            let put_off = pools.each_ref().map(|pool| pool.spawn(|| 5));
+            assert!(put_off.iter().all(|handle| !handle.is_finished()));
+            let [one, other] = pools.map(|pool| Arc::into_inner(pool).unwrap());
+            assert_eq!(one.shutdown_now().count(), 1);
+            drop(other);
+            tell.send(put_off).unwrap();
+        };
+        nested(&Arc::new(Pool::inline()), 128, Box::new(last));
+        let [cancelled, run] = told.recv().unwrap();
+        assert!(matches!(cancelled.join(), Err(JoinError::Cancelled)));
+        assert_eq!(run.join().unwrap(), 5);
     });
 }

@@ -12,10 +12,12 @@
 #[path = "../../src/fork/board.rs"]
 mod board;
 #[path = "../../src/cell.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod cell;
 #[path = "../../src/fork/count.rs"]
 mod count;
 #[path = "../../src/deadline.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod deadline;
 #[path = "../../src/fork/done.rs"]
 mod done;
@@ -30,6 +32,7 @@ mod queue;
 #[expect(unused, reason = "the models need a part of it")]
 mod primitives;
 #[path = "../../src/sleep.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod sleep;
 
 use loom::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};

@@ -239,3 +239,31 @@ fn each_end_is_told_once_and_rightly() {
         assert_eq!(told, cancelled);
     });
 }
+
+/// On its worker, as a job may: it must not wait for room that only this worker could make.
+#[test]
+fn a_callback_may_spawn_into_a_full_pool() {
+    in_time(|| {
+        for when_full in [threads::WhenFull::Block, threads::WhenFull::CallerRuns] {
+            let builder = Pool::builder().workers(1).spares(0).queue_bound(2, when_full);
+            let pool = Arc::new(builder.build().unwrap());
+            let gate = Gate::occupy(&pool);
+            let (send, results) = mpsc::channel();
+            for x in 0..2 {
+                let (inner, send) = (Arc::clone(&pool), send.clone());
+                pool.submit(|x| x, x).on_result(move |x| {
+                    for y in 0..5 {
+                        let send = send.clone();
+                        let next = inner.submit(|x: u32| x, 10 * x.as_ref().unwrap() + y);
+                        next.on_result(move |result| send.send(result.unwrap()).unwrap());
+                    }
+                });
+            }
+            drop(send);
+            gate.open().join().unwrap();
+            let mut results: Vec<_> = results.iter().collect();
+            results.sort_unstable();
+            assert_eq!(results, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
+        }
+    });
+}

@@ -88,11 +88,17 @@ fn no_wait_for_a_job_ends_before_its_limit() {
 fn a_limit_beyond_the_clock_is_no_limit() {
     const EVER: Duration = Duration::MAX;
     in_time(|| {
-        let lock = Lock::new(1).unwrap();
+        let lock = &Lock::new(1).unwrap();
         let guard = lock.lock().unwrap();
         thread::scope(|scope| {
-            let waits = scope.spawn(|| *lock.lock_timeout(EVER).unwrap());
-            keeps("lock", |limit| !Event::new().unwrap().wait_timeout(limit)); // It waits by now.
+            let begun = Event::new().unwrap();
+            let begins = begun.clone();
+            let waits = scope.spawn(move || {
+                begins.set();
+                *lock.lock_timeout(EVER).unwrap()
+            });
+            begun.wait();
+            keeps("a pause", |limit| lock.lock_timeout(limit).is_err()); // It waits by now.
             drop(guard);
             assert_eq!(waits.join().unwrap(), 1);
         });

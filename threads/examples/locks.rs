@@ -7,8 +7,11 @@ use std::sync::TryLockError;
 use std::time::Duration;
 use threads::{Lock, ReentrantLock};
 
+/// Files of each folder, and the folders in it.
+type Folders = ReentrantLock<RefCell<Vec<(u32, Vec<usize>)>>>;
+
 /// Files of a folder and below. Each level takes the lock, which the level above holds.
-fn files(folders: &ReentrantLock<RefCell<Vec<(u32, Vec<usize>)>>>, folder: usize) -> u32 {
+fn files(folders: &Folders, folder: usize) -> u32 {
     let guard = folders.lock();
     let (own, below) = guard.borrow()[folder].clone();
     own + below.into_iter().map(|folder| files(folders, folder)).sum::<u32>()

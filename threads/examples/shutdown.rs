@@ -32,7 +32,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (pool, handles) = busy(&ran, &go)?;
     go.set();
     pool.shutdown();
-    println!("run: {}, finished: {}", ran.load(SeqCst), handles.iter().all(|h| h.is_finished()));
+    println!(
+        "run: {}, finished: {}",
+        ran.load(SeqCst),
+        handles.iter().all(threads::JoinHandle::is_finished)
+    );
 
     // `shutdown_now` cancels it, and waits for what runs.
     let go = Event::new()?;

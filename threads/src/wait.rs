@@ -86,15 +86,24 @@ pub fn wait<R, H: Borrow<JoinHandle<R>>>(
             handle.help();
         }
     }
-    let jobs = || all().map(JoinHandle::job).collect();
-    let target = || Some(Target { jobs: jobs(), all: matches!(until, WaitFor::All) });
-    let wait = |deadline| {
-        while !enough && let Some(report) = board.block(deadline) {
-            enough = is_enough(report);
-        }
-        enough.then_some(())
-    };
-    waiting::aside_for(deadline, target, wait);
+    let is_all = matches!(until, WaitFor::All);
+    let mut over = false;
+    while !enough && !over {
+        let left = || all().filter(|handle| is_all || !handle.is_finished());
+        let target = || Some(Target { jobs: left().map(JoinHandle::job).collect(), all: is_all });
+        let waited = waiting::aside_for(deadline, target, |deadline| {
+            while let Some(report) = board.block(deadline) {
+                enough = is_enough(report);
+                // One job less, and so perhaps one on whose end nothing depends any more: that
+                // is looked at anew. With all, it was clear from the beginning.
+                if enough || !is_all {
+                    return Some(());
+                }
+            }
+            None
+        });
+        over = waited.is_none();
+    }
     for (handle, number) in all().zip(followed) {
         if let Some(number) = number {
             handle.unfollow(number);

@@ -14,7 +14,9 @@
 //! Each wait is entered, and looked at, under one lock when it begins (after a moment of
 //! blocking). A wait that may end can become one that does not only by the beginning of
 //! another wait, as a job that is queued or runs is no part of any circle. So a circle is
-//! complete when the last of its waits is entered, and that look sees all others.
+//! complete when the last of its waits is entered, and that look sees all others. (A wait for
+//! any of a set which goes on although one of them has ended, as it waits for a failure, is
+//! entered anew.)
 //!
 //! A thread that has been entered and has woken up meanwhile does no harm: it has woken
 //! up as a job has finished, which the look sees.

@@ -245,8 +245,8 @@ fn each_end_is_told_once_and_rightly() {
 fn a_callback_may_spawn_into_a_full_pool() {
     in_time(|| {
         for when_full in [threads::WhenFull::Block, threads::WhenFull::CallerRuns] {
-            let pool = Pool::builder().workers(1).queue_bound(2, when_full).build().unwrap();
-            let pool = Arc::new(pool);
+            let builder = Pool::builder().workers(1).spares(0).queue_bound(2, when_full);
+            let pool = Arc::new(builder.build().unwrap());
             let gate = Gate::occupy(&pool);
             let (send, results) = mpsc::channel();
             for x in 0..2 {

@@ -199,7 +199,7 @@ fn executor() {
         (
             "resize",
             "[\"crew-0\", \"crew-1\", \"crew-2\"]\nworkers: 1, running: 3, queued: 1\n\
-             too many: have a pool of 5 workers: the most is 4 as its `max_workers` says\ndone: 7\n",
+             too many: give a pool 5 workers: the most is 4 as its `max_workers` says\ndone: 7\n",
         ),
         (
             "shutdown",

@@ -1,6 +1,6 @@
 //! Wrong use: a documented panic, never a hang.
 
-use crate::support::{Gate, in_time};
+use crate::support::{Gate, in_time, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -403,6 +403,31 @@ fn a_job_that_waits_for_itself_and_others() {
             set.next();
         });
         assert!(message.recv().unwrap().contains("for ever"));
+    });
+}
+
+/// What another worker does can end: waiting for that and itself is no mistake.
+#[test]
+fn a_job_in_its_own_set_waits_for_what_runs_elsewhere() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        for by_set in [false, true] {
+            let Gate { open, job } = Gate::occupy(&pool);
+            let (begun, seen) = mpsc::channel();
+            let message = with_own_handle(Some(&pool), move |own| {
+                begun.send(()).unwrap();
+                if by_set {
+                    assert!(matches!(as_completed([own, job]).next(), Some((1, Ok(())))));
+                } else {
+                    let (done, _) = wait([own, job], WaitFor::FirstCompleted, None);
+                    assert_eq!(done.len(), 1);
+                }
+            });
+            seen.recv().unwrap();
+            until("it waits", || pool.stats().aside == 1);
+            drop(open);
+            assert_eq!(message.recv().unwrap(), "");
+        }
     });
 }
 

@@ -284,6 +284,7 @@ fn a_job_that_could_not_run_has_failed() {
         let handles = [full.spawn(|| ()), broken.spawn(|| ())];
         let (done, _) = wait(&handles[1..], WaitFor::FirstException, None);
         assert_eq!(done[0].outcome(), Some(Outcome::Broken));
+        wait(&handles, WaitFor::All, None); // So that there is room.
         let gate = Gate::occupy(&full);
         let handles = [full.spawn(|| ()), broken.spawn(|| ())];
         assert_eq!(wait(&handles, WaitFor::FirstException, None).0.len(), 1);

@@ -198,17 +198,3 @@ fn each_thread_has_a_number_of_its_own() {
         thread.join().unwrap();
     }
 }
-
-#[test]
-fn nothing_of_its_function_is_left_when_it_was_joined() {
-    let value = Arc::new(());
-    for panics in [false, true] {
-        let (kept, weak) = (Arc::clone(&value), Arc::downgrade(&value));
-        let body = move || {
-            assert!(!panics, "on purpose: {kept:?}");
-            drop(kept);
-        };
-        assert_eq!(ThreadBuilder::new().spawn(body).unwrap().join().is_err(), panics);
-        assert_eq!(weak.strong_count(), 1);
-    }
-}

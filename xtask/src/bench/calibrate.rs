@@ -32,11 +32,11 @@ pub(super) fn units(
     contenders: &mut [Contender],
     options: &Options,
 ) -> Result<Option<u64>, Interrupted> {
-    let first = match metric.amount {
+    let (first, step) = match metric.amount {
         Amount::Fixed { units, smoke } => {
             return Ok(Some(if options.smoke { smoke } else { units }));
         }
-        Amount::Calibrated { first } => first.max(1),
+        Amount::Calibrated { first, step } => (first.max(1), step.max(1)),
     };
     if options.smoke {
         return Ok(Some(first));
@@ -53,7 +53,7 @@ pub(super) fn units(
             Err(NoSample::Problem(problem)) => contender.problem = Some(problem),
         }
     }
-    Ok(middle(&found))
+    Ok(middle(&found).map(|units| stepped(units, step)))
 }
 
 /// The user interrupted.
@@ -91,6 +91,11 @@ fn middle(found: &[f64]) -> Option<u64> {
     Some(units)
 }
 
+/// The multiple of `step` nearest to so many units, and at least one.
+fn stepped(units: u64, step: u64) -> u64 {
+    ((units + step / 2) / step).max(1) * step
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +126,13 @@ mod tests {
         assert_eq!(middle(&[7.0]), Some(7));
         assert_eq!(middle(&[0.2]), Some(1));
         assert_eq!(middle(&[]), None);
+    }
+
+    #[test]
+    fn units_come_in_whole_steps() {
+        assert_eq!(stepped(7, 1), 7);
+        assert_eq!(stepped(1_534, 1_023), 1_023);
+        assert_eq!(stepped(1_535, 1_023), 2_046);
+        assert_eq!(stepped(3, 1_023), 1_023);
     }
 }

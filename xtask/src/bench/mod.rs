@@ -6,6 +6,7 @@
 //! process, and what they say.
 
 mod calibrate;
+pub mod compared;
 pub mod contract;
 mod export;
 pub mod goal;

@@ -146,10 +146,11 @@ mod tests {
             about: String::new(),
             unit: "unit".into(),
             cost: Cost::Wall,
-            amount: Amount::Calibrated { first: 1 },
+            amount: Amount::Calibrated { first: 1, step: 1 },
             named_only,
             ours: "ours".into(),
             peers: Vec::new(),
+            baseline: None,
         };
         let metrics = [("submit.call", false), ("queue.1.1x1", false), ("dummy.hang", true)];
         let options = Options {

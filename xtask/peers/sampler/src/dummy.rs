@@ -44,6 +44,7 @@ fn metric(name: &str, peer: fn(u64) -> Sample) -> Metric {
         named_only: true,
         ours: Contender::new("right", right),
         peers: vec![Contender::new("wrong", peer).peer()],
+        baseline: None,
     }
 }
 

@@ -11,6 +11,9 @@ use super::{
 /// clocks, short beside what else happens on a machine.
 const SAMPLE_NS: f64 = 60e6;
 
+/// How many times as long a sample of the slowest contender may take.
+const LONGER: f64 = 8.0;
+
 /// A sample that takes so long says how long more units take.
 const ENOUGH_NS: u64 = 5_000_000;
 
@@ -22,7 +25,7 @@ const GROWTH: u64 = 16;
 ///
 /// Contenders differ, and the work must not: the number lies in the (geometric) middle between what
 /// the slowest and the fastest do in the time of a sample, so that samples of both last as long as
-/// that can be.
+/// that can be; but those of the slowest not so long that a run has no end.
 ///
 /// # Errors
 /// When the user interrupts.
@@ -78,7 +81,7 @@ fn in_time(
     }
 }
 
-/// The geometric middle between the smallest and the largest.
+/// The geometric middle between the smallest and the largest, if that is not too far from the smallest.
 fn middle(found: &[f64]) -> Option<u64> {
     let smallest = found.iter().copied().min_by(f64::total_cmp)?;
     let largest = found.iter().copied().max_by(f64::total_cmp)?;
@@ -87,7 +90,7 @@ fn middle(found: &[f64]) -> Option<u64> {
         clippy::cast_sign_loss,
         reason = "a positive number of units, of which no program does as many as u64 can count"
     )]
-    let units = (smallest * largest).sqrt().max(1.0) as u64;
+    let units = (smallest * largest).sqrt().min(smallest * LONGER).max(1.0) as u64;
     Some(units)
 }
 
@@ -122,10 +125,16 @@ mod tests {
 
     #[test]
     fn the_middle_is_as_far_from_the_slowest_as_from_the_fastest() {
-        assert_eq!(middle(&[100.0, 10_000.0, 200.0]), Some(1_000));
+        assert_eq!(middle(&[100.0, 4_900.0, 200.0]), Some(700));
         assert_eq!(middle(&[7.0]), Some(7));
         assert_eq!(middle(&[0.2]), Some(1));
         assert_eq!(middle(&[]), None);
+    }
+
+    #[test]
+    fn the_slowest_does_not_take_for_ever() {
+        assert_eq!(middle(&[100.0, 6_400.0]), Some(800));
+        assert_eq!(middle(&[100.0, 100e6]), Some(800));
     }
 
     #[test]

@@ -48,7 +48,10 @@ fn every_contender_does_its_work() {
     let rows = run["rows"].as_array().unwrap();
     assert!(rows.len() > 30, "{} rows", rows.len());
     for row in rows {
-        assert!(row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{row}");
+        // What is above a baseline may be anything in one tiny sample.
+        let plain = row["above"].is_null();
+        assert!(!plain || row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{row}");
+        assert!(plain || row["above"]["ours"].is_f64() && row["above"]["cost"].is_f64(), "{row}");
         assert!(row["ours"].is_f64() && row["peer"].is_f64(), "{row}");
         let goal = (row["met"].as_bool(), row["interval"]["coverage"].as_f64());
         assert_eq!(goal, (None, None), "one round says nothing about a goal: {row}");

@@ -6,7 +6,12 @@ use std::{hint::black_box, num::NonZero};
 
 use sampler::{Amount, Contender, Cost, Goal, Metric, Peer, Sample, Stopwatch, Tally};
 
-use crate::{executor::Executor, external::warm_up, fib::Fib, tree::Tree};
+use crate::{
+    executor::{Executor, on_thread},
+    external::warm_up,
+    fib::Fib,
+    tree::Tree,
+};
 
 /// A recursion, done by each contender in the same order.
 pub(crate) trait Work: Copy + Send + 'static {
@@ -35,6 +40,14 @@ pub(crate) trait Work: Copy + Send + 'static {
 
     /// What has to be done.
     fn expected() -> Tally;
+}
+
+/// What a join is without any chance of being shared. The baseline is written with it, so that the
+/// compiler sees the same closures in the same places: otherwise it may well make worse code of the
+/// recursion that has no joins.
+pub(crate) fn one_by_one<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
+    let a = a();
+    (a, b())
 }
 
 /// What is measured of a recursion.
@@ -97,7 +110,7 @@ fn with_goals(rayon: Peer, chili: Peer) -> Vec<Peer> {
 fn serial<W: Work>() -> Contender {
     Contender::new("serial", |units| {
         let work = W::prepare();
-        sample::<W>(units, || work.serial())
+        on_thread(move || sample::<W>(units, || work.serial()))
     })
 }
 
@@ -126,8 +139,10 @@ fn chili<W: Work>(workers: usize) -> Contender {
     Contender::new("chili", move |units| {
         let work = W::prepare();
         let pool = chili_pool(workers);
-        let mut scope = pool.scope();
-        sample::<W>(units, || work.chili(&mut scope))
+        on_thread(move || {
+            let mut scope = pool.scope();
+            sample::<W>(units, || work.chili(&mut scope))
+        })
     })
 }
 

@@ -3,7 +3,12 @@
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
-use crate::{executor::Executor, external::warm_up, slices::par_map, sort::numbers};
+use crate::{
+    executor::{Executor, on_thread},
+    external::warm_up,
+    slices::par_map,
+    sort::numbers,
+};
 
 /// The metric.
 pub(crate) fn metric(workers: usize) -> Metric {
@@ -19,10 +24,7 @@ pub(crate) fn metric(workers: usize) -> Metric {
         ours: ours(workers),
         peers: vec![
             rayon(workers).peer().required(Goal::BoundBelow(1.05)).stretch(Goal::BoundBelow(1.0)),
-            Contender::new("serial", |units| {
-                sample(units, |xs| xs.iter().map(|x| f(*x)).collect())
-            })
-            .peer(),
+            serial().peer(),
         ],
         baseline: None,
     }
@@ -46,6 +48,13 @@ fn rayon(workers: usize) -> Contender {
             move |units| sample(units, |numbers| numbers.par_iter().map(|x| f(*x)).collect()),
             units,
         )
+    })
+}
+
+/// An iterator.
+fn serial() -> Contender {
+    Contender::new("serial", |units| {
+        on_thread(move || sample(units, |numbers| numbers.iter().map(|x| f(*x)).collect()))
     })
 }
 

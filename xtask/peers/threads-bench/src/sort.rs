@@ -6,7 +6,7 @@ use rayon::slice::ParallelSliceMut as _;
 use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
 use crate::{
-    executor::Executor,
+    executor::{Executor, on_thread},
     external::warm_up,
     slices::{par_sort, par_sort_unstable},
 };
@@ -61,7 +61,7 @@ pub(crate) fn metrics(workers: usize) -> Vec<Metric> {
                 .peer()
                 .required(Goal::BoundBelow(1.05))
                 .stretch(Goal::BoundBelow(1.0)),
-            Contender::new("std", move |units| sample(units, std, order)).peer(),
+            Contender::new("std", move |units| on_thread(move || sample(units, std, order))).peer(),
         ],
         baseline: None,
     };

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use sampler::Tally;
 
-use crate::join::Work;
+use crate::join::{Work, one_by_one};
 
 /// A node of a tree of which all leaves are equally deep.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ fn grow(memory: &'static mut [Node], next: &mut u64) -> Option<&'static Node> {
 fn serial(node: Option<&'static Node>, visit: impl Visit) -> u64 {
     let Some(node) = node else { return 0 };
     visit(node);
-    let (left, right) = (serial(node.left, visit), serial(node.right, visit));
+    let (left, right) = one_by_one(|| serial(node.left, visit), || serial(node.right, visit));
     node.value + left + right
 }
 

@@ -7,7 +7,10 @@ use std::hint::black_box;
 
 use sampler::{Amount, Contender, Cost, Metric, Sample, Stopwatch, Tally};
 
-use crate::{executor::Executor, external::warm_up};
+use crate::{
+    executor::{Executor, on_thread},
+    external::warm_up,
+};
 
 /// How deep the recursion is on its left side; on its right one it is half as deep.
 const DEPTH: u64 = 15;
@@ -54,7 +57,8 @@ fn peers() -> Vec<sampler::Peer> {
         })
         .peer(),
         rayon().peer(),
-        Contender::new("serial", |units| sample(units, || serial(DEPTH, 1))).peer(),
+        Contender::new("serial", |units| on_thread(move || sample(units, || serial(DEPTH, 1))))
+            .peer(),
     ]
 }
 

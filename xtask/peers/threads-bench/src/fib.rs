@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use sampler::Tally;
 
-use crate::join::{Work, one_by_one};
+use crate::join::Work;
 
 /// The number that is asked for.
 const N: u64 = 20;
@@ -21,8 +21,7 @@ fn serial(n: u64) -> u64 {
     if n < 2 {
         return n;
     }
-    let (a, b) = one_by_one(|| serial(n - 1), || serial(n - 2));
-    a + b
+    serial(n - 1) + serial(n - 2)
 }
 
 /// With ours.

@@ -42,14 +42,6 @@ pub(crate) trait Work: Copy + Send + 'static {
     fn expected() -> Tally;
 }
 
-/// What a join is without any chance of being shared. The baseline is written with it, so that the
-/// compiler sees the same closures in the same places: otherwise it may well make worse code of the
-/// recursion that has no joins.
-pub(crate) fn one_by_one<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
-    let a = a();
-    (a, b())
-}
-
 /// What is measured of a recursion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use sampler::Tally;
 
-use crate::join::{Work, one_by_one};
+use crate::join::Work;
 
 /// A node of a tree of which all leaves are equally deep.
 #[derive(Debug, Default)]
@@ -46,35 +46,40 @@ fn grow(memory: &'static mut [Node], next: &mut u64) -> Option<&'static Node> {
 }
 
 /// Without any joins.
-fn serial(node: Option<&'static Node>, visit: impl Visit) -> u64 {
-    let Some(node) = node else { return 0 };
+fn serial(node: &'static Node, visit: impl Visit) -> u64 {
     visit(node);
-    let (left, right) = one_by_one(|| serial(node.left, visit), || serial(node.right, visit));
+    let left = node.left.map_or(0, |node| serial(node, visit));
+    let right = node.right.map_or(0, |node| serial(node, visit));
     node.value + left + right
 }
 
 /// With ours.
-fn ours(node: Option<&'static Node>, visit: impl Visit) -> u64 {
-    let Some(node) = node else { return 0 };
+fn ours(node: &'static Node, visit: impl Visit) -> u64 {
     visit(node);
-    let (left, right) = threads::join(|| ours(node.left, visit), || ours(node.right, visit));
+    let (left, right) = threads::join(
+        || node.left.map_or(0, |node| ours(node, visit)),
+        || node.right.map_or(0, |node| ours(node, visit)),
+    );
     node.value + left + right
 }
 
 /// With that of rayon.
-fn rayon(node: Option<&'static Node>, visit: impl Visit) -> u64 {
-    let Some(node) = node else { return 0 };
+fn rayon(node: &'static Node, visit: impl Visit) -> u64 {
     visit(node);
-    let (left, right) = rayon::join(|| rayon(node.left, visit), || rayon(node.right, visit));
+    let (left, right) = rayon::join(
+        || node.left.map_or(0, |node| rayon(node, visit)),
+        || node.right.map_or(0, |node| rayon(node, visit)),
+    );
     node.value + left + right
 }
 
 /// With that of chili, which calls its second closure first: so that is the one for the left side.
-fn chili(node: Option<&'static Node>, scope: &mut chili::Scope<'_>, visit: impl Visit) -> u64 {
-    let Some(node) = node else { return 0 };
+fn chili(node: &'static Node, scope: &mut chili::Scope<'_>, visit: impl Visit) -> u64 {
     visit(node);
-    let (right, left) =
-        scope.join(|scope| chili(node.right, scope, visit), |scope| chili(node.left, scope, visit));
+    let (right, left) = scope.join(
+        |scope| node.right.map_or(0, |node| chili(node, scope, visit)),
+        |scope| node.left.map_or(0, |node| chili(node, scope, visit)),
+    );
     node.value + left + right
 }
 
@@ -88,19 +93,19 @@ impl<const NODES: usize> Work for Tree<NODES> {
     }
 
     fn serial(self) -> u64 {
-        serial(Some(black_box(self.root)), |_| ())
+        serial(black_box(self.root), |_| ())
     }
 
     fn ours(self) -> u64 {
-        ours(Some(black_box(self.root)), |_| ())
+        ours(black_box(self.root), |_| ())
     }
 
     fn rayon(self) -> u64 {
-        rayon(Some(black_box(self.root)), |_| ())
+        rayon(black_box(self.root), |_| ())
     }
 
     fn chili(self, scope: &mut chili::Scope<'_>) -> u64 {
-        chili(Some(black_box(self.root)), scope, |_| ())
+        chili(black_box(self.root), scope, |_| ())
     }
 
     fn found(result: u64) -> Tally {
@@ -141,15 +146,15 @@ mod tests {
 
     #[test]
     fn all_contenders_visit_the_nodes_in_the_order_of_their_addresses() {
-        assert_ascending(&visited(|root, see| serial(Some(root), see)));
+        assert_ascending(&visited(|root, see| serial(root, see)));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_ascending(&visited(|root, see| pool.install(|| rayon(Some(root), see))));
+        assert_ascending(&visited(|root, see| pool.install(|| rayon(root, see))));
         let config = chili::Config { thread_count: NonZero::new(1), ..chili::Config::default() };
         let pool = chili::ThreadPool::with_config(config);
-        assert_ascending(&visited(|root, see| chili(Some(root), &mut pool.scope(), see)));
+        assert_ascending(&visited(|root, see| chili(root, &mut pool.scope(), see)));
         // On the only worker: whoever calls from outside is one more.
         let pool = threads::Pool::new(1).unwrap();
-        let on_worker = || visited(|root, see| ours(Some(root), see));
+        let on_worker = || visited(|root, see| ours(root, see));
         assert_ascending(&pool.spawn(on_worker).join().unwrap());
     }
 }

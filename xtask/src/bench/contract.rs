@@ -19,6 +19,21 @@ pub struct Listing {
     pub workers: usize,
     /// The metrics, in the order in which they are shown.
     pub metrics: Vec<Metric>,
+    /// Whose instructions are counted.
+    pub counted: Vec<Counted>,
+}
+
+/// A metric whose instructions are counted.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Counted {
+    /// The metric; our contender is counted.
+    pub metric: String,
+    /// So many units that everything else is next to nothing.
+    pub units: u64,
+    /// The instructions of a unit when they were last recorded.
+    pub recorded: f64,
+    /// Whether it is left out unless it is named.
+    pub named_only: bool,
 }
 
 /// Something that costs time, measured for ours and for its peers.

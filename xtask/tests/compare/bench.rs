@@ -105,6 +105,19 @@ fn a_goal_that_is_missed_closes_the_gate_and_nothing_else() {
 }
 
 #[test]
+fn more_instructions_than_recorded_are_missed() {
+    let valgrind = Command::new("valgrind").arg("--version").output();
+    if !cfg!(target_arch = "x86_64") || valgrind.is_err() {
+        return; // There is nothing to count with.
+    }
+    let mut command = Command::new(program());
+    command.args(["bench", "threads", "--instructions", "--metric", "dummy.missed"]);
+    let ended = Started::new(&mut command).end();
+    assert_eq!(ended.code, Some(3), "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("dummy.missed") && ended.out.contains("TOO MANY"), "{}", ended.out);
+}
+
+#[test]
 fn rounds_are_left_out_rather_than_exceed_the_budget() {
     let (ended, run) = bench(&["--metric", "cpu.idle", "--rounds", "100", "--budget", "1"]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);

@@ -7,7 +7,8 @@
 //! # What the program is asked
 //!
 //! `PROGRAM --list` prints one line of JSON: a [`Listing`], with the metrics, the contenders of each,
-//! and the goals that the design sets them. It is the only list of them anywhere.
+//! and the goals that the design sets them, and with the metrics whose instructions are counted. It
+//! is the only list of them anywhere.
 //!
 //! `PROGRAM --metric M --contender C --units N` does the work of metric M with contender C, N units
 //! of it, once, and prints one line of JSON: a [`Sample`].
@@ -33,7 +34,7 @@ mod sample;
 mod stopwatch;
 
 pub use countdown::Countdown;
-pub use metric::{Amount, Contender, Cost, Goal, Listing, Metric, Peer};
+pub use metric::{Amount, Contender, Cost, Counted, Goal, Listing, Metric, Peer};
 pub use program::main;
 pub use sample::{Sample, Tally};
 pub use stopwatch::{Stopwatch, Times};

@@ -97,6 +97,27 @@ pub enum Goal {
     CostAtMost(f64),
 }
 
+/// Whose instructions are worth counting: where they are nearly the same in every run, their number
+/// shows what noise hides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Counted {
+    /// The metric; our contender is counted.
+    pub metric: &'static str,
+    /// So many units that everything else is next to nothing.
+    pub units: u64,
+    /// The instructions of a unit when they were last recorded, on x86-64.
+    pub recorded: f64,
+    /// Whether it is left out unless it is named.
+    pub named_only: bool,
+}
+
+impl Counted {
+    /// A metric with this many instructions for each unit.
+    pub const fn new(metric: &'static str, units: u64, recorded: f64) -> Self {
+        Self { metric, units, recorded, named_only: false }
+    }
+}
+
 /// What a bench program can measure.
 #[derive(Debug, Serialize)]
 pub struct Listing<'a> {
@@ -108,6 +129,8 @@ pub struct Listing<'a> {
     pub workers: usize,
     /// The metrics, in the order in which they are shown.
     pub metrics: &'a [Metric],
+    /// Whose instructions are counted.
+    pub counted: &'a [Counted],
 }
 
 impl Metric {

@@ -17,7 +17,7 @@ pub(crate) fn metric() -> Metric {
                 .into(),
         unit: "job",
         cost: Cost::Wall,
-        amount: Amount::calibrated(2_000),
+        amount: Amount::Calibrated { first: BATCH, step: BATCH },
         named_only: true,
         ours: Contender::new(threads::Pool::NAME, sample::<threads::Pool>),
         peers: vec![Contender::new(rayon::ThreadPool::NAME, sample::<rayon::ThreadPool>).peer()],
@@ -25,19 +25,25 @@ pub(crate) fn metric() -> Metric {
     }
 }
 
-/// Spawns so many jobs while the worker waits, and then lets it run them.
+/// Jobs before the worker is let go.
+const BATCH: u64 = 1_000;
+
+/// Spawns so many jobs, batch after batch, and lets the worker run each.
 fn sample<P: Executor>(units: u64) -> Sample {
     let pool = P::start(1);
-    let countdown = Countdown::new(units);
     warm_up(&pool);
-    let (release, released) = mpsc::channel();
-    pool.execute(move || released.recv().expect("it is released"));
     let watch = Stopwatch::start();
-    for _ in 0..units {
-        pool.execute(|| countdown.count_one());
+    let mut found = 0;
+    for _ in 0..units / BATCH {
+        let countdown = Countdown::new(BATCH);
+        let (release, released) = mpsc::channel();
+        pool.execute(move || released.recv().expect("it is released"));
+        for _ in 0..BATCH {
+            pool.execute(|| countdown.count_one());
+        }
+        release.send(()).expect("the worker waits for it");
+        countdown.wait();
+        found += countdown.counted();
     }
-    release.send(()).expect("the worker waits for it");
-    countdown.wait();
-    let times = watch.stop();
-    Sample::new(units, times, Tally::of_count(countdown.counted()), Tally::of_count(units))
+    Sample::new(units, watch.stop(), Tally::of_count(found), Tally::of_count(units))
 }

@@ -11,6 +11,7 @@ mod fib;
 mod fifo;
 mod idle;
 mod install;
+mod instructions;
 mod join;
 mod light;
 mod map;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use sampler::Metric;
 
 fn main() -> ExitCode {
-    sampler::main("threads", metrics)
+    sampler::main("threads", metrics, &instructions::COUNTED)
 }
 
 /// All metrics, in the order in which they are shown.

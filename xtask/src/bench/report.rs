@@ -161,7 +161,7 @@ fn table(page: &mut Page, run: &Run) {
 
 /// A line of the table; none is longer than 80 columns.
 fn line([name, cost, ratio, goal, met]: [&str; 5]) -> String {
-    format!("  {name:<19} {cost:>8}  {ratio:<18} {goal:<14} {met}").trim_end().to_owned()
+    format!("  {name:<19} {cost:>8}  {ratio:<20} {goal:<14} {met}").trim_end().to_owned()
 }
 
 /// A cost, or that there is none.

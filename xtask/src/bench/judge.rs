@@ -2,46 +2,52 @@
 
 use crate::{
     exit::Exit,
-    stats::{Interval, Level, median, paired},
+    stats::{self, Interval, Level, median},
 };
 
 use super::{
+    compared::Compared,
     contract::{Metric, Peer},
-    record::{Bounds, Contender, Row, Run, Series},
+    goal::Goal,
+    record::{Above, Bounds, Contender, Row, Run, Series},
 };
 
 /// Ours against each peer of this metric.
 pub(super) fn rows(metric: &Metric, series: &Series, rounds: usize) -> Vec<Row> {
-    let Some((ours, peers)) = series.contenders.split_first() else { return Vec::new() };
-    std::iter::zip(&metric.peers, peers)
-        .map(|(peer, measured)| row(metric, peer, series.units, [ours, measured], rounds))
+    let costs = |contender: &Contender| {
+        series.units.map_or(Vec::new(), |units| contender.costs(metric.cost, units, rounds))
+    };
+    let costs: Vec<Costs> = series.contenders.iter().map(costs).collect();
+    let Some((ours, others)) = costs.split_first() else { return Vec::new() };
+    // The baseline comes after the peers.
+    let baseline = metric.baseline.as_ref().and_then(|name| Some((&**name, others.last()?)));
+    std::iter::zip(&metric.peers, others)
+        .map(|(peer, theirs)| row(metric, peer, [ours, theirs], baseline))
         .collect()
 }
+
+/// The cost of a unit in each round, in nanoseconds.
+type Costs = Vec<Option<f64>>;
 
 /// Ours against this peer.
 fn row(
     metric: &Metric,
     peer: &Peer,
-    units: Option<u64>,
-    contenders: [&Contender; 2],
-    rounds: usize,
+    [ours, theirs]: [&Costs; 2],
+    baseline: Option<(&str, &Costs)>,
 ) -> Row {
-    let costs = |contender: &Contender| {
-        units.map_or(Vec::new(), |units| contender.costs(metric.cost, units, rounds))
-    };
-    let [ours, theirs] = contenders.map(costs);
-    let compared = paired(&ours, &theirs);
-    let known = |costs: &[Option<f64>]| costs.iter().copied().flatten().collect::<Vec<_>>();
-    let met = |goal: Option<super::goal::Goal>| {
-        goal.filter(|_| compared.rounds() > 0).and_then(|goal| goal.met(&compared, &known(&ours)))
+    let compared = Compared::new(ours, theirs, baseline.map(|(_, costs)| &**costs));
+    let met = |goal: Option<Goal>| {
+        goal.filter(|_| compared.rounds() > 0).and_then(|goal| goal.met(&compared, &known(ours)))
     };
     Row {
         metric: metric.name.clone(),
         unit: metric.unit.clone(),
         cost: metric.cost,
-        ours: median(&known(&ours)),
-        peer: median(&known(&theirs)),
+        ours: median(&known(ours)),
+        peer: median(&known(theirs)),
         peer_name: peer.name.clone(),
+        above: baseline.map(|(name, costs)| above(name, costs, &compared)),
         ratio: compared.ratio(),
         interval: compared.interval().map(bounds),
         rounds: compared.rounds(),
@@ -49,6 +55,26 @@ fn row(
         stretch: peer.stretch,
         met: met(peer.required),
         stretch_met: met(peer.stretch),
+    }
+}
+
+/// The costs of the rounds in which there are some.
+fn known(costs: &Costs) -> Vec<f64> {
+    costs.iter().copied().flatten().collect()
+}
+
+/// The baseline with these costs, and what is above it.
+fn above(name: &str, costs: &Costs, compared: &Compared) -> Above {
+    let differences = match compared {
+        Compared::Above(above) => Some(above),
+        Compared::Whole(_) => None,
+    };
+    Above {
+        baseline: name.into(),
+        cost: median(&known(costs)),
+        ours: differences.and_then(stats::Above::a),
+        peer: differences.and_then(stats::Above::b),
+        told: differences.is_some_and(stats::Above::is_told),
     }
 }
 
@@ -99,10 +125,11 @@ mod tests {
             about: String::new(),
             unit: "unit".into(),
             cost,
-            amount: Amount::Calibrated { first: 1 },
+            amount: Amount::Calibrated { first: 1, step: 1 },
             named_only: false,
             ours: "ours".into(),
             peers: vec![Peer { name: "peer".into(), required, stretch }],
+            baseline: None,
         }
     }
 
@@ -225,5 +252,68 @@ mod tests {
             assert_eq!(end(problem(true), slow(), gate), Exit::WrongOutput);
             assert_eq!(end(problem(true), problem(false), gate), Exit::WrongOutput);
         }
+    }
+
+    /// A metric with one peer and, perhaps, a baseline.
+    fn above(baseline: Option<&str>) -> Metric {
+        let required = Some(Goal::RatioAtMost(0.25));
+        Metric {
+            name: "join".into(),
+            about: String::new(),
+            unit: "node".into(),
+            cost: Cost::Wall,
+            amount: Amount::Fixed { units: 10, smoke: 10 },
+            named_only: false,
+            ours: "ours".into(),
+            peers: vec![Peer { name: "peer".into(), required, stretch: None }],
+            baseline: baseline.map(Into::into),
+        }
+    }
+
+    /// Six rounds of ten units of each contender, which takes so many nanoseconds.
+    fn series(metric: &Metric, wall_ns: &[u64]) -> Series {
+        let sample = |wall_ns| {
+            (0..6).map(move |round| Timed { round, quarantined: false, wall_ns, cpu_ns: 1 })
+        };
+        let contenders = std::iter::zip(metric.contenders(), wall_ns);
+        let contenders = contenders.map(|(name, &wall_ns)| Contender {
+            samples: sample(wall_ns).collect(),
+            ..Contender::new(name)
+        });
+        Series {
+            name: metric.name.clone(),
+            about: String::new(),
+            unit: metric.unit.clone(),
+            cost: metric.cost,
+            units: Some(10),
+            contenders: contenders.collect(),
+        }
+    }
+
+    #[test]
+    fn the_baseline_is_subtracted_and_is_no_peer() {
+        let plain = above(None);
+        let rows_of = |metric: &Metric, wall_ns: &[u64]| rows(metric, &series(metric, wall_ns), 6);
+        let [whole] = &rows_of(&plain, &[30, 120])[..] else { panic!("one peer, one row") };
+        assert_eq!((whole.met, &whole.above), (Some(true), &None));
+        let less = above(Some("serial"));
+        let [row] = &rows_of(&less, &[30, 120, 20])[..] else { panic!("one peer, one row") };
+        assert!(row.ratio.is_some_and(|ratio| (ratio - 0.1).abs() < 1e-9), "{row:?}");
+        assert_eq!((row.ours, row.peer, row.met), (Some(3.0), Some(12.0), Some(true)));
+        let above = row.above.as_ref().expect("there is a baseline");
+        assert_eq!((above.cost, above.ours, above.peer), (Some(2.0), Some(1.0), Some(10.0)));
+        assert!(above.told && above.baseline == "serial", "{above:?}");
+        let [missed] = &rows_of(&less, &[50, 120, 20])[..] else { panic!("one peer, one row") };
+        assert_eq!(missed.met, Some(false), "0.3 of what is above it, though 0.42 as a whole");
+    }
+
+    #[test]
+    fn without_the_baseline_nothing_is_judged() {
+        let metric = above(Some("serial"));
+        let mut series = series(&metric, &[30, 120, 20]);
+        series.contenders[2].samples.clear();
+        let [row] = &rows(&metric, &series, 6)[..] else { panic!("one peer, one row") };
+        assert_eq!((row.met, row.ratio, row.rounds), (None, None, 0));
+        assert_eq!((row.ours, row.peer), (Some(3.0), Some(12.0)), "their costs are known");
     }
 }

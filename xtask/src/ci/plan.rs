@@ -7,7 +7,7 @@ use super::{
     readme,
     step::{Action, Step},
 };
-use crate::{tidy::MODELS, workspace::Workspace};
+use crate::{bench::missing_for_instructions, tidy::MODELS, workspace::Workspace};
 
 /// All steps in their order.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
@@ -62,6 +62,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "every contender of every metric does its work",
             xtask("bench threads --smoke"),
         ),
+        step("callgrind", "no join or spawn takes more instructions than recorded", callgrind()),
     ]
 }
 
@@ -119,6 +120,14 @@ fn denied(arguments: &[&str]) -> Action {
         Action::Run(CommandLine::cargo(["deny"]).args(arguments.iter().copied()))
     } else {
         Action::Skip("cargo-deny is not installed".into())
+    }
+}
+
+/// Counts instructions, where that is possible.
+fn callgrind() -> Action {
+    match missing_for_instructions() {
+        None => Action::Run(CommandLine::xtask(["bench", "threads", "--instructions"])),
+        Some(why) => Action::Skip(why),
     }
 }
 

@@ -158,7 +158,8 @@ fn cell(
 ) -> Cell {
     let tasks = match point.plan.shape {
         Shape::Bag { tasks } => Some(tasks),
-        Shape::Graph => None,
+        Shape::Spawn(offspring) => Some(offspring.tasks),
+        Shape::Graph | Shape::Tree | Shape::Loops => None,
     };
     Cell {
         workload: workload.into(),

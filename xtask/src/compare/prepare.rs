@@ -158,8 +158,7 @@ fn cell(
 ) -> Cell {
     let tasks = match point.plan.shape {
         Shape::Bag { tasks } => Some(tasks),
-        Shape::Spawn(offspring) => Some(offspring.tasks),
-        Shape::Graph | Shape::Tree | Shape::Loops => None,
+        Shape::Graph | Shape::Tree | Shape::Spawn(_) | Shape::Loops => None,
     };
     Cell {
         workload: workload.into(),

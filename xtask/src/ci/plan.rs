@@ -62,6 +62,11 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "every contender of every metric does its work",
             xtask("bench threads --smoke"),
         ),
+        step(
+            "peers-compare",
+            "every lane of the peers gives the right answer",
+            xtask("compare cpu. spawn. --tier smoke --lanes seq,rayon,chili,std,tokio"),
+        ),
     ]
 }
 

@@ -7,6 +7,7 @@ use common::workload::{self, Tier, Workload};
 use crate::{
     cli::CompareArgs,
     error::{Error, Result},
+    host::PeerHost,
     nearest::unknown_name,
 };
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub workloads: Vec<&'static dyn Workload>,
     /// The lanes; `None`: those of each question.
     pub lanes: Option<Vec<String>>,
+    /// Whether the lanes of the peers join those of each question.
+    pub peers: bool,
     /// Judged rounds of each timed workload.
     pub rounds: usize,
     /// Workers for computing.
@@ -70,6 +73,7 @@ impl Options {
             tier,
             workloads: select(&args.filters, tier)?,
             lanes: args.lanes.clone(),
+            peers: args.peers,
             rounds: args.rounds.map_or(rounds, |rounds| rounds.get().into()),
             workers: args.workers.map_or(cores, |workers| workers.get().into()),
             seed: args.seed.unwrap_or(SEED),
@@ -79,7 +83,15 @@ impl Options {
         })
     }
 
-    /// Whether `workload` was named, not just part of the tier.
+    /// Those of these hosts of peers that are needed: of each, some lane was named, or all were asked
+    /// for.
+    pub fn peers_of(&self, hosts: Vec<PeerHost>) -> Vec<PeerHost> {
+        let named = |lane: &String| self.lanes.iter().flatten().any(|named| named == lane);
+        let needed = |host: &PeerHost| self.peers || host.lanes.iter().any(named);
+        hosts.into_iter().filter(needed).collect()
+    }
+
+    /// The tier's name.
     pub fn tier_name(&self) -> &'static str {
         match self.tier {
             Tier::Smoke => "smoke",

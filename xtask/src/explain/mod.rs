@@ -101,7 +101,8 @@ fn lanes(page: &mut Page, workload: &str) {
             let lanes = question.lanes.join(", ");
             page.paragraph(
                 2,
-                &format!("{lanes}; with --tier full every lane, with --lanes those named"),
+                &format!("{lanes}; with --peers those of other runtimes, too; with --tier full every lane, \
+                     with --lanes those named"),
             );
         }
         None => page.paragraph(2, "seq; with --lanes those named"),

@@ -134,7 +134,7 @@ mod tests {
         };
         assert_eq!(ids(&["real."]).unwrap(), ["real.tree-hash", "real.access-log", "real.crawl"]);
         assert_eq!(ids(&["cpu.fine", "crawl"]).unwrap(), ["real.crawl", "cpu.fine"]);
-        assert_eq!(ids(&[".tree"]).unwrap(), ["cpu.tree", "spawn.tree"]);
+        assert_eq!(ids(&["spawn", "cpu.tree"]).unwrap(), ["cpu.tree", "spawn.tree"]);
         assert_eq!(ids(&["dummy.hang"]).unwrap(), ["dummy.hang"]);
         assert_eq!(ids(&[]).unwrap().len(), 6);
         let error = ids(&["real.craw1"]).unwrap_err();

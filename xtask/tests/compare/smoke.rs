@@ -90,7 +90,11 @@ fn peers_are_built_when_they_are_asked_for_and_are_verified() {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let named = [("seq", true), ("chili", true), ("seq", true), ("chili", false)];
     let named = named.map(|(lane, ran)| (lane.to_owned(), ran));
-    assert_eq!(lanes(&ended.run(), "spawn.tree"), named, "chili runs no graph");
+    let run = ended.run();
+    assert_eq!(lanes(&run, "spawn.tree"), named, "chili runs no graph");
+    let answer = &run["answers"][0];
+    let judged = answer["lane"] == "chili" || answer["rivals"][0]["lane"] == "chili";
+    assert!(judged, "a peer that ran is judged: {answer}");
 
     let ended = compare(&[&arguments[..], &["--peers", "cpu.stencil"]].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.err);

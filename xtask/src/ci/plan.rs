@@ -63,6 +63,11 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             xtask("bench threads --smoke"),
         ),
         step("callgrind", "no join or spawn takes more instructions than recorded", callgrind()),
+        step(
+            "peers-compare",
+            "every lane of the peers gives the right answer",
+            xtask("compare cpu. spawn. --tier smoke --lanes seq,rayon,chili,std,tokio"),
+        ),
     ]
 }
 

@@ -1,7 +1,6 @@
 //! What it costs that a worker which waits in a join does nothing but what it waits for.
 //!
-//! With the feature `steal-any` it is measured beside a pool of ours whose workers do anything while
-//! they wait.
+//! It is measured beside a pool of ours whose workers do anything while they wait.
 
 use std::hint::black_box;
 
@@ -50,7 +49,6 @@ pub(crate) fn metrics() -> Vec<Metric> {
 /// What it is measured against: nothing that a goal speaks of.
 fn peers() -> Vec<sampler::Peer> {
     vec![
-        #[cfg(feature = "steal-any")]
         ours("steal-any", |workers| {
             let pool = threads::Pool::builder().workers(workers);
             pool.waiting(threads::Waiting::StealAny).build().expect("threads can be started")

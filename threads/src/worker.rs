@@ -7,7 +7,8 @@
 //! is another one, so that nothing starves: see [`OWN_TURN`] and the like.
 
 use crate::error::message;
-use crate::fork::context::{Context, Fork};
+use crate::fork::context::Context;
+use crate::fork::forked::Fork;
 use crate::fork::task::Task;
 use crate::home::Place;
 use crate::hook::PanicOrigin;

@@ -9,9 +9,11 @@
 //! | on the board | whoever removes it from there, under the board's lock |
 //! | taken | the thread that took it, until it has set `done` |
 
-use super::context::{Context, Fork, Post};
+use super::context::Context;
 use super::done::Done;
+use super::forked::Fork;
 use super::node::Node;
+use super::post::Post;
 use crate::cancel::{self, CancelToken};
 use crate::unwind::{catch, drop_quietly};
 use std::any::Any;
@@ -102,7 +104,7 @@ where
 
         let address = NonNull::from(self).cast();
         // SAFETY: it is popped below, also when `f` unwinds, and then retracted or waited for.
-        let place = unsafe { context.push(address) };
+        let place = unsafe { context.stack.push(address) };
         let recall = Recall { branch: self, context, place };
         context.offer_one(place == 0);
         let result = f();
@@ -113,7 +115,11 @@ where
     /// Takes the branch off the stack.
     #[inline]
     fn take_back(&self, context: &Context, place: usize) -> Half<F, R> {
-        if context.pop(place) { Half::Closure(self.take()) } else { self.take_back_shared(context) }
+        if context.stack.pop(place) {
+            Half::Closure(self.take())
+        } else {
+            self.take_back_shared(context)
+        }
     }
 
     /// Takes back a branch that others know of.

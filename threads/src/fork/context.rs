@@ -1,29 +1,24 @@
 //! What a thread needs to fork in a pool.
 
-use super::branch;
 use super::count::Count;
+use super::forked::Fork;
 use super::heartbeat::Heartbeat;
 use super::node::Node;
+use super::post::Post;
+use super::stack::JoinStack;
 use super::task::{Cells, Task};
 use crate::cancel;
 use crate::deadline::Deadline;
-use crate::primitives::{Mutex, Thread, current as current_thread, invisible, lock, thread_local};
+use crate::primitives::{invisible, thread_local};
 use crate::settings::Waiting;
 use crate::shared::Shared;
 use crate::waiting;
 use crate::worker;
-use crossbeam_deque::{Stealer, Worker as Deque};
+use crossbeam_deque::Worker as Deque;
 use std::cell::Cell;
 use std::hint;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-
-/// With so many branches on the join stack, the closures of a join are called directly.
-/// Others take the oldest only, one at a time, and then there is room for another one.
-const DIRECT: usize = 3;
-
-/// The most branches on a join stack: [`DIRECT`], and those that others have.
-const CAPACITY: usize = 128;
 
 /// Every so many direct joins, a look at whether somebody has nothing to do. A power of two.
 const TICK: u32 = 64;
@@ -43,76 +38,6 @@ thread_local! {
     static CURRENT: Cell<*const Context> = const { Cell::new(ptr::null()) };
 }
 
-/// What others see of a context. Belongs to the pool, and is there as long as it is.
-pub(crate) struct Post {
-    /// The other end of the context's deque.
-    pub(crate) stealer: Stealer<Task>,
-    /// The thread that has the context at present. Only ever locked for a moment.
-    thread: Mutex<Option<Thread>>,
-}
-
-impl Post {
-    /// Of this deque, for no thread yet.
-    pub(crate) fn new(deque: &Deque<Task>) -> Self {
-        Self { stealer: deque.stealer(), thread: Mutex::new(None) }
-    }
-
-    /// Unparks the context's thread.
-    pub(crate) fn unpark(&self) {
-        let thread = lock(&self.thread).clone();
-        if let Some(thread) = thread {
-            thread.unpark();
-        }
-    }
-}
-
-/// Forked work that has not begun: the right to run it, once. Dropping it does nothing,
-/// which is for whoever forked it and runs it himself.
-pub(crate) struct Fork {
-    /// Runs it, which never unwinds, and tells who waits for it. Then it may be gone.
-    run: unsafe fn(NonNull<()>, &Context, &Post),
-    /// What `run` is to be called with.
-    data: NonNull<()>,
-    /// Who waits for it.
-    owner: NonNull<Post>,
-    /// What it belongs to: there for as long as the work has not ended.
-    node: NonNull<Node>,
-}
-
-// SAFETY: what is forked is `Send`, and all that `run` does with `data` and `node` is made for
-// being done on any thread.
-unsafe impl Send for Fork {}
-
-impl Fork {
-    /// The right to run something.
-    ///
-    /// # Safety
-    ///
-    /// `run` may be called with `data`, once, on any thread, until the fork was retracted or
-    /// its right was used; `node` is valid for as long, and `owner` belongs to the pool.
-    pub(crate) unsafe fn new(
-        run: unsafe fn(NonNull<()>, &Context, &Post),
-        data: NonNull<()>,
-        node: NonNull<Node>,
-        owner: NonNull<Post>,
-    ) -> Self {
-        Self { run, data, owner, node }
-    }
-
-    /// Whether this is what is at this address.
-    pub(crate) fn is(&self, data: NonNull<()>) -> bool {
-        self.data == data
-    }
-
-    /// Whether it descends from `ancestor`.
-    fn is_within(&self, ancestor: &Node) -> bool {
-        // SAFETY: it has not begun, so its node is there, see `Fork::new`.
-        let node = unsafe { self.node.as_ref() };
-        // SAFETY: and so are its ancestors, which wait for it.
-        unsafe { node.is_within(ancestor) }
-    }
-}
-
 /// What a thread needs to fork in a pool. A worker has one for good. Any other thread
 /// borrows one while it is in [`Pool::install`](crate::Pool::install) or the like.
 ///
@@ -124,13 +49,8 @@ pub(crate) struct Context {
     post: Arc<Post>,
     /// Tasks spawned here and not begun, last in first out. Others take the oldest.
     pub(super) deque: Deque<Task>,
-    /// Branches, oldest first. Below `base` are those that were given to others, and up to
-    /// `top` those that nobody knows of.
-    stack: [Cell<NonNull<()>>; CAPACITY],
-    /// The first branch that nobody knows of; at most `top`.
-    base: Cell<usize>,
-    /// The end of the stack.
-    top: Cell<usize>,
+    /// Second closures of the joins that the thread is in.
+    pub(super) stack: JoinStack,
     /// Direct joins, for [`TICK`].
     ticks: Cell<u32>,
     /// How often it gives something away.
@@ -147,14 +67,12 @@ impl Context {
     /// A context of the calling thread in this pool with this deque, for [`Context::enter`].
     pub(crate) fn new(shared: &Arc<Shared>, deque: Deque<Task>, post: Arc<Post>) -> Self {
         let shared = NonNull::from(&**shared);
-        *lock(&post.thread) = Some(current_thread());
+        post.set_thread();
         Self {
             shared,
             post,
             deque,
-            stack: [const { Cell::new(NonNull::dangling()) }; CAPACITY],
-            base: Cell::new(0),
-            top: Cell::new(0),
+            stack: JoinStack::new(),
             ticks: Cell::new(0),
             heartbeat: Heartbeat::default(),
             node: Cell::new(ptr::null()),
@@ -241,18 +159,6 @@ impl Context {
         result
     }
 
-    /// Whether a join should call its closures directly.
-    #[inline]
-    pub(super) fn is_direct(&self) -> bool {
-        self.top.get() - self.base.get() >= DIRECT
-    }
-
-    /// Whether no more branches fit on the stack.
-    #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.top.get() == CAPACITY
-    }
-
     /// A direct join: now and then it looks at the world.
     #[inline]
     pub(super) fn tick(&self) {
@@ -271,31 +177,6 @@ impl Context {
         self.offer_one(false);
     }
 
-    /// Puts a branch on the stack; gives its place for [`Context::pop`].
-    ///
-    /// # Safety
-    ///
-    /// A fork of it may be made until it is popped, see [`branch::to_fork`].
-    #[inline]
-    pub(super) unsafe fn push(&self, branch: NonNull<()>) -> usize {
-        let place = self.top.get();
-        self.stack[place].set(branch);
-        self.top.set(place + 1);
-        place
-    }
-
-    /// Takes the branch at `place`, the last one, off the stack; true if nobody else
-    /// knows of it.
-    #[inline]
-    pub(super) fn pop(&self, place: usize) -> bool {
-        self.top.set(place);
-        let private = self.base.get() <= place;
-        if !private {
-            self.base.set(place);
-        }
-        private
-    }
-
     /// If some worker has nothing to do and the heartbeat allows it: gives it the oldest
     /// branch. Looks at the clock less often unless it `matters`.
     #[inline]
@@ -309,25 +190,24 @@ impl Context {
     #[cold]
     #[inline(never)]
     fn offer_wanted(&self) {
-        if self.base.get() < self.top.get() && self.heartbeat.beat() {
+        if self.stack.has_private() && self.heartbeat.beat() {
             self.offer_oldest();
         }
     }
 
     /// Lets others have all branches, as this thread is about to block.
     pub(crate) fn offer_all(&self) {
-        while self.base.get() < self.top.get() {
+        while self.stack.has_private() {
             self.offer_oldest();
         }
     }
 
     /// Lets others have the oldest branch that nobody knows of.
     pub(super) fn offer_oldest(&self) {
-        let base = self.base.get();
-        let branch = self.stack[base].get();
-        self.base.set(base + 1);
-        // SAFETY: it is on the stack, so it was pushed and not popped.
-        let fork = unsafe { branch::to_fork(branch, NonNull::from(&*self.post)) };
+        if !self.stack.has_private() {
+            return; // The stack is full, and the closures are called directly.
+        }
+        let fork = self.stack.share_oldest(&self.post);
         self.shared().publish_fork(fork);
     }
 
@@ -345,7 +225,7 @@ impl Context {
         if !self.is_wanted() {
             return false;
         }
-        if self.base.get() < self.top.get() {
+        if self.stack.has_private() {
             self.offer_wanted();
             return false;
         }
@@ -353,14 +233,10 @@ impl Context {
     }
 
     /// Runs forked work.
-    #[expect(clippy::needless_pass_by_value, reason = "the right to run it is used up")]
     pub(crate) fn run(&self, fork: Fork) {
-        let before = self.node.replace(fork.node.as_ptr());
+        let before = self.node.replace(fork.node());
         self.depth.set(self.depth.get() + 1);
-        // SAFETY: posts belong to the pool, which is there.
-        let owner = unsafe { fork.owner.as_ref() };
-        // SAFETY: `fork` is the right to do so once, and is used up.
-        unsafe { (fork.run)(fork.data, self, owner) };
+        fork.run(self);
         self.depth.set(self.depth.get() - 1);
         self.node.set(before);
     }

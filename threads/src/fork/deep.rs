@@ -5,7 +5,7 @@
 //! `src/seats.rs`), and who gives up the last seat looks at the list after that. So one of the
 //! two sees the other.
 
-use super::context::Post;
+use super::post::Post;
 use crate::primitives::{Mutex, lock};
 use std::sync::Arc;
 

@@ -4,7 +4,8 @@
 //! small fork. Its post stays with the pool for good, and is given to another guest when the
 //! thread has ended.
 
-use super::context::{Context, Post};
+use super::context::Context;
+use super::post::Post;
 use super::task::Task;
 use crate::primitives::{AtomicUsize, Mutex, lock, thread_local};
 use crate::shared::Shared;

@@ -60,7 +60,7 @@ where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    if context.is_direct() {
+    if context.stack.is_direct() {
         context.tick();
         let a = a();
         (a, b())
@@ -78,7 +78,7 @@ where
     RB: Send,
 {
     cancel::checkpoint();
-    if context.is_full() {
+    if context.stack.is_full() {
         let a = a();
         return (a, b());
     }

@@ -5,7 +5,7 @@
 //! the one that the worker is about to wait for. It closes its mailbox before it gives up its
 //! seat, so that nothing gets there which nobody would run.
 
-use super::context::Fork;
+use super::forked::Fork;
 use crate::primitives::{AtomicBool, Mutex, lock};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{Acquire, Release};

@@ -6,9 +6,13 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`context`] | what a thread needs to fork in a pool: a worker has one, a caller from outside borrows one |
+//! | [`stack`] | the second closures of the joins that a thread is in |
 //! | [`branch`] | the second closure of a `join`, in the frame of the first |
 //! | [`task`] | a closure spawned in a scope |
+//! | [`forked`] | the right to run a branch or a task |
 //! | [`board`] | forked work that anybody may take |
+//! | [`post`] | what others see of a thread that forks |
+//! | [`guests`] | threads from outside that fork in a pool |
 //! | [`node`] | which forked work belongs to which |
 //! | [`heartbeat`] | how often a thread gives something away |
 //! | [`mail`] | what a certain worker is to run: its part of a broadcast |
@@ -19,7 +23,7 @@
 //! # A join
 //!
 //! `join(a, b)` puts `b` on the *join stack* of its thread, which nobody else sees, calls
-//! `a`, and takes `b` back: no locked instruction, no allocation. With [`DIRECT`] branches
+//! `a`, and takes `b` back: no locked instruction, no allocation. With three branches
 //! on it, not even that: `a` and `b` are simply called. Now and then it looks whether some
 //! worker has nothing to do. If so, and if the heartbeat allows it, the *oldest* branch of
 //! the stack, which is the largest one in most programs, goes to the board, and a worker is
@@ -48,7 +52,7 @@
 //! Branches, scopes and nodes lie in stack frames, and others have pointers to them. Each
 //! of these frames ends only after what was forked in it has ended or was retracted, also
 //! when it unwinds. Who ran it does nothing with it after having said that it ended.
-//! Threads are unparked through their [`context::Post`], which belongs to the pool.
+//! Threads are unparked through their [`post::Post`], which belongs to the pool.
 
 pub(crate) mod board;
 #[expect(unsafe_code, reason = "lets other threads reach a closure in a stack frame")]
@@ -59,14 +63,19 @@ pub(crate) mod context;
 pub(crate) mod count;
 pub(crate) mod deep;
 pub(crate) mod done;
+#[expect(unsafe_code, reason = "runs what lies in frames of those who wait")]
+pub(crate) mod forked;
 pub(crate) mod guests;
 pub(crate) mod heartbeat;
 mod join;
 pub(crate) mod mail;
 #[expect(unsafe_code, reason = "follows pointers to the frames of those who wait")]
 pub(crate) mod node;
+pub(crate) mod post;
 #[expect(unsafe_code, reason = "lets closures borrow from a frame that waits for them")]
 mod scope;
+#[expect(unsafe_code, reason = "gives branches to others")]
+mod stack;
 #[expect(unsafe_code, reason = "recycles the memory of closures")]
 pub(crate) mod task;
 
@@ -74,7 +83,6 @@ pub use broadcast::broadcast;
 pub use join::join;
 pub use scope::{Scope, scope};
 
-pub(crate) use join::{checkpoint, demand, join_shared};
 
 use crate::pool::Pool;
 use context::Context;

@@ -1,8 +1,10 @@
 //! Many closures that may borrow from their caller.
 
-use super::context::{Context, Fork, Post};
+use super::context::Context;
 use super::count::{By, Count};
+use super::forked::Fork;
 use super::node::Node;
+use super::post::Post;
 use super::task::Task;
 use crate::cancel::{self, CancelToken};
 use crate::primitives::{AtomicBool, Mutex, invisible, lock};

@@ -3,7 +3,9 @@
 //! Cells are recycled: whoever runs a task keeps its cell for the next one it spawns. Most
 //! closures fit into the cell; larger ones get an allocation of their own.
 
-use super::context::{Context, Fork, Post};
+use super::context::Context;
+use super::forked::Fork;
+use super::post::Post;
 use super::scope::Core;
 use std::cell::Cell;
 use std::mem::MaybeUninit;

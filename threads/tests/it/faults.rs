@@ -337,9 +337,9 @@ fn texts_of_errors() {
             text(threads::ThreadBuilder::new().name("big").stack_size(usize::MAX).spawn(|| ())),
             "start thread \"big\": ",
         ),
-        (text(threads::Queue::<u8>::bounded(0)), "make a queue of capacity 0: "),
+        (text(Queue::<u8>::bounded(0)), "make a queue of capacity 0: "),
         (text(threads::Semaphore::new(usize::MAX)), "make a semaphore of "),
-        (text(threads::BoundedSemaphore::new(0)), "make a bounded semaphore of 0 permits: "),
+        (text(BoundedSemaphore::new(0)), "make a bounded semaphore of 0 permits: "),
         (text(threads::Barrier::new(0)), "make a barrier for 0 threads: "),
         (
             text(threads::Timer::every(Duration::ZERO, || ())),

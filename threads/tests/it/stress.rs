@@ -4,7 +4,7 @@ use crate::support::in_time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
-use threads::{AsCompleted, CancelToken, Pool, Queue, Semaphore, WaitFor, blocking, wait};
+use threads::{AsCompleted, CancelToken, Pool, Queue, WaitFor, blocking, wait};
 
 #[test]
 fn jobs_that_spawn_jobs() {

@@ -262,8 +262,12 @@ fn scopes_of_several_threads() {
                 for _ in 0..2 {
                     outer.spawn(|| {
                         threads::scope(|inner| {
-                            inner.spawn(|| drop(ran.fetch_add(1, SeqCst)));
-                            outer.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+                            inner.spawn(|| {
+                                ran.fetch_add(1, SeqCst);
+                            });
+                            outer.spawn(|| {
+                                ran.fetch_add(1, SeqCst);
+                            });
                         });
                     });
                 }

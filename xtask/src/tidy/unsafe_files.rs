@@ -64,6 +64,32 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         path: "xtask/src/measure/clock.rs",
         reason: "reads the processor clock of another process, which no library offers",
     },
+    UnsafeFile {
+        path: "threads/src/fork/branch.rs",
+        reason: "lets other threads reach a closure in a stack frame that waits for them",
+    },
+    UnsafeFile {
+        path: "threads/src/fork/context.rs",
+        reason: "finds the context of a thread without a lock or a count",
+    },
+    UnsafeFile {
+        path: "threads/src/fork/forked.rs",
+        reason: "runs what lies in the frames of those who wait",
+    },
+    UnsafeFile {
+        path: "threads/src/fork/node.rs",
+        reason: "follows pointers to the frames of those who wait",
+    },
+    UnsafeFile {
+        path: "threads/src/fork/scope.rs",
+        reason: "lets closures borrow from a frame that waits for them",
+    },
+    UnsafeFile { path: "threads/src/fork/stack.rs", reason: "gives branches to others" },
+    UnsafeFile { path: "threads/src/fork/task.rs", reason: "recycles the memory of closures" },
+    UnsafeFile {
+        path: "threads/tests/loom/fork.rs",
+        reason: "shares cells whose accesses loom checks",
+    },
 ];
 
 #[cfg(test)]

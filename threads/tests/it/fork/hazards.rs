@@ -34,7 +34,9 @@ fn a_mutex_held_across_a_join() {
             })
             .collect();
         let count = jobs.len() as u64;
-        jobs.into_iter().for_each(|job| job.join().unwrap());
+        for job in jobs {
+            job.join().unwrap();
+        }
         assert_eq!(*total.lock().unwrap(), count * (1 << 8));
     });
 }
@@ -148,7 +150,9 @@ fn pools_inside_pools() {
                             for _ in 0..4 {
                                 inner.spawn(|| {
                                     a.scope(|scope| {
-                                        scope.spawn(|| drop(leaves.fetch_add(1, SeqCst)));
+                                        scope.spawn(|| {
+                                            leaves.fetch_add(1, SeqCst);
+                                        });
                                     });
                                 });
                             }
@@ -200,7 +204,11 @@ fn stealing_anything_is_possible_too() {
                 for _ in 0..20 {
                     outer.spawn(|| {
                         leaves.fetch_add(usize::try_from(work(6)).unwrap(), SeqCst);
-                        scope(|inner| inner.spawn(|| drop(leaves.fetch_add(1, SeqCst))));
+                        scope(|inner| {
+                            inner.spawn(|| {
+                                leaves.fetch_add(1, SeqCst);
+                            });
+                        });
                     });
                 }
             });

@@ -41,7 +41,9 @@ fn many_joins_under_steals() {
             })
         })
         .collect();
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    for caller in callers {
+        caller.join().unwrap();
+    }
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn an_inline_pool_joins_on_the_caller() {
 fn closures_borrow_and_the_first_may_stay_on_its_thread() {
     let text = String::from("borrowed");
     let local = Cell::new(0); // Not `Sync`, so that only the first closure can use it.
-    let (_, length) = join(|| local.set(1), || text.len());
+    let ((), length) = join(|| local.set(1), || text.len());
     assert_eq!((local.get(), length), (1, 8));
 }
 
@@ -184,6 +186,6 @@ fn long_chains() {
 fn values_of_threads_are_those_of_the_caller_in_the_first_closure() {
     thread_local!(static VALUE: RefCell<u32> = const { RefCell::new(0) });
     VALUE.with(|value| *value.borrow_mut() = 7);
-    let (value, _) = join(|| VALUE.with(|value| *value.borrow()), || ());
+    let (value, ()) = join(|| VALUE.with(|value| *value.borrow()), || ());
     assert_eq!(value, 7);
 }

@@ -15,7 +15,9 @@ fn everything_has_run_when_a_scope_ends() {
             let ran = AtomicUsize::new(0);
             let result = pool.scope(|scope| {
                 for _ in 0..count {
-                    scope.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+                    scope.spawn(|| {
+                        ran.fetch_add(1, SeqCst);
+                    });
                 }
                 "result"
             });
@@ -51,7 +53,9 @@ fn tasks_spawn_tasks() {
             })
         })
         .collect();
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    for caller in callers {
+        caller.join().unwrap();
+    }
 }
 
 #[test]
@@ -62,9 +66,15 @@ fn closures_of_all_sizes() {
         for x in 0..200usize {
             let (small, large) = ([x; 2], [x; 100]);
             let sum = &sum;
-            scope.spawn(|| drop(sum.fetch_add(1, SeqCst)));
-            scope.spawn(move || drop(sum.fetch_add(small[1], SeqCst)));
-            scope.spawn(move || drop(sum.fetch_add(large[99], SeqCst)));
+            scope.spawn(|| {
+                sum.fetch_add(1, SeqCst);
+            });
+            scope.spawn(move || {
+                sum.fetch_add(small[1], SeqCst);
+            });
+            scope.spawn(move || {
+                sum.fetch_add(large[99], SeqCst);
+            });
         }
     });
     assert_eq!(sum.into_inner(), 200 + 2 * 199 * 100);
@@ -94,7 +104,9 @@ fn a_thread_from_outside_spawns() {
             for _ in 0..4 {
                 threads.spawn(|| {
                     for _ in 0..50 {
-                        scope.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+                        scope.spawn(|| {
+                            ran.fetch_add(1, SeqCst);
+                        });
                     }
                 });
             }
@@ -183,10 +195,14 @@ fn a_cancelled_scope_drops_what_has_not_begun() {
     let pool = Pool::inline();
     let ran = AtomicUsize::new(0);
     pool.scope(|scope| {
-        scope.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+        scope.spawn(|| {
+            ran.fetch_add(1, SeqCst);
+        });
         scope.cancel();
         assert!(scope.is_cancelled());
-        scope.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+        scope.spawn(|| {
+            ran.fetch_add(1, SeqCst);
+        });
     });
     assert_eq!(ran.into_inner(), 1);
 }
@@ -217,7 +233,13 @@ fn a_panic_leaves_the_pool_as_it_was() {
         assert!(end.is_err());
     }
     let ran = AtomicUsize::new(0);
-    pool.scope(|scope| (0..20).for_each(|_| scope.spawn(|| drop(ran.fetch_add(1, SeqCst)))));
+    pool.scope(|scope| {
+        (0..20).for_each(|_| {
+            scope.spawn(|| {
+                ran.fetch_add(1, SeqCst);
+            });
+        });
+    });
     assert_eq!(ran.into_inner(), 20);
     asleep(&pool);
 }

@@ -81,6 +81,8 @@ pub(crate) mod task;
 
 pub use broadcast::broadcast;
 pub use join::join;
+
+pub(crate) use join::{checkpoint, demand, join_shared};
 pub use scope::{Scope, scope};
 
 

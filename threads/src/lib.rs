@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod builder;
 mod pool;
@@ -11,6 +11,7 @@ mod spawn;
 mod thread;
 
 mod fork;
+mod slices;
 
 mod ahead;
 mod completed;
@@ -82,6 +83,10 @@ pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneErr
 pub use reentrant::{ReentrantGuard, ReentrantLock};
 pub use registry::ThreadInfo;
 pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
+pub use slices::{
+    Chunks, ChunksMut, Divide, Zip, chunks, chunks_mut, par_all, par_any, par_chunks_mut, par_find,
+    par_find_any, par_for, par_map, par_map_reduce, try_par_for, try_par_map, zip,
+};
 pub use spawn::{init, spawn};
 pub use stats::{Stats, Unrun};
 pub use thread::{Thread, ThreadBuilder, active_count, enumerate, join_all, join_all_timeout};

@@ -85,7 +85,9 @@ pub use registry::ThreadInfo;
 pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
 pub use slices::{
     Chunks, ChunksMut, Divide, Zip, chunks, chunks_mut, par_all, par_any, par_chunks_mut, par_find,
-    par_find_any, par_for, par_map, par_map_reduce, try_par_for, try_par_map, zip,
+    par_find_any, par_for, par_map, par_map_reduce, par_scan, par_sort, par_sort_by,
+    par_sort_by_key, par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key,
+    try_par_for, try_par_map, zip,
 };
 pub use spawn::{init, spawn};
 pub use stats::{Stats, Unrun};

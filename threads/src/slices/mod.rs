@@ -12,14 +12,23 @@ mod zip;
 mod each;
 mod map;
 mod reduce;
+mod scan;
 mod search;
+mod sort;
 
 mod drive;
 mod pace;
 mod workers;
 
+mod unstable;
+
 #[expect(unsafe_code, reason = "results are written where they stay")]
 mod output;
+
+#[expect(unsafe_code, reason = "values are moved to where their order is known")]
+mod merge;
+#[expect(unsafe_code, reason = "values are moved between the slice and a buffer")]
+mod stable;
 
 #[cfg(test)]
 mod habit;
@@ -31,5 +40,10 @@ pub use divide::Divide;
 pub use each::{par_chunks_mut, par_for};
 pub use map::{par_map, try_par_map};
 pub use reduce::par_map_reduce;
+pub use scan::par_scan;
 pub use search::{par_all, par_any, par_find, par_find_any, try_par_for};
+pub use sort::{
+    par_sort, par_sort_by, par_sort_by_key, par_sort_unstable, par_sort_unstable_by,
+    par_sort_unstable_by_key,
+};
 pub use zip::{Zip, zip};

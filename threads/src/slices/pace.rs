@@ -20,7 +20,7 @@ const GROWTH: usize = 16;
 
 /// Items of a block at most: should they suddenly be a thousand times as expensive, not too
 /// many are done before that is seen. Long enough that looking up costs next to nothing.
-const MAX_BLOCK: usize = 1024;
+const MAX_BLOCK: usize = 4096;
 
 /// With spans below this, so little is known about the items that any two are worth
 /// dividing.

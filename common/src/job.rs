@@ -29,6 +29,12 @@ pub enum Body {
     AccessLog(AccessLog),
     /// Fetches one page.
     Crawl(Crawl),
+    /// Folds a tree, by fork and join.
+    Fork(Fork),
+    /// Computes a grid anew, step after step.
+    Stencil(Stencil),
+    /// Computes, once what it depends on is done.
+    Wavefront(Wavefront),
     /// Computes, but for one task that goes wrong.
     Fault(Fault),
     /// Makes the lane host itself misbehave, to show that the harness notices.
@@ -102,6 +108,49 @@ pub struct Crawl {
     pub hosts: u32,
     /// How many pages of one virtual host may be asked for at the same time.
     pub per_host: u32,
+}
+
+/// A tree that is folded: see [`Tree`](crate::Tree).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fork {
+    /// The calls of the naive Fibonacci function; nothing lies in memory.
+    Calls {
+        /// Its argument.
+        n: u32,
+    },
+    /// Nodes in memory, each of which is worth a word.
+    Nodes {
+        /// How many.
+        nodes: u32,
+    },
+    /// Nodes in memory, of which the leaves compute.
+    Leaves {
+        /// How many leaves.
+        leaves: u32,
+        /// Steps of computing in each.
+        iterations: u64,
+    },
+}
+
+/// A grid whose cells are computed anew in each step: see [`Grid`](crate::Grid).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stencil {
+    /// Rows.
+    pub rows: u32,
+    /// Cells in each row.
+    pub columns: u32,
+    /// How often all cells are computed anew.
+    pub steps: u32,
+}
+
+/// Tasks in a square, each of which depends on its neighbours above and to the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wavefront {
+    /// Tasks in each row and column.
+    pub side: u32,
+    /// Steps of each task.
+    pub iterations: u64,
 }
 
 /// Computing with one culprit.
@@ -196,7 +245,11 @@ impl Body {
     /// What its tasks mostly do.
     pub const fn nature(&self) -> Nature {
         match self {
-            Self::Spin(_) | Self::Dummy(_) => Nature::Compute,
+            Self::Spin(_)
+            | Self::Fork(_)
+            | Self::Stencil(_)
+            | Self::Wavefront(_)
+            | Self::Dummy(_) => Nature::Compute,
             Self::Wait(_) => Nature::Wait,
             Self::TreeHash(_) | Self::AccessLog(_) => Nature::Files,
             Self::Crawl(_) => Nature::Network,

@@ -3,7 +3,7 @@
 //! Lanes implement *shapes*, never workloads: adding a workload touches no lane, adding a lane
 //! touches no workload.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,31 @@ pub enum Shape {
     },
     /// Tasks that become ready as others finish; a [`Frontier`](crate::Frontier) says which.
     Graph,
+    /// Nodes that divide until they are leaves, and whose parents need what came of both halves:
+    /// fork and join. A [`Tree`](crate::Tree) is what divides.
+    Tree,
+    /// Tasks that start others, which nobody waits for before the end.
+    Spawn(Offspring),
+    /// Loops one after another, the rounds of each of which may run at the same time, in memory that
+    /// they share. A [`Grid`](crate::Grid) is what they work on.
+    Loops,
+}
+
+/// Which tasks a task starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offspring {
+    /// How many tasks there are in all.
+    pub tasks: u64,
+    /// How many each starts, as long as there are more.
+    pub fan_out: u64,
+}
+
+impl Offspring {
+    /// The tasks that `index` starts; the first task, 0, is started by the lane.
+    pub fn children(self, index: u64) -> Range<u64> {
+        let first = index * self.fan_out + 1;
+        first.min(self.tasks)..(first + self.fan_out).min(self.tasks)
+    }
 }
 
 /// A job with what a lane has to know to run it.
@@ -40,6 +65,11 @@ impl Plan {
     /// [`task_timeout_ms`](Self::task_timeout_ms) as a duration.
     pub fn task_timeout(&self) -> Option<Duration> {
         self.task_timeout_ms.map(Duration::from_millis)
+    }
+
+    /// The error of a plan whose job is not `what` its shape says.
+    pub fn misfit(&self, what: &str) -> LaneError {
+        LaneError::Unsupported(format!("this job is no {what}"))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod body;
 pub mod calibrate;
 mod digest;
 mod frontier;
+mod grid;
 pub mod host;
 pub mod input;
 mod io;
@@ -24,15 +25,20 @@ pub mod protocol;
 pub mod rng;
 pub mod seq;
 pub mod site;
+mod tally;
+mod tree;
 pub mod workload;
 
 pub use blocking::{BlockingIo, drive};
 pub use digest::Digest;
 pub use frontier::Frontier;
+pub use grid::{Before, Grid};
 pub use io::Io;
 pub use job::{
-    AccessLog, Body, Crawl, Dummy, Fault, FaultKind, Job, LogAnswer, Nature, Spin, Spread,
-    TreeHash, Wait,
+    AccessLog, Body, Crawl, Dummy, Fault, FaultKind, Fork, Job, LogAnswer, Nature, Spin, Spread,
+    Stencil, TreeHash, Wait, Wavefront,
 };
 pub use lane::Outcome;
 pub use output::Output;
+pub use tally::Tally;
+pub use tree::{Fold, Node, Parts, Tree, Visit};

@@ -2,9 +2,8 @@
 //! Rust lanes.
 
 use crate::{
-    Nature, Outcome, body,
-    frontier::Frontier,
-    lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+    Fold, Frontier, Grid, Nature, Node, Outcome, Tree, Visit, body,
+    lane::{Config, Lane, LaneError, LaneInfo, Offspring, Plan, Session, Shape, Support},
 };
 
 /// Longest time that waits may take one after another before the lane declines, in microseconds.
@@ -27,9 +26,17 @@ impl Lane for Sequential {
         sequential_support(plan)
     }
 
-    fn open(&self, _: &Config, _: &Plan) -> Result<Box<dyn Session>, LaneError> {
-        Ok(Box::new(Self))
+    fn open(&self, _: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
+        // Made before anything is measured, and kept for the runs.
+        Tree::shared(&plan.job);
+        Ok(Box::new(SequentialSession { grid: Grid::new(&plan.job) }))
     }
+}
+
+/// The calling thread, ready to run.
+struct SequentialSession {
+    /// The grid, where the plan has one.
+    grid: Option<Grid>,
 }
 
 /// What a lane without concurrency can do: everything but waits that would take too long one after
@@ -48,7 +55,7 @@ pub fn sequential_support(plan: &Plan) -> Support {
     Support::Native
 }
 
-impl Session for Sequential {
+impl Session for SequentialSession {
     fn run(&mut self, plan: &Plan) -> Result<Outcome, LaneError> {
         let mut outcome = Outcome { units: 1, ..Outcome::default() };
         match plan.shape {
@@ -57,17 +64,15 @@ impl Session for Sequential {
                     outcome.take(index, body::run_blocking(&plan.job, index));
                 }
             }
-            Shape::Graph => {
-                let frontier = Frontier::new(&plan.job);
-                let mut frontier = frontier
-                    .ok_or_else(|| LaneError::Unsupported("this job is no graph".into()))?;
-                while let Some(index) = frontier.next_ready() {
-                    let output = body::run_blocking(&plan.job, index);
-                    if let Ok(output) = &output {
-                        frontier.finish(index, output);
-                    }
-                    outcome.take(index, output);
-                }
+            Shape::Graph => graph(plan, &mut outcome)?,
+            Shape::Tree => {
+                let tree = Tree::shared(&plan.job).ok_or_else(|| plan.misfit("tree"))?;
+                outcome.digest = fold(&tree, tree.root()).digest();
+            }
+            Shape::Spawn(offspring) => spawn(plan, offspring, 0, &mut outcome),
+            Shape::Loops => {
+                let grid = self.grid.as_mut().ok_or_else(|| plan.misfit("grid"))?;
+                outcome.digest = grid.run(|before, after| before.fill(0, after));
             }
         }
         Ok(outcome)
@@ -75,5 +80,37 @@ impl Session for Sequential {
 
     fn close(self: Box<Self>) -> Result<(), LaneError> {
         Ok(())
+    }
+}
+
+/// Tasks that become ready as others finish.
+fn graph(plan: &Plan, outcome: &mut Outcome) -> Result<(), LaneError> {
+    let mut frontier = Frontier::new(&plan.job).ok_or_else(|| plan.misfit("graph"))?;
+    while let Some(index) = frontier.next_ready() {
+        let output = body::run_blocking(&plan.job, index);
+        if let Ok(output) = &output {
+            frontier.finish(index, output);
+        }
+        outcome.take(index, output);
+    }
+    Ok(())
+}
+
+/// Folds the part of the tree below `node`, on the calling thread.
+pub fn fold(tree: &Tree, node: Node) -> Fold {
+    match tree.visit(node) {
+        Visit::Leaf(fold) => fold,
+        Visit::Inner { own, left, right } => {
+            let (left, right) = (fold(tree, left), fold(tree, right));
+            Fold::of(own, left, right)
+        }
+    }
+}
+
+/// Runs a task, then those it starts.
+fn spawn(plan: &Plan, offspring: Offspring, index: u64, outcome: &mut Outcome) {
+    outcome.take(index, body::run_blocking(&plan.job, index));
+    for child in offspring.children(index) {
+        spawn(plan, offspring, child, outcome);
     }
 }

@@ -15,6 +15,7 @@
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
 use crate::unwind::catch;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
@@ -211,13 +212,16 @@ impl Barrier {
     /// The one way to wait.
     fn wait_before(&self, deadline: Deadline) -> Result<usize, BarrierError> {
         let inner = &*self.inner;
-        let mut state = inner.state.lock();
         let this = thread::current().id();
-        assert_ne!(state.acting, Some(this), "the action of a barrier cannot wait at it");
         // A newcomer while the action runs belongs to the next round.
-        wait_for(&inner.ended, &mut state, deadline, |state| state.arrived < inner.parties);
-        if state.arrived == inner.parties {
-            return Err(BarrierError::TimedOut); // It has broken no round, for it was in none.
+        let mut state = inner.state.lock();
+        assert_ne!(state.acting, Some(this), "the action of a barrier cannot wait at it");
+        while state.arrived == inner.parties {
+            drop(state);
+            if !inner.wait(deadline, |state| state.arrived < inner.parties) {
+                return Err(BarrierError::TimedOut); // It has broken no round, for it was in none.
+            }
+            state = inner.state.lock();
         }
         let outcome = Arc::clone(&state.outcome);
         if outcome.load(Relaxed) == BROKEN {
@@ -230,22 +234,33 @@ impl Barrier {
             drop(state);
             return inner.pass(&outcome).map(|()| place);
         }
-        // With all there, only the action is left to wait for.
-        let all_there = |state: &State| state.arrived == inner.parties;
-        let over = |state: &State| outcome.load(Relaxed) != OPEN || all_there(state);
-        if !wait_for(&inner.ended, &mut state, deadline, over) {
-            state.end(BROKEN);
-            drop(state);
-            inner.ended.notify_all();
-            return Err(BarrierError::TimedOut);
+        drop(state);
+        // With all there, only the action is left to wait for. Both cannot be undone for a
+        // round that is open, so it makes no difference that the mutex is free in between.
+        let over = |state: &State| outcome.load(Relaxed) != OPEN || state.arrived == inner.parties;
+        if !inner.wait(deadline, over) {
+            let mut state = inner.state.lock();
+            if !over(&state) {
+                state.end(BROKEN);
+                drop(state);
+                inner.ended.notify_all();
+                return Err(BarrierError::TimedOut);
+            }
         }
-        let ended = |_: &State| outcome.load(Relaxed) != OPEN;
-        wait_for(&inner.ended, &mut state, Deadline::Never, ended);
+        inner.wait(Deadline::Never, |_| outcome.load(Relaxed) != OPEN);
         if outcome.load(Relaxed) == PASSED { Ok(place) } else { Err(BarrierError::Broken) }
     }
 }
 
 impl Inner {
+    /// Waits until `holds` is true of the state (true) or until `deadline` (false).
+    fn wait(&self, deadline: Deadline, holds: impl Fn(&State) -> bool) -> bool {
+        let wait = |deadline| {
+            wait_for(&self.ended, &mut self.state.lock(), deadline, &holds).then_some(())
+        };
+        waiting::aside(deadline, wait).is_some()
+    }
+
     /// What the last party of a round does: the action, and the end of the round, unless that
     /// was broken meanwhile.
     fn pass(&self, outcome: &Arc<AtomicU8>) -> Result<(), BarrierError> {

@@ -1,22 +1,31 @@
 //! A limit to how many jobs are queued.
 
 use crate::deadline::Deadline;
-use crate::primitives::{Condvar, Mutex, lock, wait};
+use crate::options::Priority;
+use crate::primitives::{AtomicUsize, Condvar, Mutex, MutexGuard, lock, wait};
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The fewest jobs to push before the queues are looked at again.
+const LEAST_LOOK: usize = 64;
 
 /// What [`Pool::spawn`](crate::Pool::spawn) does when as many jobs are queued as
 /// [`Builder::queue_bound`](crate::Builder::queue_bound) allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// Waits until a worker has begun a job. Called by a job of the pool itself, it
-    /// runs the new job on the spot, like `CallerRuns`: if all workers waited, none
-    /// would make room. So a job must not spawn while it holds a lock that the new job
-    /// needs.
+    /// Waits until a worker has begun a job. Called by a job of the pool itself, its
+    /// worker steps aside meanwhile, so that another one makes room; if nobody is left
+    /// who could, as all workers wait and there are no more
+    /// [spares](crate::Builder::spares), the new job is queued beyond the bound.
+    ///
+    /// It is a wait, and the usual care is due: while the caller holds a lock that many
+    /// queued jobs need, these occupy the workers, and none makes room. The same holds
+    /// for two full pools whose jobs spawn into each other.
     Block,
     /// Runs the job on the calling thread before it returns, which also slows down
     /// who submits too fast. When 128 jobs lie on top of each other like
-    /// that on a worker, the next one is queued beyond the bound, to spare the stack. A
+    /// that on a thread, the next one is queued beyond the bound, to spare the stack. A
     /// lock that the caller holds must not be needed by the job.
     CallerRuns,
     /// Finishes the handle with [`JoinError::Refused`](crate::JoinError::Refused).
@@ -50,6 +59,10 @@ pub(crate) struct Bound {
     state: Mutex<State>,
     /// Notified when there is room and somebody waits for it.
     room: Condvar,
+    /// Jobs that were pushed since the queues were last looked at, see `src/sweep.rs`.
+    pushed: AtomicUsize,
+    /// Held while a job is pushed whose order counts, and while such jobs are swept.
+    order: Mutex<()>,
 }
 
 /// What the mutex of a [`Bound`] protects.
@@ -64,15 +77,38 @@ impl Bound {
     /// Room for this many.
     pub(crate) fn new(limit: usize, when_full: WhenFull) -> Self {
         let state = Mutex::new(State { queued: 0, waiting: 0 });
-        Self { limit, when_full, state, room: Condvar::new() }
+        let (pushed, order) = (AtomicUsize::new(0), Mutex::new(()));
+        Self { limit, when_full, state, room: Condvar::new(), pushed, order }
     }
 
-    /// Takes room for a job, if there is some in time.
-    pub(crate) fn enter(&self, deadline: Deadline) -> bool {
+    /// A job was pushed; whether it is time to look what is in the queues.
+    pub(crate) fn is_look_due(&self) -> bool {
+        let due = self.pushed.fetch_add(1, Relaxed) + 1 >= self.limit.max(LEAST_LOOK);
+        if due {
+            self.pushed.store(0, Relaxed);
+        }
+        due
+    }
+
+    /// As many entries in the queues are no reason to sweep them.
+    pub(crate) fn most_expected(&self) -> usize {
+        self.limit.max(LEAST_LOOK).saturating_mul(2)
+    }
+
+    /// While the guard is there, no other thread pushes a job of this priority, unless
+    /// their order does not count.
+    pub(crate) fn keep_order(&self, priority: Priority) -> Option<MutexGuard<'_, ()>> {
+        (priority != Priority::Normal).then(|| lock(&self.order))
+    }
+
+    /// Takes room for a job, if there is some in time; beyond the limit when `stuck`
+    /// says that nobody makes room any more. Who makes that true calls
+    /// [`Bound::look_again`] afterwards.
+    pub(crate) fn enter(&self, deadline: Deadline, stuck: impl Fn() -> bool) -> bool {
         let mut state = lock(&self.state);
         let mut over = false;
         loop {
-            if state.queued < self.limit {
+            if state.queued < self.limit || stuck() {
                 state.queued += 1;
                 return true;
             }
@@ -96,6 +132,15 @@ impl Bound {
     /// Counts a job although there is no room, as it must not wait for any.
     pub(crate) fn enter_beyond(&self) {
         lock(&self.state).queued += 1;
+    }
+
+    /// Has those who wait for room see whether anybody still makes some. Under the lock,
+    /// so it comes before their look or when they wait already.
+    pub(crate) fn look_again(&self) {
+        let waiting = lock(&self.state).waiting;
+        if waiting > 0 {
+            self.room.notify_all();
+        }
     }
 
     /// A job is no longer queued.

@@ -3,7 +3,7 @@
 use crate::bound::WhenFull;
 use crate::hook::{Hook, PanicReport};
 use crate::pool::Pool;
-use crate::settings::{Initializer, Settings};
+use crate::settings::{Initializer, Settings, Waiting};
 use crate::shared::{Phase, Shared};
 use std::fmt;
 use std::io;
@@ -42,6 +42,8 @@ pub struct Builder {
     initializer: Option<Initializer>,
     /// What is told about panics.
     on_panic: Option<Hook>,
+    /// What a thread may run while it waits for forked work.
+    waiting: Waiting,
 }
 
 impl Builder {
@@ -115,11 +117,18 @@ impl Builder {
         self
     }
 
-    /// What is told about each panic that the pool catches in a job, a callback or
-    /// the initializer, on the thread where it happened, after Rust's panic hook and
+    /// What is told about each panic that the pool catches in a job, a callback, the
+    /// initializer or a drop ([`PanicOrigin`](crate::PanicOrigin)), on the thread where it happened, after Rust's panic hook and
     /// before the handle is finished. A panic of `f` itself is swallowed.
     pub fn on_panic(mut self, f: impl Fn(&PanicReport<'_>) + Send + Sync + 'static) -> Self {
         self.on_panic = Some(Arc::new(f));
+        self
+    }
+
+    /// What a thread may run while it waits for forked work. Default:
+    /// [`Waiting::Leapfrog`].
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
         self
     }
 
@@ -166,6 +175,7 @@ impl Builder {
                 bound: self.bound,
                 initializer: self.initializer,
                 on_panic: self.on_panic,
+                waiting: self.waiting,
                 inline: false,
             });
         };
@@ -182,6 +192,7 @@ impl Builder {
             bound: None,
             initializer: None,
             on_panic: self.on_panic,
+            waiting: self.waiting,
             inline: true,
         }
     }
@@ -195,9 +206,9 @@ fn default_workers() -> usize {
 /// Refuses numbers of workers that no pool can have.
 pub(crate) fn check_workers(workers: usize, most: usize, why: &str) -> io::Result<()> {
     let text = if workers == 0 {
-        "have a pool of 0 workers: ask for at least 1, or leave the number out".to_owned()
+        "give a pool 0 workers: ask for at least 1, or leave the number out".to_owned()
     } else if workers > most {
-        format!("have a pool of {workers} workers: the most is {most} {why}")
+        format!("give a pool {workers} workers: the most is {most} {why}")
     } else {
         return Ok(());
     };
@@ -213,6 +224,7 @@ impl fmt::Debug for Builder {
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .field("bound", &self.bound)
+            .field("waiting", &self.waiting)
             .finish_non_exhaustive()
     }
 }

@@ -1,14 +1,15 @@
 //! Cancelling many jobs at once, also those that run, if they ask.
 
 use crate::deadline::Deadline;
-use crate::error::JoinError;
+use crate::error::{Cancelled, JoinError};
 use crate::job::{JobRef, Run};
 use crate::primitives::{AtomicU8, Condvar, Mutex, lock, thread_local, wait};
-use crate::unwind::{drop_quietly, quietly};
+use crate::unwind::{catch, drop_quietly, quietly};
 use crate::waiting;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
+use std::panic::resume_unwind;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,6 +24,8 @@ const FIRST_SWEEP: usize = 64;
 /// [`JoinError::Cancelled`] at once. A running job is not interrupted: it asks, with
 /// [`is_cancelled`](CancelToken::is_cancelled) or
 /// [`check`](CancelToken::check), and decides what to return.
+///
+/// In forked work it is looked at without asking: see [`run`](CancelToken::run).
 ///
 /// Cancelling goes down, never up: to every [`child`](CancelToken::child), and to
 /// the jobs that a job with a token spawns, which have its token unless they are
@@ -78,12 +81,6 @@ struct State {
     sweep_at: usize,
 }
 
-/// A token was cancelled; from [`CancelToken::check`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the work was cancelled")]
-#[non_exhaustive]
-pub struct Cancelled;
-
 impl CancelToken {
     /// A token that depends on no other.
     pub fn new() -> Self {
@@ -113,9 +110,49 @@ impl CancelToken {
         child
     }
 
-    /// The token of the job that the calling thread runs, if it has one.
+    /// The token of the job that the calling thread runs, or of the [`run`](CancelToken::run)
+    /// that it is in, if there is one.
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+        current()
+    }
+
+    /// Calls `f` with this token as the current one: what it spawns and forks has the token.
+    ///
+    /// [`join`](crate::join), [`scope`](crate::scope()) and the operations on slices look at
+    /// it now and then, on all threads that have a part of the work; when it is cancelled they
+    /// unwind, without a word from the panic hook, up to here. (With `panic = "abort"`, that
+    /// ends the program.)
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if `f` was left like that. If it returned, its result is given, cancelled
+    /// or not.
+    ///
+    /// # Panics
+    ///
+    /// When `f` does.
+    ///
+    /// ```
+    /// use threads::{Cancelled, CancelToken};
+    ///
+    /// fn endless(token: &CancelToken, depth: u64) {
+    ///     if depth == 10 {
+    ///         token.cancel(); // A button was pressed.
+    ///     }
+    ///     threads::join(|| endless(token, depth + 1), || ());
+    /// }
+    ///
+    /// let token = CancelToken::new();
+    /// assert_eq!(token.run(|| endless(&token, 0)), Err(Cancelled));
+    /// ```
+    pub fn run<R>(&self, f: impl FnOnce() -> R) -> Result<R, Cancelled> {
+        let inside = enter(Some(self.clone()));
+        let result = catch(f);
+        drop(inside);
+        result.map_err(|payload| match payload.downcast::<Cancelled>() {
+            Ok(cancelled) => *cancelled,
+            Err(payload) => resume_unwind(payload),
+        })
     }
 
     /// Cancels; true for the first time. When this returns, every job that was
@@ -182,8 +219,7 @@ impl CancelToken {
 
     /// Blocks until the token is cancelled (true) or time is over (false).
     fn wait_before(&self, deadline: Deadline) -> bool {
-        let waited =
-            waiting::aside(deadline, None, |deadline| self.node.wait(deadline).then_some(()));
+        let waited = waiting::aside(deadline, |deadline| self.node.wait(deadline).then_some(()));
         waited.is_some()
     }
 }
@@ -241,10 +277,37 @@ impl State {
 thread_local! {
     /// The token of the job that this thread runs.
     static CURRENT: RefCell<Option<CancelToken>> = const { RefCell::new(None) };
+
+    /// Whether there is one: for those who ask often.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The token of the job that this thread runs, if there is one.
+#[inline]
+pub(crate) fn current() -> Option<CancelToken> {
+    if !is_inside() {
+        return None;
+    }
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Whether this thread runs a job with a token.
+#[inline]
+pub(crate) fn is_inside() -> bool {
+    INSIDE.with(Cell::get)
+}
+
+/// Unwinds with [`Cancelled`] if the current token is cancelled.
+#[inline]
+pub(crate) fn checkpoint() {
+    if is_inside() && current().is_some_and(|token| token.is_cancelled()) {
+        resume_unwind(Box::new(Cancelled));
+    }
 }
 
 /// The calling thread runs a job with this token until the guard is dropped.
 pub(crate) fn enter(token: Option<CancelToken>) -> Inside {
+    INSIDE.with(|inside| inside.set(token.is_some()));
     // There is none to restore while the thread ends.
     Inside { earlier: CURRENT.try_with(|current| current.replace(token)).unwrap_or(None) }
 }
@@ -258,6 +321,7 @@ pub(crate) struct Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         let earlier = self.earlier.take();
+        INSIDE.with(|inside| inside.set(earlier.is_some()));
         drop(CURRENT.try_with(|current| current.replace(earlier)));
     }
 }

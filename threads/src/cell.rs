@@ -14,7 +14,8 @@
 //!
 //! As only one of them finds the closure in `Queued`, a job runs or is discarded,
 //! never both and never twice. A job that was discarded while queued stays in its
-//! queue as an empty shell until a worker comes across it.
+//! queue as an empty shell until a worker comes across it (or it is swept, see
+//! `src/sweep.rs`).
 //!
 //! # Why nobody misses the end
 //!
@@ -41,8 +42,8 @@ enum Stage<F, R> {
     Queued(F),
     /// Its closure is being run.
     Running {
-        /// By this worker of the pool that is the job's home, if it is one.
-        worker: Option<usize>,
+        /// By the thread with this number; `None` if nobody can ask.
+        thread: Option<u64>,
     },
     /// Has a result that nobody has taken.
     Finished(Result<R, JoinError>),
@@ -98,10 +99,10 @@ impl<F, R> Cell<F, R> {
         Self { state: Mutex::new(state), finished: Condvar::new() }
     }
 
-    /// Takes the closure for running it on this worker, if it is still there.
-    pub(crate) fn claim(&self, worker: Option<usize>) -> Option<F> {
+    /// Takes the closure for running it on this thread, if it is still there.
+    pub(crate) fn claim(&self, thread: Option<u64>) -> Option<F> {
         let mut state = lock(&self.state);
-        match mem::replace(&mut state.stage, Stage::Running { worker }) {
+        match mem::replace(&mut state.stage, Stage::Running { thread }) {
             Stage::Queued(f) => Some(f),
             other => {
                 state.stage = other;
@@ -124,7 +125,7 @@ impl<F, R> Cell<F, R> {
     /// Like [`Cell::claim`], where nobody else can look.
     pub(crate) fn claim_mut(&mut self) -> Option<F> {
         let state = self.state_mut();
-        match mem::replace(&mut state.stage, Stage::Running { worker: None }) {
+        match mem::replace(&mut state.stage, Stage::Running { thread: None }) {
             Stage::Queued(f) => Some(f),
             other => {
                 state.stage = other;
@@ -268,10 +269,10 @@ impl<F, R> Cell<F, R> {
         matches!(lock(&self.state).stage, Stage::Queued(_))
     }
 
-    /// The worker of the job's pool that runs it, if one does.
-    pub(crate) fn runner(&self) -> Option<usize> {
+    /// The number of the thread that runs the job, if one does.
+    pub(crate) fn runner(&self) -> Option<u64> {
         match lock(&self.state).stage {
-            Stage::Running { worker } => worker,
+            Stage::Running { thread } => thread,
             _ => None,
         }
     }

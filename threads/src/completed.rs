@@ -5,7 +5,7 @@ use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::primitives::{Condvar, Mutex, lock, wait};
 use crate::waiting;
-use crate::worker;
+use crate::waits::{MOST, Target};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +40,8 @@ pub fn as_completed<R>(handles: impl IntoIterator<Item = JoinHandle<R>>) -> AsCo
 /// handle as for a million: each job reports its own end.
 ///
 /// On a worker of the jobs' own pool, `next` runs one that is still queued on the
-/// spot rather than block; see [`Pool`](crate::Pool#waiting-inside-a-job).
+/// spot rather than block; see [`Pool`](crate::Pool#waiting-inside-a-job). It panics when
+/// it would wait for ever, as all that are left wait for the calling job.
 ///
 /// Dropping it detaches the jobs, as dropping their handles does.
 #[must_use = "dropping it detaches the jobs that were pushed"]
@@ -86,13 +87,8 @@ impl Board {
         }
     }
 
-    /// The first report, if one comes in time.
-    pub(crate) fn wait(&self, deadline: Deadline) -> Option<u64> {
-        waiting::aside(deadline, None, |deadline| self.block(deadline))
-    }
-
     /// Blocks until there is a report or time is over.
-    fn block(&self, deadline: Deadline) -> Option<u64> {
+    pub(crate) fn block(&self, deadline: Deadline) -> Option<u64> {
         let mut reports = lock(&self.reports);
         let mut over = false;
         loop {
@@ -171,15 +167,18 @@ impl<R> AsCompleted<R> {
         if self.pending.is_empty() {
             return None;
         }
-        let ticket = self.board.wait(deadline)?;
+        let jobs = || self.pending.values().map(|(_, handle)| handle.job()).collect();
+        let target = || (self.len() <= MOST).then(|| Target { jobs: jobs(), all: false });
+        let wait = |deadline| self.board.block(deadline);
+        let ticket = waiting::aside_for(deadline, target, wait)?;
         let (key, handle) = self.pending.remove(&ticket).expect("a job reports its end once");
-        Some((key, handle.join()))
+        Some((key, handle.take_before(deadline)))
     }
 
     /// On a worker of the jobs' pool: runs the oldest one that is still queued,
     /// unless another one is finished.
     fn help(&mut self) {
-        if !worker::is_current() || self.has_finished() {
+        if !waiting::can_help() || self.has_finished() {
             return;
         }
         for (&ticket, (_, handle)) in self.pending.range(self.tried..) {

@@ -3,7 +3,8 @@
 use crate::condvar::wait;
 use crate::deadline::Deadline;
 use crate::lock::Guard;
-use parking_lot::Condvar;
+use crate::waiting::Patience;
+use parking_lot::{Condvar, MutexGuard};
 use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -68,6 +69,10 @@ impl Condition {
 
     /// Waits until notified.
     ///
+    /// A worker of a [`Pool`](crate::Pool) does not step aside here, as it would miss what is
+    /// notified meanwhile: use [`wait_for`](Condition::wait_for), which does, or
+    /// [`blocking`](crate::blocking()).
+    ///
     /// # Errors
     ///
     /// [`PoisonError`], with the guard in it, if a thread panicked
@@ -77,7 +82,8 @@ impl Condition {
         guard.checked()
     }
 
-    /// Waits until notified (true), but not longer than `limit` (false).
+    /// Waits until notified (true), but not longer than `limit` (false). As
+    /// [`wait`](Condition::wait), it occupies a worker of a pool.
     ///
     /// # Errors
     ///
@@ -98,13 +104,13 @@ impl Condition {
     /// As [`wait`](Condition::wait); whether `holds` is true then is not said.
     pub fn wait_for<'a, T: ?Sized>(
         &self,
-        mut guard: Guard<'a, T>,
-        mut holds: impl FnMut(&mut T) -> bool,
+        guard: Guard<'a, T>,
+        holds: impl FnMut(&mut T) -> bool,
     ) -> LockResult<Guard<'a, T>> {
-        while !holds(&mut guard) {
-            guard = self.wait(guard)?;
+        match self.wait_before(guard, Deadline::Never, holds) {
+            Ok((guard, _)) => Ok(guard),
+            Err(poisoned) => Err(PoisonError::new(poisoned.into_inner().0)),
         }
-        Ok(guard)
     }
 
     /// [`wait_for`](Condition::wait_for), but not longer than `limit`. With the guard comes
@@ -115,20 +121,35 @@ impl Condition {
     /// As [`wait_for`](Condition::wait_for), with `false`.
     pub fn wait_for_timeout<'a, T: ?Sized>(
         &self,
-        mut guard: Guard<'a, T>,
+        guard: Guard<'a, T>,
         limit: Duration,
+        holds: impl FnMut(&mut T) -> bool,
+    ) -> LockResult<(Guard<'a, T>, bool)> {
+        self.wait_before(guard, Deadline::after(limit), holds)
+    }
+
+    /// The one way to wait until `holds` is true. As it is looked at again, a worker can
+    /// step aside in between, with the lock free; what is notified then is seen.
+    fn wait_before<'a, T: ?Sized>(
+        &self,
+        mut guard: Guard<'a, T>,
+        deadline: Deadline,
         mut holds: impl FnMut(&mut T) -> bool,
     ) -> LockResult<(Guard<'a, T>, bool)> {
-        let deadline = Deadline::after(limit);
-        let mut in_time = true;
+        let mut patience: Option<Patience> = None;
         loop {
             if holds(&mut guard) {
                 return Ok((guard, true));
             }
-            if !in_time {
+            let patience = patience.get_or_insert_with(|| Patience::new(deadline));
+            if patience.is_over() {
                 return Ok((guard, false));
             }
-            in_time = self.inner.wait(&mut guard, deadline);
+            if patience.is_due() {
+                MutexGuard::unlocked(guard.unlocked(), || patience.step_aside());
+            } else if !self.inner.wait(&mut guard, patience.next()) {
+                patience.time_is_over();
+            }
             match guard.checked() {
                 Ok(checked) => guard = checked,
                 poisoned @ Err(_) => return with(poisoned, false),

@@ -1,6 +1,6 @@
 //! Time limits, turned once into the moment when they end.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// When a wait ends.
@@ -17,27 +17,6 @@ impl Deadline {
     /// The end of a wait of this length that begins now.
     pub(crate) fn after(limit: Duration) -> Self {
         Instant::now().checked_add(limit).map_or(Self::Never, Self::At)
-    }
-
-    /// Waits on `condition` until it is notified, woken for no reason, or time
-    /// is over. `Err` if time was over when this was called: the mutex was then
-    /// not unlocked, so what the caller saw under it still holds.
-    pub(crate) fn wait<'a, T>(
-        self,
-        condition: &Condvar,
-        guard: MutexGuard<'a, T>,
-    ) -> Result<MutexGuard<'a, T>, MutexGuard<'a, T>> {
-        match self {
-            Self::Never => Ok(condition.wait(guard).unwrap_or_else(PoisonError::into_inner)),
-            Self::At(end) => {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(guard);
-                }
-                let woken = condition.wait_timeout(guard, left);
-                Ok(woken.unwrap_or_else(PoisonError::into_inner).0)
-            }
-        }
     }
 }
 

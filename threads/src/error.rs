@@ -71,8 +71,12 @@ impl Outcome {
 }
 
 impl JoinError {
-    /// The error of a job that panicked with `payload`.
+    /// The error of a job that panicked with `payload`, or was left by unwinding since its
+    /// token was cancelled.
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
+        if payload.is::<Cancelled>() {
+            return Self::Cancelled;
+        }
         let message = message(&*payload).to_owned();
         Self::Panicked { message, payload: Payload(Mutex::new(payload)) }
     }
@@ -110,6 +114,12 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
         "the payload is not a string"
     }
 }
+
+/// A token was cancelled; from [`CancelToken::check`](crate::CancelToken::check) and
+/// [`CancelToken::run`](crate::CancelToken::run).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the work was cancelled")]
+pub struct Cancelled;
 
 /// What a job panicked with, in a wrapper that can be shared between threads
 /// (so that a [`JoinError`] fits into a `Box<dyn Error + Send + Sync>`).

@@ -2,6 +2,7 @@
 
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
@@ -98,11 +99,19 @@ impl Event {
         if self.is_set() {
             return true;
         }
-        let mut epoch = self.inner.epoch.lock();
+        let epoch = self.inner.epoch.lock();
         let before = *epoch;
         // Looked at under the mutex: it may have been set in between.
-        self.is_set()
-            || wait_for(&self.inner.changed, &mut epoch, deadline, |epoch| *epoch != before)
+        if self.is_set() {
+            return true;
+        }
+        drop(epoch);
+        let wait = |deadline| {
+            let mut epoch = self.inner.epoch.lock();
+            let changed = |epoch: &u64| *epoch != before;
+            wait_for(&self.inner.changed, &mut epoch, deadline, changed).then_some(())
+        };
+        waiting::aside(deadline, wait).is_some()
     }
 }
 

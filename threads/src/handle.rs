@@ -5,6 +5,7 @@ use crate::deadline::Deadline;
 use crate::error::{JoinError, Outcome};
 use crate::job::{JobRef, Unit};
 use crate::waiting;
+use crate::waits::{self, Target};
 use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -48,23 +49,25 @@ impl<R> JoinHandle<R> {
     /// # Panics
     ///
     /// When it can never return: the caller is the job itself, or a job which it
-    /// waits for and runs on the spot, or a job of the same pool which it waits for
-    /// in turn. Also when the result was taken by polling, and when more jobs wait
+    /// waits for and runs on the spot, or a job which it waits for in turn, in
+    /// whatever pools and threads; see [`Pool`](crate::Pool#waiting-inside-a-job) for
+    /// what is not seen. Also when the result was taken by polling, and when more jobs wait
     /// for each other on one stack than can be good, in a pool that may have no
     /// more threads; see [`Builder::spares`](crate::Builder::spares).
     pub fn join(self) -> Result<R, JoinError> {
         if !self.help() {
-            let here = self.unit.home().here();
+            let here = waits::known_thread();
             assert!(
                 here.is_none() || here != self.unit.runner(),
                 "a job cannot wait for itself: it, or a job it waits for, joined its handle"
             );
             self.wait_before(Deadline::Never);
         }
-        self.unit.take()
+        self.take_before(Deadline::Never)
     }
 
-    /// Waits for the result, but not longer than `limit`.
+    /// Waits for the result, but not longer than `limit`. For a job in a thread of its
+    /// own, the limit also holds for the end of that thread, which may then still go on.
     ///
     /// # Errors
     ///
@@ -80,7 +83,15 @@ impl<R> JoinHandle<R> {
 
     /// The result, or the handle when time is over.
     pub(crate) fn join_before(self, deadline: Deadline) -> Result<Result<R, JoinError>, Self> {
-        if self.wait_before(deadline) { Ok(self.unit.take()) } else { Err(self) }
+        if self.wait_before(deadline) { Ok(self.take_before(deadline)) } else { Err(self) }
+    }
+
+    /// The result of a finished job, and the end of a thread that was started for it
+    /// alone, as far as that is there in time.
+    pub(crate) fn take_before(self, deadline: Deadline) -> Result<R, JoinError> {
+        let result = self.unit.take();
+        self.unit.home().reap(deadline);
+        result
     }
 
     /// Waits until the job is finished (true), but not longer than `limit`
@@ -97,16 +108,25 @@ impl<R> JoinHandle<R> {
         if self.is_finished() {
             return true;
         }
-        let job = Arc::clone(&self.unit) as JobRef;
-        let waited = waiting::aside(deadline, Some((self.unit.home(), &job)), |deadline| {
-            self.unit.wait(deadline).then_some(())
-        });
-        waited.is_some()
+        let target = || Some(Target { jobs: vec![self.job()], all: true });
+        let wait = |deadline| self.unit.wait(deadline).then_some(());
+        waiting::aside_for(deadline, target, wait).is_some()
+    }
+
+    /// The job without its result.
+    pub(crate) fn job(&self) -> JobRef {
+        Arc::clone(&self.unit) as JobRef
     }
 
     /// Whether the job returned, panicked or was cancelled.
     pub fn is_finished(&self) -> bool {
         self.unit.outcome().is_some()
+    }
+
+    /// Whether the job has begun and not ended. False while it is queued.
+    pub fn is_running(&self) -> bool {
+        // In this order: what is no longer queued never is again.
+        !self.unit.is_queued() && !self.is_finished()
     }
 
     /// How the job ended, if it has. Takes nothing: the result is still there.
@@ -162,7 +182,7 @@ impl<R> JoinHandle<R> {
     /// Runs the job if it is still queued and the calling thread is a worker of
     /// its pool; true if so.
     pub(crate) fn help(&self) -> bool {
-        waiting::help(self.unit.home(), &*self.unit)
+        waiting::help(&*self.unit)
     }
 
     /// See [`Unit::follow`].

@@ -1,11 +1,12 @@
 //! Where a job runs: in a pool, or in a thread of its own.
 
-use crate::deadline::lock;
+use crate::deadline::{Deadline, lock};
+use crate::error::Outcome;
 use crate::hook::PanicOrigin;
 use crate::pools;
+use crate::registry::ThreadInfo;
 use crate::shared::Shared;
 use crate::stats::Tally;
-use crate::worker;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -16,40 +17,50 @@ pub(crate) enum Home {
     /// submitters and workers write to would cost more than the rest of a small
     /// job, and what needs the pool (cancelling, reporting) is rare.
     Pool(u64),
-    /// In a thread that was started for it. `None` before that, and after the
-    /// thread was joined. Only ever locked for a moment. Boxed, so that jobs of a
-    /// pool stay small.
-    Thread(Box<Mutex<Option<thread::JoinHandle<()>>>>),
+    /// In a thread that was started for it. Boxed, so that jobs of a pool stay small.
+    Thread(Box<OwnThread>),
+}
+
+/// A thread that was started for one job.
+pub(crate) struct OwnThread {
+    /// The thread. `None` before it was started, and after it was joined. Only ever
+    /// locked for a moment.
+    handle: Mutex<Option<thread::JoinHandle<()>>>,
+    /// Its place in the list of threads, which it leaves when it has done all but to end.
+    info: ThreadInfo,
 }
 
 impl Home {
-    /// On a worker of the job's own pool, and for its own thread: its number.
-    pub(crate) fn here(&self) -> Option<usize> {
-        match self {
-            Self::Pool(pool) => worker::index_in(*pool),
-            Self::Thread(thread) => {
-                let id = lock(thread).as_ref()?.thread().id();
-                (id == thread::current().id()).then_some(0)
-            }
-        }
+    /// Whether it is the pool with this number.
+    pub(crate) fn is_pool(&self, number: u64) -> bool {
+        matches!(self, Self::Pool(pool) if *pool == number)
+    }
+
+    /// In a thread that is about to be started, and is listed like this.
+    pub(crate) fn thread(info: ThreadInfo) -> Self {
+        Self::Thread(Box::new(OwnThread { handle: Mutex::new(None), info }))
     }
 
     /// Makes the thread of [`Home::Thread`] known.
     pub(crate) fn set_thread(&self, started: thread::JoinHandle<()>) {
-        if let Self::Thread(thread) = self {
-            *lock(thread) = Some(started);
+        if let Self::Thread(own) = self {
+            *lock(&own.handle) = Some(started);
         }
     }
 
-    /// Waits for the end of the job's own thread, which has nothing left to do
-    /// but to end.
-    pub(crate) fn reap(&self) {
-        let Self::Thread(thread) = self else { return };
-        if self.here().is_some() {
-            return; // A thread cannot join itself.
+    /// When the job is finished: waits for the end of its own thread, which has little
+    /// left to do. With a deadline, only until the thread has left the list: what comes
+    /// after that, the drop of its thread-local values, cannot be waited for with a limit.
+    pub(crate) fn reap(&self, deadline: Deadline) {
+        let Self::Thread(own) = self else { return };
+        if matches!(deadline, Deadline::At(_)) {
+            own.info.wait_until_left(deadline);
+            return;
         }
-        let started = lock(thread).take();
-        if let Some(started) = started {
+        let started = lock(&own.handle).take();
+        let here = thread::current().id();
+        // A thread cannot join itself.
+        if let Some(started) = started.filter(|started| started.thread().id() != here) {
             started.join().expect("a job's panic is caught before it reaches the thread");
         }
     }
@@ -86,16 +97,6 @@ impl Place<'_> {
     /// A thread that was started for the job.
     pub(crate) const THREAD: Self = Self { shared: None, worker: None, is_nested: false };
 
-    /// The worker's number. A thread of its own has number zero, as its job may
-    /// be found to wait for itself, too.
-    pub(crate) fn worker_index(&self) -> Option<usize> {
-        match self.worker {
-            Some((index, _)) => Some(index),
-            None if self.shared.is_none() => Some(0),
-            None => None,
-        }
-    }
-
     /// The job begins.
     pub(crate) fn count_start(&self) {
         let Some(shared) = self.shared else { return };
@@ -106,12 +107,12 @@ impl Place<'_> {
         }
     }
 
-    /// The job ended, by returning (true) or by a panic.
-    pub(crate) fn count_end(&self, returned: bool) {
+    /// The job ended like this.
+    pub(crate) fn count_end(&self, outcome: Outcome) {
         let Some(shared) = self.shared else { return };
         match self.worker {
-            Some((_, tally)) => tally.ended(returned),
-            None => shared.counters.ended(returned),
+            Some((_, tally)) => tally.ended(outcome),
+            None => shared.counters.ended(outcome),
         }
     }
 

@@ -17,6 +17,9 @@ pub enum PanicOrigin {
     Callback,
     /// The pool's initializer. The pool is broken, too.
     Initializer,
+    /// The drop of something that a job left to the pool: the closure of one that was
+    /// cancelled, or a result or panic payload when its handle was gone.
+    Drop,
 }
 
 /// A panic that a pool caught, for [`Builder::on_panic`](crate::Builder::on_panic).

@@ -7,10 +7,11 @@
 use crate::cancel::{self, CancelToken};
 use crate::cell::{Callback, Cell, Followers};
 use crate::deadline::Deadline;
-use crate::error::{JoinError, Outcome};
+use crate::error::{Cancelled, JoinError, Outcome};
 use crate::home::{Home, Place};
 use crate::hook::PanicOrigin;
-use crate::unwind::{catch, drop_quietly};
+use crate::unwind::{catch, drop_and_report, drop_quietly};
+use crate::waits;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -33,19 +34,19 @@ pub(crate) trait Run: Send + Sync {
     /// Whether the job waits for a worker.
     fn is_queued(&self) -> bool;
 
-    /// The worker of the job's pool that runs it, if one does.
-    fn runner(&self) -> Option<usize>;
+    /// The number of the thread that runs it, if one does; see `src/waits.rs`.
+    fn runner(&self) -> Option<u64>;
+
+    /// Where it runs.
+    fn home(&self) -> &Home;
 }
 
 /// What a handle can do with a job.
 pub(crate) trait Unit<R>: Run {
-    /// Where it runs.
-    fn home(&self) -> &Home;
-
     /// Blocks until the job is finished (true) or time is over (false).
     fn wait(&self, deadline: Deadline) -> bool;
 
-    /// The result, and the end of a thread that was started for this job alone.
+    /// The result.
     ///
     /// # Panics
     ///
@@ -102,11 +103,14 @@ impl<F, R> Job<F, R> {
             let _inside = needs_token.then(|| cancel::enter(self.token.clone()));
             catch(f)
         };
-        if let Err(payload) = &result {
+        if let Err(payload) = &result
+            && !payload.is::<Cancelled>()
+        {
             place.report(PanicOrigin::Job, &**payload);
         }
-        place.count_end(result.is_ok());
-        result.map_err(JoinError::panicked)
+        let result = result.map_err(JoinError::panicked);
+        place.count_end(Outcome::of(&result));
+        result
     }
 
     /// Tells those who follow the job of its end: the task first, then the
@@ -143,7 +147,7 @@ where
             self.discard(JoinError::Cancelled);
             return false;
         }
-        let Some(f) = self.cell.claim(place.worker_index()) else { return false };
+        let Some(f) = self.cell.claim(Some(waits::this_thread())) else { return false };
         let result = self.call(f, place);
         let outcome = Outcome::of(&result);
         let followers = self.cell.finish(result);
@@ -169,7 +173,7 @@ where
         let count = || pool.iter().for_each(|shared| shared.count_discard());
         let Some((f, followers)) = self.cell.discard(error, count) else { return false };
         self.announce(followers, outcome);
-        drop_quietly(f);
+        drop_and_report(f, |payload| self.home.report(PanicOrigin::Drop, payload));
         true
     }
 
@@ -177,8 +181,12 @@ where
         self.cell.is_queued()
     }
 
-    fn runner(&self) -> Option<usize> {
+    fn runner(&self) -> Option<u64> {
         self.cell.runner()
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 }
 
@@ -187,18 +195,12 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    fn home(&self) -> &Home {
-        &self.home
-    }
-
     fn wait(&self, deadline: Deadline) -> bool {
         self.cell.wait(deadline)
     }
 
     fn take(&self) -> Result<R, JoinError> {
-        let result = self.cell.take();
-        self.home.reap();
-        result
+        self.cell.take()
     }
 
     fn watch(&self, waker: Waker) -> bool {

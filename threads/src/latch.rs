@@ -2,6 +2,7 @@
 
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
@@ -77,7 +78,11 @@ impl Latch {
 
     /// The one way to wait.
     fn wait_before(&self, deadline: Deadline) -> bool {
-        wait_for(&self.inner.open, &mut self.inner.count.lock(), deadline, |count| *count == 0)
+        let wait = |deadline| {
+            let mut count = self.inner.count.lock();
+            wait_for(&self.inner.open, &mut count, deadline, |count| *count == 0).then_some(())
+        };
+        self.count() == 0 || waiting::aside(deadline, wait).is_some()
     }
 }
 

@@ -48,11 +48,13 @@ mod queue;
 mod cell;
 mod home;
 mod job;
+mod nesting;
 mod pools;
 mod seats;
 mod settings;
 mod shared;
 mod sleep;
+mod sweep;
 mod waits;
 mod worker;
 
@@ -64,10 +66,10 @@ pub use ahead::MapTimedOut;
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use bound::{PoolFull, WhenFull};
 pub use builder::{Builder, MAX_WORKERS};
-pub use cancel::{CancelToken, Cancelled};
+pub use cancel::CancelToken;
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
-pub use error::{JoinError, Outcome, Payload};
+pub use error::{Cancelled, JoinError, Outcome, Payload};
 pub use event::Event;
 pub use fork::{Scope, broadcast, join, scope};
 pub use handle::JoinHandle;
@@ -83,6 +85,7 @@ pub use queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue, TaskDoneErr
 pub use reentrant::{ReentrantGuard, ReentrantLock};
 pub use registry::ThreadInfo;
 pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
+pub use settings::Waiting;
 pub use slices::{
     Chunks, ChunksMut, Divide, Zip, chunks, chunks_mut, par_all, par_any, par_chunks_mut, par_find,
     par_find_any, par_for, par_map, par_map_reduce, par_scan, par_sort, par_sort_by,

@@ -69,7 +69,9 @@ impl<T> Lock<T> {
 }
 
 impl<T: ?Sized> Lock<T> {
-    /// Waits for the lock.
+    /// Waits for the lock. Locks are held for moments: a worker of a [`Pool`](crate::Pool)
+    /// does not step aside for one. Where it may take long, say so with
+    /// [`blocking`](crate::blocking()).
     ///
     /// # Errors
     ///

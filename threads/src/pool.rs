@@ -4,11 +4,13 @@ use crate::bound::{PoolFull, Room};
 use crate::builder::{Builder, check_workers};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
+use crate::fork::{context::Context, guests};
 use crate::handle::JoinHandle;
 use crate::home::Home;
 use crate::job::{Job, JobRef, Run};
 use crate::local::WorkerLocal;
 use crate::map::Map;
+use crate::nesting;
 use crate::options::{JobOptions, Priority};
 use crate::shared::{Phase, Shared};
 use crate::stats::{Stats, Unrun};
@@ -40,14 +42,28 @@ use std::sync::{Arc, OnceLock};
 ///
 /// A worker that blocks in one of these ways for longer than a moment steps aside:
 /// a spare worker takes its seat, so that the pool goes on with as many workers as
-/// before. So it may be that every worker waits, and the pool still moves on. For
-/// waits that the pool cannot see (a channel, a lock, a socket, an executor that
+/// before. So it may be that every worker waits, and the pool still moves on. The same
+/// holds for the other waits of this crate: for an [`Event`](crate::Event),
+/// a [`Latch`](crate::Latch), a [`Barrier`](crate::Barrier), a permit of a
+/// [`Semaphore`](crate::Semaphore), room or values in a [`Queue`](crate::Queue), a
+/// [`CancelToken`](crate::CancelToken), a [`Timer`](crate::Timer), and
+/// [`Condition::wait_for`](crate::Condition::wait_for). Not for a
+/// [`Lock`](crate::Lock), nor for [`Condition::wait`](crate::Condition::wait). For those, and
+/// waits that the pool cannot see (a channel, a lock of std, a socket, an executor that
 /// polls a handle) there is [`blocking`](crate::blocking()), which does the same;
 /// without it, such a wait occupies a worker, and in a pool whose workers all wait
 /// like that, nothing moves on.
 ///
-/// Two jobs of a pool that join each other would wait for ever: the second `join`
-/// panics, and so does that of a job on itself. Long chains of jobs that
+/// Jobs that wait for each other in a circle would do so for ever: the last wait
+/// of the circle panics, and so does that of a job for itself. That holds for jobs of
+/// several pools and in threads of their own ([`spawn`](crate::spawn()),
+/// [`ThreadBuilder`](crate::ThreadBuilder)), and for all ways to wait for handles: when
+/// the wait is for all of a set, one in the circle is enough; when it is for any, all must
+/// be. Not seen, so that they hang: circles with a wait in them for something else (a lock,
+/// an [`Event`](crate::Event), room in a queue), or in which an executor polls a handle.
+/// Waits with a limit end by themselves, and do not panic.
+///
+/// Long chains of jobs that
 /// join the next one do not overflow the stack: beyond 128 levels another worker takes over.
 ///
 /// # Panics
@@ -113,7 +129,9 @@ impl Pool {
     /// the program.
     ///
     /// It is a `Pool`, so code that takes one need not know. A panic of a job still
-    /// comes out of its handle. A job that waits for something which is done only
+    /// comes out of its handle. When 128 jobs lie on top of each other, each spawned by the
+    /// one below, the next one is put off, to spare the stack: it runs before the
+    /// outermost `spawn` returns, or when a job waits for its handle without a limit. A job that waits for something which is done only
     /// after it was spawned never ends, as in any pool whose workers are all busy.
     ///
     /// ```
@@ -330,8 +348,15 @@ impl Pool {
 
     /// Calls `f` on the calling thread, which belongs to the pool meanwhile: what is
     /// forked in it may be taken by this pool's workers.
+    ///
+    /// Needs no other thread, so it costs some nanoseconds. The free functions
+    /// [`join`](crate::join), [`scope`](crate::scope()) and the operations on slices use the pool
+    /// that the calling thread belongs to: as a worker, or by this; the innermost one
+    /// counts.
     pub fn install<R>(&self, f: impl FnOnce() -> R) -> R {
-        f()
+        let is_inside =
+            Context::with(|context| context.is_some_and(|context| context.is_of(&self.shared)));
+        if is_inside { f() } else { guests::enter(&self.shared, |_| f()) }
     }
 
     /// [`join`](crate::join) in this pool.
@@ -397,6 +422,9 @@ impl Pool {
             // Here, too, as every worker may be busy with a job that waits for a
             // queued one.
             self.shared.discard_queued();
+        }
+        if self.is_inline() {
+            return nesting::finish(&self.shared);
         }
         if self.current_worker().is_some() {
             return; // Dropping a thread's handle lets it end by itself.

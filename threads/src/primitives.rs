@@ -7,20 +7,20 @@ use crate::deadline::Deadline;
 
 #[cfg(loom)]
 pub(crate) use loom::{
-    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
     sync::{Condvar, Mutex, MutexGuard},
     thread::{Thread, current, park},
 };
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
-    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
     sync::{Condvar, Mutex, MutexGuard},
     thread::{Builder, JoinHandle, Thread, current, park},
     thread_local,
 };
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{
-    sync::atomic::{AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, fence},
     sync::{Condvar, Mutex, MutexGuard},
     thread::{Builder, JoinHandle, Thread, current, park},
     thread_local,
@@ -30,6 +30,28 @@ pub(crate) use std::{
     thread::{Builder, JoinHandle},
     thread_local,
 };
+
+/// Defines a static. In a model, each execution has one of its own.
+#[cfg(not(shuttle))]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        $(#[$attribute])*
+        static $name: std::sync::LazyLock<$type> = std::sync::LazyLock::new(|| $value);
+    };
+}
+
+/// Defines a static. In a model, each execution has one of its own.
+#[cfg(shuttle)]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        shuttle::lazy_static! {
+            $(#[$attribute])*
+            static ref $name: $type = $value;
+        }
+    };
+}
+
+pub(crate) use global;
 
 /// Locks a mutex under which no user code runs. A poisoned one is used as it is:
 /// every critical section leaves a valid state at each point where it could
@@ -48,9 +70,17 @@ pub(crate) fn wait<'a, T>(
     guard: MutexGuard<'a, T>,
     deadline: Deadline,
 ) -> (MutexGuard<'a, T>, bool) {
-    match deadline.wait(condition, guard) {
-        Ok(guard) => (guard, false),
-        Err(guard) => (guard, true),
+    use std::sync::PoisonError;
+    match deadline {
+        Deadline::Never => (condition.wait(guard).unwrap_or_else(PoisonError::into_inner), false),
+        Deadline::At(end) => {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return (guard, true);
+            }
+            let woken = condition.wait_timeout(guard, left);
+            (woken.unwrap_or_else(PoisonError::into_inner).0, false)
+        }
     }
 }
 
@@ -72,6 +102,38 @@ pub(crate) fn wait<'a, T>(
             drop(guard);
             invisible();
             (lock(mutex), true)
+        }
+    }
+}
+
+/// Parks the calling thread until it is unparked, woken for no reason, or time is over
+/// (false).
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn park_until(deadline: Deadline) -> bool {
+    match deadline {
+        Deadline::Never => park(),
+        Deadline::At(end) => {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+    true
+}
+
+/// The same in a model, where a time limit is as long as it takes the others to do one step.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn park_until(deadline: Deadline) -> bool {
+    match deadline {
+        Deadline::Never => {
+            park();
+            true
+        }
+        Deadline::At(_) => {
+            invisible();
+            false
         }
     }
 }

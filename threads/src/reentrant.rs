@@ -49,7 +49,8 @@ impl<T> ReentrantLock<T> {
 }
 
 impl<T: ?Sized> ReentrantLock<T> {
-    /// Waits for the lock, unless the calling thread holds it.
+    /// Waits for the lock, unless the calling thread holds it. Like that of a
+    /// [`Lock`](crate::Lock), the wait occupies a worker of a [`Pool`](crate::Pool).
     pub fn lock(&self) -> ReentrantGuard<'_, T> {
         ReentrantGuard { value: self.inner.lock() }
     }

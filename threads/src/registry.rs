@@ -2,6 +2,7 @@
 
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +51,13 @@ impl ThreadInfo {
     /// after this one has ended. Waits for the thread to begin, if it has not.
     pub fn native_id(&self) -> Option<u64> {
         *self.shared.native_id.wait()
+    }
+
+    /// Waits until the thread is not listed any more (true) or until `deadline` (false).
+    pub(crate) fn wait_until_left(&self, deadline: Deadline) -> bool {
+        let number = self.shared.number;
+        let left = |registry: &Registry| !registry.threads.contains_key(&number);
+        wait_for(&LEFT, &mut REGISTRY.lock(), deadline, left)
     }
 
     /// Whether both are about the same thread.
@@ -128,5 +136,6 @@ pub(crate) fn list() -> Vec<ThreadInfo> {
 /// Waits until only threads that `stay` run (true) or until `deadline` (false).
 pub(crate) fn wait_until_left(deadline: Deadline, stay: impl Fn(&ThreadInfo) -> bool) -> bool {
     let left = |registry: &Registry| registry.threads.values().all(&stay);
-    wait_for(&LEFT, &mut REGISTRY.lock(), deadline, left)
+    let wait = |deadline| wait_for(&LEFT, &mut REGISTRY.lock(), deadline, left).then_some(());
+    waiting::aside(deadline, wait).is_some()
 }

@@ -31,19 +31,35 @@
 //! looked while the jobs were on their way to that deque. The bench is closed before
 //! the phase changes ([`Shared::enter`]), so who sees the new phase also sees all that
 //! was left there.
+//!
+//! # The end of a pool that drains
+//!
+//! A worker ends when it has looked everywhere after the pool had begun to drain, and found
+//! nothing. There may have been something all the same: a batch of jobs on its way from one
+//! deque to another. If the first job of the batch waits for another one of it, in a
+//! way that the pool cannot see, there has to be a worker for that one, as there is while the
+//! pool is open. So an empty seat is filled again:
+//!
+//! - *Who ends* counts its seat as empty, fence, looks at every source once more, and fills a
+//!   seat if there is a job ([`Seats::leave`]).
+//! - *Who moves jobs* has put them into its deque, fence, looks for empty seats, and has one
+//!   filled if there are ([`Seats::offer`]).
+//!
+//! The fences are totally ordered, so the second of the two sees what the other did before its
+//! fence: the empty seat, or the jobs. Nobody spawns in a pool that drains, as its owner is
+//! gone, so every move is one of these. A worker that was started like that moves jobs in
+//! turn, and offers what it does not run itself.
 
 use crate::deadline::Deadline;
-use crate::job::JobRef;
 use crate::primitives::{
-    AtomicIsize, Condvar, JoinHandle, Mutex, MutexGuard, has_ended, lock, wait,
+    AtomicIsize, Condvar, JoinHandle, Mutex, MutexGuard, fence, has_ended, lock, wait,
 };
 use crate::shared::{Phase, Shared};
-use crate::worker;
-use crossbeam_deque::Worker as Deque;
+use crate::worker::{self, Deques};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::time::Duration;
 
 /// How long a worker stays on the bench: longer than it takes to start a thread by
@@ -57,6 +73,9 @@ pub(crate) struct Seats {
     /// Seated workers minus seats, zero when `closed`; written under the lock of
     /// `roster`.
     surplus: AtomicIsize,
+    /// Seats that nobody holds when `closed`, else zero; written under the lock of
+    /// `roster`.
+    empty: AtomicIsize,
     /// Where benched workers wait.
     bench: Condvar,
     /// The most threads that may be aside or benched.
@@ -80,8 +99,8 @@ struct Roster {
     leaving: usize,
     /// No more going to the bench, nor waiting there.
     closed: bool,
-    /// Worker numbers whose threads have ended, each with its deque.
-    free: Vec<(usize, Deque<JobRef>)>,
+    /// Worker numbers whose threads have ended, each with its deques.
+    free: Vec<(usize, Deques)>,
     /// Worker numbers that were ever used.
     opened: usize,
     /// The threads, by worker number.
@@ -109,7 +128,8 @@ impl Seats {
             ending: Vec::new(),
         };
         let (roster, bench) = (Mutex::new(roster), Condvar::new());
-        Self { roster, surplus: AtomicIsize::new(0), bench, spares }
+        let (surplus, empty) = (AtomicIsize::new(0), AtomicIsize::new(0));
+        Self { roster, surplus, empty, bench, spares }
     }
 
     /// How many workers are to execute jobs.
@@ -165,7 +185,10 @@ impl Seats {
         // Without a new thread the pool goes on with one worker less.
         self.fill(shared, &mut roster).unwrap_or_default();
         self.changed(&roster);
-        roster.seated > 0
+        let seated = roster.seated;
+        drop(roster);
+        shared.seats_left(seated);
+        seated > 0
     }
 
     /// Whether a worker that steps aside now would leave others seated.
@@ -221,21 +244,42 @@ impl Seats {
 
     /// The last act of a worker's thread: its number may be used again, and a seat may
     /// have waited for that.
-    pub(crate) fn leave(
-        &self,
-        shared: &Arc<Shared>,
-        worker: usize,
-        deque: Deque<JobRef>,
-        seated: bool,
-    ) {
+    pub(crate) fn leave(&self, shared: &Arc<Shared>, worker: usize, deques: Deques, seated: bool) {
         let mut roster = lock(&self.roster);
         let count = if seated { &mut roster.seated } else { &mut roster.leaving };
         *count -= 1;
-        roster.free.push((worker, deque));
+        roster.free.push((worker, deques));
         if !seated {
             // Without a new thread the pool goes on with one worker less.
             self.fill(shared, &mut roster).unwrap_or_default();
         }
+        self.changed(&roster);
+        let left = roster.seated;
+        drop(roster);
+        shared.seats_left(left);
+        fence(SeqCst);
+        if seated && shared.has_jobs() {
+            self.fill_one(shared);
+        }
+    }
+
+    /// The calling worker has moved jobs into its deque: if the pool drains, and a worker has
+    /// ended that may not have seen them, another one takes its seat.
+    pub(crate) fn offer(&self, shared: &Arc<Shared>) {
+        fence(SeqCst);
+        if self.empty.load(Relaxed) > 0 {
+            self.fill_one(shared);
+        }
+    }
+
+    /// Starts a worker if a seat is empty, as the pool drains. Without a new thread, it
+    /// goes on with one worker less.
+    fn fill_one(&self, shared: &Arc<Shared>) {
+        let mut roster = lock(&self.roster);
+        let (seats, seated) = (roster.seats, roster.seated);
+        roster.seats = seats.min(seated + 1);
+        self.fill(shared, &mut roster).unwrap_or_default();
+        roster.seats = seats;
         self.changed(&roster);
     }
 
@@ -282,17 +326,20 @@ impl Seats {
 
     /// Starts a worker.
     fn start(shared: &Arc<Shared>, roster: &mut Roster) -> io::Result<()> {
-        let (index, deque) = roster.free.pop().unwrap_or_else(|| {
-            let (index, deque) = (roster.opened, Deque::new_fifo());
-            shared.open_slot(index, &deque);
+        let (index, deques) = roster.free.pop().unwrap_or_else(|| {
+            let (index, deques) = (roster.opened, Deques::new());
+            shared.open_slot(index, &deques);
             roster.opened += 1;
-            (index, deque)
+            (index, deques)
         });
-        let thread = match worker::start(shared, index, deque) {
+        shared.open_mail(index);
+        let thread = match worker::start(shared, index, deques) {
             Ok(thread) => thread,
-            Err((error, deque)) => {
-                roster.free.push((index, deque));
-                let text = format!("start worker {index}: {error}");
+            Err((error, deques)) => {
+                shared.return_mail(index);
+                roster.free.push((index, deques));
+                let name = &shared.settings.name;
+                let text = format!("start thread {name}-{index}: {error}");
                 return Err(io::Error::new(error.kind(), text));
             }
         };
@@ -308,5 +355,6 @@ impl Seats {
     fn changed(&self, roster: &Roster) {
         let surplus = roster.seated.cast_signed() - roster.seats.cast_signed();
         self.surplus.store(if roster.closed { 0 } else { surplus }, Release);
+        self.empty.store(if roster.closed { -surplus } else { 0 }, Release);
     }
 }

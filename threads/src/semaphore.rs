@@ -2,6 +2,7 @@
 
 use crate::condvar::wait;
 use crate::deadline::Deadline;
+use crate::waiting;
 use parking_lot::{Condvar, Mutex};
 use std::fmt;
 use std::io;
@@ -17,7 +18,7 @@ pub const MAX_PERMITS: usize = u32::MAX as usize;
 /// Release only what was acquired and, if its [`Permit`] still exists, forgotten: a permit
 /// releases itself when it is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more permits were released than were acquired")]
+#[error("more permits were released than were acquired; one that is dropped releases itself")]
 pub struct OverReleaseError(());
 
 /// What the handles of a semaphore and its permits share.
@@ -41,11 +42,16 @@ impl Permits {
     }
 
     /// Takes a permit before `deadline`, which `None` puts at once.
+    fn acquire(self: &Arc<Self>, deadline: Option<Deadline>) -> Option<Permit> {
+        self.take(None).or_else(|| waiting::aside(deadline?, |deadline| self.take(Some(deadline))))
+    }
+
+    /// [`acquire`](Permits::acquire) for a thread that waits as it is.
     ///
     /// No release is missed: a thread that waits looks at `left` under the mutex each time it
     /// is notified, and also when its time is over, before it gives up. A thread that does
     /// not wait may take the permit first; then it will also release it, and notify.
-    fn acquire(self: &Arc<Self>, deadline: Option<Deadline>) -> Option<Permit> {
+    fn take(self: &Arc<Self>, deadline: Option<Deadline>) -> Option<Permit> {
         let mut left = self.left.lock();
         while *left == 0 {
             if !wait(&self.released, &mut left, deadline?) && *left == 0 {
@@ -232,7 +238,8 @@ impl BoundedSemaphore {
     /// above [`MAX_PERMITS`].
     pub fn new(permits: usize) -> io::Result<Self> {
         if permits == 0 {
-            let text = "make a bounded semaphore of 0 permits: nobody could acquire one";
+            let text =
+                "make a bounded semaphore of 0 permits: ask for at least 1, or nobody could go on";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Ok(Self { permits: Permits::new(permits, permits)? })

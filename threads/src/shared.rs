@@ -3,9 +3,15 @@
 use crate::bound::{Bound, Room, WhenFull};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
-use crate::home::Place;
+use crate::fork::board::Board;
+use crate::fork::context::{Fork, Post};
+use crate::fork::deep::Deep;
+use crate::fork::guests::Guests;
+use crate::fork::mail::Mail;
+use crate::fork::task::Task;
 use crate::hook::{self, PanicOrigin};
 use crate::job::JobRef;
+use crate::nesting;
 use crate::options::Priority;
 use crate::pools;
 use crate::primitives::{AtomicU8, AtomicUsize, fence, invisible};
@@ -13,11 +19,10 @@ use crate::seats::Seats;
 use crate::settings::Settings;
 use crate::sleep::Sleep;
 use crate::stats::{Counters, Stats, Tally};
-use crate::unwind::drop_quietly;
+use crate::unwind::drop_and_report;
 use crate::waiting;
-use crate::waits::Waits;
-use crate::worker;
-use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
+use crate::worker::{self, Deques};
+use crossbeam_deque::{Injector, Steal, Stealer};
 use crossbeam_utils::CachePadded;
 use std::any::Any;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -49,6 +54,10 @@ pub(crate) enum Phase {
 pub(crate) struct Slot {
     /// The other end of the worker's deque.
     pub(crate) stealer: Stealer<JobRef>,
+    /// What others see of the worker's forks.
+    pub(crate) post: Arc<Post>,
+    /// What only this worker is to run.
+    pub(crate) mail: Mail,
     /// What the worker has done.
     pub(crate) tally: CachePadded<Tally>,
 }
@@ -66,12 +75,16 @@ pub(crate) struct Shared {
     slots: Box<[OnceLock<Arc<Slot>>]>,
     /// How many of `slots` are set.
     opened: AtomicUsize,
+    /// Forked work that anybody may take.
+    pub(crate) board: Board<Fork>,
+    /// Threads with a deep stack that have left their work to workers.
+    pub(crate) deep: Deep,
+    /// Threads from outside that fork here.
+    pub(crate) guests: Guests,
     /// Who sleeps.
     pub(crate) sleep: Sleep,
     /// Who executes jobs.
     pub(crate) seats: Seats,
-    /// Which workers wait for which jobs.
-    pub(crate) waits: Waits,
     /// How many jobs may be queued, if there is a limit.
     pub(crate) bound: Option<Bound>,
     /// What has been done by others than workers.
@@ -93,9 +106,11 @@ impl Shared {
             injectors: std::array::from_fn(|_| Injector::new()),
             slots: (0..most).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
+            board: Board::new(),
+            deep: Deep::new(),
+            guests: Guests::new(),
             sleep: Sleep::new(most),
             seats: Seats::new(settings.spares),
-            waits: Waits::new(),
             bound: settings.bound.map(|(limit, when_full)| Bound::new(limit, when_full)),
             counters: Counters::default(),
             phase: AtomicU8::new(Phase::Open as u8),
@@ -107,12 +122,27 @@ impl Shared {
         shared
     }
 
-    /// Makes a worker's deque known to the others.
-    pub(crate) fn open_slot(&self, index: usize, deque: &Deque<JobRef>) {
-        let slot = Slot { stealer: deque.stealer(), tally: CachePadded::default() };
+    /// Makes a worker's deques known to the others.
+    pub(crate) fn open_slot(&self, index: usize, deques: &Deques) {
+        let post = Arc::new(Post::new(&deques.tasks));
+        let (stealer, mail) = (deques.jobs.stealer(), Mail::new());
+        let slot = Slot { stealer, post, mail, tally: CachePadded::default() };
         let is_new = self.slots[index].set(Arc::new(slot)).is_ok();
         assert!(is_new, "each number is opened once");
         self.opened.store(index + 1, Release);
+    }
+
+    /// From now on there may be something for a certain worker, whose thread is about to start.
+    pub(crate) fn open_mail(&self, index: usize) {
+        self.slots().nth(index).expect("it was opened").mail.open();
+    }
+
+    /// The thread could not be started: what was meant for it is for all.
+    pub(crate) fn return_mail(&self, index: usize) {
+        let slot = self.slots().nth(index).expect("it was opened");
+        while let Some(fork) = slot.mail.close() {
+            self.publish_fork(fork);
+        }
     }
 
     /// The workers there are or have been.
@@ -133,7 +163,7 @@ impl Shared {
     /// Takes a job that was spawned: queues it, or does what the bound says.
     pub(crate) fn submit(self: &Arc<Self>, job: JobRef, priority: Priority) {
         let Some(bound) = &self.bound else { return self.push(job, priority) };
-        let waits = bound.when_full == WhenFull::Block && worker::index_in(self.number).is_none();
+        let waits = bound.when_full == WhenFull::Block;
         if let Some(room) = self.room(waits.then_some(Deadline::Never)) {
             room.used();
             return self.push(job, priority);
@@ -142,25 +172,22 @@ impl Shared {
         if bound.when_full == WhenFull::Refuse {
             self.counters.submitted();
             job.discard(JoinError::Refused);
-        } else if waiting::is_deep(self.number) {
-            return self.push(job, priority);
+            self.drop_job(job);
+        } else if nesting::is_deep() {
+            self.push(job, priority);
         } else {
-            self.run_here(&job);
+            self.run_here(job);
         }
-        drop_quietly(job);
     }
 
     /// Takes room for a job that is about to be pushed: waits for it if there is a
-    /// deadline, except on a worker of this pool, which takes it beyond the bound.
+    /// deadline. A worker of this pool takes it beyond the bound when all workers wait.
     pub(crate) fn room(&self, needed: Option<Deadline>) -> Option<Room<'_>> {
         let Some(bound) = &self.bound else { return Some(Room::taken(None)) };
-        if bound.try_enter() {
-            // There is room.
-        } else if worker::index_in(self.number).is_some() {
-            needed?;
-            bound.enter_beyond();
-        } else {
-            waiting::aside(needed?, None, |deadline| bound.enter(deadline).then_some(()))?;
+        if !bound.try_enter() {
+            let inside = worker::index_in(self.number).is_some();
+            let stuck = || inside && !self.seats.any_seated();
+            waiting::aside(needed?, |deadline| bound.enter(deadline, stuck).then_some(()))?;
         }
         Some(Room::taken(Some(bound)))
     }
@@ -170,8 +197,8 @@ impl Shared {
     /// inline pool, the caller runs it.
     pub(crate) fn push(self: &Arc<Self>, job: JobRef, priority: Priority) {
         if self.settings.inline {
-            self.run_here(&job);
-            return drop_quietly(job);
+            self.counters.submitted();
+            return nesting::run_or_put_off(self, job);
         }
         invisible();
         let job = match priority {
@@ -180,10 +207,12 @@ impl Shared {
         };
         if let Some(job) = job {
             self.counters.submitted();
+            let _order = self.bound.as_ref().and_then(|bound| bound.keep_order(priority));
             self.injector(priority).push(job);
         }
         invisible();
         self.sleep.publish();
+        self.sweep_now_and_then();
         // After the fence in `publish`, see `break_with`.
         if self.phase() >= Phase::Broken {
             self.discard_queued();
@@ -191,10 +220,20 @@ impl Shared {
     }
 
     /// The caller, worker or not, runs a job that was not queued.
-    fn run_here(self: &Arc<Self>, job: &JobRef) {
+    fn run_here(self: &Arc<Self>, job: JobRef) {
         self.counters.submitted();
-        if !worker::run_own(self, job) {
-            job.run(&Place { shared: Some(self), worker: None, is_nested: true });
+        if worker::run_own(self, &job) {
+            self.drop_job(job);
+        } else {
+            nesting::run(self, job);
+        }
+    }
+
+    /// All workers may wait now, of which some may wait for one that makes room.
+    pub(crate) fn seats_left(&self, seated: usize) {
+        if seated == 0 {
+            self.deep.unpark();
+            self.bound.iter().for_each(Bound::look_again);
         }
     }
 
@@ -211,11 +250,19 @@ impl Shared {
         self.leave_queue();
     }
 
-    /// Tells the pool's hook about a panic on the calling thread.
+    /// Counts a panic on the calling thread, and tells the pool's hook about it.
     pub(crate) fn report(&self, origin: PanicOrigin, payload: &(dyn Any + Send)) {
+        if origin != PanicOrigin::Job {
+            self.counters.stray_panic();
+        }
         if let Some(hook) = &self.settings.on_panic {
             hook::report(hook, origin, payload);
         }
+    }
+
+    /// Drops the pool's reference to a job, with what it holds if it is the last one.
+    pub(crate) fn drop_job(&self, job: JobRef) {
+        drop_and_report(job, |payload| self.report(PanicOrigin::Drop, payload));
     }
 
     /// Whether some source has a job. May be wrong about jobs that are on their
@@ -224,6 +271,47 @@ impl Shared {
     pub(crate) fn has_jobs(&self) -> bool {
         self.injectors.iter().any(|injector| !injector.is_empty())
             || self.slots().any(|slot| !slot.stealer.is_empty())
+            || self.has_forks()
+    }
+
+    /// Whether there is forked work that nobody has begun and anybody may take.
+    fn has_forks(&self) -> bool {
+        self.board.len() > 0
+            || self.slots().any(|slot| !slot.post.stealer.is_empty())
+            || self.guests.any(|post| !post.stealer.is_empty())
+    }
+
+    /// Makes forked work known to all, and sees to it that a worker looks at it.
+    pub(crate) fn publish_fork(&self, fork: Fork) {
+        self.board.push(fork);
+        self.sleep.publish();
+    }
+
+    /// Takes forked work that anybody may take: from the board, or the oldest task of some
+    /// thread, beginning after the slot `first`.
+    pub(crate) fn take_fork(&self, first: usize) -> Option<Fork> {
+        if let Some(fork) = self.board.take() {
+            return Some(fork);
+        }
+        let mut taken = None;
+        let mut steal = |post: &Arc<Post>| {
+            while !post.stealer.is_empty() {
+                invisible();
+                match post.stealer.steal() {
+                    Steal::Success(task) => {
+                        taken = Some(task);
+                        return true;
+                    }
+                    Steal::Empty => return false,
+                    Steal::Retry => std::hint::spin_loop(),
+                }
+            }
+            false
+        };
+        let later = self.slots().skip(first + 1);
+        let mut workers = later.chain(self.slots().take(first));
+        let _found = workers.any(|slot| steal(&slot.post)) || self.guests.any(steal);
+        taken.map(Task::into_fork)
     }
 
     /// How far the pool is on its way to its end.
@@ -265,7 +353,7 @@ impl Shared {
         if job.discard(error) && stopping {
             self.unrun.fetch_add(1, Relaxed);
         }
-        drop_quietly(job);
+        self.drop_job(job);
     }
 
     /// Discards what is in any queue. Jobs on their way between two queues are

@@ -80,7 +80,10 @@
 //! Which sleeper is woken (it is the lowest index), and that a woken worker
 //! finds anything: another one may be faster.
 
-use crate::primitives::{AtomicIsize, AtomicU64, Mutex, Thread, current, fence, lock, park};
+use crate::primitives::{
+    AtomicIsize, AtomicU64, AtomicUsize, Mutex, Thread, current, fence, lock, park,
+};
+use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 
 /// Bits in one word of [`Sleep::idle`].
@@ -93,6 +96,9 @@ pub(crate) struct Sleep {
     idle: Box<[AtomicU64]>,
     /// How many workers search, or have been claimed to do so; see the module.
     searching: AtomicIsize,
+    /// How many workers have nothing to do: they search or sleep. Only a hint for those who
+    /// could give something away; it is read often and written seldom.
+    jobless: CachePadded<AtomicUsize>,
     /// The thread of each worker, set before it first sets its bit. Another thread
     /// may have the number later: a waker that is late then leaves it a park
     /// token, which does no harm. Only ever locked for a moment.
@@ -105,6 +111,7 @@ impl Sleep {
         Self {
             idle: (0..workers.div_ceil(WORD_BITS)).map(|_| AtomicU64::new(0)).collect(),
             searching: AtomicIsize::new(0),
+            jobless: CachePadded::new(AtomicUsize::new(0)),
             threads: (0..workers).map(|_| Mutex::new(None)).collect(),
         }
     }
@@ -118,11 +125,19 @@ impl Sleep {
     /// The calling worker begins to search.
     pub(crate) fn start_search(&self) {
         self.searching.fetch_add(1, AcqRel);
+        self.jobless.fetch_add(1, Relaxed);
+    }
+
+    /// How many workers have nothing to do, or had a moment ago.
+    #[inline]
+    pub(crate) fn jobless(&self) -> usize {
+        self.jobless.load(Relaxed)
     }
 
     /// The calling searcher has a job (or ends for good). If no other worker
     /// searches and `work_left` sees more, a sleeper is woken for it.
     pub(crate) fn found(&self, work_left: impl FnOnce() -> bool) {
+        self.jobless.fetch_sub(1, Relaxed);
         if self.searching.fetch_sub(1, AcqRel) <= 1 {
             fence(SeqCst);
             if work_left() {

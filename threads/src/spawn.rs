@@ -7,7 +7,7 @@ use crate::registry::Registered;
 use crate::thread::begin;
 use crate::unwind::drop_quietly;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 /// Does nothing. Programs that are to run with the `processes` crate as well call
@@ -17,7 +17,8 @@ pub fn init() {}
 /// Runs `f(x)` in a thread of its own.
 ///
 /// For what would occupy a worker of a pool for long: a server's accept loop, a
-/// blocking read. [`JoinHandle::join`] also waits for the end of the thread;
+/// blocking read. [`JoinHandle::join`] also waits for the end of the thread, with the drop
+/// of its thread-local values (waits with a limit, and `.await`, do not);
 /// dropping the handle detaches it, and like any thread it then ends at the latest
 /// with the process.
 ///
@@ -37,7 +38,8 @@ where
     A: Send + 'static,
     R: Send + 'static,
 {
-    start(thread::Builder::new(), move || f(x), Registered::enter(None))
+    let started = start(thread::Builder::new(), move || f(x), Registered::enter(None));
+    started.map_err(|error| io::Error::new(error.kind(), format!("start a thread: {error}")))
 }
 
 /// Starts a thread that runs `body`, and is registered until its result is there.
@@ -50,7 +52,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let job = Arc::new(Job::new(body, Home::Thread(Box::new(Mutex::new(None))), None));
+    let job = Arc::new(Job::new(body, Home::thread(registered.info().clone()), None));
     let queued: JobRef = Arc::clone(&job) as JobRef;
     let main = move || {
         begin(&registered);

@@ -1,5 +1,6 @@
 //! What a pool has done so far.
 
+use crate::error::Outcome;
 use crate::seats::Seats;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,11 +28,18 @@ pub struct Stats {
     pub done: u64,
     /// Jobs that panicked.
     pub panicked: u64,
-    /// Jobs that were cancelled before they ran, or could not run as the pool is
-    /// broken or was full.
+    /// Panics that were caught outside of a job: in callbacks, in initializers, and in
+    /// drops; see [`PanicOrigin`](crate::PanicOrigin).
+    pub stray_panics: u64,
+    /// Jobs that were cancelled before they ran, or were left in the middle of forked work
+    /// as their token was cancelled, or could not run as the pool is broken or was full.
     pub cancelled: u64,
     /// How often a worker took jobs from another worker's deque.
     pub steals: u64,
+    /// How often a thread ran something that another one had forked: the second closure of a
+    /// [`join`](crate::join), a closure of a [`scope`](crate::scope()), or a part of an operation
+    /// on slices.
+    pub forks: u64,
     /// How often a worker went to sleep.
     pub parks: u64,
 }
@@ -66,6 +74,8 @@ pub(crate) struct Tally {
     done: AtomicU64,
     /// Jobs that panicked.
     panicked: AtomicU64,
+    /// Jobs that were left as their token was cancelled.
+    left: AtomicU64,
     /// Successful steals from another worker.
     steals: AtomicU64,
     /// Times it went to sleep.
@@ -75,6 +85,17 @@ pub(crate) struct Tally {
 /// Adds one to a counter that no other thread writes: no locked instruction.
 fn bump(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+impl Tally {
+    /// Where a job is counted that ended like this.
+    fn end(&self, outcome: Outcome) -> &AtomicU64 {
+        match outcome {
+            Outcome::Returned => &self.done,
+            Outcome::Panicked => &self.panicked,
+            _ => &self.left,
+        }
+    }
 }
 
 /// Only the worker itself calls these.
@@ -89,9 +110,9 @@ impl Tally {
         bump(&self.started);
     }
 
-    /// A job returned (true) or panicked.
-    pub(crate) fn ended(&self, returned: bool) {
-        bump(if returned { &self.done } else { &self.panicked });
+    /// A job ended like this.
+    pub(crate) fn ended(&self, outcome: Outcome) {
+        bump(self.end(outcome));
     }
 
     /// Jobs were taken from another worker.
@@ -112,6 +133,10 @@ pub(crate) struct Counters {
     submitted: CachePadded<AtomicU64>,
     /// Jobs discarded while queued.
     discarded: AtomicU64,
+    /// What others ran than those who had forked it.
+    forks: CachePadded<AtomicU64>,
+    /// Panics outside of jobs.
+    stray_panics: AtomicU64,
     /// What callers did that ran jobs themselves.
     callers: Tally,
 }
@@ -128,16 +153,24 @@ impl Counters {
         self.discarded.fetch_add(1, Relaxed);
     }
 
+    /// A panic was caught outside of a job.
+    pub(crate) fn stray_panic(&self) {
+        self.stray_panics.fetch_add(1, Relaxed);
+    }
+
     /// The caller begins a job.
     pub(crate) fn started(&self) {
         self.callers.started.fetch_add(1, Relaxed);
     }
 
-    /// The caller's job returned (true) or panicked.
-    pub(crate) fn ended(&self, returned: bool) {
-        let tally = &self.callers;
-        let counter = if returned { &tally.done } else { &tally.panicked };
-        counter.fetch_add(1, Relaxed);
+    /// The caller's job ended like this.
+    pub(crate) fn ended(&self, outcome: Outcome) {
+        self.callers.end(outcome).fetch_add(1, Relaxed);
+    }
+
+    /// Some thread ran what another one had forked.
+    pub(crate) fn forked(&self) {
+        self.forks.fetch_add(1, Relaxed);
     }
 
     /// The public form, with what these workers did. What ended is read before what
@@ -153,20 +186,23 @@ impl Counters {
             all.clone().map(|tally| field(tally).load(Relaxed)).sum()
         };
         let (done, panicked) = (sum(|t| &t.done), sum(|t| &t.panicked));
+        let left = sum(|t| &t.left);
         let (steals, parks) = (sum(|t| &t.steals), sum(|t| &t.parks));
         let started = sum(|t| &t.started);
-        let cancelled = self.discarded.load(Relaxed);
+        let discarded = self.discarded.load(Relaxed);
         let submitted = self.submitted.load(Relaxed) + sum(|t| &t.submitted);
         Stats {
             workers: seats.count(),
             aside: seats.aside(),
-            queued: submitted.saturating_sub(started + cancelled),
-            running: started.saturating_sub(done + panicked),
+            queued: submitted.saturating_sub(started + discarded),
+            running: started.saturating_sub(done + panicked + left),
             done,
             panicked,
-            cancelled,
+            stray_panics: self.stray_panics.load(Relaxed),
+            cancelled: discarded + left,
             steals,
             parks,
+            forks: self.forks.load(Relaxed),
         }
     }
 }

@@ -85,7 +85,7 @@ impl ThreadBuilder {
         let mut builder = thread::Builder::new();
         if let Some(name) = &self.name {
             if name.contains('\0') {
-                let text = "name a thread with a zero byte in it";
+                let text = format!("name a thread {name:?}: leave out the NUL byte");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
             }
             builder = builder.name(name.clone());
@@ -106,7 +106,12 @@ impl ThreadBuilder {
                 resume_unwind(payload)
             }
         };
-        Ok(Thread { handle: start(builder, body, registered)?, info })
+        let started = start(builder, body, registered);
+        let handle = started.map_err(|error| match info.name() {
+            Some(name) => io::Error::new(error.kind(), format!("start thread {name:?}: {error}")),
+            None => io::Error::new(error.kind(), format!("start a thread: {error}")),
+        })?;
+        Ok(Thread { handle, info })
     }
 }
 
@@ -143,7 +148,9 @@ impl<R> Thread<R> {
         self.handle.join()
     }
 
-    /// [`join`](Thread::join), but not longer than `limit`.
+    /// [`join`](Thread::join), but not longer than `limit`. When the function has ended in
+    /// time, that is enough: the drop of thread-local values, with which the thread ends, may
+    /// still go on.
     ///
     /// # Errors
     ///

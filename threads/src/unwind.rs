@@ -24,6 +24,14 @@ pub(crate) fn quietly(f: impl FnOnce()) {
     }
 }
 
+/// Drops a user value; tells `report` if that panics.
+pub(crate) fn drop_and_report<T>(value: T, report: impl FnOnce(&(dyn Any + Send))) {
+    if let Err(payload) = catch(|| drop(value)) {
+        report(&*payload);
+        drop_quietly(payload);
+    }
+}
+
 /// Drops a user value whose `Drop` may panic.
 pub(crate) fn drop_quietly<T>(value: T) {
     quietly(|| drop(value));

@@ -4,6 +4,8 @@ use crate::completed::Board;
 use crate::deadline::Deadline;
 use crate::error::Outcome;
 use crate::handle::JoinHandle;
+use crate::waiting;
+use crate::waits::Target;
 use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,10 @@ pub enum WaitFor {
 ///
 /// On a worker of the jobs' own pool, and without a limit, it runs jobs that are
 /// still queued on the spot; see [`Pool`](crate::Pool#waiting-inside-a-job).
+///
+/// # Panics
+///
+/// Without a limit, when it would wait for ever, as the jobs wait for the calling one.
 ///
 /// ```
 /// use threads::{Pool, WaitFor, wait};
@@ -80,8 +86,23 @@ pub fn wait<R, H: Borrow<JoinHandle<R>>>(
             handle.help();
         }
     }
-    while !enough && let Some(report) = board.wait(deadline) {
-        enough = is_enough(report);
+    let is_all = matches!(until, WaitFor::All);
+    let mut over = false;
+    while !enough && !over {
+        let left = || all().filter(|handle| is_all || !handle.is_finished());
+        let target = || Some(Target { jobs: left().map(JoinHandle::job).collect(), all: is_all });
+        let waited = waiting::aside_for(deadline, target, |deadline| {
+            while let Some(report) = board.block(deadline) {
+                enough = is_enough(report);
+                // One job less, and so perhaps one on whose end nothing depends any more: that
+                // is looked at anew. With all, it was clear from the beginning.
+                if enough || !is_all {
+                    return Some(());
+                }
+            }
+            None
+        });
+        over = waited.is_none();
     }
     for (handle, number) in all().zip(followed) {
         if let Some(number) = number {

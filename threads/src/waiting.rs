@@ -11,9 +11,12 @@
 
 use crate::deadline::Deadline;
 use crate::home::Home;
-use crate::job::{JobRef, Run};
+use crate::job::Run;
+use crate::nesting;
+use crate::waits::{self, Target};
 use crate::worker::{self, Worker};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a worker blocks before it gives up its seat: a few times what it costs
@@ -22,33 +25,41 @@ const GRACE: Duration = Duration::from_micros(100);
 
 /// The most jobs that lie on top of each other on a stack while another worker could
 /// take the next. Each may use 16 KiB of the usual stack of 2 MiB.
-const DEPTH: u32 = 128;
+pub(crate) const DEPTH: u32 = 128;
 
 /// The most when no other worker could.
-const GREATEST_DEPTH: u32 = 512;
+pub(crate) const GREATEST_DEPTH: u32 = 512;
 
-/// Whether so many jobs lie on the calling worker's stack that a new one should rather
-/// be queued than run on top of them.
-pub(crate) fn is_deep(pool: u64) -> bool {
-    let worker = worker::current().filter(|worker| worker.shared.number == pool);
-    worker.is_some_and(|worker| worker.depth.get() >= DEPTH)
+/// Whether there are jobs that [`help`] could run on the calling thread.
+pub(crate) fn can_help() -> bool {
+    worker::is_current() || nesting::is_inside()
 }
 
-/// On a worker of the job's own pool: runs it if it is still queued, true if so.
+/// On a worker of the job's own pool: runs it if it is still queued, true if so. The same
+/// in a job of an inline pool, for one that was put off.
 ///
 /// # Panics
 ///
 /// When too many jobs wait for each other on the stack, and the pool can have no
 /// more workers.
-pub(crate) fn help(home: &Home, job: &dyn Run) -> bool {
-    let Home::Pool(pool) = home else { return false };
+pub(crate) fn help(job: &dyn Run) -> bool {
+    let Home::Pool(pool) = job.home() else { return false };
     let Some(worker) = worker::current().filter(|worker| worker.shared.number == *pool) else {
-        return false;
+        return nesting::help(job);
     };
     if worker.depth.get() >= DEPTH && worker.shared.seats.could_step_aside() {
         return false;
     }
     worker.help(job)
+}
+
+impl Target {
+    /// The first job that is queued and that this worker could run.
+    fn first_for(&self, worker: &Worker) -> Option<&dyn Run> {
+        let pool = worker.shared.number;
+        let job = self.jobs.iter().find(|job| job.home().is_pool(pool) && job.is_queued());
+        job.map(|job| &**job)
+    }
 }
 
 impl Worker {
@@ -65,38 +76,102 @@ impl Worker {
 
 /// Calls `wait`, which blocks until something has happened or the deadline that it
 /// is given is over (`None`); a worker that has to wait for long steps aside.
-///
-/// `job` is the job that is waited for, if it is one.
+pub(crate) fn aside<T>(
+    deadline: Deadline,
+    mut wait: impl FnMut(Deadline) -> Option<T>,
+) -> Option<T> {
+    if worker::is_current() { aside_for(deadline, || None, wait) } else { wait(deadline) }
+}
+
+/// [`aside`], where the wait ends when jobs do: `target` says which, if that is to be known.
 ///
 /// # Panics
 ///
-/// When the wait would never end, as the job waits for one on the own stack.
-pub(crate) fn aside<T>(
+/// When the wait would never end, as the jobs wait for one on the own stack.
+pub(crate) fn aside_for<T>(
     deadline: Deadline,
-    job: Option<(&Home, &JobRef)>,
+    target: impl FnOnce() -> Option<Target>,
     mut wait: impl FnMut(Deadline) -> Option<T>,
 ) -> Option<T> {
-    let Some(worker) = worker::current() else { return wait(deadline) };
+    let worker = worker::current();
+    if worker.is_none() && waits::known_thread().is_none() {
+        return wait(deadline);
+    }
     let (first, is_all) = first_part(deadline);
     let soon = wait(first);
     if soon.is_some() || is_all {
         return soon;
     }
     // With a time limit, the wait ends by itself, and must not become a longer one.
-    let job = job.filter(|_| matches!(deadline, Deadline::Never));
-    let job = job.filter(|(home, _)| home.here().is_some()).map(|(_, job)| job);
-    let waiting = job.map(|job| {
-        let waiting = worker.shared.waits.enter(worker.index, job);
-        waiting.expect("jobs of a pool that join each other in a circle would wait for ever")
-    });
-    let away = Away::new(&worker);
-    if let Some(job) = job.filter(|job| !away.others && job.is_queued()) {
-        // Nobody is left who could begin it.
+    let target = if matches!(deadline, Deadline::Never) { target().map(Arc::new) } else { None };
+    loop {
+        let waiting = target.as_ref().map(waits::enter);
+        let Some(worker) = &worker else { return wait(deadline) };
+        let away = Away::new(worker);
+        // If nobody is left who could begin what is queued, it is up to this one.
+        let target = target.as_ref().filter(|_| !away.others);
+        let Some(job) = target.and_then(|target| target.first_for(worker)) else {
+            return wait(deadline);
+        };
         drop((away, waiting));
-        worker.help(&**job);
-        return wait(deadline);
+        worker.help(job);
+        let soon = wait(Deadline::after(Duration::ZERO));
+        if soon.is_some() {
+            return soon;
+        }
     }
-    wait(deadline)
+}
+
+/// [`aside`] for a wait that is a loop: what it has to do about time.
+pub(crate) struct Patience {
+    /// When the wait ends.
+    deadline: Deadline,
+    /// When it is to look again.
+    next: Deadline,
+    /// Whether `next` is over.
+    is_due: bool,
+    /// The calling thread, if it is a worker that will step aside then.
+    worker: Option<Rc<Worker>>,
+    /// The worker has stepped aside until this is dropped.
+    away: Option<Away>,
+}
+
+impl Patience {
+    /// A wait until `deadline` begins.
+    pub(crate) fn new(deadline: Deadline) -> Self {
+        let (worker, next) = match (worker::current(), first_part(deadline)) {
+            (Some(worker), (first, false)) => (Some(worker), first),
+            _ => (None, deadline),
+        };
+        Self { deadline, next, is_due: false, worker, away: None }
+    }
+
+    /// How long to block.
+    pub(crate) fn next(&self) -> Deadline {
+        self.next
+    }
+
+    /// The caller has blocked until that time was over.
+    pub(crate) fn time_is_over(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Whether the wait is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_due && self.worker.is_none()
+    }
+
+    /// Whether it is time to [`step_aside`](Patience::step_aside).
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
+    /// The worker steps aside. The caller then looks for what it waits for before it blocks
+    /// again.
+    pub(crate) fn step_aside(&mut self) {
+        self.away = self.worker.take().map(|worker| Away::new(&worker));
+        (self.next, self.is_due) = (self.deadline, false);
+    }
 }
 
 /// How long to wait before stepping aside, and whether that is all.
@@ -112,7 +187,8 @@ fn first_part(deadline: Deadline) -> (Deadline, bool) {
 ///
 /// For a job that waits for something that the pool cannot see: a file, a socket, a
 /// channel, a lock that is held for long. Waiting for a handle does the same by
-/// itself after a moment. Without it nothing breaks, but there is one worker less
+/// itself after a moment, as do [most waits](crate::Pool#waiting-inside-a-job) of this
+/// crate. Without it nothing breaks, but there is one worker less
 /// for that time, and a pool whose workers all wait for what another job of it
 /// would do does not move on.
 ///
@@ -161,6 +237,8 @@ impl Away {
         if worker.aside.replace(true) {
             return Self { worker: None, others: worker.shared.seats.any_seated() };
         }
+        worker.context.offer_all();
+        worker.close_mail();
         let others = worker.shared.seats.step_aside(&worker.shared);
         Self { worker: Some(Rc::clone(worker)), others }
     }
@@ -171,6 +249,7 @@ impl Drop for Away {
         if let Some(worker) = &self.worker {
             worker.aside.set(false);
             worker.shared.seats.come_back(&worker.shared);
+            worker.open_mail();
         }
     }
 }

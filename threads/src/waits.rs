@@ -1,60 +1,161 @@
 //! Jobs that wait for each other, and would for ever.
+//!
+//! A job that blocks keeps all jobs on its thread's stack from finishing. So thread A
+//! waits for thread B if a job that A waits for is running on B. The graph of these waits
+//! is kept for the whole process: a circle may run through several pools, through threads
+//! of their own, and through callers that run a job themselves.
+//!
+//! Whoever waits for one job, or for *all* of a set, waits for ever if one of those does;
+//! whoever waits for *any* of a set, if all of them do. A job that is queued, or runs on a
+//! thread that does not wait here, may still end: then so may the wait.
+//!
+//! # Why every circle is seen, and nothing else
+//!
+//! Each wait is entered, and looked at, under one lock when it begins (after a moment of
+//! blocking). A wait that may end can become one that does not only by the beginning of
+//! another wait, as a job that is queued or runs is no part of any circle. So a circle is
+//! complete when the last of its waits is entered, and that look sees all others. (A wait for
+//! any of a set which goes on although one of them has ended, as it waits for a failure, is
+//! entered anew.)
+//!
+//! A thread that has been entered and has woken up meanwhile does no harm: it has woken
+//! up as a job has finished, which the look sees.
+//!
+//! # What is not seen
+//!
+//! - Waits with a time limit: they end.
+//! - Waits for something else than jobs: locks, channels, events, room in a queue, an
+//!   executor that polls handles.
+//! - Waits for one of more than [`MOST`] jobs. Those of them that end are not waited for
+//!   again, so it is seen when less are left.
 
 use crate::job::JobRef;
-use crate::primitives::{Mutex, lock};
+use crate::primitives::{Mutex, global, lock, thread_local};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Which workers of a pool block until a job of the same pool is finished,
-/// without a time limit.
-///
-/// A job that blocks keeps all jobs on its worker's stack from finishing. So worker
-/// A waits for worker B if the job that A waits for is running on B, and a circle
-/// of such waits never ends. It is complete when its last wait begins: each wait is
-/// entered here after a look along the chain from its job, under one lock, so the
-/// last one sees all others.
-///
-/// Not seen: waits with a time limit (they end), for something other than one job
-/// (sets of handles, channels, locks), and circles that run through several pools
-/// or threads that are no workers.
-pub(crate) struct Waits {
-    /// By worker, the job it waits for. Locked seldom: a worker that is about to
-    /// block has waited for a while already.
-    jobs: Mutex<BTreeMap<usize, JobRef>>,
+/// The most jobs of which one is waited for that are looked at, again with each wait.
+pub(crate) const MOST: usize = 1024;
+
+/// The number of the next thread that runs a job.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// The number of the calling thread among those that have run a job; zero before.
+    static NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
-impl Waits {
-    /// Nobody waits.
-    pub(crate) fn new() -> Self {
-        Self { jobs: Mutex::new(BTreeMap::new()) }
-    }
+global! {
+    /// By thread, what it waits for without a time limit. Locked seldom: a thread that is
+    /// about to block has waited for a while already.
+    static WAITS: Mutex<BTreeMap<u64, Arc<Target>>> = Mutex::new(BTreeMap::new());
+}
 
-    /// The worker waits for the job until the guard is dropped; `None` if that would
-    /// complete a circle.
-    pub(crate) fn enter(&self, worker: usize, job: &JobRef) -> Option<Waiting<'_>> {
-        let mut jobs = lock(&self.jobs);
-        let mut next = job.runner();
-        while let Some(at) = next {
-            if at == worker {
-                return None;
-            }
-            next = jobs.get(&at).and_then(|job| job.runner());
+/// What a thread waits for.
+pub(crate) struct Target {
+    /// These jobs.
+    pub(crate) jobs: Vec<JobRef>,
+    /// Whether all of them are needed, or any.
+    pub(crate) all: bool,
+}
+
+/// The number of the calling thread, which is about to run a job.
+pub(crate) fn this_thread() -> u64 {
+    NUMBER.with(|number| {
+        if number.get() == 0 {
+            number.set(NEXT.fetch_add(1, Relaxed));
         }
-        jobs.insert(worker, JobRef::clone(job));
-        Some(Waiting { waits: self, worker })
+        number.get()
+    })
+}
+
+/// The number of the calling thread if it has run a job. If not, nobody waits for it.
+pub(crate) fn known_thread() -> Option<u64> {
+    Some(NUMBER.with(Cell::get)).filter(|number| *number > 0)
+}
+
+/// The calling thread waits for this until the guard is dropped.
+///
+/// # Panics
+///
+/// When it would wait for ever.
+pub(crate) fn enter(target: &Arc<Target>) -> Option<Waiting> {
+    let thread = known_thread()?;
+    let mut waits = lock(&WAITS);
+    // One that helps a job while it waits for another leaves the first wait before.
+    waits.insert(thread, Arc::clone(target));
+    let waiting = Waiting { thread };
+    let stuck = is_stuck(&waits, thread);
+    drop(waits);
+    assert!(!stuck, "jobs that wait for each other in a circle would wait for ever");
+    Some(waiting)
+}
+
+/// From [`enter`].
+pub(crate) struct Waiting {
+    /// Who waits.
+    thread: u64,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let target = lock(&WAITS).remove(&self.thread);
+        drop(target); // With no job's last reference: the waiting one has the handles.
     }
 }
 
-/// From [`Waits::enter`].
-pub(crate) struct Waiting<'a> {
-    /// Where to leave.
-    waits: &'a Waits,
-    /// Who waits.
-    worker: usize,
+/// A thread that waits, as seen by one look at the graph.
+struct Node {
+    /// Whether one thread that it waits for and that is stuck is enough to be stuck.
+    all: bool,
+    /// Whether it waits for a job that may end by itself.
+    open: bool,
+    /// The threads it waits for.
+    others: Vec<u64>,
 }
 
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let job = lock(&self.waits.jobs).remove(&self.worker);
-        drop(job); // Not the last reference: the waiting one has the handle.
+impl Node {
+    /// What a thread that waits for this waits for at the moment.
+    fn look(waits: &BTreeMap<u64, Arc<Target>>, target: &Target) -> Self {
+        let mut node = Self { all: target.all, open: false, others: Vec::new() };
+        for job in &target.jobs {
+            match job.runner().filter(|runner| waits.contains_key(runner)) {
+                Some(runner) => node.others.push(runner),
+                None => node.open = true,
+            }
+        }
+        node
+    }
+
+    /// Whether it can never go on, if only these cannot.
+    fn is_stuck(&self, nodes: &BTreeMap<u64, Self>) -> bool {
+        let mut others = self.others.iter().map(|other| nodes.contains_key(other));
+        if self.all { others.any(|stuck| stuck) } else { !self.open && others.all(|stuck| stuck) }
+    }
+}
+
+/// Whether this thread waits for ever: of all those that it waits for, directly or not, the
+/// ones that may go on are taken away until none of those is left.
+fn is_stuck(waits: &BTreeMap<u64, Arc<Target>>, thread: u64) -> bool {
+    let mut nodes = BTreeMap::new();
+    let mut next = vec![thread];
+    while let Some(thread) = next.pop() {
+        if let Some(target) = waits.get(&thread).filter(|_| !nodes.contains_key(&thread)) {
+            let node = Node::look(waits, target);
+            next.extend(&node.others);
+            nodes.insert(thread, node);
+        }
+    }
+    loop {
+        let goes_on = |(thread, node): (&u64, &Node)| (!node.is_stuck(&nodes)).then_some(*thread);
+        let going_on: Vec<u64> = nodes.iter().filter_map(goes_on).collect();
+        if going_on.is_empty() {
+            return nodes.contains_key(&thread);
+        }
+        for thread in going_on {
+            nodes.remove(&thread);
+        }
     }
 }

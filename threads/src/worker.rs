@@ -7,6 +7,8 @@
 //! is another one, so that nothing starves: see [`OWN_TURN`] and the like.
 
 use crate::error::message;
+use crate::fork::context::{Context, Fork};
+use crate::fork::task::Task;
 use crate::home::Place;
 use crate::hook::PanicOrigin;
 use crate::job::{JobRef, Run};
@@ -37,8 +39,25 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
 }
 
+/// A worker's own queues, which outlive its thread: the next one with its number has them.
+pub(crate) struct Deques {
+    /// Jobs spawned by the worker and not yet begun, oldest first.
+    pub(crate) jobs: Deque<JobRef>,
+    /// Tasks of scopes spawned by the worker and not yet begun, newest first.
+    pub(crate) tasks: Deque<Task>,
+}
+
+impl Deques {
+    /// Empty ones.
+    pub(crate) fn new() -> Self {
+        Self { jobs: Deque::new_fifo(), tasks: Deque::new_lifo() }
+    }
+}
+
 /// One worker, owned by its thread.
 pub(crate) struct Worker {
+    /// Where it forks. Comes first, as it must go before `shared`.
+    pub(crate) context: Context,
     /// Its pool.
     pub(crate) shared: Arc<Shared>,
     /// Its number in the pool.
@@ -56,59 +75,76 @@ pub(crate) struct Worker {
     pub(crate) aside: Cell<bool>,
 }
 
+/// Something for a worker to do.
+enum Work {
+    /// A job.
+    Job(JobRef),
+    /// Something that a job, or a guest of the pool, has forked.
+    Fork(Fork),
+}
+
 /// What a worker does next.
 enum Next {
-    /// Execute this job.
-    Run(JobRef),
+    /// Do this.
+    Run(Work),
     /// See whether there are too many workers.
     Retire,
     /// End, as the pool does.
     End,
 }
 
-/// Starts the thread of a worker; gives the deque back if the system does not let
+/// Starts the thread of a worker; gives the deques back if the system does not let
 /// it.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     index: usize,
-    deque: Deque<JobRef>,
-) -> Result<JoinHandle<()>, (io::Error, Deque<JobRef>)> {
+    deques: Deques,
+) -> Result<JoinHandle<()>, (io::Error, Deques)> {
     let mut thread = Builder::new().name(format!("{}-{index}", shared.settings.name));
     if let Some(bytes) = shared.settings.stack_size {
         thread = thread.stack_size(bytes);
     }
-    let parcel = Arc::new(Mutex::new(Some(deque)));
+    let parcel = Arc::new(Mutex::new(Some(deques)));
     let (shared, taken) = (Arc::clone(shared), Arc::clone(&parcel));
     let body = move || {
-        let deque = lock(&taken).take().expect("who started the thread left it here");
+        let deques = lock(&taken).take().expect("who started the thread left them here");
         drop(taken);
-        main(shared, index, deque);
+        main(shared, index, deques);
     };
     thread.spawn(body).map_err(|error| {
-        let deque = lock(&parcel).take().expect("no thread took it");
-        (error, deque)
+        let deques = lock(&parcel).take().expect("no thread took them");
+        (error, deques)
     })
 }
 
 /// The body of a worker's thread: returns when the pool has ended, or has too many
 /// workers.
-fn main(shared: Arc<Shared>, index: usize, deque: Deque<JobRef>) {
+fn main(shared: Arc<Shared>, index: usize, deques: Deques) {
     shared.sleep.register(index);
     let slot = shared.slots().nth(index).map(Arc::clone).expect("it was opened for this thread");
+    let Deques { jobs, tasks } = deques;
     let worker = Rc::new(Worker {
+        context: Context::new(&shared, tasks, Arc::clone(&slot.post)),
         shared,
         index,
         slot,
-        deque,
+        deque: jobs,
         turns: Cell::new(0),
         depth: Cell::new(0),
         aside: Cell::new(false),
     });
     CURRENT.with(|current| current.replace(Some(Rc::clone(&worker))));
-    let seated = !worker.initialize() || worker.work();
+    let seated = worker.context.enter(&worker.shared, || {
+        let ready = worker.initialize();
+        if !ready {
+            worker.close_mail();
+        }
+        !ready || worker.work()
+    });
     CURRENT.with(RefCell::take);
-    if let Ok(Worker { shared, deque, .. }) = Rc::try_unwrap(worker) {
-        shared.seats.leave(&shared, index, deque, seated);
+    if let Ok(Worker { context, shared, deque, .. }) = Rc::try_unwrap(worker) {
+        let deques = Deques { jobs: deque, tasks: context.into_deque() };
+        shared.seats.leave(&shared, index, deques, seated);
     }
 }
 
@@ -178,23 +214,69 @@ impl Worker {
         false
     }
 
+    /// Runs what only this worker is to run, and takes no more of it: it is about to block,
+    /// to go to the bench, or to end.
+    pub(crate) fn close_mail(&self) {
+        while let Some(fork) = self.slot.mail.close() {
+            self.execute(Work::Fork(fork));
+        }
+    }
+
+    /// The worker has a seat again.
+    pub(crate) fn open_mail(&self) {
+        self.slot.mail.open();
+    }
+
+    /// Goes to the bench if there are too many workers. False if it has no seat any more.
+    fn retire(&self) -> bool {
+        if !self.shared.seats.has_surplus() {
+            return true;
+        }
+        self.close_mail();
+        let seated = self.shared.seats.retire(&self.shared);
+        if seated {
+            self.open_mail();
+        }
+        seated
+    }
+
     /// Executes jobs until the pool has ended (true), or the worker has no seat any
     /// more (false).
     fn work(&self) -> bool {
         loop {
-            if self.shared.seats.has_surplus() && !self.shared.seats.retire(&self.shared) {
+            if !self.retire() {
                 return false;
             }
             match self.next() {
-                Next::Run(job) => self.execute(job),
+                Next::Run(work) => self.execute(work),
                 Next::Retire => {}
-                Next::End => return true,
+                Next::End => match self.slot.mail.close() {
+                    Some(fork) => self.execute(Work::Fork(fork)), // It may spawn jobs.
+                    None => return true,
+                },
             }
         }
     }
 
+    /// Deals with what was taken from a queue.
+    fn execute(&self, work: Work) {
+        match work {
+            Work::Job(job) => self.execute_job(job),
+            Work::Fork(fork) => self.on_top(|_| self.context.run(fork)),
+        }
+    }
+
+    /// Executes whatever can be found, in the middle of a job; false if there is nothing.
+    pub(crate) fn execute_any(&self) -> bool {
+        let found = self.take_soon(1, true).or_else(|| self.look(true));
+        found.is_some_and(|work| {
+            self.execute(work);
+            true
+        })
+    }
+
     /// Deals with a job that was taken from a queue.
-    fn execute(&self, mut job: JobRef) {
+    fn execute_job(&self, mut job: JobRef) {
         if self.shared.phase() >= Phase::Broken {
             return self.shared.discard(job);
         }
@@ -203,7 +285,7 @@ impl Worker {
         } else {
             self.run(&*job);
         }
-        drop_quietly(job); // With the result, if its handle is gone.
+        self.shared.drop_job(job); // With the result, if its handle is gone.
     }
 
     /// Runs a job on top of those that are on the stack; true if it was still
@@ -232,13 +314,19 @@ impl Worker {
         self.turns.set(turn);
         let high_first = !turn.is_multiple_of(OWN_TURN);
         match self.take_soon(turn, high_first) {
-            Some(job) => Next::Run(job),
+            Some(work) => Next::Run(work),
             None => self.search_or_sleep(high_first),
         }
     }
 
-    /// The next job without a search.
-    fn take_soon(&self, turn: u32, high_first: bool) -> Option<JobRef> {
+    /// What to do next without a search. Tasks come first: what they belong to has begun.
+    fn take_soon(&self, turn: u32, high_first: bool) -> Option<Work> {
+        if let Some(fork) = self.slot.mail.take() {
+            return Some(Work::Fork(fork));
+        }
+        if let Some(task) = self.context.take_task() {
+            return Some(Work::Fork(task.into_fork()));
+        }
         let special = if turn.is_multiple_of(LOW_TURN) {
             self.take(Priority::Low)
         } else if turn.is_multiple_of(INJECTOR_TURN) {
@@ -247,10 +335,11 @@ impl Worker {
             None
         };
         let high = || if high_first { self.take(Priority::High) } else { None };
-        special.or_else(high).or_else(|| {
+        let job = special.or_else(high).or_else(|| {
             invisible();
             self.deque.pop()
-        })
+        });
+        job.map(Work::Job)
     }
 
     /// The oldest job of the queue of this priority.
@@ -282,16 +371,21 @@ impl Worker {
                 sleep.found(|| shared.has_jobs()); // What it was woken for is passed on.
                 return Next::Retire;
             }
-            let job = self.look(high_first);
-            // The phase is read after the look: the pool takes no jobs any more,
-            // so what was not there then will not come.
-            if job.is_some() || shared.phase() != Phase::Open {
-                let job = job.or_else(|| self.look(high_first));
+            // The phase is read before the look: when the pool takes no jobs any more,
+            // what is not there then will not come. But it may be on its way from one
+            // source to another: see `src/seats.rs`.
+            let ends = shared.phase() != Phase::Open;
+            let work = self.look(high_first);
+            if work.is_some() || ends {
                 sleep.found(|| shared.has_jobs());
-                return job.map_or(Next::End, Next::Run);
+                if work.is_some() && !self.deque.is_empty() {
+                    shared.seats.offer(shared); // What was moved here.
+                }
+                return work.map_or(Next::End, Next::Run);
             }
             sleep.park(self.index, || {
                 let stay = shared.has_jobs()
+                    || self.slot.mail.has_any()
                     || shared.phase() != Phase::Open
                     || shared.seats.has_surplus();
                 if !stay {
@@ -302,8 +396,13 @@ impl Worker {
         }
     }
 
-    /// Looks at every source, and again if another thread was in the way.
-    fn look(&self, high_first: bool) -> Option<JobRef> {
+    /// Looks at every source, and again if another thread was in the way. Forked work goes
+    /// before jobs: what it belongs to has begun.
+    fn look(&self, high_first: bool) -> Option<Work> {
+        let forked = self.slot.mail.take().or_else(|| self.shared.take_fork(self.index));
+        if let Some(fork) = forked {
+            return Some(Work::Fork(fork));
+        }
         let early = if high_first { self.take(Priority::High) } else { None };
         let normal = || loop {
             invisible();
@@ -314,7 +413,8 @@ impl Worker {
             }
         };
         let late = || if high_first { None } else { self.take(Priority::High) };
-        early.or_else(normal).or_else(late).or_else(|| self.take(Priority::Low))
+        let job = early.or_else(normal).or_else(late).or_else(|| self.take(Priority::Low));
+        job.map(Work::Job)
     }
 
     /// Looks once at the sources of normal priority.
@@ -323,12 +423,22 @@ impl Worker {
         injector.steal_batch_and_pop(&self.deque).or_else(|| {
             let later = self.shared.slots().skip(self.index + 1);
             let others = later.chain(self.shared.slots().take(self.index));
-            let stolen: Steal<JobRef> =
-                others.map(|other| other.stealer.steal_batch_and_pop(&self.deque)).collect();
+            let stolen: Steal<JobRef> = others.map(|other| self.steal_from(other)).collect();
             if stolen.is_success() {
                 self.slot.tally.stole();
             }
             stolen
         })
+    }
+
+    /// Takes jobs from another worker. A look whether there are any comes first: an attempt
+    /// to take some pins the epoch of `crossbeam`, and one in 128 of those looks at every
+    /// thread that ever did. In a pool of thousands, that took seconds.
+    fn steal_from(&self, other: &Slot) -> Steal<JobRef> {
+        invisible();
+        if other.stealer.is_empty() {
+            return Steal::Empty;
+        }
+        other.stealer.steal_batch_and_pop(&self.deque)
     }
 }

@@ -84,6 +84,10 @@ pub struct CompareArgs {
     /// Lanes to compare, separated by commas; without it, those worth showing for each workload.
     #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lanes: Option<Vec<String>>,
+    /// Compare with the lanes of other runtimes, too, which are built first; naming one of them with
+    /// --lanes does the same for it.
+    #[arg(long)]
+    pub peers: bool,
     /// Rounds of each timed workload; an interval needs at least six.
     #[arg(long, value_name = "N")]
     pub rounds: Option<NonZeroU16>,

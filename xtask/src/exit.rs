@@ -5,8 +5,9 @@
 //! | 0 | everything went well |
 //! | 1 | something failed: the machine does not allow it, or a lane or a file failed on the way |
 //! | 2 | wrong use: an argument that cannot be met, found before anything is measured |
-//! | 4 | a lane gave a wrong result |
-//! | 5 | with `--strict`: two lanes cannot be told apart |
+//! | 3 | with `--gate`: a required goal is not met |
+//! | 4 | a lane or a contender gave a wrong result |
+//! | 5 | with `--strict`: two lanes cannot be told apart; with `--gate`: a goal cannot be judged |
 //! | 130 | interrupted; what was measured until then is kept |
 //!
 //! A file that was asked for and cannot be written is wrong use (2) when that is seen up front, as it

@@ -85,6 +85,10 @@ fn lanes(terminal: &Terminal, directory: &Directory) -> String {
             page.item(&format!("  {:<width$}  ", lane.name), Look::Strong, &lane.what);
         }
     }
+    if !directory.not_built.is_empty() {
+        page.heading("Lanes of other runtimes, built when asked for (compare --peers)");
+        page.paragraph(2, &directory.not_built.join(", "));
+    }
     if !directory.missing.is_empty() {
         page.heading("Missing");
         for missing in &directory.missing {

@@ -21,6 +21,7 @@ use crate::{
 pub(crate) use access_log::MAX_LINE_BYTES;
 pub(crate) use crawl::output_of as crawl_output;
 pub use crawl::{ATTEMPTS, links_of};
+pub(crate) use spin::steps;
 pub use spin::{SLICE, iterations_of, spin};
 
 /// Why a task has no output.
@@ -66,6 +67,12 @@ pub async fn run<I: Io>(io: &I, job: &Job, index: u64) -> Result<Output, TaskErr
         Body::TreeHash(task) => tree_hash::run(io, task, index).await,
         Body::AccessLog(task) => access_log::run(io, task, index).await,
         Body::Crawl(task) => crawl::run(io, task, index).await,
+        Body::Wavefront(task) => {
+            Ok(Output::Word(spin(io, mix(job.seed ^ index), task.iterations).await))
+        }
+        Body::Fork(_) | Body::Stencil(_) => {
+            Err(TaskError::Input("a tree and a grid are no tasks that can be run by number".into()))
+        }
         Body::Fault(task) => fault::run(io, task, job.seed, index).await,
         Body::Dummy(_) => Ok(Output::Word(mix(job.seed ^ index))),
     }

@@ -23,7 +23,7 @@ pub async fn spin<I: Io>(io: &I, start: u64, iterations: u64) -> u64 {
 }
 
 /// `count` steps without a break.
-fn steps(mut state: u64, count: u64) -> u64 {
+pub(crate) fn steps(mut state: u64, count: u64) -> u64 {
     for _ in 0..count {
         state ^= state >> 12;
         state ^= state << 25;

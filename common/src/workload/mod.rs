@@ -8,6 +8,9 @@ mod dummy;
 mod fault_matrix;
 mod fine;
 mod reference;
+mod spawn;
+mod stencil;
+mod tree;
 mod tree_hash;
 mod waits;
 
@@ -131,6 +134,9 @@ pub static ALL: &[&dyn Workload] = &[
     &crawl::CRAWL,
     &coarse::COARSE,
     &fine::FINE,
+    &tree::TREE,
+    &stencil::STENCIL,
+    &spawn::SPAWN,
     &waits::WAITS,
     &fault_matrix::FAULT_MATRIX,
     &dummy::DUMMIES[0],

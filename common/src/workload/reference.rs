@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, ops::Range, path::Path, time::Duration};
 
 use crate::{
-    Body, Digest, Io, Job, Output,
+    Body, Digest, Grid, Io, Job, Output, Tree,
     blocking::{BlockingStream, Plain, drive, read_file},
     body::{self, TaskError},
     lane::Shape,
@@ -26,6 +26,9 @@ pub enum ReferenceError {
     /// The point is a graph without a site.
     #[error("nothing is known about the graph of this point")]
     UnknownGraph,
+    /// The job is not what the shape says.
+    #[error("this job is no {0}")]
+    Misfit(&'static str),
 }
 
 /// What the outputs of all tasks of `point` fold to; the culprit of a fault is left out.
@@ -33,10 +36,19 @@ pub enum ReferenceError {
 /// # Errors
 /// When an input file cannot be read.
 pub fn reference(point: &Point) -> Result<Digest, ReferenceError> {
-    match (point.plan.shape, &point.site) {
-        (Shape::Graph, Some(site)) => Ok(of_site(site)),
-        (Shape::Graph, None) => Err(ReferenceError::UnknownGraph),
-        (Shape::Bag { tasks }, _) => of_bag(&point.plan.job, tasks),
+    let job = &point.plan.job;
+    match (point.plan.shape, &job.body, &point.site) {
+        (Shape::Graph, _, Some(site)) => Ok(of_site(site)),
+        (Shape::Graph, Body::Wavefront(square), _) => of_bag(job, u64::from(square.side).pow(2)),
+        (Shape::Graph, ..) => Err(ReferenceError::UnknownGraph),
+        (Shape::Bag { tasks }, ..) => of_bag(job, tasks),
+        (Shape::Spawn(offspring), ..) => of_bag(job, offspring.tasks),
+        (Shape::Tree, ..) => {
+            let tree = Tree::new(job).ok_or(ReferenceError::Misfit("tree"))?;
+            Ok(tree.reference().digest())
+        }
+        (Shape::Loops, Body::Stencil(size), _) => Ok(Grid::reference(job.seed, *size)),
+        (Shape::Loops, ..) => Err(ReferenceError::Misfit("grid")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lane host of `evented`: one loop, one loop with a pool of threads beside it, and a loop per
 //! core.
 
+mod family;
 mod io;
 mod offload;
 mod one;

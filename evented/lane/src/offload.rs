@@ -3,10 +3,11 @@
 use std::{collections::VecDeque, mem, sync::Arc};
 
 use common::{
-    Job, Nature, Outcome,
+    Frontier, Job, Nature, Node, Outcome, Parts, Tree,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+    seq,
 };
-use evented::{Reactor, Task};
+use evented::{Reactor, Task, TaskGroup};
 
 use crate::io::{TaskResult, run_task_blocking};
 
@@ -25,15 +26,20 @@ impl Lane for Offload {
     }
 
     fn support(&self, plan: &Plan) -> Support {
-        match plan.job.body.nature() {
-            Nature::Wait | Nature::Network => Support::No {
-                why: "to offload what waits is a thread for each wait: see threads".into(),
-            },
+        let no = |why: &str| Support::No { why: why.into() };
+        match (plan.shape, plan.job.body.nature()) {
+            (_, Nature::Wait | Nature::Network) => {
+                no("to offload what waits is a thread for each wait: see threads")
+            }
+            (Shape::Loops, _) => no("what is offloaded cannot borrow the rows of a grid"),
+            (Shape::Spawn(_), _) => no("what is offloaded starts nothing: its loop would"),
             _ => Support::Hybrid { with: "offload pool".into() },
         }
     }
 
-    fn open(&self, config: &Config, _: &Plan) -> Result<Box<dyn Session>, LaneError> {
+    fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
+        // Made before anything is measured, and kept for the runs.
+        Tree::shared(&plan.job);
         let reactor = Reactor::builder().blocking_threads(config.workers).build();
         let reactor = reactor.map_err(|error| LaneError::failed("start the reactor", error))?;
         Ok(Box::new(OffloadSession { reactor, workers: config.workers, stuck: 0 }))
@@ -52,14 +58,18 @@ struct OffloadSession {
 
 impl Session for OffloadSession {
     fn run(&mut self, plan: &Plan) -> Result<Outcome, LaneError> {
-        let Shape::Bag { tasks } = plan.shape else {
-            return Err(LaneError::Unsupported(
-                "a graph of tasks that wait is not offloaded".into(),
-            ));
-        };
-        let (outcome, stuck) = self.reactor.block_on(bag(plan, tasks, self.workers));
-        self.stuck += stuck;
-        Ok(outcome)
+        match plan.shape {
+            Shape::Bag { tasks } => {
+                let (outcome, stuck) = self.reactor.block_on(bag(plan, tasks, self.workers));
+                self.stuck += stuck;
+                Ok(outcome)
+            }
+            Shape::Graph => self.reactor.block_on(graph(plan, self.workers)),
+            Shape::Tree => self.reactor.block_on(tree(plan, self.workers)),
+            Shape::Spawn(_) | Shape::Loops => {
+                Err(LaneError::Unsupported("what is offloaded borrows and starts nothing".into()))
+            }
+        }
     }
 
     fn close(self: Box<Self>) -> Result<(), LaneError> {
@@ -90,6 +100,46 @@ async fn bag(plan: &Plan, tasks: u64, workers: usize) -> (Outcome, usize) {
         stuck += collect(&mut outcome, Some(oldest)).await;
     }
     (outcome, stuck)
+}
+
+/// Tasks that become ready as others finish.
+async fn graph(plan: &Plan, workers: usize) -> Result<Outcome, LaneError> {
+    let mut frontier = Frontier::new(&plan.job).ok_or_else(|| plan.misfit("graph"))?;
+    let job = Arc::new(plan.job.clone());
+    let mut outcome = Outcome { units: workers as u64, ..Outcome::default() };
+    let mut running = TaskGroup::new();
+    loop {
+        while let Some(index) = frontier.next_ready() {
+            let job = Arc::clone(&job);
+            let run = evented::blocking(move || run_task_blocking(&job, index));
+            running.spawn(async move { (index, run.await) });
+        }
+        let Some(finished) = running.next().await else { return Ok(outcome) };
+        let (index, result) = finished.map_err(|error| LaneError::failed("run a task", error))?;
+        let result = result.unwrap_or_else(|error| Err(error.to_string()));
+        if let Ok(output) = &result {
+            frontier.finish(index, output);
+        }
+        outcome.take(index, result);
+    }
+}
+
+/// A tree whose top is walked here, and whose pieces are offloaded.
+async fn tree(plan: &Plan, workers: usize) -> Result<Outcome, LaneError> {
+    let tree = Tree::shared(&plan.job).ok_or_else(|| plan.misfit("tree"))?;
+    let parts = Parts::of(&tree, workers * Parts::PER_WORKER);
+    let piece = |node: &Node| {
+        let (tree, node) = (Arc::clone(&tree), *node);
+        evented::spawn(evented::blocking(move || seq::fold(&tree, node)))
+    };
+    let pieces: Vec<_> = parts.nodes.iter().map(piece).collect();
+    let mut folds = Vec::new();
+    for piece in pieces {
+        let fold = piece.await.flatten();
+        folds.push(fold.map_err(|error| LaneError::failed("fold a piece", error))?);
+    }
+    let digest = parts.fold(folds).digest();
+    Ok(Outcome { digest, units: workers as u64, failed: Vec::new() })
 }
 
 /// A task that runs on the blocking pool, for at most as long as the plan gives it; `None` when

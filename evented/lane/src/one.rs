@@ -3,12 +3,16 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use common::{
-    Frontier, Job, Nature, Outcome,
+    Frontier, Grid, Job, Nature, Outcome, Tree,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+    seq,
 };
 use evented::{Reactor, Task, TaskGroup};
 
-use crate::io::{TaskResult, run_task};
+use crate::{
+    family::family,
+    io::{TaskResult, run_task},
+};
 
 /// Tasks that are alive at the same time where they do not wait.
 const WINDOW: u64 = 1_024;
@@ -32,10 +36,12 @@ impl Lane for OneLoop {
         }
     }
 
-    fn open(&self, _: &Config, _: &Plan) -> Result<Box<dyn Session>, LaneError> {
+    fn open(&self, _: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
         let reactor =
             Reactor::new().map_err(|error| LaneError::failed("start the reactor", error))?;
-        Ok(Box::new(OneSession { reactor }))
+        // Made before anything is measured, and kept for the runs.
+        Tree::shared(&plan.job);
+        Ok(Box::new(OneSession { reactor, grid: Grid::new(&plan.job) }))
     }
 }
 
@@ -43,6 +49,8 @@ impl Lane for OneLoop {
 struct OneSession {
     /// The loop.
     reactor: Reactor,
+    /// The grid, where the plan has one.
+    grid: Option<Grid>,
 }
 
 impl Session for OneSession {
@@ -52,7 +60,19 @@ impl Session for OneSession {
             Shape::Bag { tasks } => {
                 Ok(self.reactor.block_on(bag(&job, tasks, plan.overlap.max(WINDOW))))
             }
-            Shape::Graph => self.reactor.block_on(graph(&job)),
+            Shape::Graph => self.reactor.block_on(graph(&job, plan)),
+            Shape::Spawn(offspring) => Ok(self.reactor.block_on(family(job, offspring, 0))),
+            // Computing does not wait, so there is nothing to do in between: it is a call.
+            Shape::Tree => {
+                let tree = Tree::shared(&job).ok_or_else(|| plan.misfit("tree"))?;
+                let fold = self.reactor.block_on(async { seq::fold(&tree, tree.root()) });
+                Ok(Outcome { digest: fold.digest(), units: 1, failed: Vec::new() })
+            }
+            Shape::Loops => {
+                let grid = self.grid.as_mut().ok_or_else(|| plan.misfit("grid"))?;
+                let run = async { grid.run(|before, after| before.fill(0, after)) };
+                Ok(Outcome { digest: self.reactor.block_on(run), units: 1, failed: Vec::new() })
+            }
         }
     }
 
@@ -88,9 +108,8 @@ async fn collect(outcome: &mut Outcome, task: Option<(u64, Task<TaskResult>)>) {
 }
 
 /// Tasks that become ready as others finish.
-async fn graph(job: &Rc<Job>) -> Result<Outcome, LaneError> {
-    let unsupported = || LaneError::Unsupported("this job is no graph".into());
-    let mut frontier = Frontier::new(job).ok_or_else(unsupported)?;
+async fn graph(job: &Rc<Job>, plan: &Plan) -> Result<Outcome, LaneError> {
+    let mut frontier = Frontier::new(job).ok_or_else(|| plan.misfit("graph"))?;
     let mut outcome = Outcome::default();
     let mut running = TaskGroup::new();
     loop {

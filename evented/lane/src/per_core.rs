@@ -1,21 +1,26 @@
 //! The lane `evented x threads`: a loop per core, the usual deployment of event loops.
 
 use std::{
+    rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
 };
 
 use common::{
-    Frontier, Job, Nature, Outcome,
-    lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+    Fold, Frontier, Job, Nature, Outcome, Parts, Tree,
+    lane::{Config, Lane, LaneError, LaneInfo, Offspring, Plan, Session, Shape, Support},
+    seq,
 };
 use evented::{Handle, Reactor, Task};
 
-use crate::io::{TaskResult, run_task};
+use crate::{
+    family::family,
+    io::{TaskResult, run_task},
+};
 
 /// A loop per core.
 pub(crate) struct PerCore;
@@ -30,6 +35,10 @@ impl Lane for PerCore {
     }
 
     fn support(&self, plan: &Plan) -> Support {
+        if plan.shape == Shape::Loops {
+            let why = "loops share nothing: each would have to be sent its rows in every step";
+            return Support::No { why: why.into() };
+        }
         match plan.job.body.nature() {
             Nature::Files => {
                 Support::Hybrid { with: "threads, and files are read on blocking pools".into() }
@@ -38,7 +47,9 @@ impl Lane for PerCore {
         }
     }
 
-    fn open(&self, config: &Config, _: &Plan) -> Result<Box<dyn Session>, LaneError> {
+    fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
+        // Made before anything is measured, and kept for the runs.
+        Tree::shared(&plan.job);
         let loops: Result<Vec<_>, _> = (0..config.workers).map(|_| Loop::start()).collect();
         let loops = loops.map_err(|why| LaneError::failed("start a loop", why))?;
         Ok(Box::new(PerCoreSession { loops }))
@@ -86,6 +97,9 @@ impl Session for PerCoreSession {
         match plan.shape {
             Shape::Bag { tasks } => self.bag(plan, tasks),
             Shape::Graph => self.graph(plan),
+            Shape::Tree => self.tree(plan),
+            Shape::Spawn(offspring) => self.spawn(plan, offspring),
+            Shape::Loops => Err(LaneError::Unsupported("loops share nothing".into())),
         }
     }
 
@@ -129,11 +143,11 @@ impl PerCoreSession {
 
     /// Tasks that become ready as others finish; this thread says which, the loops take turns.
     fn graph(&self, plan: &Plan) -> Result<Outcome, LaneError> {
-        let unsupported = || LaneError::Unsupported("this job is no graph".into());
-        let mut frontier = Frontier::new(&plan.job).ok_or_else(unsupported)?;
+        let mut frontier = Frontier::new(&plan.job).ok_or_else(|| plan.misfit("graph"))?;
         let job = Arc::new(plan.job.clone());
         let (send, receive) = mpsc::channel();
-        let mut outcome = Outcome { units: plan.overlap, ..Outcome::default() };
+        let loops = self.loops.len() as u64;
+        let mut outcome = Outcome { units: plan.overlap.max(loops), ..Outcome::default() };
         let (mut running, mut turn) = (0, 0);
         loop {
             while let Some(index) = frontier.next_ready() {
@@ -158,6 +172,63 @@ impl PerCoreSession {
             outcome.take(index, result);
         }
     }
+
+    /// A tree whose top is walked here; each loop takes the next piece whenever it is done with one.
+    fn tree(&self, plan: &Plan) -> Result<Outcome, LaneError> {
+        let tree = Tree::shared(&plan.job).ok_or_else(|| plan.misfit("tree"))?;
+        let parts = Arc::new(Parts::of(&tree, self.loops.len() * Parts::PER_WORKER));
+        let next = Arc::new(AtomicUsize::new(0));
+        let shares: Vec<_> = self
+            .loops
+            .iter()
+            .map(|each| {
+                let (tree, parts, next) =
+                    (Arc::clone(&tree), Arc::clone(&parts), Arc::clone(&next));
+                each.handle.spawn(move || async move { pieces(&tree, &parts, &next) })
+            })
+            .collect();
+        let mut folds = vec![Fold::default(); parts.nodes.len()];
+        for share in shares {
+            let share = share.join().map_err(|error| LaneError::failed("fold a share", error))?;
+            for (number, fold) in share {
+                folds[number] = fold;
+            }
+        }
+        let units = self.loops.len() as u64;
+        Ok(Outcome { digest: parts.fold(folds).digest(), units, failed: Vec::new() })
+    }
+
+    /// Tasks that start others, on their own loop; the loops take turns with those that the first one
+    /// starts.
+    fn spawn(&self, plan: &Plan, offspring: Offspring) -> Result<Outcome, LaneError> {
+        let job = plan.job.clone();
+        let first = self.loops[0].handle.spawn(move || async move { run_task(&job, 0).await });
+        let mut outcome = Outcome::default();
+        let run = |error| LaneError::failed("run a task", error);
+        outcome.take(0, first.join().map_err(run)?);
+        let children = offspring.children(0).zip(self.loops.iter().cycle());
+        let families: Vec<_> = children
+            .map(|(child, each)| {
+                let job = plan.job.clone();
+                each.handle.spawn(move || family(Rc::new(job), offspring, child))
+            })
+            .collect();
+        for each in families {
+            let more = each.join().map_err(run)?;
+            outcome.digest.merge(more.digest);
+            outcome.failed.extend(more.failed);
+        }
+        outcome.units = outcome.digest.count + outcome.failed.len() as u64;
+        Ok(outcome)
+    }
+}
+
+/// Folds one piece after another that nobody has taken.
+fn pieces(tree: &Tree, parts: &Parts, next: &AtomicUsize) -> Vec<(usize, Fold)> {
+    // Only the count matters: nothing is published with it.
+    let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+    let taken = numbers.map_while(|number| Some((number, *parts.nodes.get(number)?)));
+    taken.map(|(number, node)| (number, seq::fold(tree, node))).collect()
 }
 
 /// One loop's share: takes the next task while there is one, at most `window` at a time.

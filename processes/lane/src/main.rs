@@ -3,8 +3,9 @@
 use std::{process::ExitCode, sync::Arc};
 
 use common::{
-    Body, Frontier, Job, Nature, Outcome, Output, body, host,
+    Body, Fold, Frontier, Job, Nature, Node, Outcome, Output, Parts, Tree, body, host,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
+    seq,
 };
 use processes::{AsCompleted, JoinError, Pool};
 
@@ -29,6 +30,13 @@ fn run_task((job, index): Call) -> TaskResult {
     body::run_blocking(&job, index).map_err(|error| error.to_string())
 }
 
+/// What a worker does for a piece of a tree: each worker has a tree of its own, made when it gets
+/// its first piece.
+fn run_piece((job, node): (Arc<Job>, Node)) -> Result<Fold, String> {
+    let tree = Tree::shared(&job).ok_or("this job is no tree")?;
+    Ok(seq::fold(&tree, node))
+}
+
 /// A pool of processes.
 struct PoolLane;
 
@@ -42,6 +50,12 @@ impl Lane for PoolLane {
     }
 
     fn support(&self, plan: &Plan) -> Support {
+        let no = |why: &str| Support::No { why: why.into() };
+        match plan.shape {
+            Shape::Spawn(_) => return no("a call cannot start calls in the pool that runs it"),
+            Shape::Loops => return no("workers do not share the grid: each step would travel"),
+            Shape::Tree | Shape::Bag { .. } | Shape::Graph => {}
+        }
         let (Body::Wait(wait), Shape::Bag { tasks }) = (&plan.job.body, plan.shape) else {
             return Support::Native;
         };
@@ -68,6 +82,8 @@ impl Lane for PoolLane {
         if let Some(limit) = plan.task_timeout() {
             builder = builder.call_timeout(limit);
         }
+        // Made before anything is measured, and kept for the runs.
+        Tree::shared(&plan.job);
         let pool = builder.build().map_err(|error| LaneError::failed("start the pool", error))?;
         Ok(Box::new(PoolSession { pool }))
     }
@@ -84,6 +100,10 @@ impl Session for PoolSession {
         match plan.shape {
             Shape::Bag { tasks } => Ok(self.bag(plan, tasks)),
             Shape::Graph => self.graph(plan),
+            Shape::Tree => self.tree(plan),
+            Shape::Spawn(_) | Shape::Loops => {
+                Err(LaneError::Unsupported("calls share nothing and start nothing".into()))
+            }
         }
     }
 
@@ -107,8 +127,7 @@ impl PoolSession {
 
     /// Tasks that become ready as others finish.
     fn graph(&self, plan: &Plan) -> Result<Outcome, LaneError> {
-        let unsupported = || LaneError::Unsupported("this job is no graph".into());
-        let mut frontier = Frontier::new(&plan.job).ok_or_else(unsupported)?;
+        let mut frontier = Frontier::new(&plan.job).ok_or_else(|| plan.misfit("graph"))?;
         let job = Arc::new(plan.job.clone());
         let mut outcome = Outcome { units: self.pool.workers() as u64, ..Outcome::default() };
         let mut running = AsCompleted::new();
@@ -124,9 +143,22 @@ impl PoolSession {
             outcome.take(index, result);
         }
     }
+
+    /// A tree whose top is walked here, and whose pieces are calls.
+    fn tree(&self, plan: &Plan) -> Result<Outcome, LaneError> {
+        let job = Arc::new(plan.job.clone());
+        let tree = Tree::shared(&job).ok_or_else(|| plan.misfit("tree"))?;
+        let parts = Parts::of(&tree, self.pool.workers() * Parts::PER_WORKER);
+        let calls = parts.nodes.iter().map(|node| (Arc::clone(&job), *node));
+        let folds: Result<Vec<Fold>, String> =
+            self.pool.map(run_piece, calls).map(flatten).collect();
+        let folds = folds.map_err(|error| LaneError::failed("fold a piece", error))?;
+        let digest = parts.fold(folds).digest();
+        Ok(Outcome { digest, units: self.pool.workers() as u64, failed: Vec::new() })
+    }
 }
 
 /// One error, whether the task failed or the call did.
-fn flatten(result: Result<TaskResult, JoinError>) -> TaskResult {
+fn flatten<T>(result: Result<Result<T, String>, JoinError>) -> Result<T, String> {
     result.unwrap_or_else(|error| Err(error.to_string()))
 }

@@ -3,12 +3,15 @@
 use std::{mem, sync::Arc, time::Instant};
 
 use common::{
-    Frontier, Job, Nature, Outcome, Output,
+    Digest, Frontier, Grid, Job, Nature, Outcome, Output, Tree,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
 };
 use threads::{AsCompleted, JoinHandle, Pool};
 
-use crate::waits::{self, flatten};
+use crate::{
+    fork,
+    waits::{self, flatten},
+};
 
 /// What a task gives back.
 pub(crate) type TaskResult = Result<Output, String>;
@@ -27,6 +30,8 @@ pub(crate) struct PoolLane {
     pub(crate) run: RunTask,
     /// The most waits that say anything about this lane.
     pub(crate) most_waits: u64,
+    /// Whether one lock lets only one task at a time run.
+    pub(crate) locked: bool,
 }
 
 impl Lane for PoolLane {
@@ -37,6 +42,10 @@ impl Lane for PoolLane {
     fn support(&self, plan: &Plan) -> Support {
         if plan.job.body.nature() == Nature::Wait && plan.overlap > self.most_waits {
             let why = "the lock is given up to wait: so many waits are those of threads".into();
+            return Support::No { why };
+        }
+        if self.locked && matches!(plan.shape, Shape::Tree | Shape::Loops) {
+            let why = "what forks under one lock runs one part after another: see seq".into();
             return Support::No { why };
         }
         Support::Native
@@ -50,7 +59,10 @@ impl Lane for PoolLane {
         };
         let pool = Pool::builder().workers(workers.max(1)).name(self.name).build();
         let pool = pool.map_err(|error| LaneError::failed("start the pool", error))?;
-        Ok(Box::new(PoolSession { run: self.run, pool, stuck: 0 }))
+        // Made before anything is measured, and kept for the runs.
+        Tree::shared(&plan.job);
+        let grid = Grid::new(&plan.job);
+        Ok(Box::new(PoolSession { run: self.run, pool, grid, stuck: 0 }))
     }
 }
 
@@ -60,6 +72,8 @@ struct PoolSession {
     run: RunTask,
     /// The pool.
     pool: Pool,
+    /// The grid, where the plan has one.
+    grid: Option<Grid>,
     /// Workers that hang in a task and will never come back.
     stuck: usize,
 }
@@ -68,6 +82,13 @@ impl Session for PoolSession {
     fn run(&mut self, plan: &Plan) -> Result<Outcome, LaneError> {
         match (plan.shape, plan.job.body.nature()) {
             (Shape::Graph, _) => self.graph(plan),
+            (Shape::Tree, _) => Ok(self.outcome(fork::tree(&self.pool, plan)?)),
+            (Shape::Spawn(offspring), _) => Ok(fork::spawn(&self.pool, self.run, plan, offspring)),
+            (Shape::Loops, _) => {
+                let grid = self.grid.as_mut().ok_or_else(|| plan.misfit("grid"))?;
+                let digest = fork::loops(&self.pool, grid);
+                Ok(self.outcome(digest))
+            }
             (Shape::Bag { tasks }, Nature::Wait) => waits::run(self.run, plan, tasks),
             (Shape::Bag { tasks }, _) if plan.task_timeout_ms.is_some() => {
                 Ok(self.timed_bag(plan, tasks))
@@ -89,6 +110,11 @@ impl Session for PoolSession {
 }
 
 impl PoolSession {
+    /// What came of all workers together.
+    fn outcome(&self, digest: Digest) -> Outcome {
+        Outcome { digest, units: self.pool.workers() as u64, failed: Vec::new() }
+    }
+
     /// Independent tasks, collected in order.
     fn bag(&self, plan: &Plan, tasks: u64) -> Outcome {
         let (run, job) = (self.run, Arc::new(plan.job.clone()));
@@ -123,8 +149,7 @@ impl PoolSession {
 
     /// Tasks that become ready as others finish.
     fn graph(&self, plan: &Plan) -> Result<Outcome, LaneError> {
-        let unsupported = || LaneError::Unsupported("this job is no graph".into());
-        let mut frontier = Frontier::new(&plan.job).ok_or_else(unsupported)?;
+        let mut frontier = Frontier::new(&plan.job).ok_or_else(|| plan.misfit("graph"))?;
         let job = Arc::new(plan.job.clone());
         let mut outcome = Outcome { units: self.pool.workers() as u64, ..Outcome::default() };
         let mut running = AsCompleted::new();

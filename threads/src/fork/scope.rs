@@ -1,30 +1,294 @@
 //! Many closures that may borrow from their caller.
 
+use super::context::{Context, Fork, Post};
+use super::count::{By, Count};
+use super::node::Node;
+use super::task::Task;
+use crate::cancel::{self, CancelToken};
+use crate::primitives::{AtomicBool, Mutex, invisible, lock};
+use crate::shared::Shared;
+use crate::unwind::{catch, drop_quietly};
+use std::any::Any;
+use std::fmt;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering::Relaxed;
 
-/// Where closures are spawned that may borrow; see [`scope`].
-#[derive(Debug)]
+/// Where closures are spawned that may borrow what lives longer than the scope; see
+/// [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
-    /// Invariant, as in std.
-    scope: PhantomData<&'scope mut &'scope ()>,
-    /// Invariant, as in std.
-    env: PhantomData<&'env mut &'env ()>,
+    /// What does not depend on lifetimes.
+    core: Core,
+    /// Both are invariant, as in std: a longer scope must not pass for a shorter one, nor the
+    /// other way around.
+    lifetimes: PhantomData<(Invariant<'scope>, Invariant<'env>)>,
 }
 
-/// Calls `f` with a scope, and returns when all that was spawned in it has ended.
+/// Keeps a lifetime from being taken for a longer or a shorter one.
+type Invariant<'a> = fn(&'a ()) -> &'a ();
+
+/// What a scope is made of.
+pub(super) struct Core {
+    /// What it belongs to; and what its tasks fork belongs to it.
+    node: Node,
+    /// The owner's context, for comparing only.
+    owner: *const Context,
+    /// The owner's post, which is there as long as the pool.
+    post: NonNull<Post>,
+    /// The pool, which the owner keeps while it is in the scope.
+    shared: NonNull<Shared>,
+    /// The tasks that have not ended.
+    count: Count,
+    /// Whether the tasks that have not begun are to be dropped.
+    cancelled: AtomicBool,
+    /// The first panic of a task.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// What cancels it from outside.
+    token: Option<CancelToken>,
+}
+
+// SAFETY: `owner` is only compared; `post` and `shared` are made for sharing and are there as long
+// as somebody can use the scope, and so is everything else.
+unsafe impl Sync for Core {}
+
+impl Core {
+    /// A scope of this context's thread.
+    fn new(context: &Context) -> Self {
+        Self {
+            node: Node::below(context.node()),
+            owner: context,
+            post: NonNull::from(context.post()),
+            shared: NonNull::from(context.shared()),
+            count: Count::new(),
+            cancelled: AtomicBool::new(false),
+            panic: Mutex::new(None),
+            token: cancel::current(),
+        }
+    }
+
+    /// What others see of the owner.
+    pub(super) fn post(&self) -> NonNull<Post> {
+        self.post
+    }
+
+    /// What it belongs to.
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// As whom a thread with this context counts.
+    fn role(&self, context: Option<&Context>) -> By {
+        let is_owner = context.is_some_and(|context| ptr::eq(self.owner, context));
+        if is_owner { By::Owner } else { By::Other }
+    }
+
+    /// Whether tasks that have not begun are to be dropped.
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Relaxed) || self.token.as_ref().is_some_and(CancelToken::is_cancelled)
+    }
+
+    /// Runs a task's closure, or drops it if the scope was cancelled, and counts it as
+    /// ended.
+    ///
+    /// # Safety
+    ///
+    /// The scope is there until the task is counted, and the task has not been.
+    pub(super) unsafe fn run(
+        this: NonNull<Self>,
+        context: &Context,
+        owner: &Post,
+        closure: impl FnOnce(),
+    ) {
+        // SAFETY: the scope is there, says the caller; it is not used after the count.
+        let core = unsafe { this.as_ref() };
+        if core.is_cancelled() {
+            drop_quietly(closure);
+        } else {
+            let needs_token = core.token.is_some() || cancel::is_inside();
+            let _inside = needs_token.then(|| cancel::enter(core.token.clone()));
+            if let Err(payload) = catch(closure) {
+                core.fail(payload);
+            }
+        }
+        let role = core.role(Some(context));
+        if role == By::Other {
+            context.count_fork();
+        }
+        if core.count.ended(role) {
+            owner.unpark(); // The scope may be gone, its owner's post is not.
+        }
+    }
+
+    /// A task panicked: those that have not begun are dropped. Later panics are, too.
+    fn fail(&self, payload: Box<dyn Any + Send>) {
+        self.cancelled.store(true, Relaxed);
+        let later = {
+            let mut panic = lock(&self.panic);
+            if panic.is_some() { Some(payload) } else { panic.replace(payload) }
+        };
+        drop_quietly(later);
+    }
+
+    /// Runs what is left, and waits for what others run.
+    fn finish(&self, context: &Context) {
+        let count = &self.count;
+        while !count.is_zero() {
+            if context.is_deep() && context.wait_for_others(count) || self.run_own(context) {
+                continue;
+            }
+            let block = |deadline| count.wait(deadline, || false);
+            context.wait(&self.node, || count.is_zero(), block);
+        }
+    }
+
+    /// Runs a task of this scope from the owner's deque, if there is one. Those of other
+    /// scopes that lie on top go to the board.
+    fn run_own(&self, context: &Context) -> bool {
+        while let Some(task) = context.take_task() {
+            let mine = ptr::eq(task.scope().as_ptr(), self);
+            let fork = task.into_fork();
+            if mine {
+                context.run(fork);
+                return true;
+            }
+            context.shared().publish_fork(fork);
+        }
+        false
+    }
+}
+
+/// Calls `f` with a scope, in which it can spawn closures that borrow what lives longer
+/// than the scope; returns when all of them have ended.
+///
+/// `f` runs on the calling thread, at once. A closure that was spawned may run on a worker of the pool
+/// that the caller belongs to (as a worker, or by [`Pool::install`](crate::Pool::install)),
+/// else of [`Pool::global`](crate::Pool::global); those that nobody has begun when `f` returns are run
+/// by the caller, the last one first. There is no order among the others.
+///
+/// While the caller waits for closures that others have begun, it runs what belongs to
+/// its scope, and nothing else.
+///
+/// A scope with a [`CancelToken`] around it is cancelled with it: closures that have not
+/// begun are dropped. Closures have the token of the scope.
+///
+/// # Panics
+///
+/// If `f` or a closure panics, closures that have not begun are dropped, the others are waited
+/// for, and the panic goes on in the caller: that of `f`, or the first one. If the token was
+/// cancelled, it unwinds with [`Cancelled`](crate::Cancelled), see [`CancelToken::run`].
+///
+/// ```
+/// let text = String::from("three models, one task");
+/// let (mut words, mut vowels) = (0, 0);
+/// threads::scope(|scope| {
+///     scope.spawn(|| words = text.split(' ').count());
+///     scope.spawn(|| vowels = text.matches(['a', 'e', 'o']).count());
+/// });
+/// assert_eq!((words, vowels), (4, 7));
+/// ```
+///
+/// What a closure borrows must live longer than the scope:
+///
+/// ```compile_fail,E0373
+/// threads::scope(|scope| {
+///     let inside = 1;
+///     scope.spawn(|| assert_eq!(inside, 1));
+/// });
+/// ```
 pub fn scope<'env, F, R>(f: F) -> R
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
-    f(&Scope { scope: PhantomData, env: PhantomData })
+    super::enrolled(|context| {
+        let core = Core::new(context);
+        let scope = Scope { core, lifetimes: PhantomData };
+        let core = &scope.core;
+        let result = context.within(&core.node, || {
+            let result = catch(|| f(&scope));
+            if result.is_err() {
+                core.cancelled.store(true, Relaxed);
+            }
+            core.finish(context);
+            result
+        });
+        let panic = lock(&core.panic).take();
+        match (result, panic) {
+            (Err(payload), later) => {
+                drop_quietly(later);
+                resume_unwind(payload)
+            }
+            (Ok(result), Some(payload)) => {
+                drop_quietly(result);
+                resume_unwind(payload)
+            }
+            (Ok(result), None) => {
+                cancel::checkpoint();
+                result
+            }
+        }
+    })
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// Runs `f` on some worker, or on the caller before its scope ends.
+    /// Has `f` run by some worker, or by the caller of [`scope`] before that returns.
+    ///
+    /// It is visible to idle workers at once, and one of them is woken if needed. It may
+    /// spawn more in the same scope, or open others. Called on a thread that does not
+    /// belong to the pool, it works, too.
+    ///
+    /// In a [`Pool::inline`](crate::Pool::inline), the caller runs it before this returns.
     pub fn spawn<F>(&'scope self, f: F)
     where
         F: FnOnce() + Send + 'scope,
     {
-        f();
+        Context::with(|context| self.spawn_from(context, f));
+    }
+
+    /// Spawns on a thread with this context.
+    fn spawn_from(&'scope self, context: Option<&Context>, f: impl FnOnce() + Send + 'scope) {
+        let core = &self.core;
+        // SAFETY: the owner keeps the pool while it is in the scope.
+        let shared = unsafe { core.shared.as_ref() };
+        let context = context.filter(|context| context.is_of(shared));
+        core.count.spawned(core.role(context));
+        // SAFETY: the scope does not end before it has counted the task, and what it borrows
+        // lives as long as 'scope, which is longer.
+        let task = unsafe { Task::new(context.map(|context| &context.cells), core, f) };
+        match context {
+            Some(context) if shared.settings.inline => context.run(task.into_fork()),
+            Some(context) => {
+                invisible();
+                context.deque.push(task);
+                shared.sleep.publish();
+            }
+            None => shared.publish_fork(task.into_fork()),
+        }
+    }
+
+    /// A closure that only a certain worker will run.
+    pub(super) fn fork(&'scope self, f: impl FnOnce() + Send + 'scope) -> Fork {
+        self.core.count.spawned(By::Other);
+        // SAFETY: as for any other task.
+        unsafe { Task::new(None, &self.core, f) }.into_fork()
+    }
+
+    /// Has the closures dropped that have not begun, those that are spawned later
+    /// included. The ones that run are not interrupted; they can ask
+    /// [`is_cancelled`](Scope::is_cancelled). The caller of [`scope`] goes on as usual.
+    pub fn cancel(&self) {
+        self.core.cancelled.store(true, Relaxed);
+    }
+
+    /// Whether the scope was cancelled: by [`cancel`](Scope::cancel), by a panic in it, or by
+    /// the [`CancelToken`] around it.
+    pub fn is_cancelled(&self) -> bool {
+        self.core.is_cancelled()
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
     }
 }

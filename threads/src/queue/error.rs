@@ -55,7 +55,7 @@ pub enum GetError {
 ///
 /// Call it once for each value that was got, after it has been dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("task_done was called more often than values were put into the queue")]
+#[error("task_done was called more often than values were put: call it once for each one got")]
 pub struct TaskDoneError(());
 
 impl TaskDoneError {

@@ -7,9 +7,9 @@ pub(super) use loom::{
     thread::{Thread, current},
 };
 #[cfg(loom)]
-pub(super) use model::{Deadline, Mutex, park, spin};
+pub(super) use model::{Deadline, Mutex, aside, park, spin};
 #[cfg(not(loom))]
-pub(super) use real::{Deadline, Mutex, park, spin};
+pub(super) use real::{Deadline, Mutex, aside, park, spin};
 #[cfg(not(loom))]
 pub(super) use std::{
     sync::atomic::{AtomicBool, AtomicUsize},
@@ -20,6 +20,7 @@ pub(super) use std::{
 #[cfg(not(loom))]
 mod real {
     pub(crate) use crate::deadline::Deadline;
+    pub(crate) use crate::waiting::aside;
     pub(crate) use parking_lot::Mutex;
     use std::time::Instant;
     use std::{hint, thread};
@@ -89,6 +90,14 @@ mod model {
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().expect("an execution ends with its first panic")
         }
+    }
+
+    /// Waits: no thread of a model is a worker.
+    pub(crate) fn aside<T>(
+        deadline: Deadline,
+        mut wait: impl FnMut(Deadline) -> Option<T>,
+    ) -> Option<T> {
+        wait(deadline)
     }
 
     /// Blocks until unparked, or not at all.

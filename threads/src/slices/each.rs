@@ -3,7 +3,7 @@
 use crate::slices::chunks::chunks_mut;
 use crate::slices::divide::Divide;
 use crate::slices::drive::{Fold, drive};
-use crate::slices::workers::{Current, Workers};
+use crate::slices::workers::{Workers, current};
 use crate::slices::zip::zip;
 
 /// Calls `f` for each item, on the caller and on workers that have nothing else to do.
@@ -37,7 +37,7 @@ where
     I: Divide,
     F: Fn(I::Item) + Sync,
 {
-    for_each(Current, items, &f);
+    current(|workers| for_each(workers, items, &f));
 }
 
 /// Calls `f` for each chunk of `size` items of the slice, with the number of the chunk. The

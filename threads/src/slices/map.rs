@@ -4,7 +4,7 @@ use crate::slices::divide::Divide;
 use crate::slices::drive::{Fold, drive};
 use crate::slices::output::{Output, filled};
 use crate::slices::search::Earliest;
-use crate::slices::workers::{Current, Workers};
+use crate::slices::workers::{Workers, current};
 use std::convert::Infallible;
 
 /// Calls `f` for each item, and returns the results in the order of the items.
@@ -27,7 +27,7 @@ where
     R: Send,
     F: Fn(I::Item) -> R + Sync,
 {
-    map(Current, items, &f)
+    current(|workers| map(workers, items, &f))
 }
 
 /// Calls `f` for each item, and returns the results in the order of the items, or an error.
@@ -53,7 +53,7 @@ where
     E: Send,
     F: Fn(I::Item) -> Result<R, E> + Sync,
 {
-    try_map(Current, items, &f)
+    current(|workers| try_map(workers, items, &f))
 }
 
 /// [`par_map`] with these workers.

@@ -2,7 +2,7 @@
 
 use crate::slices::divide::Divide;
 use crate::slices::drive::{Fold, drive};
-use crate::slices::workers::{Current, Workers};
+use crate::slices::workers::{Workers, current};
 
 /// Calls `map` for each item, and combines the results with `reduce`, two at a time, in the
 /// order of the items. `None` if there are no items.
@@ -34,7 +34,7 @@ where
     M: Fn(I::Item) -> R + Sync,
     C: Fn(R, R) -> R + Sync,
 {
-    map_reduce(Current, items, &map, &reduce)
+    current(|workers| map_reduce(workers, items, &map, &reduce))
 }
 
 /// [`par_map_reduce`] with these workers.

@@ -2,7 +2,7 @@
 
 use crate::slices::drive::{Fold, drive};
 use crate::slices::each::for_each;
-use crate::slices::workers::{Current, Workers};
+use crate::slices::workers::{Workers, current};
 
 /// Replaces each item by the combination of all items up to it, itself included.
 ///
@@ -28,7 +28,7 @@ where
     T: Send + Sync,
     F: Fn(&T, &T) -> T + Sync,
 {
-    scan(Current, slice, &combine);
+    current(|workers| scan(workers, slice, &combine));
 }
 
 /// [`par_scan`] with these workers.

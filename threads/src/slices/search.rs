@@ -2,7 +2,7 @@
 
 use crate::slices::divide::Divide;
 use crate::slices::drive::{Fold, drive};
-use crate::slices::workers::{Current, Workers};
+use crate::slices::workers::{Workers, current};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -24,7 +24,7 @@ where
     I::Item: Send,
     F: Fn(&I::Item) -> bool + Sync,
 {
-    first(Current, items, &|item| predicate(&item).then_some(item))
+    current(|workers| first(workers, items, &|item| predicate(&item).then_some(item)))
 }
 
 /// An item for which `predicate` holds: whichever is found first. Then all others stop.
@@ -43,7 +43,7 @@ where
     I::Item: Send,
     F: Fn(&I::Item) -> bool + Sync,
 {
-    any(Current, items, &|item| predicate(&item).then_some(item))
+    current(|workers| any(workers, items, &|item| predicate(&item).then_some(item)))
 }
 
 /// Whether `predicate` holds for some item. Stops as soon as that is known.
@@ -60,7 +60,7 @@ where
     I: Divide,
     F: Fn(I::Item) -> bool + Sync,
 {
-    any(Current, items, &|item| predicate(item).then_some(())).is_some()
+    current(|workers| any(workers, items, &|item| predicate(item).then_some(())).is_some())
 }
 
 /// Whether `predicate` holds for all items. Stops as soon as it does not for one.
@@ -102,7 +102,7 @@ where
     E: Send,
     F: Fn(I::Item) -> Result<(), E> + Sync,
 {
-    first(Current, items, &|item| f(item).err()).map_or(Ok(()), Err)
+    current(|workers| first(workers, items, &|item| f(item).err()).map_or(Ok(()), Err))
 }
 
 /// What `look` finds in the first item in which it finds something.

@@ -1,6 +1,6 @@
 //! Sorting.
 
-use crate::slices::workers::Current;
+use crate::slices::workers::current;
 use crate::slices::{stable, unstable};
 use std::cmp::Ordering;
 
@@ -42,7 +42,7 @@ where
     T: Send,
     F: Fn(&T, &T) -> Ordering + Sync,
 {
-    stable::sort(Current, slice, &compare);
+    current(|workers| stable::sort(workers, slice, &compare));
 }
 
 /// Sorts a slice by a key, which is made anew for each comparison; those with equal keys stay
@@ -102,7 +102,7 @@ where
     T: Send,
     F: Fn(&T, &T) -> Ordering + Sync,
 {
-    unstable::sort(Current, slice, &compare);
+    current(|workers| unstable::sort(workers, slice, &compare));
 }
 
 /// Sorts a slice by a key, which is made anew for each comparison; those with equal keys may

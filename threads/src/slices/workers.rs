@@ -26,9 +26,15 @@ pub(super) trait Workers: Copy + Send + Sync {
         RB: Send;
 }
 
-/// The workers of the current pool.
+/// The workers of the current pool. Only [`current`] makes one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Current;
+pub(super) struct Current(());
+
+/// Calls `f` with the workers of the pool that the caller belongs to, else with those of the
+/// global one, to which it then belongs meanwhile.
+pub(super) fn current<R>(f: impl FnOnce(Current) -> R) -> R {
+    fork::enrolled(|_context| f(Current(())))
+}
 
 impl Workers for Current {
     fn demand(self) -> bool {

@@ -194,7 +194,9 @@ pub(super) fn schedule(at: Instant, entry: &Arc<Entry>) -> io::Result<()> {
     }
     if !schedule.running {
         // Under the mutex: two threads would be started otherwise.
-        thread::Builder::new().name("threads-timer".to_owned()).spawn(run)?;
+        let started = thread::Builder::new().name("threads-timer".to_owned()).spawn(run);
+        let text = |error: &io::Error| format!("start thread threads-timer: {error}");
+        drop(started.map_err(|error| io::Error::new(error.kind(), text(&error)))?);
         schedule.running = true;
     }
     let place = (at, schedule.next);

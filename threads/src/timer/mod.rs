@@ -4,6 +4,7 @@ mod clock;
 
 use crate::condvar::wait_for;
 use crate::deadline::Deadline;
+use crate::waiting;
 use clock::{Entry, Status};
 use std::fmt;
 use std::io;
@@ -73,7 +74,7 @@ impl Timer {
     /// - Whatever the system says when it cannot start the thread. `f` has been dropped then.
     pub fn every(period: Duration, f: impl FnMut() + Send + 'static) -> io::Result<Self> {
         if period.is_zero() {
-            let text = "call again after no time at all: ask for a period above zero";
+            let text = "make a timer with a period of zero: ask for more";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Self::start(period, Some(period), Box::new(f))
@@ -129,8 +130,12 @@ impl Timer {
 
     /// The one way to wait.
     fn wait_before(&self, deadline: Deadline) -> bool {
-        let mut status = self.entry.status.lock();
-        wait_for(&self.entry.over, &mut status, deadline, |status| *status == Status::Over)
+        let wait = |deadline| {
+            let mut status = self.entry.status.lock();
+            let is_over = |status: &Status| *status == Status::Over;
+            wait_for(&self.entry.over, &mut status, deadline, is_over).then_some(())
+        };
+        waiting::aside(deadline, wait).is_some()
     }
 }
 

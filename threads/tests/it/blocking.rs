@@ -2,8 +2,11 @@
 
 use crate::support::{Gate, LIMIT, in_time, until};
 use std::sync::{Arc, Barrier, mpsc};
-use std::time::Duration;
-use threads::{JoinHandle, Pool, WaitFor, as_completed, blocking, wait};
+use std::time::{Duration, Instant};
+use threads::{
+    BoundedSemaphore, CancelToken, Condition, Event, JoinHandle, Latch, Lock, Pool, Queue,
+    Semaphore, Timer, WaitFor, as_completed, blocking, wait,
+};
 
 #[test]
 fn a_pool_whose_workers_all_block_moves_on() {
@@ -226,6 +229,119 @@ fn a_finished_job_can_be_joined_at_any_depth() {
             let own = Arc::clone(&pool);
             let outer = pool.spawn(move || descend(&own, 511, finished));
             assert_eq!(outer.join().unwrap(), 5);
+        }
+    });
+}
+
+/// Something that waits, and something that ends the wait.
+type Pair = (Box<dyn FnOnce() + Send>, Box<dyn FnOnce() + Send>);
+
+fn pair(waits: impl FnOnce() + Send + 'static, wakes: impl FnOnce() + Send + 'static) -> Pair {
+    (Box::new(waits), Box::new(wakes))
+}
+
+/// One pair for each kind of wait.
+fn kinds() -> Vec<Pair> {
+    let event = Event::new().unwrap();
+    let limited = event.clone();
+    let latch = Latch::new(1).unwrap();
+    let semaphore = Semaphore::new(0).unwrap();
+    let bounded = BoundedSemaphore::new(1).unwrap();
+    bounded.acquire().forget();
+    let barrier = threads::Barrier::new(2).unwrap();
+    let (lock, condition) = (Lock::new(false).unwrap(), Condition::new().unwrap());
+    let get = Queue::unbounded().unwrap();
+    let put = Queue::bounded(1).unwrap();
+    put.put(1).unwrap();
+    let tasks = Queue::unbounded().unwrap();
+    tasks.put(1).unwrap();
+    let timer = Arc::new(Timer::after(Duration::MAX, || ()).unwrap());
+    let token = CancelToken::new();
+    let clones = (
+        (event.clone(), latch.clone(), semaphore.clone(), bounded.clone(), barrier.clone()),
+        (lock.clone(), condition.clone(), get.clone(), put.clone(), tasks.clone()),
+        (Arc::clone(&timer), token.clone()),
+    );
+    let ((event2, latch2, semaphore2, bounded2, barrier2), queues, others) = clones;
+    let (lock2, condition2, get2, put2, tasks2) = queues;
+    let event3 = event2.clone();
+    vec![
+        pair(move || event.wait(), move || event2.set()),
+        pair(move || assert!(limited.wait_timeout(LIMIT)), move || event3.set()),
+        pair(move || latch.wait(), move || assert!(latch2.count_down())),
+        pair(move || drop(semaphore.acquire()), move || semaphore2.release(1)),
+        pair(move || drop(bounded.acquire()), move || bounded2.release(1).unwrap()),
+        pair(
+            move || assert!(barrier.wait().is_ok()),
+            move || assert!(barrier2.wait_timeout(LIMIT).is_ok()),
+        ),
+        pair(
+            move || {
+                let guard = lock.lock().unwrap();
+                assert!(*condition.wait_for(guard, |set| *set).unwrap());
+            },
+            move || {
+                *lock2.lock().unwrap() = true;
+                condition2.notify_one();
+            },
+        ),
+        pair(move || assert_eq!(get.get(), Ok(2)), move || get2.put(2).unwrap()),
+        pair(move || put.put(2).unwrap(), move || assert_eq!(put2.get(), Ok(1))),
+        pair(move || tasks.join(), move || tasks2.task_done().unwrap()),
+        pair(move || timer.wait(), move || assert!(others.0.cancel())),
+        pair(move || token.wait(), move || assert!(others.1.cancel())),
+    ]
+}
+
+/// The only worker waits for a job behind it, with whatever there is to wait with.
+#[test]
+fn waits_of_this_crate_step_aside_by_themselves() {
+    in_time(|| {
+        let start = |(waits, wakes): Pair| {
+            let pool = Arc::new(Pool::builder().workers(1).spares(1).build().unwrap());
+            let inner = Arc::clone(&pool);
+            let outer = pool.spawn(move || {
+                drop(inner.spawn(wakes));
+                waits();
+            });
+            (pool, outer)
+        };
+        let begun: Vec<_> = kinds().into_iter().map(start).collect();
+        let limit = Instant::now() + LIMIT / 2;
+        let ends_late = |(_, (_, outer)): &(usize, &(Arc<Pool>, JoinHandle<()>))| {
+            !outer.wait_timeout(limit.saturating_duration_since(Instant::now()))
+        };
+        let late = begun.iter().enumerate().filter(ends_late).map(|(at, _)| at);
+        assert_eq!(late.collect::<Vec<_>>(), [], "these waits do not step aside");
+        for (pool, outer) in begun {
+            outer.join().unwrap();
+            until("the worker is back", || pool.stats().aside == 0);
+        }
+    });
+}
+
+/// A time limit holds also for a worker that steps aside.
+#[test]
+fn limits_hold_on_a_worker() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        for limit in [Duration::ZERO, Duration::from_micros(10), Duration::from_millis(5)] {
+            let job = move || {
+                let lock = Lock::new(false).unwrap();
+                let condition = Condition::new().unwrap();
+                let waited = condition.wait_for_timeout(lock.lock().unwrap(), limit, |set| *set);
+                assert!(!waited.unwrap().1);
+                assert!(!Event::new().unwrap().wait_timeout(limit));
+                assert!(!Latch::new(1).unwrap().wait_timeout(limit));
+                assert!(Semaphore::new(0).unwrap().acquire_timeout(limit).is_none());
+                let barrier = threads::Barrier::new(2).unwrap();
+                assert!(barrier.wait_timeout(limit).is_err() && barrier.is_broken());
+                let queue = Queue::<u32>::bounded(1).unwrap();
+                assert!(queue.get_timeout(limit).is_err());
+                queue.put(1).unwrap();
+                assert!(queue.put_timeout(2, limit).is_err() && !queue.join_timeout(limit));
+            };
+            pool.spawn(job).join().unwrap();
         }
     });
 }

@@ -1,9 +1,10 @@
 //! A limit to how many jobs are queued.
 
-use crate::support::{Gate, in_time, until};
-use std::sync::{Arc, mpsc};
+use crate::support::{Counted, Gate, in_time, until};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use threads::{CancelToken, JoinError, Pool, PoolFull, Priority, WhenFull};
+use threads::{CancelToken, JobOptions, JoinError, JoinHandle, Pool, PoolFull, Priority, WhenFull};
 
 /// One worker, and room for two queued jobs.
 fn pool(when_full: WhenFull) -> Pool {
@@ -178,6 +179,150 @@ fn long_chains_in_a_full_pool_do_not_overflow_the_stack() {
                 behind.join().unwrap();
             }
             ended.recv().unwrap();
+        }
+    });
+}
+
+/// From outside of the pool, too. The chain goes on when a worker is free.
+#[test]
+fn long_chains_on_a_calling_thread_do_not_overflow_the_stack() {
+    fn link(pool: &Arc<Pool>, left: u32, end: mpsc::Sender<()>) {
+        let inner = Arc::clone(pool);
+        if left == 0 {
+            end.send(()).unwrap();
+        } else {
+            drop(pool.spawn(move || link(&inner, left - 1, end)));
+        }
+    }
+    in_time(|| {
+        let pool = Arc::new(pool(WhenFull::CallerRuns));
+        let gate = Gate::occupy(&pool);
+        let behind = [(); 2].map(|()| pool.spawn(|| ()));
+        let (end, ended) = mpsc::channel();
+        link(&pool, 100_000, end);
+        assert_eq!(pool.stats().queued, 3, "one is beyond the bound");
+        gate.open().join().unwrap();
+        ended.recv().unwrap();
+        for behind in behind {
+            behind.join().unwrap();
+        }
+    });
+}
+
+/// The new jobs need a lock that the job which spawns them holds.
+#[test]
+fn block_never_runs_a_job_under_the_one_that_spawns_it() {
+    in_time(|| {
+        for workers in [1, 2] {
+            let pool = Pool::builder().workers(workers).queue_bound(1, WhenFull::Block);
+            let pool = Arc::new(pool.build().unwrap());
+            let (inner, lock) = (Arc::clone(&pool), Arc::new(Mutex::new(0)));
+            let outer = pool.spawn(move || {
+                let held = lock.lock().unwrap();
+                let add = |lock: Arc<Mutex<u32>>| *lock.lock().unwrap() += 1;
+                let jobs = [(); 2].map(|()| inner.submit(add, Arc::clone(&lock)));
+                drop(held);
+                for job in jobs {
+                    job.join().unwrap();
+                }
+                *lock.lock().unwrap()
+            });
+            assert_eq!(outer.join().unwrap(), 2);
+        }
+    });
+}
+
+#[test]
+fn block_keeps_to_the_bound_while_others_make_room() {
+    in_time(|| {
+        let pool = Arc::new(pool(WhenFull::Block));
+        let inner = Arc::clone(&pool);
+        let outer = pool.spawn(move || {
+            let spawn = |x| (inner.submit(|x| x, x), inner.stats().queued);
+            (0..200u32).map(spawn).map(|(job, queued)| (job.join().unwrap(), queued)).unzip()
+        });
+        let (results, queued): (Vec<u32>, Vec<u64>) = outer.join().unwrap();
+        assert!(results.into_iter().eq(0..200));
+        assert!(queued.iter().all(|queued| *queued <= 2), "{queued:?}");
+    });
+}
+
+/// Without spares, the workers that wait for room are all there are.
+#[test]
+fn block_goes_beyond_the_bound_when_nobody_is_left_to_make_room() {
+    in_time(|| {
+        for workers in [1, 2, 3] {
+            let pool = Pool::builder().workers(workers).spares(0);
+            let pool = Arc::new(pool.queue_bound(1, WhenFull::Block).build().unwrap());
+            let outer: Vec<_> = (0..workers)
+                .map(|_| {
+                    let inner = Arc::clone(&pool);
+                    pool.spawn(move || {
+                        let here = thread::current().id();
+                        let spawning = Arc::new(AtomicBool::new(true));
+                        let jobs = [(); 20].map(|()| {
+                            let spawning = Arc::clone(&spawning);
+                            inner.spawn(move || {
+                                assert!(thread::current().id() != here || !spawning.load(SeqCst));
+                            })
+                        });
+                        spawning.store(false, SeqCst);
+                        for job in jobs {
+                            job.join().unwrap();
+                        }
+                    })
+                })
+                .collect();
+            for outer in outer {
+                outer.join().unwrap();
+            }
+        }
+    });
+}
+
+/// The last worker that could make room begins to wait for the job that needs it.
+#[test]
+fn a_wait_for_room_ends_when_the_last_other_worker_waits() {
+    in_time(|| {
+        let pool = Pool::builder().workers(2).spares(0).queue_bound(1, WhenFull::Block);
+        let pool = Arc::new(pool.build().unwrap());
+        let (give, take) = mpsc::channel::<JoinHandle<()>>();
+        let joins = pool.spawn(move || take.recv().unwrap().join().unwrap());
+        until("it runs", || pool.stats().running == 1);
+        let inner = Arc::clone(&pool);
+        let spawns = pool.spawn(move || {
+            for job in [(); 3].map(|()| inner.spawn(|| ())) {
+                job.join().unwrap();
+            }
+        });
+        until("it waits for room", || pool.stats().aside == 1);
+        give.send(spawns).unwrap();
+        joins.join().unwrap();
+    });
+}
+
+/// What was cancelled is not kept for as long as the workers are busy.
+#[test]
+fn cancelled_jobs_do_not_pile_up() {
+    const JOBS: usize = 20_000;
+    in_time(|| {
+        for priority in [Priority::Low, Priority::Normal, Priority::High] {
+            let pool = pool(WhenFull::Refuse);
+            let gate = Gate::occupy(&pool);
+            let kept = pool.spawn_with(priority, || 2);
+            let drops = Arc::new(AtomicUsize::new(0));
+            for _ in 0..JOBS {
+                // What is left of a job holds its token, and that its callback.
+                let token = CancelToken::new();
+                let counted = Counted(Arc::clone(&drops));
+                token.on_cancel(move || drop(counted));
+                let options = JobOptions::new().priority(priority).token(&token);
+                assert!(pool.spawn_with(options, || ()).cancel());
+            }
+            let left = JOBS - drops.load(SeqCst);
+            assert!(left < 1_000, "{left} are left");
+            gate.open().join().unwrap();
+            assert_eq!(kept.join().unwrap(), 2);
         }
     });
 }

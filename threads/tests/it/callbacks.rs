@@ -1,6 +1,6 @@
 //! Callbacks of handles.
 
-use crate::support::{Gate, in_time, until};
+use crate::support::{Gate, LIMIT, in_time, until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -190,5 +190,80 @@ fn a_callback_does_not_inherit_a_token() {
             (tokens.iter().collect::<Vec<_>>(), CancelToken::current().is_some())
         });
         assert_eq!(outer.join().unwrap(), (vec![false, false], true));
+    });
+}
+
+#[test]
+fn a_late_callback_learns_of_every_end() {
+    let pool = Pool::new(1).unwrap();
+    let (panics, cancelled) = (pool.spawn(|| panic!("on purpose")), {
+        let gate = Gate::occupy(&pool);
+        let handle = pool.spawn(|| ());
+        assert!(handle.cancel());
+        gate.open().join().unwrap();
+        handle
+    });
+    assert!(panics.wait_timeout(LIMIT));
+    for (handle, end) in [(panics, Outcome::Panicked), (cancelled, Outcome::Cancelled)] {
+        let (send, calls) = mpsc::channel();
+        let again = send.clone();
+        handle.on_done(move |outcome| send.send((outcome, true)).unwrap());
+        handle.on_result(move |result| again.send((end, result.is_err())).unwrap());
+        assert_eq!(calls.try_iter().collect::<Vec<_>>(), [(end, true), (end, true)]);
+    }
+}
+
+/// Cancelling at every moment: whoever is told learns once, and the same as the handle.
+#[test]
+fn each_end_is_told_once_and_rightly() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let (send, handles) = mpsc::channel::<threads::JoinHandle<u32>>();
+        let rival = thread::spawn(move || {
+            let cancelled = handles.iter().map(|handle| handle.cancel());
+            cancelled.filter(|cancelled| *cancelled).count()
+        });
+        let (told, ends) = mpsc::channel();
+        for x in 0..20_000 {
+            let handle = pool.submit(|x| x, x);
+            let told = told.clone();
+            handle.on_done(move |outcome| told.send((x, outcome)).unwrap());
+            send.send(handle).unwrap();
+        }
+        drop((send, told));
+        let cancelled = rival.join().unwrap();
+        let mut ends: Vec<_> = ends.iter().collect();
+        ends.sort_by_key(|(x, _)| *x);
+        assert!(ends.iter().map(|(x, _)| *x).eq(0..20_000));
+        let told = ends.iter().filter(|(_, end)| *end == Outcome::Cancelled).count();
+        assert_eq!(told, cancelled);
+    });
+}
+
+/// On its worker, as a job may: it must not wait for room that only this worker could make.
+#[test]
+fn a_callback_may_spawn_into_a_full_pool() {
+    in_time(|| {
+        for when_full in [threads::WhenFull::Block, threads::WhenFull::CallerRuns] {
+            let builder = Pool::builder().workers(1).spares(0).queue_bound(2, when_full);
+            let pool = Arc::new(builder.build().unwrap());
+            let gate = Gate::occupy(&pool);
+            let (send, results) = mpsc::channel();
+            for x in 0..2 {
+                let (inner, send) = (Arc::clone(&pool), send.clone());
+                pool.submit(|x| x, x).on_result(move |x| {
+                    for y in 0..5 {
+                        let send = send.clone();
+                        let next = inner.submit(|x: u32| x, 10 * x.as_ref().unwrap() + y);
+                        next.on_result(move |result| send.send(result.unwrap()).unwrap());
+                    }
+                });
+            }
+            drop(send);
+            gate.open().join().unwrap();
+            let mut results: Vec<_> = results.iter().collect();
+            results.sort_unstable();
+            assert_eq!(results, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
+        }
     });
 }

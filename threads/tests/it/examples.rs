@@ -82,12 +82,22 @@ fn queues_and_primitives() {
         (
             "semaphore",
             "never more than two: true\na third: None\nreleased too often: more permits were \
-             released than were acquired\n",
+             released than were acquired; one that is dropped releases itself\n",
         ),
         (
             "event",
             "both are ready; any finished: false\nstop after a while: true\nworked: true\n\
              worked: true\n",
+        ),
+        (
+            "locks",
+            "total: 10\ngave up: true\njob panicked: half way; poisoned: true\nrepaired: 10\n\
+             files: 17\n",
+        ),
+        (
+            "queue_orders",
+            "no place for the fourth\n[\"third\", \"second\"]\n3: fire\n3: smoke\n2: water\n\
+             1: door open\nqueue stayed empty until the time limit\n",
         ),
         ("timer", "cancelled: true\nlater\nagain\nagain\nagain\ntoo late to cancel: true\n"),
         (
@@ -181,6 +191,21 @@ fn executor() {
         ("worker_state", "digits: 2893\ntotal: 500500\n"),
         ("blocking", "answers: 45, workers: 1\n"),
         ("inline", "published home\npublished news\n"),
+        (
+            "maps",
+            "[5, 6, 3]\nSome(10000)\n3 (job panicked: attempt to divide by zero) 4 \n\
+             early: [1, 2]\nin time: false\nlate: Some(0)\n",
+        ),
+        (
+            "resize",
+            "[\"crew-0\", \"crew-1\", \"crew-2\"]\nworkers: 1, running: 3, queued: 1\n\
+             too many: give a pool 5 workers: the most is 4 as its `max_workers` says\ndone: 7\n",
+        ),
+        (
+            "shutdown",
+            "run: 10, finished: true\nnot run: 10\ncancelled: true\nstill run: 10\n\
+             run by the child: true\n",
+        ),
     ];
     for (example, printed) in expected {
         assert_eq!(run(&format!("threads_{example}"), ""), printed, "{example}");

@@ -250,3 +250,37 @@ fn completion_inside_a_pool_of_one_worker() {
         assert_eq!(sum.join().unwrap(), 45);
     });
 }
+
+#[test]
+fn whether_a_job_runs() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    let (behind, cancelled) = (pool.spawn(|| ()), pool.spawn(|| ()));
+    let states = |job: &threads::JoinHandle<()>| (job.is_running(), job.is_finished());
+    cancelled.cancel();
+    assert_eq!(states(&gate.job), (true, false));
+    assert_eq!(states(&behind), (false, false));
+    assert_eq!(states(&cancelled), (false, true));
+    gate.open().join().unwrap();
+    assert!(behind.wait_timeout(LIMIT));
+    assert_eq!(states(&behind), (false, true));
+}
+
+/// A token ends the wait of a thread that has given its handle away to `join`.
+#[test]
+fn a_token_wakes_a_thread_that_joins() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let gate = Gate::occupy(&pool);
+        for _ in 0..200 {
+            let token = threads::CancelToken::new();
+            let behind = pool.spawn_with(&token, || ());
+            thread::scope(|scope| {
+                let joins = scope.spawn(|| behind.join());
+                token.cancel();
+                assert!(matches!(joins.join().unwrap(), Err(JoinError::Cancelled)));
+            });
+        }
+        gate.open().join().unwrap();
+    });
+}

@@ -1,9 +1,11 @@
 //! The pool without threads.
 
-use crate::support::block_on;
-use std::sync::{Arc, Mutex};
+use crate::support::{block_on, in_time};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use threads::{AsCompleted, CancelToken, JoinError, Outcome, Pool, Priority, WaitFor, wait};
+use threads::{
+    AsCompleted, CancelToken, JoinError, Outcome, Pool, Priority, WaitFor, as_completed, wait,
+};
 
 #[test]
 fn each_job_runs_when_it_is_spawned() {
@@ -75,4 +77,99 @@ fn a_cancelled_token_keeps_jobs_from_running() {
     token.cancel();
     assert!(matches!(pool.spawn_with(&token, || 1).join(), Err(JoinError::Cancelled)));
     assert_eq!(pool.stats().cancelled, 1);
+}
+
+/// Each job would run on top of the one that spawned it.
+#[test]
+fn long_chains_do_not_overflow_the_stack() {
+    fn link(pool: &Arc<Pool>, left: u32, log: &Arc<Mutex<Vec<u32>>>) {
+        log.lock().unwrap().push(left);
+        if left > 0 {
+            let (inner, log) = (Arc::clone(pool), Arc::clone(log));
+            drop(pool.spawn(move || link(&inner, left - 1, &log)));
+        }
+    }
+    in_time(|| {
+        let (pool, log) = (Arc::new(Pool::inline()), Arc::default());
+        link(&pool, 100_000, &log);
+        assert!(log.lock().unwrap().iter().copied().eq((0..=100_000).rev()));
+        assert_eq!((pool.stats().done, pool.stats().queued), (100_000, 0));
+    });
+}
+
+/// However deep the spawning job lies, it can have the result.
+#[test]
+fn what_is_put_off_runs_when_it_is_waited_for() {
+    fn nested(pool: &Arc<Pool>, depth: u32, kind: u32) -> u32 {
+        if depth == 0 {
+            return 0;
+        }
+        let inner = Arc::clone(pool);
+        let below = pool.spawn(move || nested(&inner, depth - 1, kind));
+        1 + match kind {
+            0 => below.join().unwrap(),
+            1 => as_completed([below]).next().unwrap().1.unwrap(),
+            2 => wait([below], WaitFor::All, None).0.pop().unwrap().join().unwrap(),
+            _ => {
+                drop(below);
+                let inner = Arc::clone(pool);
+                let again = move |()| nested(&inner, depth - 1, kind);
+                pool.map(again, [()]).next().unwrap().unwrap()
+            }
+        }
+    }
+    in_time(|| {
+        let pool = Arc::new(Pool::inline());
+        for kind in 0..3 {
+            assert_eq!(nested(&pool, 300, kind), 300);
+        }
+        assert_eq!(nested(&pool, 8, 3), 8);
+    });
+}
+
+#[test]
+fn joins_that_are_too_deep_panic() {
+    fn nested(pool: &Arc<Pool>, depth: u32) -> Result<u32, String> {
+        if depth == 0 {
+            return Ok(0);
+        }
+        let inner = Arc::clone(pool);
+        let below = pool.spawn(move || nested(&inner, depth - 1)).join();
+        Ok(1 + below.map_err(|error| error.to_string())??)
+    }
+    in_time(|| {
+        let pool = Arc::new(Pool::inline());
+        assert_eq!(nested(&pool, 500), Ok(500));
+        assert!(nested(&pool, 2_000).unwrap_err().contains("on one stack"));
+        assert_eq!(nested(&pool, 10), Ok(10));
+    });
+}
+
+/// A pool that a deep job ends has done with all jobs then, also with those put off.
+#[test]
+fn what_is_put_off_does_not_outlive_its_pool() {
+    fn nested(pool: &Arc<Pool>, depth: u32, last: Box<dyn FnOnce() + Send>) {
+        let inner = Arc::clone(pool);
+        if depth == 0 {
+            last();
+        } else {
+            drop(pool.spawn(move || nested(&inner, depth - 1, last)));
+        }
+    }
+    in_time(|| {
+        let (tell, told) = mpsc::channel();
+        let last = move || {
+            let pools = [(); 2].map(|()| Arc::new(Pool::inline()));
+            let put_off = pools.each_ref().map(|pool| pool.spawn(|| 5));
+            assert!(put_off.iter().all(|handle| !handle.is_finished()));
+            let [one, other] = pools.map(|pool| Arc::into_inner(pool).unwrap());
+            assert_eq!(one.shutdown_now().count(), 1);
+            drop(other);
+            tell.send(put_off).unwrap();
+        };
+        nested(&Arc::new(Pool::inline()), 128, Box::new(last));
+        let [cancelled, run] = told.recv().unwrap();
+        assert!(matches!(cancelled.join(), Err(JoinError::Cancelled)));
+        assert_eq!(run.join().unwrap(), 5);
+    });
 }

@@ -113,3 +113,24 @@ fn a_queue_drops_what_is_left_in_it() {
     drop(queue);
     assert_eq!(drops.load(SeqCst), 3);
 }
+
+#[test]
+fn an_idle_pool_keeps_nothing_of_its_jobs() {
+    let pool = Pool::new(2).unwrap();
+    let value = Arc::new(());
+    for x in 0..100 {
+        let (used, returned) = (Arc::clone(&value), Arc::clone(&value));
+        let handle = pool.spawn(move || {
+            assert!(x % 3 > 0, "on purpose: {used:?}");
+            returned
+        });
+        match x % 4 {
+            0 => drop(handle),
+            1 => drop(handle.join()),
+            2 => handle.on_result(drop),
+            _ => drop(pool.map(|kept| Arc::strong_count(&kept), [Arc::clone(&value)]).next()),
+        }
+    }
+    until("nobody has it any more", || Arc::strong_count(&value) == 1);
+    assert_eq!(pool.stats().queued, 0);
+}

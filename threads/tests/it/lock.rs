@@ -3,13 +3,16 @@
 mod barrier;
 mod condition;
 mod event;
+mod limits;
 mod semaphore;
 
-use crate::support::{LIMIT, in_time};
+use crate::support::{LIMIT, in_time, until};
 use std::sync::TryLockError;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
-use threads::{Lock, Pool};
+use threads::{Lock, Pool, ReentrantLock};
 
 #[test]
 fn one_at_a_time() {
@@ -84,4 +87,47 @@ fn a_lock_taken_while_unwinding_is_not_poisoned() {
     };
     assert!(threads::spawn(body, value).unwrap().join().is_err());
     assert_eq!(*lock.lock().unwrap(), 1);
+}
+
+/// Has five threads call `lock` while it is held, and `unlock` it when they have begun.
+fn contend<G>(lock: impl Fn() -> G + Sync, unlock: impl FnOnce()) {
+    let (begun, locked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| {
+                begun.fetch_add(1, SeqCst);
+                let _guard = lock();
+                locked.fetch_add(1, SeqCst);
+            });
+        }
+        until("all have begun", || begun.load(SeqCst) == 5);
+        assert_eq!(locked.load(SeqCst), 0, "it is held");
+        unlock();
+    });
+    assert_eq!(locked.load(SeqCst), 5);
+}
+
+#[test]
+fn everyone_who_waits_gets_the_lock() {
+    in_time(|| {
+        let (lock, reentrant) = (Lock::new(()).unwrap(), ReentrantLock::new(()).unwrap());
+        for _ in 0..50 {
+            let guard = lock.lock().unwrap();
+            contend(|| lock.lock().unwrap(), || drop(guard));
+            let guards = (reentrant.lock(), reentrant.lock());
+            contend(|| reentrant.lock(), || drop(guards));
+        }
+    });
+}
+
+#[test]
+fn a_wait_in_vain_leaves_the_lock_as_it_was() {
+    let lock = Lock::new(1).unwrap();
+    let guard = lock.lock().unwrap();
+    // Not even its holder can take it again.
+    let again = lock.lock_timeout(Duration::from_millis(2));
+    assert!(matches!(again, Err(TryLockError::WouldBlock)));
+    assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+    drop(guard);
+    assert_eq!(*lock.try_lock().unwrap(), 1);
 }

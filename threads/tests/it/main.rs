@@ -9,6 +9,7 @@ mod cancel;
 mod drop;
 mod examples;
 mod faults;
+mod fork;
 mod handle;
 mod inline;
 mod leaks;

@@ -158,3 +158,42 @@ fn waiting_for_room_keeps_to_the_time_limit() {
         assert_eq!(unordered.map(Result::unwrap).sum::<i32>(), 3);
     });
 }
+
+/// The results before the slow one come, then a time-out, and then the rest: nothing is lost.
+#[test]
+fn a_time_out_is_not_the_end() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let open = threads::Event::new().unwrap();
+        let (gate, limit) = (open.clone(), Duration::from_millis(5));
+        let third = move |x: u32| {
+            if x == 2 {
+                gate.wait();
+            }
+            x
+        };
+        let mut map = pool.map(third, 0..5);
+        assert_eq!(map.next_timeout(crate::support::LIMIT).unwrap().unwrap().unwrap(), 0);
+        assert_eq!(map.next_timeout(crate::support::LIMIT).unwrap().unwrap().unwrap(), 1);
+        assert!(map.next_timeout(limit).is_err() && map.next_timeout(limit).is_err());
+        open.set();
+        assert!(map.map(Result::unwrap).eq(2..5));
+    });
+}
+
+/// The one that was waited for, too.
+#[test]
+fn dropping_it_after_a_time_out_cancels_what_is_queued() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::occupy(&pool);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&ran);
+    let count = move |_: u32| counted.fetch_add(1, SeqCst);
+    let mut map = pool.map(count, 0..2);
+    assert!(map.next_timeout(Duration::ZERO).is_err());
+    drop(map);
+    assert_eq!(pool.stats().cancelled, 2);
+    gate.open().join().unwrap();
+    pool.shutdown();
+    assert_eq!(ran.load(SeqCst), 0);
+}

@@ -5,7 +5,7 @@ use std::panic::panic_any;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
-use threads::{JoinError, Pool};
+use threads::{JoinError, PanicOrigin, Pool};
 
 /// The pool's one worker still works.
 #[track_caller]
@@ -124,4 +124,34 @@ fn a_panic_in_a_thread_of_its_own() {
     drop(threads::spawn(bomb, 1).unwrap());
     drop(go);
     assert_eq!(end.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+/// Nobody is left who could get it, but it is told.
+#[test]
+fn panics_in_drops_are_reported() {
+    in_time(|| {
+        let (tell, told) = mpsc::channel();
+        let builder = Pool::builder().workers(1).on_panic(move |panic| {
+            tell.send((panic.origin, panic.message.to_owned())).unwrap();
+        });
+        let pool = builder.build().unwrap();
+        let bomb = Bomb;
+        let bombs: [Box<dyn FnOnce()>; 3] = [
+            Box::new(|| drop(pool.spawn(|| Bomb))),
+            Box::new(|| drop(pool.spawn(|| panic_any(Bomb)))),
+            Box::new(|| assert!(pool.spawn(move || drop(bomb)).cancel())),
+        ];
+        for (at, spawn) in bombs.into_iter().enumerate() {
+            let gate = Gate::occupy(&pool);
+            spawn();
+            gate.open().join().unwrap();
+            if at == 1 {
+                assert_eq!(told.recv().unwrap().0, PanicOrigin::Job);
+            }
+            assert_eq!(told.recv().unwrap(), (PanicOrigin::Drop, "bomb".to_owned()));
+            alive(&pool);
+            assert_eq!(pool.stats().stray_panics, at as u64 + 1);
+        }
+        assert_eq!(pool.stats().panicked, 1, "of the jobs");
+    });
 }

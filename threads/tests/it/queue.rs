@@ -1,5 +1,6 @@
 //! The queue: order, bounds, time limits, shutdown, contention.
 
+mod ends;
 mod kinds;
 
 use crate::support::{LIMIT, in_time, until};

@@ -136,7 +136,7 @@ fn what_cannot_be_is_refused_with_advice() {
 fn a_thread_that_cannot_be_started_is_an_error() {
     let builder = Pool::builder().workers(2).stack_size(usize::MAX / 4);
     let error = builder.build().unwrap_err();
-    assert!(error.to_string().contains("start worker 0"), "{error}");
+    assert!(error.to_string().contains("start thread worker-0"), "{error}");
 }
 
 #[test]

@@ -121,3 +121,33 @@ fn shutdown_waits_for_jobs_that_running_jobs_spawn() {
         until("every job has run", || ran.load(SeqCst) == 100);
     });
 }
+
+#[test]
+fn cancelling_just_before_the_end() {
+    in_time(|| {
+        for x in 0..500 {
+            let pool = Pool::new(1).unwrap();
+            pool.spawn(|| ()).join().unwrap();
+            let handle = pool.submit(|x: u32| x, x);
+            let cancelled = handle.cancel();
+            pool.shutdown();
+            assert_eq!(handle.join().is_err(), cancelled);
+        }
+    });
+}
+
+#[test]
+fn shutdown_also_runs_jobs_that_panic() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let gate = Gate::occupy(&pool);
+        let odd = |x: u32| assert!(x.is_multiple_of(2), "{x} is odd");
+        let handles: Vec<_> = (0..100).map(|x| pool.submit(odd, x)).collect();
+        drop(gate.open);
+        pool.shutdown();
+        for (x, handle) in (0..100).zip(handles) {
+            let panicked = matches!(handle.join(), Err(JoinError::Panicked { .. }));
+            assert_eq!(panicked, x % 2 == 1);
+        }
+    });
+}

@@ -23,6 +23,9 @@ fn workers_are_named() {
     let pool = Pool::builder().workers(1).name("hasher").build().unwrap();
     let name = pool.spawn(|| std::thread::current().name().map(str::to_owned)).join().unwrap();
     assert_eq!(name.as_deref(), Some("hasher-0"));
+    let pool = Pool::new(1).unwrap();
+    let name = pool.spawn(|| std::thread::current().name().map(str::to_owned)).join().unwrap();
+    assert_eq!(name.as_deref(), Some("worker-0"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::in_time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
-use threads::{AsCompleted, Pool};
+use threads::{AsCompleted, CancelToken, Pool, Queue, Semaphore, WaitFor, blocking, wait};
 
 #[test]
 fn jobs_that_spawn_jobs() {
@@ -90,5 +90,64 @@ fn the_outside_is_not_starved() {
             pool.spawn(|| ()).join().unwrap();
         }
         stop.store(1, SeqCst);
+    });
+}
+
+/// More workers than processors, and jobs of every kind that wait for each other: they get in
+/// each other's way, and none gets stuck.
+#[test]
+fn twice_as_many_workers_as_processors() {
+    fn sum(pool: &Arc<Pool>, depth: u32) -> u64 {
+        let inner = Arc::clone(pool);
+        match depth {
+            0 => 1,
+            _ => pool.spawn(move || sum(&inner, depth - 1)).join().unwrap() + sum(pool, depth - 1),
+        }
+    }
+    in_time(|| {
+        let processors = thread::available_parallelism().unwrap().get();
+        let pool = Arc::new(Pool::new(2 * processors).unwrap());
+        let queue = Queue::bounded(2).unwrap();
+        for round in 0..20u64 {
+            let (inner, put, got) = (Arc::clone(&pool), queue.clone(), queue.clone());
+            let getter = pool.spawn(move || (0..50).map(|_| blocking(|| got.get()).unwrap()).sum());
+            let putter = pool.spawn(move || {
+                (0..50).for_each(|x| blocking(|| put.put(x)).unwrap());
+                49 * 25
+            });
+            let joiner = pool.spawn(move || sum(&inner, 6));
+            let inner = Arc::clone(&pool);
+            let mapper = pool.spawn(move || {
+                let map = inner.map_unordered(|x| x, 0..100).buffer(7);
+                map.map(Result::unwrap).sum::<u64>()
+            });
+            let token = CancelToken::new();
+            let cancelled: Vec<_> = (0..50).map(|_| pool.spawn_with(&token, || 0)).collect();
+            token.cancel();
+            wait(&cancelled, WaitFor::All, None);
+            let results = [getter, putter, joiner, mapper].map(|handle| handle.join().unwrap());
+            assert_eq!(results, [1_225, 1_225, 64, 4_950], "round {round}");
+        }
+    });
+}
+
+/// Jobs that wait for what the pool cannot see do not make it start threads.
+#[test]
+fn a_saturated_pool_has_as_many_threads_as_workers() {
+    in_time(|| {
+        let pool = Pool::builder().workers(4).name("saturated").build().unwrap();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let wait = |gate: Arc<std::sync::Mutex<std::sync::mpsc::Receiver<()>>>| {
+            let _ = gate.lock().unwrap().recv(); // Ends when the other side is dropped.
+        };
+        let jobs: Vec<_> = (0..60).map(|_| pool.submit(wait, Arc::clone(&gate))).collect();
+        crate::support::until("all workers are busy", || pool.stats().running == 4);
+        assert_eq!(pool.stats().queued, 56);
+        #[cfg(target_os = "linux")]
+        assert_eq!(crate::leaks::count("saturated-"), 4);
+        drop(open);
+        pool.shutdown();
+        assert!(jobs.into_iter().all(|job| job.join().is_ok()));
     });
 }

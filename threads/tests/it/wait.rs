@@ -4,7 +4,7 @@ use crate::support::{Gate, LIMIT, in_time, rounds, until};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
-use threads::{JoinHandle, Pool, WaitFor, wait};
+use threads::{JoinError, JoinHandle, Outcome, Pool, WaitFor, WhenFull, as_completed, wait};
 
 /// A limit that is meant to be exceeded.
 const SHORT: Duration = Duration::from_millis(5);
@@ -126,7 +126,7 @@ fn time_limits_race_with_completion() {
         for x in 0..rounds(10_000, 100_000) {
             let limit = limits[x as usize % 3];
             let handle = pool.submit(|x| x, x);
-            let handle = match x % 4 {
+            let handle = match x % 6 {
                 0 => {
                     handle.wait_timeout(limit);
                     handle
@@ -142,6 +142,21 @@ fn time_limits_race_with_completion() {
                     let (mut done, mut not_done) = wait([handle], WaitFor::All, limit);
                     done.append(&mut not_done);
                     done.pop().unwrap()
+                }
+                3 => {
+                    let mut set = as_completed([handle]);
+                    let soon = set.next_timeout(limit);
+                    let (_, result) = soon.or_else(|| set.next()).unwrap();
+                    assert_eq!(result.unwrap(), x);
+                    continue;
+                }
+                4 => {
+                    let mut map = pool.map_unordered(|x| x, [x]);
+                    match map.next_timeout(limit) {
+                        Ok(result) => assert_eq!(result.unwrap().unwrap(), x),
+                        Err(_) => assert_eq!(map.next().unwrap().unwrap(), x),
+                    }
+                    handle
                 }
                 _ => {
                     let mut map = pool.map(|x| x, [x]);
@@ -180,5 +195,116 @@ fn a_hundred_thousand_handles_are_not_looked_at_for_each_of_them() {
         let handles: Vec<_> = (0..100_000).map(|x| pool.submit(|x| x, x)).collect();
         let (done, not_done) = wait(handles, WaitFor::FirstException, None);
         assert_eq!((done.len(), not_done.len()), (100_000, 0));
+    });
+}
+
+/// Also while the only worker is busy: none has to come across it first.
+#[test]
+fn a_cancelled_job_is_finished_at_once_for_every_kind_of_wait() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let gate = Gate::occupy(&pool);
+        let cancelled = || {
+            let handle = pool.spawn(|| 1);
+            assert!(handle.cancel());
+            handle
+        };
+        let queued = pool.spawn(|| 1);
+        let handles = [&cancelled(), &queued];
+        assert_eq!(wait(handles, WaitFor::FirstCompleted, None).0.len(), 1);
+        assert_eq!(wait([cancelled(), cancelled()], WaitFor::All, None).0.len(), 2);
+        assert_eq!(wait([cancelled()], WaitFor::FirstException, Duration::ZERO).0.len(), 1);
+        assert!(cancelled().wait_timeout(Duration::ZERO));
+        let (_, result) = as_completed([queued, cancelled()]).next().unwrap();
+        assert!(matches!(result, Err(JoinError::Cancelled)));
+        assert!(matches!(cancelled().join(), Err(JoinError::Cancelled)));
+        gate.open().join().unwrap();
+    });
+}
+
+/// Jobs that have ended in every way before the wait, with one that has not.
+#[test]
+fn what_is_finished_before_counts() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let ended = [pool.spawn(|| 1), pool.spawn(|| panic!("on purpose"))];
+        assert_eq!(wait(&ended, WaitFor::All, None).0.len(), 2, "a panic is no reason to return");
+        let gate = Gate::occupy(&pool);
+        let [cancelled, pending] = [pool.spawn(|| 3), pool.spawn(|| 4)];
+        cancelled.cancel();
+        let [returned, panicked] = ended;
+        let handles = [pending, returned, cancelled, panicked];
+        for (until, limit) in [
+            (WaitFor::FirstCompleted, None),
+            (WaitFor::FirstException, None),
+            (WaitFor::All, Some(SHORT)),
+            (WaitFor::All, Some(Duration::ZERO)),
+        ] {
+            let (done, not_done) = wait(&handles, until, limit);
+            assert_eq!((done.len(), not_done.len()), (3, 1), "{until:?}");
+            assert!(!not_done[0].is_finished());
+        }
+        let mut set = as_completed(handles);
+        let now = [(); 3].map(|()| set.next_timeout(Duration::ZERO).unwrap().0);
+        assert_eq!(now, [1, 2, 3]);
+        assert!(set.next_timeout(SHORT).is_none() && set.len() == 1);
+        gate.open().join().unwrap();
+        assert!(matches!(set.next(), Some((0, Ok(4)))));
+        assert!(set.next().is_none());
+    });
+}
+
+#[test]
+fn the_same_handle_twice_is_twice_in_the_answer() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let gate = Gate::occupy(&pool);
+        let behind = pool.spawn(|| ());
+        for until in [WaitFor::FirstCompleted, WaitFor::FirstException, WaitFor::All] {
+            let (done, not_done) = wait([&gate.job, &gate.job, &behind], until, SHORT);
+            assert_eq!((done.len(), not_done.len()), (0, 3), "{until:?}");
+        }
+        let job = gate.open();
+        assert_eq!(wait([&job, &behind, &job], WaitFor::All, None).0.len(), 3);
+    });
+}
+
+/// Nobody asked for that, as for a cancellation.
+#[test]
+fn a_job_that_could_not_run_has_failed() {
+    in_time(|| {
+        let full = Pool::builder().workers(1).queue_bound(1, WhenFull::Refuse).build().unwrap();
+        let gate = Gate::occupy(&full);
+        let handles = [full.spawn(|| ()), full.spawn(|| ())];
+        let (done, not_done) = wait(&handles, WaitFor::FirstException, None);
+        assert_eq!((done.len(), not_done.len()), (1, 1));
+        assert_eq!(done[0].outcome(), Some(Outcome::Refused));
+        gate.open().join().unwrap();
+        let broken = Pool::builder().workers(1).initializer(|_| Err("broken")).build().unwrap();
+        let handles = [full.spawn(|| ()), broken.spawn(|| ())];
+        let (done, _) = wait(&handles[1..], WaitFor::FirstException, None);
+        assert_eq!(done[0].outcome(), Some(Outcome::Broken));
+        wait(&handles, WaitFor::All, None); // So that there is room.
+        let gate = Gate::occupy(&full);
+        let handles = [full.spawn(|| ()), broken.spawn(|| ())];
+        assert_eq!(wait(&handles, WaitFor::FirstException, None).0.len(), 1);
+        gate.open().join().unwrap();
+    });
+}
+
+/// Many jobs that end at the same moment.
+#[test]
+fn jobs_that_end_together() {
+    in_time(|| {
+        let pool = Pool::new(4).unwrap();
+        for _ in 0..50 {
+            let event = threads::Event::new().unwrap();
+            let ends = |event: threads::Event| event.wait();
+            let handles: Vec<_> = (0..100).map(|_| pool.submit(ends, event.clone())).collect();
+            thread::scope(|scope| {
+                scope.spawn(|| event.set());
+                assert_eq!(wait(&handles, WaitFor::All, None).0.len(), 100);
+            });
+        }
     });
 }

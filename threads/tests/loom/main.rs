@@ -1,5 +1,5 @@
-//! The sleep protocol of `src/sleep.rs` and the state of a job of `src/cell.rs` (those
-//! very files) under loom, which tries every interleaving and every outcome of the
+//! The sleep protocol of `src/sleep.rs`, the state of a job of `src/cell.rs`, the board and the
+//! counts of forked work in `src/fork` (those very files) under loom, which tries every interleaving and every outcome of the
 //! memory model, up to a bound on preemptions:
 //!
 //! ```text
@@ -9,13 +9,22 @@
 //! The queues are modeled as counters: loom does not see inside crossbeam's.
 #![cfg(loom)]
 
+#[path = "../../src/fork/board.rs"]
+mod board;
 #[path = "../../src/cell.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod cell;
+#[path = "../../src/fork/count.rs"]
+mod count;
 #[path = "../../src/deadline.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod deadline;
+#[path = "../../src/fork/done.rs"]
+mod done;
 #[path = "../../src/error.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the models need a part of it")]
 mod error;
+mod fork;
 mod handle;
 mod queue;
 
@@ -23,6 +32,7 @@ mod queue;
 #[expect(unused, reason = "the models need a part of it")]
 mod primitives;
 #[path = "../../src/sleep.rs"]
+#[expect(dead_code, reason = "the models need a part of it")]
 mod sleep;
 
 use loom::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};

@@ -182,3 +182,109 @@ fn a_pool_that_breaks_finishes_every_handle() {
         SCHEDULES,
     );
 }
+
+/// A job waits, unseen, for one that was moved together with it, while a worker ends that
+/// has found nothing.
+#[test]
+fn a_pool_that_drains_has_a_worker_for_each_job() {
+    check_random(
+        || {
+            let pool = Pool::builder().workers(4).max_workers(4).spares(0).build().unwrap();
+            let pool = Arc::new(pool);
+            let last = Arc::clone(&pool);
+            let ran = Arc::new(AtomicUsize::new(0));
+            let meet = Arc::new(shuttle::sync::Barrier::new(4));
+            let spawner = pool.spawn(move || {
+                let job = |meet: Arc<shuttle::sync::Barrier>| meet.wait().is_leader();
+                let jobs = [(); 3].map(|()| last.submit(job, Arc::clone(&meet)));
+                while Arc::strong_count(&last) > 1 {
+                    thread::yield_now();
+                }
+                drop(last); // The pool drains.
+                meet.wait();
+                jobs
+            });
+            drop(pool);
+            for job in spawner.join().unwrap() {
+                job.join().unwrap();
+                ran.fetch_add(1, SeqCst);
+            }
+            assert_eq!(ran.load(SeqCst), 3);
+        },
+        10 * SCHEDULES, // Without a worker for it, one in some thousands hangs.
+    );
+}
+
+/// A tree of joins; each leaf counts.
+fn tree(depth: u32) -> u32 {
+    if depth == 0 {
+        return 1;
+    }
+    let (a, b) = threads::join(|| tree(depth - 1), || tree(depth - 1));
+    a + b
+}
+
+#[test]
+fn joins_of_a_guest_and_of_a_job() {
+    check_random(
+        || {
+            let pool = pool(2);
+            let job = pool.spawn(|| tree(3));
+            assert_eq!(pool.install(|| tree(3)), 8);
+            assert_eq!(job.join().unwrap(), 8);
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn a_second_closure_that_panics() {
+    check_random(
+        || {
+            let pool = pool(1);
+            let joined = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                pool.join(|| tree(1), || std::panic::resume_unwind(Box::new("second")));
+            }));
+            assert!(joined.is_err());
+            assert_eq!(pool.install(|| tree(1)), 2);
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn scopes_of_several_threads() {
+    check_random(
+        || {
+            let pool = pool(2);
+            let ran = AtomicUsize::new(0);
+            pool.scope(|outer| {
+                for _ in 0..2 {
+                    outer.spawn(|| {
+                        threads::scope(|inner| {
+                            inner.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+                            outer.spawn(|| drop(ran.fetch_add(1, SeqCst)));
+                        });
+                    });
+                }
+            });
+            assert_eq!(ran.load(SeqCst), 4);
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn broadcasts_that_cross() {
+    check_random(
+        || {
+            let pool = Arc::new(pool(2));
+            let jobs: Vec<_> =
+                (0..2).map(|_| pool.spawn(|| threads::broadcast(|worker| worker).len())).collect();
+            for job in jobs {
+                assert!(job.join().unwrap() >= 1);
+            }
+        },
+        SCHEDULES,
+    );
+}

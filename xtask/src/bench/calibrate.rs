@@ -11,6 +11,9 @@ use super::{
 /// clocks, short beside what else happens on a machine.
 const SAMPLE_NS: f64 = 60e6;
 
+/// How many times as long a sample of the slowest contender may take.
+const LONGER: f64 = 8.0;
+
 /// A sample that takes so long says how long more units take.
 const ENOUGH_NS: u64 = 5_000_000;
 
@@ -22,7 +25,7 @@ const GROWTH: u64 = 16;
 ///
 /// Contenders differ, and the work must not: the number lies in the (geometric) middle between what
 /// the slowest and the fastest do in the time of a sample, so that samples of both last as long as
-/// that can be.
+/// that can be; but those of the slowest not so long that a run has no end.
 ///
 /// # Errors
 /// When the user interrupts.
@@ -32,11 +35,11 @@ pub(super) fn units(
     contenders: &mut [Contender],
     options: &Options,
 ) -> Result<Option<u64>, Interrupted> {
-    let first = match metric.amount {
+    let (first, step) = match metric.amount {
         Amount::Fixed { units, smoke } => {
             return Ok(Some(if options.smoke { smoke } else { units }));
         }
-        Amount::Calibrated { first } => first.max(1),
+        Amount::Calibrated { first, step } => (first.max(1), step.max(1)),
     };
     if options.smoke {
         return Ok(Some(first));
@@ -53,7 +56,7 @@ pub(super) fn units(
             Err(NoSample::Problem(problem)) => contender.problem = Some(problem),
         }
     }
-    Ok(middle(&found))
+    Ok(middle(&found).map(|units| stepped(units, step)))
 }
 
 /// The user interrupted.
@@ -78,7 +81,7 @@ fn in_time(
     }
 }
 
-/// The geometric middle between the smallest and the largest.
+/// The geometric middle between the smallest and the largest, if that is not too far from the smallest.
 fn middle(found: &[f64]) -> Option<u64> {
     let smallest = found.iter().copied().min_by(f64::total_cmp)?;
     let largest = found.iter().copied().max_by(f64::total_cmp)?;
@@ -87,8 +90,13 @@ fn middle(found: &[f64]) -> Option<u64> {
         clippy::cast_sign_loss,
         reason = "a positive number of units, of which no program does as many as u64 can count"
     )]
-    let units = (smallest * largest).sqrt().max(1.0) as u64;
+    let units = (smallest * largest).sqrt().min(smallest * LONGER).max(1.0) as u64;
     Some(units)
+}
+
+/// The multiple of `step` nearest to so many units, and at least one.
+fn stepped(units: u64, step: u64) -> u64 {
+    ((units + step / 2) / step).max(1) * step
 }
 
 #[cfg(test)]
@@ -117,9 +125,23 @@ mod tests {
 
     #[test]
     fn the_middle_is_as_far_from_the_slowest_as_from_the_fastest() {
-        assert_eq!(middle(&[100.0, 10_000.0, 200.0]), Some(1_000));
+        assert_eq!(middle(&[100.0, 4_900.0, 200.0]), Some(700));
         assert_eq!(middle(&[7.0]), Some(7));
         assert_eq!(middle(&[0.2]), Some(1));
         assert_eq!(middle(&[]), None);
+    }
+
+    #[test]
+    fn the_slowest_does_not_take_for_ever() {
+        assert_eq!(middle(&[100.0, 6_400.0]), Some(800));
+        assert_eq!(middle(&[100.0, 100e6]), Some(800));
+    }
+
+    #[test]
+    fn units_come_in_whole_steps() {
+        assert_eq!(stepped(7, 1), 7);
+        assert_eq!(stepped(1_534, 1_023), 1_023);
+        assert_eq!(stepped(1_535, 1_023), 2_046);
+        assert_eq!(stepped(3, 1_023), 1_023);
     }
 }

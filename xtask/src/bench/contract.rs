@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::goal::Goal;
 
 /// The version of the contract.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a program can measure.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +19,21 @@ pub struct Listing {
     pub workers: usize,
     /// The metrics, in the order in which they are shown.
     pub metrics: Vec<Metric>,
+    /// Whose instructions are counted.
+    pub counted: Vec<Counted>,
+}
+
+/// A metric whose instructions are counted.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Counted {
+    /// The metric; our contender is counted.
+    pub metric: String,
+    /// So many units that everything else is next to nothing.
+    pub units: u64,
+    /// The instructions of a unit when they were last recorded.
+    pub recorded: f64,
+    /// Whether it is left out unless it is named.
+    pub named_only: bool,
 }
 
 /// Something that costs time, measured for ours and for its peers.
@@ -40,6 +55,9 @@ pub struct Metric {
     pub ours: String,
     /// What it is measured against.
     pub peers: Vec<Peer>,
+    /// What does the same work without the thing that is measured, if only the costs above that are
+    /// compared.
+    pub baseline: Option<String>,
 }
 
 /// Which time of a sample is judged.
@@ -58,8 +76,10 @@ pub enum Cost {
 pub enum Amount {
     /// As many as take the time of a sample.
     Calibrated {
-        /// With how many to begin.
+        /// With how many to begin; a multiple of `step`.
         first: u64,
+        /// Of how many it has to be a multiple.
+        step: u64,
     },
     /// Always the same.
     Fixed {
@@ -97,9 +117,10 @@ pub struct Sample {
 }
 
 impl Metric {
-    /// The names of all contenders, ours first.
+    /// The names of all contenders, ours first, and the baseline last.
     pub fn contenders(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&*self.ours).chain(self.peers.iter().map(|peer| &*peer.name))
+        let peers = self.peers.iter().map(|peer| &*peer.name);
+        std::iter::once(&*self.ours).chain(peers).chain(self.baseline.as_deref())
     }
 }
 

@@ -1,15 +1,18 @@
 //! What ours is to achieve, and when it has.
 //!
-//! No goal is judged on fewer rounds than an interval needs to claim anything ([`Level::Sign`], six
+//! No goal is judged on fewer rounds than an interval needs to claim anything ([`sure`], six
 //! rounds): it is neither met nor missed then.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{Interval, Level, Paired};
+use crate::stats::Interval;
 
-/// What ours is to achieve against a peer, in terms of the ratio of the costs, ours by the peer's.
+use super::compared::{Compared, sure};
+
+/// What ours is to achieve against a peer, in terms of the ratio of the costs, ours by the peer's; in
+/// a metric with a baseline, of the costs above that.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "limit")]
 pub enum Goal {
@@ -23,17 +26,15 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Whether it is met, with `compared` the ratios, ours by the peer's, and `ours` our cost of a
-    /// unit in each round, in nanoseconds. `None`: there are too few rounds.
-    pub fn met(self, compared: &Paired, ours: &[f64]) -> Option<bool> {
-        let sure = |interval: Interval| matches!(interval.level, Level::Sign { .. });
-        let interval = compared.interval().filter(|interval| sure(*interval));
+    /// Whether it is met, with `compared` ours by the peer's, and `ours` our cost of a unit in each
+    /// round, in nanoseconds. `None`: there are too few rounds, or the two cannot be compared.
+    pub fn met(self, compared: &Compared, ours: &[f64]) -> Option<bool> {
         match self {
-            Self::BoundBelow(limit) => interval.map(|interval| interval.high < limit),
-            Self::RatioAtMost(limit) => interval.and(compared.ratio()).map(|ratio| ratio <= limit),
-            Self::CostAtMost(limit) => Interval::of_median(ours)
-                .filter(|interval| sure(*interval))
-                .map(|interval| interval.high <= limit),
+            Self::BoundBelow(limit) => compared.bound_below(limit),
+            Self::RatioAtMost(limit) => compared.ratio_at_most(limit),
+            Self::CostAtMost(limit) => {
+                Interval::of_median(ours).filter(sure).map(|interval| interval.high <= limit)
+            }
         }
     }
 
@@ -85,12 +86,11 @@ pub fn nanoseconds(ns: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::paired;
 
     /// The comparison whose rounds have these ratios.
-    fn compared(ratios: &[f64]) -> Paired {
+    fn compared(ratios: &[f64]) -> Compared {
         let ours: Vec<_> = ratios.iter().copied().map(Some).collect();
-        paired(&ours, &vec![Some(1.0); ratios.len()])
+        Compared::new(&ours, &vec![Some(1.0); ratios.len()], None)
     }
 
     /// Whether the goal is met by these ratios.

@@ -17,6 +17,11 @@ pub(super) fn show(listing: &Listing, terminal: &Terminal) -> Result<Exit> {
     for metric in &listing.metrics {
         page.heading(&metric.name);
         page.paragraph(2, &metric.about);
+        if let Some(baseline) = &metric.baseline {
+            let what =
+                format!("Compared are the costs above those of {baseline}, in the same round.");
+            page.paragraph(2, &what);
+        }
         for peer in &metric.peers {
             let goal = |name: &str, goal: Option<super::goal::Goal>| {
                 goal.map(|goal| format!("{name}: {goal}"))

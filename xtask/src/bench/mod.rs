@@ -6,9 +6,11 @@
 //! process, and what they say.
 
 mod calibrate;
+pub mod compared;
 pub mod contract;
 mod export;
 pub mod goal;
+mod instructions;
 mod judge;
 mod list;
 mod options;
@@ -39,6 +41,7 @@ use self::{
     rounds::{Rounds, Watcher},
 };
 
+pub(crate) use instructions::missing as missing_for_instructions;
 pub use options::BenchArgs;
 use options::Options;
 
@@ -61,6 +64,11 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
     progress.say(&format!("building {} and its peers", args.model));
     let program = Program::build(&workspace, &args.model)?;
     let mut listing = program.list()?;
+    if args.instructions {
+        let counted = options.choose(listing.counted)?;
+        let terminal = Terminal::of_stdout(args.color);
+        return instructions::count(&program, &listing.metrics, &counted, &options, &terminal);
+    }
     listing.metrics = options.choose(listing.metrics)?;
     let terminal = Terminal::of_stdout(args.color);
     if args.list {

@@ -14,11 +14,15 @@ use crate::{
     nearest::unknown_name,
 };
 
-use super::{contract::Metric, export};
+use super::{
+    contract::{Counted, Metric},
+    export,
+};
 
 /// What `bench` takes.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct BenchArgs {
     /// The model to measure against its peers.
     #[arg(value_name = "MODEL")]
@@ -47,6 +51,10 @@ pub struct BenchArgs {
     /// Only check that everything works: one round of tiny samples, whose times say nothing.
     #[arg(long, conflicts_with_all = ["gate", "rounds"])]
     pub smoke: bool,
+    /// Measure no time, but count instructions under valgrind, which noise does not change; end with
+    /// exit code 3 when they are more than a tenth more than recorded.
+    #[arg(long, conflicts_with_all = ["gate", "rounds", "smoke", "export", "budget", "list"])]
+    pub instructions: bool,
     /// List the metrics and the goals of the model, and measure nothing.
     #[arg(long, conflicts_with_all = ["gate", "smoke", "export"])]
     pub list: bool,
@@ -110,23 +118,51 @@ impl Options {
     ///
     /// # Errors
     /// A usage error when a filter is part of no name.
-    pub(super) fn choose(&self, metrics: Vec<Metric>) -> Result<Vec<Metric>> {
-        let is_part_of = |filter: &String, metric: &Metric| metric.name.contains(&**filter);
+    pub(super) fn choose<M: Named>(&self, metrics: Vec<M>) -> Result<Vec<M>> {
+        let is_part_of = |filter: &String, metric: &M| metric.name().contains(&**filter);
         for filter in &self.filters {
             if !metrics.iter().any(|metric| is_part_of(filter, metric)) {
-                let known = metrics.iter().filter(|metric| !metric.named_only);
-                let known = known.map(|metric| &*metric.name);
-                return Err(Error::usage(unknown_name("metric", filter, known)));
+                let known = metrics.iter().filter(|metric| !metric.named_only());
+                return Err(Error::usage(unknown_name("metric", filter, known.map(M::name))));
             }
         }
-        let chosen = |metric: &Metric| {
+        let chosen = |metric: &M| {
             if self.filters.is_empty() {
-                !metric.named_only
+                !metric.named_only()
             } else {
                 self.filters.iter().any(|filter| is_part_of(filter, metric))
             }
         };
         Ok(metrics.into_iter().filter(chosen).collect())
+    }
+}
+
+/// What is chosen by name.
+pub(super) trait Named {
+    /// The name of the metric.
+    fn name(&self) -> &str;
+
+    /// Whether it is left out unless it is named.
+    fn named_only(&self) -> bool;
+}
+
+impl Named for Metric {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn named_only(&self) -> bool {
+        self.named_only
+    }
+}
+
+impl Named for Counted {
+    fn name(&self) -> &str {
+        &self.metric
+    }
+
+    fn named_only(&self) -> bool {
+        self.named_only
     }
 }
 
@@ -146,10 +182,11 @@ mod tests {
             about: String::new(),
             unit: "unit".into(),
             cost: Cost::Wall,
-            amount: Amount::Calibrated { first: 1 },
+            amount: Amount::Calibrated { first: 1, step: 1 },
             named_only,
             ours: "ours".into(),
             peers: Vec::new(),
+            baseline: None,
         };
         let metrics = [("submit.call", false), ("queue.1.1x1", false), ("dummy.hang", true)];
         let options = Options {

@@ -1,6 +1,11 @@
 //! The bench programs: found, built, and asked.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use crate::{
     error::{Error, Result},
@@ -97,17 +102,45 @@ impl Program {
         units: u64,
         limit: Duration,
     ) -> std::result::Result<Sample, NoSample> {
-        let mut command = Command::new(&self.path);
-        command.args(["--metric", metric, "--contender", contender]);
-        command.args(["--units", &units.to_string()]);
-        let problem = |wrong, why| NoSample::Problem(Problem { wrong, why });
-        let sample: Sample = host::ask_once(&mut command, limit).map_err(|error| match error {
-            HostError::Interrupted => NoSample::Interrupted,
-            error => problem(false, told(&error)),
-        })?;
-        sample.verify(units).map_err(|why| problem(true, why))?;
-        Ok(sample)
+        taken(Command::new(&self.path), [metric, contender], units, limit)
     }
+
+    /// Takes a sample under callgrind, whose words go to the file `log`, and verifies it.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub(super) fn sample_counted(
+        &self,
+        metric: &str,
+        contender: &str,
+        units: u64,
+        limit: Duration,
+        log: &Path,
+    ) -> std::result::Result<Sample, NoSample> {
+        let mut command = Command::new("valgrind");
+        // The sum is all that is wanted: no profile.
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        command.arg(format!("--log-file={}", log.display())).arg(&self.path);
+        taken(command, [metric, contender], units, limit)
+    }
+}
+
+/// Takes a sample with a command that starts a program.
+fn taken(
+    mut command: Command,
+    [metric, contender]: [&str; 2],
+    units: u64,
+    limit: Duration,
+) -> std::result::Result<Sample, NoSample> {
+    command.args(["--metric", metric, "--contender", contender]);
+    command.args(["--units", &units.to_string()]);
+    let problem = |wrong, why| NoSample::Problem(Problem { wrong, why });
+    let sample: Sample = host::ask_once(&mut command, limit).map_err(|error| match error {
+        HostError::Interrupted => NoSample::Interrupted,
+        error => problem(false, told(&error)),
+    })?;
+    sample.verify(units).map_err(|why| problem(true, why))?;
+    Ok(sample)
 }
 
 /// What a program did instead of answering, in words.

@@ -62,7 +62,10 @@ pub struct Row {
     pub peer: Option<f64>,
     /// The peer.
     pub peer_name: String,
-    /// Median of the ratios within rounds, ours by the peer's: below 1, ours needs less.
+    /// What both cost above a baseline, if that is what the ratio is of.
+    pub above: Option<Above>,
+    /// Median of the ratios within rounds, ours by the peer's: below 1, ours needs less. `None`
+    /// also when the peer costs nothing that can be told from the baseline.
     pub ratio: Option<f64>,
     /// Where the true median ratio may lie.
     pub interval: Option<Bounds>,
@@ -78,7 +81,23 @@ pub struct Row {
     pub stretch_met: Option<bool>,
 }
 
-/// An interval of a ratio.
+/// What ours and a peer cost above a baseline, in nanoseconds: medians of the differences within
+/// rounds. Below zero: it measured less than the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Above {
+    /// The baseline.
+    pub baseline: String,
+    /// Its median cost of a unit.
+    pub cost: Option<f64>,
+    /// Ours.
+    pub ours: Option<f64>,
+    /// The peer's.
+    pub peer: Option<f64>,
+    /// Whether the peer's can be told from zero; otherwise there is no ratio.
+    pub told: bool,
+}
+
+/// An interval of a ratio. Of a ratio of differences, a bound may be infinite: `null` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bounds {
     /// The lower bound.
@@ -103,7 +122,7 @@ pub struct Series {
     pub cost: Cost,
     /// Units of each sample; `None`: this was not found out.
     pub units: Option<u64>,
-    /// The contenders, ours first.
+    /// The contenders, ours first, and the baseline, if there is one, last.
     pub contenders: Vec<Contender>,
 }
 

@@ -76,7 +76,10 @@ fn answer(page: &mut Page, run: &Run) {
     };
     let unknown = match open {
         0 => String::new(),
-        open => format!(", {open} cannot be judged (fewer than six rounds, or a problem)"),
+        open => format!(
+            ", {open} cannot be judged (fewer than six rounds, a problem, or a peer that cannot be \
+             told from the baseline)"
+        ),
     };
     let all = required.len();
     page.heading(&match all {
@@ -102,7 +105,13 @@ fn missed_by(row: &Row, goal: Goal) -> String {
         }
         (Goal::RatioAtMost(_), Some(ratio), ..) => format!("{ratio:.2}"),
         (Goal::CostAtMost(_), _, _, Some(ours)) => nanoseconds(ours),
-        _ => return "not measured".into(),
+        _ => match row.above.as_ref().and_then(|above| Some((above, above.ours?, above.peer?))) {
+            Some((above, ours, peer)) => {
+                let [ours, peer] = [ours, peer].map(nanoseconds);
+                format!("{ours} above {}, the peer {peer}", above.baseline)
+            }
+            None => return "not measured".into(),
+        },
     };
     format!("{reached}, required {}", goal.brief())
 }
@@ -137,6 +146,11 @@ fn table(page: &mut Page, run: &Run) {
         let cost = if series.cost == Cost::Cpu { "CPU " } else { "" };
         let unit = format!("{cost}per {}", series.unit);
         page.verbatim(0, &line([&series.name, &shown(ours), &unit, "", ""]));
+        if let Some(above) = rows.iter().find_map(|row| row.above.as_ref()) {
+            let name = format!("  less {}", above.baseline);
+            let rest = format!("{} above it", shown(above.ours));
+            page.verbatim(0, &line([&name, &shown(above.cost), &rest, "", ""]));
+        }
         for row in rows {
             let goal = row.required.map_or(String::new(), Goal::brief);
             let name = format!("  {}", row.peer_name);
@@ -147,7 +161,7 @@ fn table(page: &mut Page, run: &Run) {
 
 /// A line of the table; none is longer than 80 columns.
 fn line([name, cost, ratio, goal, met]: [&str; 5]) -> String {
-    format!("  {name:<19} {cost:>8}  {ratio:<18} {goal:<14} {met}").trim_end().to_owned()
+    format!("  {name:<19} {cost:>8}  {ratio:<20} {goal:<14} {met}").trim_end().to_owned()
 }
 
 /// A cost, or that there is none.
@@ -157,7 +171,11 @@ fn shown(ns: Option<f64>) -> String {
 
 /// The ratio with its interval; round brackets: too few rounds for more than the range.
 fn ratio(row: &Row) -> String {
-    let (Some(ratio), Some(bounds)) = (row.ratio, row.interval) else { return "-".into() };
+    let (Some(ratio), Some(bounds)) = (row.ratio, row.interval) else {
+        // All three were measured, and the peer costs next to nothing above the baseline.
+        let at = row.above.as_ref().filter(|above| above.peer.is_some() && !above.told);
+        return at.map_or("-".into(), |above| format!("peer as {}", above.baseline));
+    };
     let (low, high) = (factor(bounds.low), factor(bounds.high));
     match bounds.coverage {
         Some(_) => format!("{} [{low}, {high}]", factor(ratio)),
@@ -198,8 +216,9 @@ fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
         2,
         &format!(
             "Rounds: {rounds}; in each a sample of every contender in a fresh process, in random \
-             order; ratios are taken within rounds. Workers of each pool: {}. [low, high] holds \
-             the median ratio with 95 % probability; (low, high) is the range of too few rounds.",
+             order; ratios are taken within rounds, and where something is named as less, after that \
+             was subtracted. Workers of each pool: {}. [low, high] holds the median ratio with \
+             95 % probability; (low, high) is the range of too few rounds.",
             run.workers
         ),
     );
@@ -227,7 +246,7 @@ fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::record::Bounds;
+    use crate::bench::record::{Above, Bounds};
 
     /// A row with this ratio, interval and outcome.
     fn row(ratio: f64, high: f64, coverage: Option<f64>, met: Option<bool>) -> Row {
@@ -238,6 +257,7 @@ mod tests {
             ours: Some(123.4),
             peer: Some(99.9),
             peer_name: "crossbeam-channel".into(),
+            above: None,
             ratio: Some(ratio),
             interval: Some(Bounds { low: ratio / 2.0, high, coverage }),
             rounds: 6,
@@ -265,6 +285,30 @@ mod tests {
         let by = missed_by(&missed, Goal::BoundBelow(1.0));
         assert_eq!(by, "0.95, bound 1.10, required bound < 1");
         assert_eq!(missed_by(&missed, Goal::CostAtMost(100.0)), "123 ns, required ours <= 100 ns");
+    }
+
+    #[test]
+    fn a_peer_at_the_baseline_is_said_to_be_there() {
+        let above = |told| Above {
+            baseline: "serial".into(),
+            cost: Some(9.0),
+            ours: Some(0.7),
+            peer: Some(-0.01),
+            told,
+        };
+        let at = Row {
+            above: Some(above(false)),
+            ratio: None,
+            interval: None,
+            ..row(1.0, 1.0, None, Some(false))
+        };
+        assert_eq!((ratio(&at).as_str(), met(&at)), ("peer as serial", "NO"));
+        let by = missed_by(&at, Goal::RatioAtMost(1.2));
+        assert_eq!(by, "0.70 ns above serial, the peer -0.01 ns, required <= 1.2");
+        let told = Row { above: Some(above(true)), ..row(0.5, 0.75, Some(0.96), None) };
+        assert_eq!(ratio(&told), "0.50 [0.25, 0.75]");
+        let infinite = row(-0.5, f64::INFINITY, Some(0.96), None);
+        assert_eq!(ratio(&infinite), "-0.50 [-0.25, inf]");
     }
 
     #[test]

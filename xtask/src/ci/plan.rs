@@ -7,7 +7,7 @@ use super::{
     readme,
     step::{Action, Step},
 };
-use crate::{tidy::MODELS, workspace::Workspace};
+use crate::{bench::missing_for_instructions, tidy::MODELS, workspace::Workspace};
 
 /// All steps in their order.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
@@ -61,6 +61,12 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "peers-bench",
             "every contender of every metric does its work",
             xtask("bench threads --smoke"),
+        ),
+        step("callgrind", "no join or spawn takes more instructions than recorded", callgrind()),
+        step(
+            "peers-compare",
+            "every lane of the peers gives the right answer",
+            xtask("compare cpu. spawn. --tier smoke --lanes seq,rayon,chili,std,tokio"),
         ),
     ]
 }
@@ -119,6 +125,14 @@ fn denied(arguments: &[&str]) -> Action {
         Action::Run(CommandLine::cargo(["deny"]).args(arguments.iter().copied()))
     } else {
         Action::Skip("cargo-deny is not installed".into())
+    }
+}
+
+/// Counts instructions, where that is possible.
+fn callgrind() -> Action {
+    match missing_for_instructions() {
+        None => Action::Run(CommandLine::xtask(["bench", "threads", "--instructions"])),
+        Some(why) => Action::Skip(why),
     }
 }
 

@@ -52,8 +52,14 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     let folder = Folder::make(&workspace.compare_folder(), &workspace)?;
     let progress = Progress::new(options.workloads.len());
     progress.say("building the lane hosts");
-    let built = host::build(&workspace)?;
+    let mut built = host::build(&workspace)?;
     interrupt::check()?;
+    let peers = options.peers_of(host::peer_hosts(&workspace)?);
+    if !peers.is_empty() {
+        progress.say("building the lane hosts of the peers");
+        built.peers = host::build_peer_hosts(&workspace, &peers)?;
+        interrupt::check()?;
+    }
     progress.say("asking the lane hosts");
     let directory = Directory::ask(&workspace, &built)?;
     let inputs = workspace.compare_folder().join("inputs");

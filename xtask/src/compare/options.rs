@@ -7,10 +7,11 @@ use common::workload::{self, Tier, Workload};
 use crate::{
     cli::CompareArgs,
     error::{Error, Result},
+    host::PeerHost,
     nearest::unknown_name,
 };
 
-use super::question::{self, QUESTIONS};
+use super::question::{self, QUESTIONS, QUICK};
 
 /// The seed of the order of executions unless the user gives one.
 const SEED: u64 = 1;
@@ -24,6 +25,8 @@ pub struct Options {
     pub workloads: Vec<&'static dyn Workload>,
     /// The lanes; `None`: those of each question.
     pub lanes: Option<Vec<String>>,
+    /// Whether the lanes of the peers join those of each question.
+    pub peers: bool,
     /// Judged rounds of each timed workload.
     pub rounds: usize,
     /// Workers for computing.
@@ -70,6 +73,7 @@ impl Options {
             tier,
             workloads: select(&args.filters, tier)?,
             lanes: args.lanes.clone(),
+            peers: args.peers,
             rounds: args.rounds.map_or(rounds, |rounds| rounds.get().into()),
             workers: args.workers.map_or(cores, |workers| workers.get().into()),
             seed: args.seed.unwrap_or(SEED),
@@ -79,7 +83,15 @@ impl Options {
         })
     }
 
-    /// Whether `workload` was named, not just part of the tier.
+    /// Those of these hosts of peers that are needed: of each, some lane was named, or all were asked
+    /// for.
+    pub fn peers_of(&self, hosts: Vec<PeerHost>) -> Vec<PeerHost> {
+        let named = |lane: &String| self.lanes.iter().flatten().any(|named| named == lane);
+        let needed = |host: &PeerHost| self.peers || host.lanes.iter().any(named);
+        hosts.into_iter().filter(needed).collect()
+    }
+
+    /// The tier's name.
     pub fn tier_name(&self) -> &'static str {
         match self.tier {
             Tier::Smoke => "smoke",
@@ -91,9 +103,7 @@ impl Options {
 
 /// The workloads that the filters name, or those of the tier.
 fn select(filters: &[String], tier: Tier) -> Result<Vec<&'static dyn Workload>> {
-    // The quick tier asks six questions; the seventh is the longest.
-    let asked =
-        if tier == Tier::Quick { &QUESTIONS[..QUESTIONS.len() - 1] } else { &QUESTIONS[..] };
+    let asked = if tier == Tier::Quick { &QUESTIONS[..QUICK] } else { &QUESTIONS[..] };
     if filters.is_empty() {
         return Ok(asked.iter().filter_map(|question| workload::find(question.workload)).collect());
     }
@@ -124,6 +134,7 @@ mod tests {
         };
         assert_eq!(ids(&["real."]).unwrap(), ["real.tree-hash", "real.access-log", "real.crawl"]);
         assert_eq!(ids(&["cpu.fine", "crawl"]).unwrap(), ["real.crawl", "cpu.fine"]);
+        assert_eq!(ids(&["spawn", "cpu.tree"]).unwrap(), ["cpu.tree", "spawn.tree"]);
         assert_eq!(ids(&["dummy.hang"]).unwrap(), ["dummy.hang"]);
         assert_eq!(ids(&[]).unwrap().len(), 6);
         let error = ids(&["real.craw1"]).unwrap_err();

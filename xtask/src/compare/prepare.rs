@@ -62,7 +62,8 @@ pub(super) struct Place<'a> {
     pub stub: Option<&'a std::path::Path>,
 }
 
-/// The lanes to run a workload in: those the user named, else those of its question that exist.
+/// The lanes to run a workload in: those the user named, else those of its question that exist, and
+/// those of the peers that were asked for.
 ///
 /// # Errors
 /// A usage error when the user named a lane that does not exist.
@@ -74,7 +75,8 @@ pub(super) fn lanes_of(
     let known = || directory.lanes().map(|lane| lane.name.as_str());
     if let Some(named) = &options.lanes {
         if let Some(unknown) = named.iter().find(|name| directory.lane(name).is_none()) {
-            return Err(Error::usage(unknown_name("lane", unknown, known())));
+            let known = known().chain(directory.not_built.iter().map(String::as_str));
+            return Err(Error::usage(unknown_name("lane", unknown, known)));
         }
         return Ok(named.clone());
     }
@@ -84,7 +86,8 @@ pub(super) fn lanes_of(
         Some(_) if options.tier == Tier::Full => all(),
         Some(question) => {
             let existing = question.lanes.iter().filter(|name| directory.lane(name).is_some());
-            existing.map(|name| (*name).to_owned()).collect()
+            let peers = directory.peer_lanes().map(|lane| lane.name.clone());
+            existing.map(|name| (*name).to_owned()).chain(peers).collect()
         }
     })
 }
@@ -158,7 +161,7 @@ fn cell(
 ) -> Cell {
     let tasks = match point.plan.shape {
         Shape::Bag { tasks } => Some(tasks),
-        Shape::Graph => None,
+        Shape::Graph | Shape::Tree | Shape::Spawn(_) | Shape::Loops => None,
     };
     Cell {
         workload: workload.into(),

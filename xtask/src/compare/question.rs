@@ -22,8 +22,12 @@ pub const CONTROLLED: &str = "threads";
 /// The control lane.
 pub const CONTROL: &str = "aa";
 
+/// How many of the [`QUESTIONS`] the quick tier asks; those behind take longer, or need to be asked
+/// by name.
+pub const QUICK: usize = 6;
+
 /// The questions, in the order in which they are asked.
-pub const QUESTIONS: [Question; 7] = [
+pub const QUESTIONS: [Question; 10] = [
     Question {
         workload: "real.tree-hash",
         task: "hash a tree of files",
@@ -93,6 +97,27 @@ pub const QUESTIONS: [Question; 7] = [
         counted: None,
         lanes: &["seq", "threads", "processes", "evented", "aa"],
         weight: 45,
+    },
+    Question {
+        workload: "cpu.tree",
+        task: "divide work in two, again and again",
+        counted: None,
+        lanes: &["seq", "threads", "processes", "evented", "aa"],
+        weight: 30,
+    },
+    Question {
+        workload: "cpu.stencil",
+        task: "share loops over memory out",
+        counted: None,
+        lanes: &["seq", "threads", "processes", "evented", "aa"],
+        weight: 25,
+    },
+    Question {
+        workload: "spawn.tree",
+        task: "run tasks that lead to other tasks",
+        counted: None,
+        lanes: &["seq", "threads", "processes", "evented", "evented x threads", "aa"],
+        weight: 25,
     },
 ];
 

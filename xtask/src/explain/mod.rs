@@ -101,7 +101,8 @@ fn lanes(page: &mut Page, workload: &str) {
             let lanes = question.lanes.join(", ");
             page.paragraph(
                 2,
-                &format!("{lanes}; with --tier full every lane, with --lanes those named"),
+                &format!("{lanes}; with --peers those of other runtimes, too; with --tier full every lane, \
+                     with --lanes those named"),
             );
         }
         None => page.paragraph(2, "seq; with --lanes those named"),
@@ -125,10 +126,22 @@ fn verification(sample: Option<&Point>) -> String {
              was computed without any lane; the lane must name the culprit and no other, and then \
              run healthy work."
         }
-        Some((_, Shape::Graph)) => {
+        Some((Body::Crawl(_), Shape::Graph)) => {
             "Every page is folded into a digest that does not depend on the order; it must equal \
              the one computed from the site's seed without fetching anything. A lane that gets \
              it wrong is shown as wrong, without its time."
+        }
+        Some((_, Shape::Tree)) => {
+            "The nodes are counted and folded to a number in which the two sides of a node weigh \
+             differently; both must equal those that were computed from the leaves upwards, \
+             without any lane and without recursion. A lane that gets it wrong is shown as wrong, \
+             without its time."
+        }
+        Some((_, Shape::Loops)) => {
+            "After the last step, every row is folded into a digest; it must equal the one \
+             computed cell by cell, without any lane. Cells wrap around, so that an error in one \
+             step is never smoothed away. A lane that gets it wrong is shown as wrong, without \
+             its time."
         }
         _ => {
             "Every result is folded into a digest that does not depend on the order; it must \

@@ -13,17 +13,21 @@ use crate::{
     workspace::Workspace,
 };
 
+use super::peers::PeerHost;
+
 /// Packages that are not lane hosts but are needed beside them.
 const BESIDE: &str = "load";
 
 /// How the name of a package whose program is a lane host ends.
-const HOST_SUFFIX: &str = "-lane";
+pub(super) const HOST_SUFFIX: &str = "-lane";
 
 /// The programs that were built.
 #[derive(Clone, Debug, Default)]
 pub struct Built {
     /// The lane hosts.
     pub hosts: Vec<PathBuf>,
+    /// Those of the peers; none unless they were asked for.
+    pub peers: Vec<PathBuf>,
     /// The upstream stub.
     pub stub: Option<PathBuf>,
 }
@@ -53,6 +57,27 @@ pub fn build(workspace: &Workspace) -> Result<Built> {
         }
     }
     Ok(built)
+}
+
+/// Builds lane hosts of the workspace of peers, in the profile this program was built in, like those
+/// they are compared with.
+///
+/// # Errors
+/// When Cargo cannot be started or the build fails; what Cargo says goes to standard error.
+pub fn build_peer_hosts(workspace: &Workspace, hosts: &[PeerHost]) -> Result<Vec<PathBuf>> {
+    let mut cargo = cargo_build(&workspace.peers_folder());
+    cargo.arg("--target-dir").arg(workspace.peers_target());
+    for host in hosts {
+        cargo.args(["--package", &host.package]);
+    }
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let does_not =
+        || Error::failed("the lane hosts of the peers do not build; cargo's messages are above");
+    let programs = programs_of(cargo)?.ok_or_else(does_not)?;
+    let hosts = programs.into_iter().filter(|(name, _)| name.ends_with(HOST_SUFFIX));
+    Ok(hosts.map(|(_, path)| path).collect())
 }
 
 /// Builds a bench program of the workspace of peers, always optimised: what else would be measured?

@@ -12,7 +12,7 @@ use crate::{
     workspace::Workspace,
 };
 
-use super::{build::Built, client::Client, process::HostError, python};
+use super::{build::Built, client::Client, peers::peer_hosts, process::HostError, python};
 
 /// How long a host may take to say hello.
 const HELLO: Duration = Duration::from_secs(20);
@@ -40,6 +40,8 @@ pub struct HostEntry {
     pub runtime: String,
     /// Its lanes.
     pub lanes: Vec<LaneInfo>,
+    /// Whether it was built because peers were asked for.
+    pub is_peer: bool,
 }
 
 /// All hosts, all lanes, and how fast each language computes here.
@@ -49,6 +51,8 @@ pub struct Directory {
     pub hosts: Vec<HostEntry>,
     /// What was looked for and not found, or refused, in a line each.
     pub missing: Vec<String>,
+    /// The lanes of peers that were not asked for.
+    pub not_built: Vec<String>,
     /// Time of one step of computing per language, in nanoseconds.
     pub ns_per_iteration: BTreeMap<String, f64>,
 }
@@ -57,22 +61,33 @@ impl Directory {
     /// Asks the hosts that were built, and those of Python.
     ///
     /// # Errors
-    /// When a host that was built does not say hello, or two lanes have the same name.
+    /// When a host that was built does not say hello, two lanes have the same name, or the manifests of
+    /// the peers cannot be read.
     pub fn ask(workspace: &Workspace, built: &Built) -> Result<Self> {
         let mut directory = Self::default();
-        for path in &built.hosts {
-            let program = Program { path: path.clone(), arguments: Vec::new() };
-            let added = directory.add(program);
-            added.map_err(|why| Error::failed(format!("{}: {why}", path.display())))?;
+        for (paths, is_peer) in [(&built.hosts, false), (&built.peers, true)] {
+            for path in paths {
+                let program = Program { path: path.clone(), arguments: Vec::new() };
+                let added = directory.add(program, is_peer);
+                added.map_err(|why| Error::failed(format!("{}: {why}", path.display())))?;
+            }
         }
         directory.ask_python(workspace);
         directory.check_names()?;
+        let announced = peer_hosts(workspace)?.into_iter().flat_map(|host| host.lanes);
+        let not_built = announced.filter(|name| directory.lane(name).is_none()).collect();
+        directory.not_built = not_built;
         Ok(directory)
     }
 
     /// The host of a lane.
     pub fn host_of(&self, lane: &str) -> Option<&HostEntry> {
         self.hosts.iter().find(|host| host.lanes.iter().any(|info| info.name == lane))
+    }
+
+    /// The lanes of the peers that were asked for.
+    pub fn peer_lanes(&self) -> impl Iterator<Item = &LaneInfo> {
+        self.hosts.iter().filter(|host| host.is_peer).flat_map(|host| &host.lanes)
     }
 
     /// All lanes, in the order in which hosts named them.
@@ -91,7 +106,7 @@ impl Directory {
         match python::find(workspace) {
             Ok(program) => {
                 let name = program.path.display().to_string();
-                if let Err(error) = self.add(program) {
+                if let Err(error) = self.add(program, false) {
                     self.missing.push(format!("Python lanes: {name}: {error}"));
                 }
             }
@@ -100,7 +115,7 @@ impl Directory {
     }
 
     /// Starts a host, notes what it says, and times its computing unless its languages are known.
-    fn add(&mut self, program: Program) -> std::result::Result<(), HostError> {
+    fn add(&mut self, program: Program, is_peer: bool) -> std::result::Result<(), HostError> {
         let mut client = Client::start(&program)?;
         let Reply::Hello { version, host, runtime, lanes } = client.hello(HELLO)? else {
             return Err(HostError::OutOfTurn("no hello".into()));
@@ -125,7 +140,7 @@ impl Directory {
             }
             self.ns_per_iteration.insert(language.clone(), ns_per_iteration);
         }
-        self.hosts.push(HostEntry { program, name: host, runtime, lanes });
+        self.hosts.push(HostEntry { program, name: host, runtime, lanes, is_peer });
         Ok(())
     }
 

@@ -5,15 +5,17 @@ mod build;
 mod client;
 mod directory;
 mod once;
+mod peers;
 mod process;
 mod python;
 mod stub;
 mod tail;
 
-pub use build::{Built, build, build_peer};
+pub use build::{Built, build, build_peer, build_peer_hosts};
 pub use client::Client;
 pub use directory::{Directory, HostEntry, Program};
 pub use once::ask_once;
+pub use peers::{PeerHost, peer_hosts};
 pub use process::HostError;
 pub use stub::Stub;
 

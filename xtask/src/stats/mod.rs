@@ -2,13 +2,15 @@
 //! hidden state: the same samples always give the same words.
 //!
 //! The unit is a *round*: one execution of every lane, in random order ([`shuffle`]). Two lanes are
-//! compared round by round ([`paired()`]), so that what a round suffered as a whole cancels out.
+//! compared round by round ([`paired()`], [`Above`]), so that what a round suffered as a whole cancels
+//! out.
 //! The interval of the median ratio ([`Interval`]) is held against the noise floor of the machine
 //! ([`Band`], from the A/A control) and becomes a [`Verdict`].
 //!
 //! Everything two-sided is symmetrical in log space: comparing A with B says exactly the opposite
 //! of comparing B with A.
 
+mod above;
 mod bimodal;
 mod interval;
 mod line;
@@ -18,6 +20,7 @@ mod paired;
 mod shuffle;
 mod verdict;
 
+pub use above::Above;
 pub use bimodal::{Modes, modes};
 pub use interval::{Interval, Level};
 pub use line::Line;

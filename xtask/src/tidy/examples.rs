@@ -16,8 +16,10 @@ const SOME: &[(&str, &[&str])] = &[
     ("barrier", &["threads"]),
     ("condition", &["threads"]),
     ("event", &["threads"]),
+    ("locks", &["threads"]),
     ("named_threads", &["threads"]),
     ("queue", &["threads"]),
+    ("queue_orders", &["threads"]),
     ("semaphore", &["threads"]),
     ("timer", &["threads"]),
     ("back_pressure", &["threads"]),
@@ -26,7 +28,10 @@ const SOME: &[(&str, &[&str])] = &[
     ("cancel", &["threads"]),
     ("handles", &["threads"]),
     ("inline", &["threads"]),
+    ("maps", &["threads"]),
     ("priorities", &["threads"]),
+    ("resize", &["threads"]),
+    ("shutdown", &["threads"]),
     ("worker_state", &["threads"]),
 ];
 

@@ -153,6 +153,18 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_host_of_peers_needs_the_shared_work_and_no_model() {
+        let host = GOOD.replace("a-bench", "a-lane").replace("threads.", "common.");
+        assert_eq!(findings(SHARED, &host, &[]), []);
+        for name in ["threads", "xtask", "threads-lane"] {
+            let found = findings(SHARED, &host.replace("rayon", name), &[]);
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            let words = format!("a-lane must not depend on {name}: a lane host of peers");
+            assert!(found[0].message.contains(&words), "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_member_that_needs_a_peer_is_found() {
         let dependency = Dependency { name: "a-bench".into(), need: Need::Tests };
         let member = Package {

@@ -7,6 +7,7 @@
 //! <model>-lane   -> models, common
 //! xtask, load    -> common
 //! a bench program, outside of the workspace -> models
+//! a lane host, outside of the workspace     -> common
 //! ```
 //!
 //! Tests and benches of a model may use the shared work (`common`) and the other models.
@@ -78,18 +79,26 @@ pub(super) fn check(package: &Package) -> Vec<Finding> {
 }
 
 /// Checks what a package of the workspace of peers depends on: models are measured there by what
-/// they offer to anybody.
+/// they offer to anybody, and peers run the shared work without the help of a model.
 pub(super) fn check_peer(package: &Package) -> Vec<Finding> {
-    let is_ours = |name: &str| is_lane(name) || OTHERS.contains(&name);
-    let ours = package.dependencies.iter().filter(|found| is_ours(&found.name));
+    let is_host = package.name.ends_with("-lane");
+    let (is_foreign, why): (fn(&str) -> bool, _) = if is_host {
+        let foreign = |name: &str| is_ours(name) && name != "common" || MODELS.contains(&name);
+        (foreign, "a lane host of peers knows the shared work and peers only")
+    } else {
+        (is_ours, "a bench program knows models and peers only")
+    };
+    let foreign = package.dependencies.iter().filter(|found| is_foreign(&found.name));
     let finding = |dependency: &Dependency| {
-        let message = format!(
-            "{} must not depend on {}: a bench program knows models and peers only",
-            package.name, dependency.name
-        );
+        let message = format!("{} must not depend on {}: {why}", package.name, dependency.name);
         Finding::error(&package.manifest_path(), package.line_of(&dependency.name), message)
     };
-    ours.map(finding).collect()
+    foreign.map(finding).collect()
+}
+
+/// Whether a package of this name is a lane host of a model, or of the comparison.
+fn is_ours(name: &str) -> bool {
+    is_lane(name) || OTHERS.contains(&name)
 }
 
 /// Why a member with this role must not depend on this package.

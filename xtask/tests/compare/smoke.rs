@@ -79,6 +79,37 @@ fn one_worker_is_enough() {
 }
 
 #[test]
+fn peers_are_built_when_they_are_asked_for_and_are_verified() {
+    let arguments = ["--tier", "smoke", "--rounds", "1", "--message-format", "json"];
+    let lanes = |run: &Value, workload: &str| -> Vec<(String, bool)> {
+        let of = cells(run).iter().filter(|cell| cell["workload"] == workload);
+        let ran = |cell: &Value| cell["support"]["kind"] != "no" && cell["verify"]["ok"] == true;
+        of.map(|cell| (cell["lane"].as_str().unwrap().to_owned(), ran(cell))).collect()
+    };
+    let ended = compare(&[&arguments[..], &["--lanes", "seq,chili", "spawn.tree"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let named = [("seq", true), ("chili", true), ("seq", true), ("chili", false)];
+    let named = named.map(|(lane, ran)| (lane.to_owned(), ran));
+    let run = ended.run();
+    assert_eq!(lanes(&run, "spawn.tree"), named, "chili runs no graph");
+    let answer = &run["answers"][0];
+    let judged = answer["lane"] == "chili" || answer["rivals"][0]["lane"] == "chili";
+    assert!(judged, "a peer that ran is judged: {answer}");
+
+    let ended = compare(&[&arguments[..], &["--peers", "cpu.stencil"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let run = ended.run();
+    let all = lanes(&run, "cpu.stencil");
+    for (peer, runs) in [("rayon", true), ("chili", true), ("std", true), ("tokio", false)] {
+        let of: Vec<bool> =
+            all.iter().filter(|(lane, _)| lane == peer).map(|(_, ran)| *ran).collect();
+        assert_eq!(of, [runs; 2], "{peer}: {all:?}");
+    }
+    assert!(all.contains(&("threads".into(), true)), "with those of the question: {all:?}");
+    assert!(run["environment"]["host peers-lane"].is_string(), "{}", run["environment"]);
+}
+
+#[test]
 fn without_python_a_line_says_so() {
     let mut command = Command::new(program());
     command.args(["compare", "cpu.coarse", "--tier", "smoke", "--rounds", "1"]);

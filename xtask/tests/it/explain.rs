@@ -39,6 +39,9 @@ fn each_kind_of_verification_is_explained() {
         ("dummy.hang", "the lane host never answers: the comparison has to call that"),
         ("dummy.wrong-digest", "end with exit code 4."),
         ("real.crawl", "without fetching anything"),
+        ("cpu.tree", "from the leaves upwards"),
+        ("cpu.stencil", "computed cell by cell"),
+        ("spawn.tree", "Every result is folded"),
     ] {
         let said = xtask(&["explain", workload]);
         assert_eq!(said.code, Some(0), "{said:?}");

@@ -61,6 +61,7 @@ fn wrong_use_of_bench_is_refused() {
         "no format is called csv (there are: json)",
     );
     refused(&["bench", "threads", "--smoke", "--gate"], "cannot be used with");
+    refused(&["bench", "threads", "--instructions", "--gate"], "cannot be used with");
 }
 
 #[test]

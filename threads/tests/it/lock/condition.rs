@@ -157,3 +157,42 @@ fn notify_of_many_wakes_each_once() {
         }
     });
 }
+
+#[test]
+fn a_wait_says_whether_it_was_notified() {
+    in_time(|| {
+        let (lock, condition) = pair(false);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| {
+                let mut guard = lock.lock().unwrap();
+                *guard = true;
+                condition.wait_timeout(guard, LIMIT).unwrap().1
+            });
+            until("it waits", || *lock.lock().unwrap());
+            condition.notify_one();
+            assert!(waits.join().unwrap());
+        });
+    });
+}
+
+/// Each notification has the waiting thread look again, and none gives it more time.
+#[test]
+fn notifications_in_vain_do_not_prolong_the_limit() {
+    in_time(|| {
+        let (lock, condition) = pair(0_u64);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(SeqCst) {
+                    *lock.lock().unwrap() += 1;
+                    condition.notify_all();
+                }
+            });
+            let guard = lock.lock().unwrap();
+            let limit = Duration::from_millis(300); // Long beside the pauses of the other thread.
+            let waited = condition.wait_for_timeout(guard, limit, |value| *value == u64::MAX);
+            over.store(true, SeqCst);
+            assert!(!waited.unwrap().1);
+        });
+    });
+}

@@ -2,6 +2,8 @@
 
 use crate::support::{in_time, until};
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 use threads::{Event, Latch, ReentrantLock};
@@ -81,5 +83,49 @@ fn the_holder_locks_again() {
         drop(innermost);
         let other = lock.clone();
         assert_eq!(threads::spawn(move |()| other.lock().get(), ()).unwrap().join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn everyone_who_waits_is_released_each_time() {
+    in_time(|| {
+        let event = Event::new().unwrap();
+        for _ in 0..20 {
+            let (begun, released) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            thread::scope(|scope| {
+                for _ in 0..5 {
+                    scope.spawn(|| {
+                        begun.fetch_add(1, SeqCst);
+                        event.wait();
+                        event.wait(); // Nobody has to wait for what is so already.
+                        released.fetch_add(1, SeqCst);
+                    });
+                }
+                until("all have begun", || begun.load(SeqCst) == 5);
+                assert_eq!(released.load(SeqCst), 0, "it is not set");
+                event.set();
+            });
+            assert_eq!(released.load(SeqCst), 5);
+            event.clear();
+            event.clear();
+        }
+    });
+}
+
+#[test]
+fn a_panic_under_the_reentrant_lock_only_unlocks_it() {
+    in_time(|| {
+        let lock = ReentrantLock::new(Cell::new(0)).unwrap();
+        let outer = lock.lock();
+        let fails = || {
+            let inner = lock.lock();
+            inner.set(1);
+            panic!("under the lock");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(fails)).is_err());
+        let (busy, free) = (lock.clone(), lock.clone());
+        assert!(threads::spawn(move |()| busy.try_lock().is_none(), ()).unwrap().join().unwrap());
+        drop(outer);
+        assert_eq!(threads::spawn(move |()| free.lock().get(), ()).unwrap().join().unwrap(), 1);
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{LIMIT, in_time, until};
 use std::io::ErrorKind::InvalidInput;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -96,4 +96,41 @@ fn never_more_than_permits_and_time_outs_lose_none() {
         assert!(done.into_inner() >= 4_000, "who waits long enough is served");
         assert_eq!(semaphore.available(), 2);
     });
+}
+
+#[test]
+fn as_many_attempts_succeed_as_there_are_permits() {
+    for _ in 0..200 {
+        let (semaphore, bounded) = (Semaphore::new(3).unwrap(), BoundedSemaphore::new(3).unwrap());
+        let taken = AtomicUsize::new(0);
+        let count = |permit: Option<threads::Permit>| {
+            if let Some(permit) = permit {
+                permit.forget();
+                taken.fetch_add(1, SeqCst);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2 {
+                        count(semaphore.try_acquire());
+                        count(bounded.try_acquire());
+                    }
+                });
+            }
+        });
+        assert_eq!(taken.into_inner(), 6);
+        assert_eq!((semaphore.available(), bounded.available()), (0, 0));
+    }
+}
+
+#[test]
+fn a_panic_releases_the_permit() {
+    let semaphore = BoundedSemaphore::new(2).unwrap();
+    let fails = || {
+        let _permits = (semaphore.acquire(), semaphore.acquire());
+        assert!(semaphore.try_acquire().is_some(), "there were only two");
+    };
+    assert!(catch_unwind(AssertUnwindSafe(fails)).is_err());
+    assert_eq!(semaphore.available(), 2);
 }

@@ -107,3 +107,94 @@ fn joining_all() {
         until("the list is empty", || threads::enumerate().is_empty());
     });
 }
+
+/// The function has returned, but the thread is held up by what it leaves behind.
+#[test]
+fn limits_hold_for_a_thread_that_is_slow_to_end() {
+    /// Waits in its drop until the sender is dropped.
+    struct Slow(mpsc::Receiver<()>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv_timeout(LIMIT); // It is dropped.
+        }
+    }
+    thread_local! {
+        static LAST: std::cell::RefCell<Option<Slow>> = const { std::cell::RefCell::new(None) };
+    }
+    let start = |()| {
+        let (open, gate) = mpsc::channel();
+        let body = |gate| {
+            LAST.set(Some(Slow(gate)));
+            5
+        };
+        (open, threads::spawn(body, gate).unwrap())
+    };
+    in_time(move || {
+        let begun = std::time::Instant::now();
+        let (open, handle) = start(());
+        assert_eq!(handle.join_timeout(LIMIT / 2).unwrap().unwrap(), 5);
+        let (open_2, handle) = start(());
+        let mut set = threads::as_completed([handle]);
+        assert!(matches!(set.next_timeout(LIMIT / 2), Some((0, Ok(5)))));
+        let (open_3, handle) = start(());
+        assert_eq!(crate::support::block_on(handle).unwrap(), 5);
+        assert!(begun.elapsed() < LIMIT / 2);
+        // Without a limit, the thread's end is waited for.
+        let (open_4, handle) = start(());
+        assert!(handle.wait_timeout(LIMIT));
+        let joiner = thread::spawn(|| handle.join().unwrap());
+        drop(open_4);
+        assert_eq!(joiner.join().unwrap(), 5);
+        drop((open, open_2, open_3));
+    });
+}
+
+#[test]
+fn a_thread_that_was_joined_is_not_listed_any_more() {
+    for _ in 0..500 {
+        let thread = ThreadBuilder::new().name("joined-soon").spawn(|| ()).unwrap();
+        thread.join().unwrap();
+        assert!(!is_listed("joined-soon"));
+    }
+    drop(ThreadBuilder::new().name("detached-soon").spawn(|| ()).unwrap());
+    until("it is forgotten without a join", || !is_listed("detached-soon"));
+}
+
+#[test]
+fn several_threads_wait_for_one() {
+    in_time(|| {
+        for waiters in 1..10 {
+            let stop = threads::Event::new().unwrap();
+            let stops = stop.clone();
+            let waited_for = ThreadBuilder::new().spawn(move || stops.wait()).unwrap();
+            thread::scope(|scope| {
+                for _ in 0..waiters {
+                    scope.spawn(|| assert!(waited_for.wait_timeout(LIMIT)));
+                }
+                assert!(!waited_for.wait_timeout(Duration::ZERO));
+                stop.set();
+            });
+            waited_for.join().unwrap();
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn each_thread_has_a_number_of_its_own() {
+    let meet = Arc::new(std::sync::Barrier::new(11));
+    let start = |_| {
+        let meet = Arc::clone(&meet);
+        ThreadBuilder::new().spawn(move || meet.wait().is_leader()).unwrap()
+    };
+    let threads: Vec<_> = (0..10).map(start).collect();
+    let numbers = threads.iter().map(|thread| thread.native_id().unwrap());
+    let mut numbers: Vec<_> = numbers.chain([std::process::id().into()]).collect();
+    meet.wait();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 11, "the process's own number is that of the main thread");
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}

@@ -1,12 +1,16 @@
 //! Metrics that go wrong on purpose: whoever takes samples has to say how.
 
-use std::thread;
+use std::{hint, thread};
 
 use crate::{
-    metric::{Amount, Contender, Cost, Goal, Metric},
+    metric::{Amount, Contender, Cost, Counted, Goal, Metric},
     sample::{Sample, Tally},
     stopwatch::Stopwatch,
 };
+
+/// A metric that has more instructions than recorded.
+pub(crate) const COUNTED: [Counted; 1] =
+    [Counted { named_only: true, ..Counted::new("dummy.missed", 100_000, 0.01) }];
 
 /// Contenders that count wrongly, add up wrongly, end early, never end, and talk rubbish; each in a
 /// metric of its own, beside one that does as it should. And a goal that nobody meets.
@@ -44,12 +48,13 @@ fn metric(name: &str, peer: fn(u64) -> Sample) -> Metric {
         named_only: true,
         ours: Contender::new("right", right),
         peers: vec![Contender::new("wrong", peer).peer()],
+        baseline: None,
     }
 }
 
-/// A sample that is right.
+/// A sample that is right, and has really counted.
 fn right(units: u64) -> Sample {
-    sample(units, Tally::of_range(units))
+    sample(units, (0..units).map(hint::black_box).collect())
 }
 
 /// A sample that says it came to `found`.

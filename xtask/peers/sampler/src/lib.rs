@@ -7,7 +7,8 @@
 //! # What the program is asked
 //!
 //! `PROGRAM --list` prints one line of JSON: a [`Listing`], with the metrics, the contenders of each,
-//! and the goals that the design sets them. It is the only list of them anywhere.
+//! and the goals that the design sets them, and with the metrics whose instructions are counted. It
+//! is the only list of them anywhere.
 //!
 //! `PROGRAM --metric M --contender C --units N` does the work of metric M with contender C, N units
 //! of it, once, and prints one line of JSON: a [`Sample`].
@@ -15,7 +16,8 @@
 //! # Vocabulary
 //!
 //! *metric*: something that costs time, wall-clock or processor. *contender*: ours or a *peer*,
-//! which does the same work. *unit*: what a metric counts, a job or an item. *sample*: the
+//! which does the same work. *baseline*: what does it without the thing that is measured, where only
+//! the costs above that are compared. *unit*: what a metric counts, a job or an item. *sample*: the
 //! measurement of so many units in a process of its own.
 //!
 //! # Adding a metric
@@ -32,7 +34,7 @@ mod sample;
 mod stopwatch;
 
 pub use countdown::Countdown;
-pub use metric::{Amount, Contender, Cost, Goal, Listing, Metric, Peer};
+pub use metric::{Amount, Contender, Cost, Counted, Goal, Listing, Metric, Peer};
 pub use program::main;
 pub use sample::{Sample, Tally};
 pub use stopwatch::{Stopwatch, Times};

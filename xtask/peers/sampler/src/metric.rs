@@ -1,6 +1,6 @@
 //! What can be measured, and what is expected of it.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use serde::Serialize;
 
@@ -19,12 +19,16 @@ pub struct Metric {
     pub cost: Cost,
     /// How many units a sample takes.
     pub amount: Amount,
-    /// Whether it is left out unless it is named: it shows nothing but how failures are reported.
+    /// Whether it is left out unless it is named: it tells nothing about how fast ours is, but shows
+    /// how failures are reported, or is there to have its instructions counted.
     pub named_only: bool,
     /// The contender that is ours.
     pub ours: Contender,
     /// What it is measured against.
     pub peers: Vec<Peer>,
+    /// What does the same work without the thing that is measured, if only the costs above that are
+    /// to be compared: ours less the baseline, by the peer's less the baseline.
+    pub baseline: Option<Contender>,
 }
 
 /// Which time of a sample is judged.
@@ -43,8 +47,10 @@ pub enum Cost {
 pub enum Amount {
     /// As many as take the time of a sample; to be found out, beginning with `first`.
     Calibrated {
-        /// So few that every contender does them in a few milliseconds.
+        /// So few that every contender does them in a few milliseconds; a multiple of `step`.
         first: u64,
+        /// Of how many the number of units is a multiple: they come in pieces that cannot be divided.
+        step: u64,
     },
     /// Always the same, because units are a matter of time themselves.
     Fixed {
@@ -91,6 +97,27 @@ pub enum Goal {
     CostAtMost(f64),
 }
 
+/// Whose instructions are worth counting: where they are nearly the same in every run, their number
+/// shows what noise hides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Counted {
+    /// The metric; our contender is counted.
+    pub metric: &'static str,
+    /// So many units that everything else is next to nothing.
+    pub units: u64,
+    /// The instructions of a unit when they were last recorded, on x86-64.
+    pub recorded: f64,
+    /// Whether it is left out unless it is named.
+    pub named_only: bool,
+}
+
+impl Counted {
+    /// A metric with this many instructions for each unit.
+    pub const fn new(metric: &'static str, units: u64, recorded: f64) -> Self {
+        Self { metric, units, recorded, named_only: false }
+    }
+}
+
 /// What a bench program can measure.
 #[derive(Debug, Serialize)]
 pub struct Listing<'a> {
@@ -102,13 +129,23 @@ pub struct Listing<'a> {
     pub workers: usize,
     /// The metrics, in the order in which they are shown.
     pub metrics: &'a [Metric],
+    /// Whose instructions are counted.
+    pub counted: &'a [Counted],
 }
 
 impl Metric {
     /// The contender with this name.
     pub fn contender(&self, name: &str) -> Option<&Contender> {
         let peers = self.peers.iter().map(|peer| &peer.contender);
-        std::iter::once(&self.ours).chain(peers).find(|contender| contender.name == name)
+        let mut all = iter::once(&self.ours).chain(peers).chain(&self.baseline);
+        all.find(|contender| contender.name == name)
+    }
+}
+
+impl Amount {
+    /// Calibrated, where any number of units will do.
+    pub fn calibrated(first: u64) -> Self {
+        Self::Calibrated { first, step: 1 }
     }
 }
 

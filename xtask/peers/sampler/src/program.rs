@@ -13,11 +13,11 @@ use lexopt::Arg::Long;
 
 use crate::{
     dummy,
-    metric::{Listing, Metric},
+    metric::{Counted, Listing, Metric},
 };
 
 /// The version of what programs and `cargo xtask bench` say to each other.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The exit code for wrong arguments.
 const WRONG_USE: u8 = 2;
@@ -40,17 +40,24 @@ enum Request {
 
 /// Does what the command line says: lists these metrics of `model`, or takes a sample of one.
 ///
-/// `metrics` is given the number of workers that pools are to have.
-pub fn main(model: &str, metrics: impl FnOnce(usize) -> Vec<Metric>) -> ExitCode {
+/// `metrics` is given the number of workers that pools are to have; `counted` are those of them whose
+/// instructions are counted.
+pub fn main(
+    model: &str,
+    metrics: impl FnOnce(usize) -> Vec<Metric>,
+    counted: &[Counted],
+) -> ExitCode {
     end_with_parent();
     // One line, the last one: it is shown as the reason why there is no sample.
     panic::set_hook(Box::new(|panic| eprintln!("{}", panic.to_string().replace('\n', " "))));
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut metrics = metrics(workers);
     metrics.extend(dummy::metrics());
+    let counted = [counted, &dummy::COUNTED].concat();
     let answer = parse(env::args_os().skip(1)).and_then(|request| match request {
         Request::List => {
-            let listing = Listing { version: VERSION, model, workers, metrics: &metrics };
+            let listing =
+                Listing { version: VERSION, model, workers, metrics: &metrics, counted: &counted };
             Ok(serde_json::to_string(&listing))
         }
         Request::Sample { metric, contender, units } => {

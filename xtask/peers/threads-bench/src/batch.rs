@@ -20,8 +20,9 @@ pub(crate) fn metric(workers: usize) -> Metric {
         ),
         unit: "job",
         cost: Cost::Wall,
-        amount: Amount::Calibrated { first: BATCH },
+        amount: Amount::calibrated(BATCH),
         named_only: false,
+        baseline: None,
         ours: ours(workers),
         peers: vec![
             with_channel::<rayon::ThreadPool>(workers).peer(),

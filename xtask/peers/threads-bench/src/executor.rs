@@ -1,6 +1,6 @@
 //! What all pools can do: run a job, now or later.
 
-use std::sync::mpsc;
+use std::{sync::mpsc, thread};
 
 use crate::pools::ChannelPool;
 
@@ -26,6 +26,13 @@ pub(crate) trait Executor: Sized {
         self.execute(move || send.send(f(x)).expect("the caller waits for the result"));
         receive.recv().expect("the job sends its result")
     }
+}
+
+/// Calls `f` on a thread of its own: for contenders without workers, where others do the same on a
+/// worker. The stack of the main thread lies elsewhere, and the same recursion has taken a fifth
+/// longer there.
+pub(crate) fn on_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> R {
+    thread::spawn(f).join().expect("what is called does not panic")
 }
 
 impl Executor for threads::Pool {

@@ -21,8 +21,9 @@ pub(crate) fn metrics(workers: usize) -> Vec<Metric> {
         about: about.into(),
         unit: "job",
         cost: Cost::Wall,
-        amount: Amount::Calibrated { first: 2_000 },
+        amount: Amount::calibrated(2_000),
         named_only: false,
+        baseline: None,
         ours: contender::<threads::Pool>(workers, until),
         peers: vec![
             contender::<rayon::ThreadPool>(workers, until)

@@ -24,6 +24,7 @@ pub(crate) fn metric(workers: usize) -> Metric {
         cost: Cost::Cpu,
         amount: Amount::Fixed { units: 1_000, smoke: 20 },
         named_only: false,
+        baseline: None,
         ours: contender::<threads::Pool>(workers),
         peers: vec![
             contender::<rayon::ThreadPool>(workers).peer().required(Goal::CostAtMost(NONE_NS)),

@@ -26,6 +26,7 @@ pub(crate) fn metric(workers: usize) -> Metric {
         cost: Cost::Cpu,
         amount: Amount::Fixed { units: 1_000, smoke: 20 },
         named_only: false,
+        baseline: None,
         ours: ours(workers),
         peers: vec![
             rayon(workers)

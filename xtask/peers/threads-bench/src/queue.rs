@@ -38,8 +38,9 @@ fn metric(capacity: usize, side: usize) -> Metric {
         ),
         unit: "value",
         cost: Cost::Wall,
-        amount: Amount::Calibrated { first: 200 },
+        amount: Amount::calibrated(200),
         named_only: false,
+        baseline: None,
         ours: contender::<Ours>(capacity, side),
         peers,
     }

@@ -13,8 +13,9 @@ pub(crate) fn metric(workers: usize) -> Metric {
                 .into(),
         unit: "job",
         cost: Cost::Wall,
-        amount: Amount::Calibrated { first: 100 },
+        amount: Amount::calibrated(100),
         named_only: false,
+        baseline: None,
         ours: contender::<threads::Pool>(workers),
         peers: vec![
             contender::<rayon::ThreadPool>(workers)

@@ -13,9 +13,20 @@ use super::{
     words,
 };
 
-/// Lanes that somebody would deploy, the simplest first: of lanes that tie, the simplest is named.
-pub(in crate::compare) const SIMPLEST_FIRST: [&str; 6] =
-    ["seq", "threads", "evented", "evented+offload", "evented x threads", "processes"];
+/// Lanes that somebody would deploy, the simplest first: of lanes that tie, the simplest is named. Peers
+/// come last, for a peer is one library more to know; they are named where they are better.
+pub(in crate::compare) const SIMPLEST_FIRST: [&str; 10] = [
+    "seq",
+    "threads",
+    "evented",
+    "evented+offload",
+    "evented x threads",
+    "processes",
+    "std",
+    "rayon",
+    "chili",
+    "tokio",
+];
 
 /// The lane that others are compared with, where it ran.
 const DENOMINATOR: &str = "seq";

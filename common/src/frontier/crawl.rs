@@ -1,16 +1,13 @@
-//! The shape *graph*: tasks that become ready as others finish.
+//! The pages of a site, which become known by the links to them.
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::{Body, Crawl, Job, Output, body::links_of};
+use crate::{Crawl, Output, body::links_of};
 
-/// What a crawl has still to do: the coordinator of a lane asks it which page to fetch next and
-/// tells it what came back.
-///
-/// It hands out each page once and never more pages of one virtual host at a time than allowed,
-/// whatever the lane.
+/// What a crawl has still to do: each page once, and never more of one virtual host at a time than
+/// allowed.
 #[derive(Debug)]
-pub struct Frontier {
+pub(super) struct Pages {
     /// The pages found and not yet handed out, per virtual host.
     ready: Vec<VecDeque<u64>>,
     /// The pages handed out and not yet finished, per virtual host.
@@ -23,25 +20,23 @@ pub struct Frontier {
     turn: usize,
 }
 
-impl Frontier {
-    /// The frontier of `job`, with the first page ready; `None` when the job is no graph.
-    pub fn new(job: &Job) -> Option<Self> {
-        let Body::Crawl(Crawl { hosts, per_host, .. }) = job.body else { return None };
+impl Pages {
+    /// Nothing fetched, the first page ready.
+    pub(super) fn new(&Crawl { hosts, per_host, .. }: &Crawl) -> Self {
         let hosts = hosts.max(1) as usize;
-        let mut frontier = Self {
+        let mut pages = Self {
             ready: vec![VecDeque::new(); hosts],
             in_flight: vec![0; hosts],
             per_host,
             found: HashSet::new(),
             turn: 0,
         };
-        frontier.find(0);
-        Some(frontier)
+        pages.find(0);
+        pages
     }
 
-    /// A task that may run now, if there is one; it counts as in flight until
-    /// [`finish`](Self::finish).
-    pub fn next_ready(&mut self) -> Option<u64> {
+    /// See [`Frontier`](super::Frontier).
+    pub(super) fn next_ready(&mut self) -> Option<u64> {
         let hosts = self.ready.len();
         for offset in 0..hosts {
             let host = (self.turn + offset) % hosts;
@@ -56,11 +51,8 @@ impl Frontier {
         None
     }
 
-    /// Takes what the task `index` put out: others may become ready.
-    ///
-    /// # Panics
-    /// If the task is not in flight.
-    pub fn finish(&mut self, index: u64, output: &Output) {
+    /// See [`Frontier`](super::Frontier).
+    pub(super) fn finish(&mut self, index: u64, output: &Output) {
         let host = self.host_of(index);
         self.in_flight[host] =
             self.in_flight[host].checked_sub(1).expect("a finished task was in flight");
@@ -69,13 +61,13 @@ impl Frontier {
         }
     }
 
-    /// Whether nothing is ready and nothing in flight.
-    pub fn is_done(&self) -> bool {
+    /// See [`Frontier`](super::Frontier).
+    pub(super) fn is_done(&self) -> bool {
         self.ready.iter().all(VecDeque::is_empty) && self.in_flight.iter().all(|&count| count == 0)
     }
 
-    /// Most tasks that can be in flight at once.
-    pub fn most_in_flight(&self) -> u64 {
+    /// As many as are allowed of each virtual host.
+    pub(super) fn most_in_flight(&self) -> u64 {
         self.ready.len() as u64 * u64::from(self.per_host)
     }
 
@@ -106,7 +98,7 @@ mod tests {
     #[test]
     fn each_page_once_and_never_too_many_of_one_host() {
         let crawl = Crawl { upstream: ([127, 0, 0, 1], 1).into(), hosts: 2, per_host: 2 };
-        let mut frontier = Frontier::new(&Job { seed: 0, body: Body::Crawl(crawl) }).unwrap();
+        let mut frontier = Pages::new(&crawl);
         assert_eq!(frontier.next_ready(), Some(0));
         assert_eq!(frontier.next_ready(), None);
         frontier.finish(0, &page_with_links(&[2, 4, 6, 2, 0, 1]));

@@ -1,0 +1,71 @@
+//! What forks, joins and spawns in a pool, as its users would write it.
+
+use common::{
+    Before, Digest, Fold, Grid, Job, Node, Outcome, Tally, Tree, Visit,
+    lane::{LaneError, Offspring, Plan},
+};
+use threads::{Pool, Scope};
+
+use crate::pool::RunTask;
+
+/// Folds the whole tree of a plan.
+pub(crate) fn tree(pool: &Pool, plan: &Plan) -> Result<Digest, LaneError> {
+    let tree = Tree::shared(&plan.job).ok_or_else(|| plan.misfit("tree"))?;
+    Ok(pool.install(|| fold(&tree, tree.root())).digest())
+}
+
+/// Folds what is below a node: both halves may run at the same time.
+fn fold(tree: &Tree, node: Node) -> Fold {
+    match tree.visit(node) {
+        Visit::Leaf(fold) => fold,
+        Visit::Inner { own, left, right } => {
+            let (left, right) = threads::join(|| fold(tree, left), || fold(tree, right));
+            Fold::of(own, left, right)
+        }
+    }
+}
+
+/// Runs all steps of a grid.
+pub(crate) fn loops(pool: &Pool, grid: &mut Grid) -> Digest {
+    pool.install(|| grid.run(|before, after| rows(before, 0, after)))
+}
+
+/// Computes rows from `first` on: halves of them may run at the same time, down to single rows.
+fn rows(before: Before<'_>, first: usize, cells: &mut [u32]) {
+    let count = cells.len() / before.columns();
+    if count <= 1 {
+        before.fill(first, cells);
+        return;
+    }
+    let (upper, lower) = cells.split_at_mut(count / 2 * before.columns());
+    threads::join(|| rows(before, first, upper), || rows(before, first + count / 2, lower));
+}
+
+/// Runs tasks that start others, in one scope.
+pub(crate) fn spawn(pool: &Pool, run: RunTask, plan: &Plan, offspring: Offspring) -> Outcome {
+    let work = Work { run, job: &plan.job, offspring, tally: Tally::default() };
+    pool.scope(|scope| work.task(scope, 0));
+    work.tally.outcome()
+}
+
+/// What the tasks of a scope share.
+struct Work<'a> {
+    /// How a task is run.
+    run: RunTask,
+    /// What it does.
+    job: &'a Job,
+    /// Which tasks it starts.
+    offspring: Offspring,
+    /// Where it counts itself.
+    tally: Tally,
+}
+
+impl Work<'_> {
+    /// One task, which starts others.
+    fn task<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, index: u64) {
+        self.tally.take(index, (self.run)(self.job, index));
+        for child in self.offspring.children(index) {
+            scope.spawn(move || self.task(scope, child));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The second closure of a join, in the frame of the join.
+//!
+//! Its thread puts it on the join stack, and from there it may get to the board. Who has
+//! the right to its closure:
+//!
+//! | the branch is | the closure belongs to |
+//! |---|---|
+//! | on the stack, or popped from it | its own thread |
+//! | on the board | whoever removes it from there, under the board's lock |
+//! | taken | the thread that took it, until it has set `done` |
+
+use super::context::{Context, Fork, Post};
+use super::done::Done;
+use super::node::Node;
+use crate::cancel::{self, CancelToken};
+use crate::unwind::{catch, drop_quietly};
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::panic::resume_unwind;
+use std::ptr::NonNull;
+
+/// What is the same for all branches; comes first in each.
+struct Head {
+    /// Runs the branch that this is the head of.
+    run: unsafe fn(NonNull<()>, &Context, &Post),
+    /// What it belongs to, and what it forks.
+    node: Node,
+    /// Whether it has ended.
+    done: Done,
+}
+
+/// A closure that may be run by another thread, and the place of its result.
+#[repr(C)]
+pub(super) struct Branch<F, R> {
+    /// See [`Head`].
+    head: Head,
+    /// What cancels it.
+    token: Option<CancelToken>,
+    /// The closure, until somebody takes it.
+    closure: UnsafeCell<MaybeUninit<F>>,
+    /// The result, when `done` is set.
+    result: UnsafeCell<MaybeUninit<Result<R, Box<dyn Any + Send>>>>,
+}
+
+/// The fork of a branch on the stack.
+///
+/// # Safety
+///
+/// This is a branch that is not popped before what is made here was used or retracted.
+pub(super) unsafe fn to_fork(branch: NonNull<()>, owner: NonNull<Post>) -> Fork {
+    // SAFETY: every branch begins with a head.
+    let head = unsafe { branch.cast::<Head>().as_ref() };
+    // SAFETY: the caller says that it is there; `run` is made for it, and its node is in it.
+    unsafe { Fork::new(head.run, branch, NonNull::from(&head.node), owner) }
+}
+
+impl<F, R> Branch<F, R>
+where
+    F: FnOnce() -> R + Send,
+    R: Send,
+{
+    /// A branch that is in nobody's hands yet.
+    #[inline]
+    pub(super) fn new(context: &Context, closure: F) -> Self {
+        Self {
+            head: Head { run: Self::run, node: Node::below(context.node()), done: Done::new() },
+            token: if cancel::is_inside() { cancel::current() } else { None },
+            closure: UnsafeCell::new(MaybeUninit::new(closure)),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// Puts it on the join stack, on top of which `f` is called, and takes it off. The
+    /// closure comes back if nobody has begun it; if somebody has, its result.
+    ///
+    /// If `f` unwinds, the closure is dropped, or its end is waited for.
+    #[inline]
+    pub(super) fn call_on_top<A>(
+        &self,
+        context: &Context,
+        f: impl FnOnce() -> A,
+    ) -> (A, Half<F, R>) {
+        /// Takes the branch back when `f` unwinds.
+        struct Recall<'a, F: FnOnce() -> R + Send, R: Send> {
+            /// The branch.
+            branch: &'a Branch<F, R>,
+            /// Whose stack it is on.
+            context: &'a Context,
+            /// Where.
+            place: usize,
+        }
+        impl<F: FnOnce() -> R + Send, R: Send> Drop for Recall<'_, F, R> {
+            #[cold]
+            fn drop(&mut self) {
+                match self.branch.take_back(self.context, self.place) {
+                    Half::Closure(closure) => drop(closure),
+                    Half::Result(result) => drop_quietly(result),
+                }
+            }
+        }
+
+        let address = NonNull::from(self).cast();
+        // SAFETY: it is popped below, also when `f` unwinds, and then retracted or waited for.
+        let place = unsafe { context.push(address) };
+        let recall = Recall { branch: self, context, place };
+        context.offer_one(place == 0);
+        let result = f();
+        std::mem::forget(recall);
+        (result, self.take_back(context, place))
+    }
+
+    /// Takes the branch off the stack.
+    #[inline]
+    fn take_back(&self, context: &Context, place: usize) -> Half<F, R> {
+        if context.pop(place) { Half::Closure(self.take()) } else { self.take_back_shared(context) }
+    }
+
+    /// Takes back a branch that others know of.
+    #[cold]
+    #[inline(never)]
+    fn take_back_shared(&self, context: &Context) -> Half<F, R> {
+        let address = NonNull::from(self).cast();
+        if context.shared().board.retract(|fork| fork.is(address)) {
+            return Half::Closure(self.take());
+        }
+        let done = &self.head.done;
+        context.wait(&self.head.node, || done.is_set(), |deadline| done.wait(deadline));
+        // SAFETY: `done` is set, so who ran it is done with it; it is read once, as the branch is
+        // taken back once.
+        let result = unsafe { self.result.get().read() };
+        // SAFETY: and has written the result.
+        Half::Result(unsafe { result.assume_init() })
+    }
+
+    /// The closure. The caller has the right to it, and takes it once.
+    #[inline]
+    fn take(&self) -> F {
+        // SAFETY: nobody else reads or writes it at the same time, see the module's table.
+        let closure = unsafe { self.closure.get().read() };
+        // SAFETY: it was there when the branch was made, and is taken once.
+        unsafe { closure.assume_init() }
+    }
+
+    /// Runs the branch at this address, and says so.
+    ///
+    /// # Safety
+    ///
+    /// It is there and of this type, and was removed from the board by the caller.
+    unsafe fn run(address: NonNull<()>, context: &Context, owner: &Post) {
+        // SAFETY: says the caller; it is shared with its own thread, which reads `head` only.
+        let branch = unsafe { address.cast::<Self>().as_ref() };
+        let closure = branch.take();
+        let result = {
+            let _inside = cancel::enter(branch.token.clone());
+            catch(closure)
+        };
+        let target = branch.result.get();
+        // SAFETY: only this thread has the right to the branch until `done` is set.
+        unsafe { target.write(MaybeUninit::new(result)) };
+        context.count_fork();
+        if branch.head.done.set() {
+            owner.unpark(); // The branch may be gone, its owner's post is not.
+        }
+    }
+}
+
+/// What is left of a branch when it has been taken back.
+pub(super) enum Half<F, R> {
+    /// Nobody has begun it.
+    Closure(F),
+    /// Another thread ran it.
+    Result(Result<R, Box<dyn Any + Send>>),
+}
+
+impl<F: FnOnce() -> R, R> Half<F, R> {
+    /// The result: calls the closure, or goes on with the other thread's panic.
+    #[inline]
+    pub(super) fn finish(self) -> R {
+        match self {
+            Self::Closure(closure) => closure(),
+            Self::Result(Ok(result)) => result,
+            Self::Result(Err(payload)) => resume_unwind(payload),
+        }
+    }
+}

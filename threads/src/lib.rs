@@ -11,6 +11,7 @@ mod spawn;
 mod thread;
 
 mod fork;
+mod slices;
 
 mod ahead;
 mod completed;
@@ -85,6 +86,12 @@ pub use reentrant::{ReentrantGuard, ReentrantLock};
 pub use registry::ThreadInfo;
 pub use semaphore::{BoundedSemaphore, MAX_PERMITS, OverReleaseError, Permit, Semaphore};
 pub use settings::Waiting;
+pub use slices::{
+    Chunks, ChunksMut, Divide, Zip, chunks, chunks_mut, par_all, par_any, par_chunks_mut, par_find,
+    par_find_any, par_for, par_map, par_map_reduce, par_scan, par_sort, par_sort_by,
+    par_sort_by_key, par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key,
+    try_par_for, try_par_map, zip,
+};
 pub use spawn::{init, spawn};
 pub use stats::{Stats, Unrun};
 pub use thread::{Thread, ThreadBuilder, active_count, enumerate, join_all, join_all_timeout};

@@ -1,7 +1,7 @@
 //! What forks, joins and spawns in a pool, as its users would write it.
 
 use common::{
-    Before, Digest, Fold, Grid, Job, Node, Outcome, Tally, Tree, Visit,
+    Digest, Fold, Grid, Job, Node, Outcome, Tally, Tree, Visit,
     lane::{LaneError, Offspring, Plan},
 };
 use threads::{Pool, Scope};
@@ -27,18 +27,11 @@ fn fold(tree: &Tree, node: Node) -> Fold {
 
 /// Runs all steps of a grid.
 pub(crate) fn loops(pool: &Pool, grid: &mut Grid) -> Digest {
-    pool.install(|| grid.run(|before, after| rows(before, 0, after)))
-}
-
-/// Computes rows from `first` on: halves of them may run at the same time, down to single rows.
-fn rows(before: Before<'_>, first: usize, cells: &mut [u32]) {
-    let count = cells.len() / before.columns();
-    if count <= 1 {
-        before.fill(first, cells);
-        return;
-    }
-    let (upper, lower) = cells.split_at_mut(count / 2 * before.columns());
-    threads::join(|| rows(before, first, upper), || rows(before, first + count / 2, lower));
+    pool.install(|| {
+        grid.run(|before, after| {
+            threads::par_chunks_mut(after, before.columns(), |row, cells| before.fill(row, cells));
+        })
+    })
 }
 
 /// Runs tasks that start others, in one scope.

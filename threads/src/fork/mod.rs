@@ -85,7 +85,6 @@ pub use join::join;
 pub(crate) use join::{checkpoint, demand, join_shared};
 pub use scope::{Scope, scope};
 
-
 use crate::pool::Pool;
 use context::Context;
 

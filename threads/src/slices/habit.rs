@@ -1,6 +1,6 @@
 //! Workers of tests: whether and how operations are divided is chosen.
 
-use crate::cancel::Cancelled;
+use crate::Cancelled;
 use crate::slices::workers::Workers;
 use crate::unwind::catch;
 use std::panic::resume_unwind;

@@ -1,6 +1,6 @@
 //! Whatever is divided, and wherever, results are those of a loop.
 
-use crate::cancel::Cancelled;
+use crate::Cancelled;
 use crate::slices::chunks::{chunks, chunks_mut};
 use crate::slices::each::for_each;
 use crate::slices::habit::{HABITS, Habit};

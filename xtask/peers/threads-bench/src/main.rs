@@ -20,7 +20,6 @@ mod queue;
 mod reduce;
 mod round_trip;
 mod scope;
-mod slices;
 mod sort;
 mod tree;
 mod waiting;

@@ -6,7 +6,6 @@ use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 use crate::{
     executor::{Executor, on_thread},
     external::warm_up,
-    slices::par_map,
     sort::numbers,
 };
 
@@ -35,7 +34,7 @@ fn ours(workers: usize) -> Contender {
     Contender::new(threads::Pool::NAME, move |units| {
         let pool = threads::Pool::start(workers);
         warm_up(&pool);
-        pool.ask(move |units| sample(units, |numbers| par_map(numbers, |x| f(*x))), units)
+        pool.ask(move |units| sample(units, |numbers| threads::par_map(numbers, |x| f(*x))), units)
     })
 }
 

@@ -6,7 +6,7 @@ use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::{executor::Executor, external::warm_up, slices::par_map_reduce};
+use crate::{executor::Executor, external::warm_up};
 
 /// How many elements.
 const ELEMENTS: u64 = 1_000;
@@ -38,7 +38,7 @@ fn ours(workers: usize) -> Contender {
         let pool = threads::Pool::start(workers);
         warm_up(&pool);
         sample(units, |numbers| {
-            pool.install(|| par_map_reduce(numbers, |x| square(*x), u64::wrapping_add))
+            pool.install(|| threads::par_map_reduce(numbers, |x| square(*x), u64::wrapping_add))
         })
     })
 }

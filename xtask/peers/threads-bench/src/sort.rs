@@ -8,7 +8,6 @@ use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 use crate::{
     executor::{Executor, on_thread},
     external::warm_up,
-    slices::{par_sort, par_sort_unstable},
 };
 
 /// A key in the upper half, and in the lower one the place where it was: those with equal keys are
@@ -65,9 +64,10 @@ pub(crate) fn metrics(workers: usize) -> Vec<Metric> {
         ],
         baseline: None,
     };
-    let stable: [Sort; 3] = [par_sort, |elements| elements.par_sort(), |elements| elements.sort()];
+    let stable: [Sort; 3] =
+        [threads::par_sort, |elements| elements.par_sort(), |elements| elements.sort()];
     let unstable: [Sort; 3] = [
-        par_sort_unstable,
+        threads::par_sort_unstable,
         |elements| elements.par_sort_unstable(),
         |elements| elements.sort_unstable(),
     ];

@@ -50,6 +50,7 @@ mod home;
 mod job;
 mod nesting;
 mod pools;
+mod search;
 mod seats;
 mod settings;
 mod shared;

@@ -31,8 +31,10 @@ const LOW_TURN: u32 = 61;
 pub(crate) enum Work {
     /// A job.
     Job(JobRef),
-    /// Something that a job, or a guest of the pool, has forked.
+    /// Something that is for this worker only, or was forked by it.
     Fork(Fork),
+    /// Something that another thread has forked.
+    Stolen(Fork),
 }
 
 /// What a worker does next.
@@ -137,9 +139,12 @@ impl Worker {
     /// Looks at every source, and again if another thread was in the way. Forked work goes
     /// before jobs: what it belongs to has begun.
     pub(crate) fn look(&self, high_first: bool) -> Option<Work> {
-        let forked = self.slot.mail.take().or_else(|| self.shared.take_fork(self.index));
-        if let Some(fork) = forked {
+        if let Some(fork) = self.slot.mail.take() {
             return Some(Work::Fork(fork));
+        }
+        self.hold_back();
+        if let Some(fork) = self.shared.take_fork(self.index) {
+            return Some(Work::Stolen(fork));
         }
         let early = if high_first { self.take(Priority::High) } else { None };
         let normal = || loop {
@@ -153,6 +158,15 @@ impl Worker {
         let late = || if high_first { None } else { self.take(Priority::High) };
         let job = early.or_else(normal).or_else(late).or_else(|| self.take(Priority::Low));
         job.map(Work::Job)
+    }
+
+    /// Pauses for some hundred nanoseconds or more if what was stolen last was soon done: a
+    /// thread that spawns tasks of that size is faster when nobody takes them away one by one.
+    fn hold_back(&self) {
+        let quick = self.quick.get();
+        if quick > 0 {
+            (0..1 << (quick + 2)).for_each(|_| hint::spin_loop());
+        }
     }
 
     /// Looks once at the sources of normal priority.

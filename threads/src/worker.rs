@@ -4,6 +4,7 @@
 
 use crate::error::message;
 use crate::fork::context::Context;
+use crate::fork::forked::Fork;
 use crate::fork::task::Task;
 use crate::home::Place;
 use crate::hook::PanicOrigin;
@@ -17,6 +18,13 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Stolen work that takes less is hardly worth the theft.
+const QUICK: Duration = Duration::from_nanos(500);
+
+/// The most that [`Worker::quick`] counts.
+const MOST_QUICK: u32 = 6;
 
 thread_local! {
     /// The worker that the current thread is, if it is one.
@@ -50,6 +58,8 @@ pub(crate) struct Worker {
     pub(crate) slot: Arc<Slot>,
     /// Jobs spawned here and not yet begun, oldest first.
     pub(crate) deque: Deque<JobRef>,
+    /// How often in a row something stolen was soon done, up to [`MOST_QUICK`].
+    pub(crate) quick: Cell<u32>,
     /// Jobs begun, for the order of the search.
     pub(crate) turns: Cell<u32>,
     /// Jobs on the stack: one that runs, and those that wait for the next one in
@@ -95,6 +105,7 @@ fn main(shared: Arc<Shared>, index: usize, deques: Deques) {
         index,
         slot,
         deque: jobs,
+        quick: Cell::new(0),
         turns: Cell::new(0),
         depth: Cell::new(0),
         aside: Cell::new(false),
@@ -229,7 +240,16 @@ impl Worker {
         match work {
             Work::Job(job) => self.execute_job(job),
             Work::Fork(fork) => self.on_top(|_| self.context.run(fork)),
+            Work::Stolen(fork) => self.execute_stolen(fork),
         }
+    }
+
+    /// Runs what another thread has forked, and notes whether that was soon done.
+    fn execute_stolen(&self, fork: Fork) {
+        let begun = Instant::now();
+        self.on_top(|_| self.context.run(fork));
+        let quick = begun.elapsed() < QUICK;
+        self.quick.set(if quick { (self.quick.get() + 1).min(MOST_QUICK) } else { 0 });
     }
 
     /// Executes whatever can be found, in the middle of a job; false if there is nothing.

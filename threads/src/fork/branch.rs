@@ -130,6 +130,7 @@ where
         if context.shared().board.retract(|fork| fork.is(address)) {
             return Half::Closure(self.take());
         }
+        context.heartbeat.taken();
         let done = &self.head.done;
         context.wait(&self.head.node, || done.is_set(), |deadline| done.wait(deadline));
         // SAFETY: `done` is set, so who ran it is done with it; it is read once, as the branch is

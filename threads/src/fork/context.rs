@@ -54,7 +54,7 @@ pub(crate) struct Context {
     /// Direct joins, for [`TICK`].
     ticks: Cell<u32>,
     /// How often it gives something away.
-    heartbeat: Heartbeat,
+    pub(super) heartbeat: Heartbeat,
     /// What is being run here belongs to; null outside of all forks and scopes.
     node: Cell<*const Node>,
     /// Forks that lie on top of each other on this thread's stack.

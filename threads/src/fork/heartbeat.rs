@@ -4,7 +4,9 @@
 //! that forks, whatever the size of the work. It is worth that for what takes longer, and
 //! nobody knows how long a closure will take. So each thread has a budget: one gift in
 //! [`PERIOD`] on average, [`BURST`] at once. Then giving costs a few per cent of the time at
-//! most, however small the forked closures are; and large ones are given away at once.
+//! most, however small the forked closures are; and large ones are given away at once. A gift
+//! that somebody took and that was worth it is given back to the budget, so that loops of some
+//! tens of microseconds, one after the other, are divided each time.
 //!
 //! The idea is that of heartbeat scheduling (Acar, Charguéraud, Guatto, Rainey and
 //! Sieczkowski: Heartbeat Scheduling: Provable Efficiency for Nested Parallelism, PLDI
@@ -13,9 +15,12 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// One gift in this time, on average: an order of magnitude more than waking a worker
-/// costs.
-const PERIOD: Duration = Duration::from_micros(100);
+/// One gift in this time, on average, if gifts are in vain: more than an order of magnitude
+/// more than waking a worker costs.
+const PERIOD: Duration = Duration::from_micros(200);
+
+/// A gift was worth it if somebody took it, and so much time passed before it was asked for.
+const WORTH: Duration = Duration::from_micros(20);
 
 /// So many at once, after a pause.
 const BURST: u32 = 4;
@@ -31,6 +36,8 @@ pub(crate) struct Heartbeat {
     full: Cell<Option<Instant>>,
     /// So many times [`Heartbeat::is_due`] says no.
     skip: Cell<u32>,
+    /// When the last gift was made.
+    gift: Cell<Option<Instant>>,
     /// When the clock was looked at, and after how many calls it will be again.
     last: Cell<Option<(Instant, u32)>>,
 }
@@ -54,9 +61,20 @@ impl Heartbeat {
         let missing = full.duration_since(now).saturating_sub(PERIOD * (BURST - 1));
         if missing.is_zero() {
             self.full.set(Some(full + PERIOD));
+            self.gift.set(Some(now));
         }
         self.pace(now, if missing.is_zero() { PERIOD } else { missing });
         missing.is_zero()
+    }
+
+    /// Somebody has taken a gift, and its thread asks for it now.
+    pub(crate) fn taken(&self) {
+        let Some(gift) = self.gift.take() else { return };
+        if gift.elapsed() >= WORTH {
+            let full = self.full.get().and_then(|full| full.checked_sub(PERIOD));
+            self.full.set(full);
+            self.skip.set(0);
+        }
     }
 
     /// Decides when to look at the clock again: after half of the calls that will come until

@@ -23,7 +23,7 @@
 //! # A join
 //!
 //! `join(a, b)` puts `b` on the *join stack* of its thread, which nobody else sees, calls
-//! `a`, and takes `b` back: no locked instruction, no allocation. With three branches
+//! `a`, and takes `b` back: no locked instruction, no allocation. With two branches
 //! on it, not even that: `a` and `b` are simply called. Now and then it looks whether some
 //! worker has nothing to do. If so, and if the heartbeat allows it, the *oldest* branch of
 //! the stack, which is the largest one in most programs, goes to the board, and a worker is

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// With so many branches that nobody knows of, the closures of a join are called directly.
 /// Others take the oldest only, one at a time, and then there is room for another one.
-const DIRECT: usize = 3;
+const DIRECT: usize = 2;
 
 /// The most branches: [`DIRECT`], and those that others have.
 const CAPACITY: usize = 128;

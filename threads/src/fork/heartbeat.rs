@@ -56,7 +56,11 @@ impl Heartbeat {
 
     /// Takes one from the budget, if there is one. Looks at the clock.
     pub(crate) fn beat(&self) -> bool {
-        let now = Instant::now();
+        self.beat_at(Instant::now())
+    }
+
+    /// [`Heartbeat::beat`] at this moment.
+    fn beat_at(&self, now: Instant) -> bool {
         let full = self.full.get().map_or(now, |full| full.max(now));
         let missing = full.duration_since(now).saturating_sub(PERIOD * (BURST - 1));
         if missing.is_zero() {
@@ -69,8 +73,13 @@ impl Heartbeat {
 
     /// Somebody has taken a gift, and its thread asks for it now.
     pub(crate) fn taken(&self) {
+        self.taken_at(Instant::now());
+    }
+
+    /// [`Heartbeat::taken`] at this moment.
+    fn taken_at(&self, now: Instant) {
         let Some(gift) = self.gift.take() else { return };
-        if gift.elapsed() >= WORTH {
+        if now.duration_since(gift) >= WORTH {
             let full = self.full.get().and_then(|full| full.checked_sub(PERIOD));
             self.full.set(full);
             self.skip.set(0);
@@ -91,5 +100,69 @@ impl Heartbeat {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX).min(MOST_SKIPPED);
         self.skip.set(calls);
         self.last.set(Some((now, calls)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gifts that are in vain, asked for each microsecond for a while.
+    fn gifts(heartbeat: &Heartbeat, begin: Instant, micros: u64) -> u32 {
+        let moments = (0..micros).map(|at| begin + Duration::from_micros(at));
+        moments.map(|now| u32::from(heartbeat.beat_at(now))).sum()
+    }
+
+    #[test]
+    fn some_at_once_and_then_one_in_a_period() {
+        let (heartbeat, begin) = (Heartbeat::default(), Instant::now());
+        assert!((0..BURST).all(|_| heartbeat.beat_at(begin)));
+        assert!(!heartbeat.beat_at(begin));
+        assert_eq!(gifts(&heartbeat, begin, 10 * PERIOD.as_micros() as u64), 9);
+        let later = begin + 100 * PERIOD;
+        assert_eq!(gifts(&heartbeat, later, 1) + gifts(&heartbeat, later, 100), BURST);
+    }
+
+    #[test]
+    fn what_was_worth_it_is_given_back() {
+        let (heartbeat, begin) = (Heartbeat::default(), Instant::now());
+        for round in 0..1_000 {
+            let now = begin + 2 * WORTH * round;
+            assert!(heartbeat.beat_at(now), "in round {round}");
+            heartbeat.taken_at(now + WORTH);
+        }
+        let later = begin + 2 * WORTH * 1_000;
+        let in_vain = (0..1_000).filter(|round| {
+            let now = later + WORTH * *round;
+            let given = heartbeat.beat_at(now);
+            heartbeat.taken_at(now + WORTH / 2);
+            given
+        });
+        let most = 1_000 * WORTH.as_micros() / PERIOD.as_micros() + u128::from(BURST);
+        assert!(in_vain.count() as u128 <= most);
+    }
+
+    #[test]
+    fn the_clock_is_looked_at_seldom_by_those_who_ask_often() {
+        let (heartbeat, begin) = (Heartbeat::default(), Instant::now());
+        assert!((0..BURST).all(|_| heartbeat.beat_at(begin)));
+        let mut looks = 0;
+        for step in 0..10_000_u64 {
+            if heartbeat.is_due() {
+                looks += 1;
+                heartbeat.beat_at(begin + Duration::from_nanos(10 * step));
+            }
+        }
+        assert!(looks < 500, "{looks} of 10,000");
+        // Who asks seldom looks each time or so.
+        let heartbeat = Heartbeat::default();
+        let due = (0..100).filter(|step| {
+            let due = heartbeat.is_due();
+            if due {
+                heartbeat.beat_at(begin + PERIOD * *step);
+            }
+            due
+        });
+        assert!(due.count() > 50);
     }
 }

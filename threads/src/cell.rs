@@ -45,8 +45,10 @@ enum Stage<F, R> {
         /// By the thread with this number; `None` if nobody can ask.
         thread: Option<u64>,
     },
-    /// Has a result that nobody has taken.
-    Finished(Result<R, JoinError>),
+    /// Has a result that nobody has taken. Errors are rare and large: in a box, they do not make
+    /// each job larger than what allocators have at hand for threads that only allocate and
+    /// threads that only free.
+    Finished(Result<R, Box<JoinError>>),
     /// The handle has the result.
     Taken(Outcome),
 }
@@ -56,7 +58,8 @@ impl<F, R> Stage<F, R> {
     fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Queued(_) | Self::Running { .. } => None,
-            Self::Finished(result) => Some(Outcome::of(result)),
+            Self::Finished(Ok(_)) => Some(Outcome::Returned),
+            Self::Finished(Err(error)) => Some(error.outcome()),
             Self::Taken(outcome) => Some(*outcome),
         }
     }
@@ -114,7 +117,7 @@ impl<F, R> Cell<F, R> {
     /// Publishes the result of a claimed job. The caller tells the followers.
     pub(crate) fn finish(&self, result: Result<R, JoinError>) -> Option<Box<Followers>> {
         let mut state = lock(&self.state);
-        state.stage = Stage::Finished(result); // Replaces `Running`: nothing of the user's is dropped.
+        state.stage = Stage::Finished(result.map_err(Box::new)); // Replaces `Running`: nothing of the user's is dropped.
         let followers = state.followers.take();
         let waiters = state.waiters;
         drop(state);
@@ -138,7 +141,7 @@ impl<F, R> Cell<F, R> {
     /// the job, and so nobody has one after it.
     pub(crate) fn finish_mut(&mut self, result: Result<R, JoinError>) -> Option<Box<Followers>> {
         let state = self.state_mut();
-        state.stage = Stage::Finished(result);
+        state.stage = Stage::Finished(result.map_err(Box::new));
         state.followers.take()
     }
 
@@ -161,7 +164,9 @@ impl<F, R> Cell<F, R> {
             return None;
         }
         counted();
-        let Stage::Queued(f) = mem::replace(&mut state.stage, Stage::Finished(Err(error))) else {
+        let Stage::Queued(f) =
+            mem::replace(&mut state.stage, Stage::Finished(Err(Box::new(error))))
+        else {
             unreachable!("the stage was looked at under the same lock");
         };
         let followers = state.followers.take();
@@ -204,7 +209,7 @@ impl<F, R> Cell<F, R> {
         let mut state = lock(&self.state);
         let outcome = state.stage.outcome().unwrap_or(Outcome::Cancelled);
         match mem::replace(&mut state.stage, Stage::Taken(outcome)) {
-            Stage::Finished(result) => result,
+            Stage::Finished(result) => result.map_err(|error| *error),
             other => {
                 state.stage = other;
                 drop(state);

@@ -46,6 +46,7 @@ pub mod reexports;
 mod queue;
 
 mod cell;
+mod detached;
 mod home;
 mod job;
 mod nesting;

@@ -2,7 +2,9 @@
 
 use crate::bound::{PoolFull, Room};
 use crate::builder::{Builder, check_workers};
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
+use crate::detached::Detached;
 use crate::error::JoinError;
 use crate::fork::{context::Context, guests};
 use crate::handle::JoinHandle;
@@ -217,6 +219,26 @@ impl Pool {
         R: Send + 'static,
     {
         self.spawn_with(JobOptions::new(), f)
+    }
+
+    /// Queues a closure whose end is of no interest: [`spawn`](Pool::spawn) without a handle,
+    /// at about half of the cost. A panic of it is reported to
+    /// [`Builder::on_panic`](crate::Builder::on_panic) and counted.
+    ///
+    /// ```
+    /// let pool = threads::Pool::new(1)?;
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// pool.execute(move || send.send(42).unwrap());
+    /// assert_eq!(receive.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn execute(&self, f: impl FnOnce() + Send + 'static) {
+        if CancelToken::current().is_some() {
+            drop(self.spawn(f)); // The token has to find it.
+        } else {
+            let job = Arc::new(Detached::new(f, Home::Pool(self.shared.number)));
+            self.shared.submit(job, Priority::Normal);
+        }
     }
 
     /// Queues a closure with a [`Priority`](crate::Priority), a

@@ -8,6 +8,7 @@ mod callbacks;
 mod cancel;
 mod drop;
 mod examples;
+mod execute;
 mod faults;
 mod fork;
 mod handle;

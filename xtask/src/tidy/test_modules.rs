@@ -33,6 +33,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "broken",
             "callbacks",
             "cancel",
+            "execute",
             "fork",
             "inline",
             "local",

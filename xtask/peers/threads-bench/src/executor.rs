@@ -43,8 +43,7 @@ impl Executor for threads::Pool {
     }
 
     fn execute(&self, job: impl FnOnce() + Send + 'static) {
-        // Dropping the handle detaches the job.
-        drop(self.spawn(job));
+        threads::Pool::execute(self, job);
     }
 
     fn ask<A: Send + 'static, R: Send + 'static>(

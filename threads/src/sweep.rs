@@ -1,4 +1,6 @@
-//! Sweeping out what cancelled jobs leave in the queues of a pool with a bound.
+//! Sweeping out what jobs leave in queues that did not run from there.
+//!
+//! # Cancelled jobs, in a pool with a bound
 //!
 //! A job that is cancelled while it is queued makes room at once, but an empty shell of it
 //! stays in its queue until a worker comes across it. While all workers are busy, jobs
@@ -14,13 +16,58 @@
 //! A job that has been taken out is seen by nobody until it is back. Workers that looked
 //! meanwhile are told as of a new job. The pool cannot be draining, as somebody spawns.
 
+//!
+//! # Jobs that were run on the spot by those who join them
+//!
+//! A job that spawns and joins for long, while its worker never comes to its deque, would leave a
+//! shell there for each. So a worker counts what it has run on the spot, and sweeps its own
+//! deque when that is as much as what is in it, or [`FEW`] if that is more.
+
 use crate::bound::Bound;
 use crate::job::JobRef;
 use crate::options::Priority;
 use crate::primitives::invisible;
 use crate::shared::{Phase, Shared};
+use crate::worker::Worker;
 use crossbeam_deque::Steal;
 use std::hint;
+
+/// So many shells do no harm.
+const FEW: usize = 64;
+
+impl Worker {
+    /// A job was run on the spot.
+    pub(crate) fn count_shell(&self) {
+        let shells = self.shells.get() + 1;
+        self.shells.set(shells);
+        if shells >= FEW.max(self.deque.len() / 2) {
+            self.shells.set(0);
+            self.sweep();
+        }
+    }
+
+    /// Takes everything out of the own deque, and puts back what is still queued.
+    fn sweep(&self) {
+        let mut shells = Vec::new();
+        let mut live = Vec::new();
+        for _ in 0..self.deque.len() {
+            invisible();
+            let Some(job) = self.deque.pop() else { break };
+            if job.is_queued() { live.push(job) } else { shells.push(job) }
+        }
+        if !live.is_empty() {
+            live.into_iter().for_each(|job| self.deque.push(job));
+            self.shared.sleep.publish();
+            self.shared.seats.offer(&self.shared);
+            if self.shared.phase() >= Phase::Broken {
+                self.shared.discard_queued();
+            }
+        }
+        for job in shells {
+            self.shared.drop_job(job);
+        }
+    }
+}
 
 impl Shared {
     /// A job was pushed: sweeps if it is time for that, and if there is enough.

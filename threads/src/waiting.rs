@@ -70,7 +70,11 @@ impl Worker {
             "{GREATEST_DEPTH} jobs wait for each other on one stack, and the pool can have no \
              more workers: allow it more spares, or join fewer levels deep"
         );
-        self.run(job)
+        let ran = self.run(job);
+        if ran {
+            self.count_shell();
+        }
+        ran
     }
 }
 

@@ -60,6 +60,9 @@ pub(crate) struct Worker {
     pub(crate) deque: Deque<JobRef>,
     /// How often in a row something stolen was soon done, up to [`MOST_QUICK`].
     pub(crate) quick: Cell<u32>,
+    /// Jobs that were run on the spot since the last sweep of the own deque, where shells of
+    /// them may lie.
+    pub(crate) shells: Cell<usize>,
     /// Jobs begun, for the order of the search.
     pub(crate) turns: Cell<u32>,
     /// Jobs on the stack: one that runs, and those that wait for the next one in
@@ -106,6 +109,7 @@ fn main(shared: Arc<Shared>, index: usize, deques: Deques) {
         slot,
         deque: jobs,
         quick: Cell::new(0),
+        shells: Cell::new(0),
         turns: Cell::new(0),
         depth: Cell::new(0),
         aside: Cell::new(false),

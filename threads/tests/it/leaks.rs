@@ -134,3 +134,26 @@ fn an_idle_pool_keeps_nothing_of_its_jobs() {
     until("nobody has it any more", || Arc::strong_count(&value) == 1);
     assert_eq!(pool.stats().queued, 0);
 }
+
+/// A job that spawns and joins for long leaves nothing of what it has joined.
+#[test]
+fn jobs_run_on_the_spot_do_not_pile_up() {
+    const JOBS: usize = 20_000;
+    let pool = Arc::new(Pool::new(1).unwrap());
+    let inner = Arc::clone(&pool);
+    let left = pool.spawn(move || {
+        let kept = inner.spawn(|| 2);
+        let drops = Arc::new(AtomicUsize::new(0));
+        for _ in 0..JOBS {
+            // What is left of a job holds its token, and that its callback.
+            let token = threads::CancelToken::new();
+            let counted = crate::support::Counted(Arc::clone(&drops));
+            token.on_cancel(move || drop(counted));
+            inner.spawn_with(&token, || ()).join().unwrap();
+        }
+        (JOBS - drops.load(SeqCst), kept)
+    });
+    let (left, kept) = left.join().unwrap();
+    assert!(left < 1_000, "{left} are left");
+    assert_eq!(kept.join().unwrap(), 2);
+}

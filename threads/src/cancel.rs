@@ -12,6 +12,7 @@ use std::mem;
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::Duration;
 
 /// Jobs to remember before looking for those that are gone.
@@ -238,6 +239,8 @@ impl Node {
         let callbacks = mem::take(&mut state.callbacks);
         drop(state);
         self.changed.notify_all();
+        // What is told belongs to nothing that is cancelled.
+        let _outside = enter(None);
         for job in jobs.iter().filter_map(Weak::upgrade) {
             job.discard(JoinError::Cancelled);
             drop_quietly(job);
@@ -297,10 +300,18 @@ pub(crate) fn is_inside() -> bool {
     INSIDE.with(Cell::get)
 }
 
-/// Unwinds with [`Cancelled`] if the current token is cancelled.
+/// The token for what is forked here. While the thread unwinds, there is none: a destructor that
+/// forks does so to the end, as a second panic would end the program.
+#[inline]
+pub(crate) fn inherited() -> Option<CancelToken> {
+    if is_inside() && !thread::panicking() { current() } else { None }
+}
+
+/// Unwinds with [`Cancelled`] if the current token is cancelled, and the thread does not unwind
+/// already.
 #[inline]
 pub(crate) fn checkpoint() {
-    if is_inside() && current().is_some_and(|token| token.is_cancelled()) {
+    if inherited().is_some_and(|token| token.is_cancelled()) {
         resume_unwind(Box::new(Cancelled));
     }
 }

@@ -457,7 +457,9 @@ impl Pool {
             if threads.is_empty() {
                 return;
             }
-            for thread in threads {
+            let here = std::thread::current().id();
+            // A worker that drops the pool while it ends cannot wait for itself.
+            for thread in threads.into_iter().filter(|thread| thread.thread().id() != here) {
                 thread.join().expect("a worker catches the panics of its jobs");
             }
         }

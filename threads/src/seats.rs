@@ -93,8 +93,11 @@ struct Roster {
     /// How many are on the bench, with those that were called from there and
     /// have not noticed yet.
     benched: usize,
-    /// How many of the benched were called, and hold a seat already.
-    called: usize,
+    /// Those of the benched that can be called, by worker number: the others are about to
+    /// be.
+    bench: Vec<usize>,
+    /// Those of the benched that were called, and hold a seat already, by worker number.
+    called: Vec<usize>,
     /// How many have left the bench, and their threads are about to end.
     leaving: usize,
     /// No more going to the bench, nor waiting there.
@@ -119,7 +122,8 @@ impl Seats {
             seated: 0,
             aside: 0,
             benched: 0,
-            called: 0,
+            bench: Vec::new(),
+            called: Vec::new(),
             leaving: 0,
             closed: false,
             free: Vec::new(),
@@ -194,7 +198,7 @@ impl Seats {
     /// Whether a worker that steps aside now would leave others seated.
     pub(crate) fn could_step_aside(&self) -> bool {
         let roster = lock(&self.roster);
-        roster.seated > 1 || roster.benched > roster.called || self.may_start(&roster, 1)
+        roster.seated > 1 || !roster.bench.is_empty() || self.may_start(&roster, 1)
     }
 
     /// The calling worker need not block any more.
@@ -209,9 +213,15 @@ impl Seats {
         }
     }
 
-    /// Between two jobs of the calling worker: goes to the bench if there are too
-    /// many seated. True when it holds a seat, false when its thread is to end.
-    pub(crate) fn retire(&self, shared: &Arc<Shared>) -> bool {
+    /// Between two jobs of the calling worker: goes to the bench if there are too many
+    /// seated. True when it holds a seat, false when its thread is to end. `close_mail` is
+    /// called if it goes: what is for it only, it runs before.
+    pub(crate) fn retire(
+        &self,
+        shared: &Arc<Shared>,
+        worker: usize,
+        close_mail: impl FnOnce(),
+    ) -> bool {
         let mut roster = lock(&self.roster);
         if roster.closed || roster.seated <= roster.seats {
             return true;
@@ -220,6 +230,7 @@ impl Seats {
         roster.benched += 1;
         self.changed(&roster);
         drop(roster);
+        close_mail();
         // The jobs in its deque are for others now, who might all be asleep.
         if shared.has_jobs() {
             shared.sleep.publish();
@@ -227,13 +238,18 @@ impl Seats {
         let end = Deadline::after(KEEP_ALIVE);
         let mut over = false;
         let mut roster = lock(&self.roster);
+        roster.bench.push(worker);
+        // A seat may have become free before it could be called.
+        self.fill(shared, &mut roster).unwrap_or_default();
+        self.changed(&roster);
         loop {
-            if roster.called > 0 {
-                roster.called -= 1;
+            if let Some(place) = roster.called.iter().position(|called| *called == worker) {
+                roster.called.swap_remove(place);
                 roster.benched -= 1;
                 return true;
             }
             if over || roster.closed {
+                roster.bench.retain(|benched| *benched != worker);
                 roster.benched -= 1;
                 roster.leaving += 1;
                 return false;
@@ -304,10 +320,11 @@ impl Seats {
     /// Seats as many workers as there are seats.
     fn fill(&self, shared: &Arc<Shared>, roster: &mut MutexGuard<'_, Roster>) -> io::Result<()> {
         while roster.seated < roster.seats && shared.phase() <= Phase::Draining {
-            if roster.benched > roster.called {
-                roster.called += 1;
+            if let Some(worker) = roster.bench.pop() {
+                roster.called.push(worker);
                 roster.seated += 1;
-                self.bench.notify_one();
+                shared.open_mail(worker); // With the seat, not when its thread wakes up.
+                self.bench.notify_all();
             } else if self.may_start(roster, 0) {
                 Self::start(shared, roster)?;
             } else {
@@ -321,7 +338,7 @@ impl Seats {
     /// A worker number is taken from the start to the end of its thread, so these
     /// never exceed the most seats plus the spares.
     fn may_start(&self, roster: &Roster, more: usize) -> bool {
-        roster.aside + (roster.benched - roster.called) + roster.leaving + more <= self.spares
+        roster.aside + (roster.benched - roster.called.len()) + roster.leaving + more <= self.spares
     }
 
     /// Starts a worker.

@@ -56,7 +56,9 @@ impl Worker {
             if job.is_queued() { live.push(job) } else { shells.push(job) }
         }
         if !live.is_empty() {
-            live.into_iter().for_each(|job| self.deque.push(job));
+            for job in live {
+                self.deque.push(job);
+            }
             self.shared.sleep.publish();
             self.shared.seats.offer(&self.shared);
             if self.shared.phase() >= Phase::Broken {

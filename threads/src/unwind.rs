@@ -36,3 +36,14 @@ pub(crate) fn drop_and_report<T>(value: T, report: impl FnOnce(&(dyn Any + Send)
 pub(crate) fn drop_quietly<T>(value: T) {
     quietly(|| drop(value));
 }
+
+/// Ends the process when it is dropped: for code in which frames that others use must not end.
+/// Whoever comes to the end of that code forgets it. It is not reached as long as what is
+/// called there keeps its promise not to unwind.
+pub(crate) struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}

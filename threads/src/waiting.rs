@@ -109,9 +109,10 @@ pub(crate) fn aside_for<T>(
     // With a time limit, the wait ends by itself, and must not become a longer one.
     let target = if matches!(deadline, Deadline::Never) { target().map(Arc::new) } else { None };
     loop {
+        // In this order: stepping aside may run a part of a broadcast, for which others wait.
+        let away = worker.as_ref().map(Away::new);
         let waiting = target.as_ref().map(waits::enter);
-        let Some(worker) = &worker else { return wait(deadline) };
-        let away = Away::new(worker);
+        let (Some(worker), Some(away)) = (&worker, away) else { return wait(deadline) };
         // If nobody is left who could begin what is queued, it is up to this one.
         let target = target.as_ref().filter(|_| !away.others);
         let Some(job) = target.and_then(|target| target.first_for(worker)) else {
@@ -242,9 +243,18 @@ impl Away {
             return Self { worker: None, others: worker.shared.seats.any_seated() };
         }
         worker.context.offer_all();
-        worker.close_mail();
-        let others = worker.shared.seats.step_aside(&worker.shared);
-        Self { worker: Some(Rc::clone(worker)), others }
+        loop {
+            let others = worker.shared.seats.step_aside(&worker.shared);
+            // Only now, so that there is an open mailbox all the time.
+            let Some(fork) = worker.slot.mail.close() else {
+                return Self { worker: Some(Rc::clone(worker)), others };
+            };
+            // With its seat, as it may have to step aside in its turn.
+            worker.aside.set(false);
+            worker.shared.seats.come_back(&worker.shared);
+            worker.run_fork(fork);
+            worker.aside.set(true);
+        }
     }
 }
 
@@ -252,8 +262,8 @@ impl Drop for Away {
     fn drop(&mut self) {
         if let Some(worker) = &self.worker {
             worker.aside.set(false);
-            worker.shared.seats.come_back(&worker.shared);
             worker.open_mail();
+            worker.shared.seats.come_back(&worker.shared);
         }
     }
 }

@@ -210,15 +210,8 @@ impl Worker {
 
     /// Goes to the bench if there are too many workers. False if it has no seat any more.
     fn retire(&self) -> bool {
-        if !self.shared.seats.has_surplus() {
-            return true;
-        }
-        self.close_mail();
-        let seated = self.shared.seats.retire(&self.shared);
-        if seated {
-            self.open_mail();
-        }
-        seated
+        let seats = &self.shared.seats;
+        !seats.has_surplus() || seats.retire(&self.shared, self.index, || self.close_mail())
     }
 
     /// Executes jobs until the pool has ended (true), or the worker has no seat any
@@ -243,7 +236,7 @@ impl Worker {
     fn execute(&self, work: Work) {
         match work {
             Work::Job(job) => self.execute_job(job),
-            Work::Fork(fork) => self.on_top(|_| self.context.run(fork)),
+            Work::Fork(fork) => self.run_fork(fork),
             Work::Stolen(fork) => self.execute_stolen(fork),
         }
     }
@@ -263,6 +256,11 @@ impl Worker {
             self.execute(work);
             true
         })
+    }
+
+    /// Runs forked work.
+    pub(crate) fn run_fork(&self, fork: Fork) {
+        self.on_top(|_| self.context.run(fork));
     }
 
     /// Deals with a job that was taken from a queue.
@@ -293,7 +291,8 @@ impl Worker {
             worker: Some((self.index, &self.slot.tally)),
             is_nested: depth > 0,
         };
-        let result = run(&place);
+        // Inside of another pool's `install`, it is its own pool that what it runs belongs to.
+        let result = self.context.enter(&self.shared, || run(&place));
         self.depth.set(depth);
         result
     }

@@ -15,10 +15,11 @@ use super::forked::Fork;
 use super::node::Node;
 use super::post::Post;
 use crate::cancel::{self, CancelToken};
-use crate::unwind::{catch, drop_quietly};
+use crate::error::Cancelled;
+use crate::unwind::{AbortOnUnwind, catch, drop_quietly};
 use std::any::Any;
 use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
 
@@ -67,7 +68,7 @@ where
     pub(super) fn new(context: &Context, closure: F) -> Self {
         Self {
             head: Head { run: Self::run, node: Node::below(context.node()), done: Done::new() },
-            token: if cancel::is_inside() { cancel::current() } else { None },
+            token: cancel::inherited(),
             closure: UnsafeCell::new(MaybeUninit::new(closure)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
@@ -76,40 +77,27 @@ where
     /// Puts it on the join stack, on top of which `f` is called, and takes it off. The
     /// closure comes back if nobody has begun it; if somebody has, its result.
     ///
-    /// If `f` unwinds, the closure is dropped, or its end is waited for.
+    /// If `f` panics, that goes on when the closure was dropped, or has ended. It is caught
+    /// first: what this thread may have to run meanwhile should not find it unwinding.
     #[inline]
     pub(super) fn call_on_top<A>(
         &self,
         context: &Context,
         f: impl FnOnce() -> A,
     ) -> (A, Half<F, R>) {
-        /// Takes the branch back when `f` unwinds.
-        struct Recall<'a, F: FnOnce() -> R + Send, R: Send> {
-            /// The branch.
-            branch: &'a Branch<F, R>,
-            /// Whose stack it is on.
-            context: &'a Context,
-            /// Where.
-            place: usize,
-        }
-        impl<F: FnOnce() -> R + Send, R: Send> Drop for Recall<'_, F, R> {
-            #[cold]
-            fn drop(&mut self) {
-                match self.branch.take_back(self.context, self.place) {
-                    Half::Closure(closure) => drop(closure),
-                    Half::Result(result) => drop_quietly(result),
-                }
-            }
-        }
-
         let address = NonNull::from(self).cast();
-        // SAFETY: it is popped below, also when `f` unwinds, and then retracted or waited for.
+        let guard = AbortOnUnwind;
+        // SAFETY: it is popped below, and then retracted or waited for; nothing can unwind
+        // before that.
         let place = unsafe { context.stack.push(address) };
-        let recall = Recall { branch: self, context, place };
         context.offer_one(place == 0);
-        let result = f();
-        std::mem::forget(recall);
-        (result, self.take_back(context, place))
+        let result = catch(f);
+        let half = self.take_back(context, place);
+        mem::forget(guard);
+        match result {
+            Ok(result) => (result, half),
+            Err(payload) => half.give_way(payload),
+        }
     }
 
     /// Takes the branch off the stack.
@@ -178,6 +166,21 @@ pub(super) enum Half<F, R> {
     Closure(F),
     /// Another thread ran it.
     Result(Result<R, Box<dyn Any + Send>>),
+}
+
+impl<F, R> Half<F, R> {
+    /// Goes on with the first closure's panic, unless that only says that the work was
+    /// cancelled and the second one had a real one.
+    #[cold]
+    fn give_way(self, payload: Box<dyn Any + Send>) -> ! {
+        match self {
+            Self::Result(Err(other)) if payload.is::<Cancelled>() => resume_unwind(other),
+            half => {
+                drop_quietly(half);
+                resume_unwind(payload)
+            }
+        }
+    }
 }
 
 impl<F: FnOnce() -> R, R> Half<F, R> {

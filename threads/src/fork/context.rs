@@ -136,6 +136,16 @@ impl Context {
         self.deque.pop()
     }
 
+    /// Puts tasks back that were taken, newest first.
+    pub(super) fn put_back(&self, tasks: Vec<Task>) {
+        if !tasks.is_empty() {
+            for task in tasks.into_iter().rev() {
+                self.deque.push(task);
+            }
+            self.shared().sleep.publish(); // Somebody may have looked meanwhile.
+        }
+    }
+
     /// Whether this is a context of that pool.
     pub(crate) fn is_of(&self, shared: &Shared) -> bool {
         ptr::eq(self.shared.as_ptr(), shared)
@@ -247,6 +257,13 @@ impl Context {
         let shared = self.shared();
         if self.is_deep() {
             return false;
+        }
+        if let Some(task) = self.take_task() {
+            if task.is_within(node) {
+                self.run(task.into_fork());
+                return true;
+            }
+            self.put_back(vec![task]);
         }
         if let Some(fork) = shared.board.take_first(|fork| fork.is_within(node)) {
             self.run(fork);

@@ -7,12 +7,14 @@ use super::node::Node;
 use super::post::Post;
 use super::task::Task;
 use crate::cancel::{self, CancelToken};
+use crate::error::Cancelled;
 use crate::primitives::{AtomicBool, Mutex, invisible, lock};
 use crate::shared::Shared;
-use crate::unwind::{catch, drop_quietly};
+use crate::unwind::{AbortOnUnwind, catch, drop_quietly};
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::resume_unwind;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::Relaxed;
@@ -65,7 +67,7 @@ impl Core {
             count: Count::new(),
             cancelled: AtomicBool::new(false),
             panic: Mutex::new(None),
-            token: cancel::current(),
+            token: cancel::inherited(),
         }
     }
 
@@ -105,6 +107,7 @@ impl Core {
         // SAFETY: the scope is there, says the caller; it is not used after the count.
         let core = unsafe { this.as_ref() };
         if core.is_cancelled() {
+            let _outside = cancel::enter(None);
             drop_quietly(closure);
         } else {
             let needs_token = core.token.is_some() || cancel::is_inside();
@@ -127,7 +130,9 @@ impl Core {
         self.cancelled.store(true, Relaxed);
         let later = {
             let mut panic = lock(&self.panic);
-            if panic.is_some() { Some(payload) } else { panic.replace(payload) }
+            // One that only says that the work was cancelled gives way to a real one.
+            let stays = panic.as_ref().is_some_and(|panic| !panic.is::<Cancelled>());
+            if stays { Some(payload) } else { panic.replace(payload) }
         };
         drop_quietly(later);
     }
@@ -147,15 +152,18 @@ impl Core {
     /// Runs a task of this scope from the owner's deque, if there is one. Those of other
     /// scopes that lie on top go to the board.
     fn run_own(&self, context: &Context) -> bool {
+        let mut others = Vec::new();
         while let Some(task) = context.take_task() {
-            let mine = ptr::eq(task.scope().as_ptr(), self);
-            let fork = task.into_fork();
-            if mine {
-                context.run(fork);
+            if ptr::eq(task.scope().as_ptr(), self) {
+                for task in others {
+                    context.shared().publish_fork(Task::into_fork(task));
+                }
+                context.run(task.into_fork());
                 return true;
             }
-            context.shared().publish_fork(fork);
+            others.push(task);
         }
+        context.put_back(others);
         false
     }
 }
@@ -206,6 +214,7 @@ where
         let core = Core::new(context);
         let scope = Scope { core, lifetimes: PhantomData };
         let core = &scope.core;
+        let guard = AbortOnUnwind;
         let result = context.within(&core.node, || {
             let result = catch(|| f(&scope));
             if result.is_err() {
@@ -214,8 +223,10 @@ where
             core.finish(context);
             result
         });
+        mem::forget(guard);
         let panic = lock(&core.panic).take();
         match (result, panic) {
+            (Err(payload), Some(other)) if payload.is::<Cancelled>() => resume_unwind(other),
             (Err(payload), later) => {
                 drop_quietly(later);
                 resume_unwind(payload)

@@ -5,6 +5,7 @@
 
 use super::context::Context;
 use super::forked::Fork;
+use super::node::Node;
 use super::post::Post;
 use super::scope::Core;
 use std::cell::Cell;
@@ -76,6 +77,14 @@ impl Task {
     pub(super) fn scope(&self) -> NonNull<Core> {
         // SAFETY: the task has not begun, so its cell is there.
         unsafe { self.0.as_ref() }.scope
+    }
+
+    /// Whether it belongs to `ancestor`.
+    pub(super) fn is_within(&self, ancestor: &Node) -> bool {
+        // SAFETY: the task has not begun, so its scope is there.
+        let scope = unsafe { self.scope().as_ref() };
+        // SAFETY: and so is what that belongs to.
+        unsafe { scope.node().is_within(ancestor) }
     }
 
     /// The same as a fork of any kind.

@@ -4,6 +4,7 @@ mod broadcast;
 mod cancel;
 mod hazards;
 mod join;
+mod mended;
 mod scope;
 
 use crate::support::{LIMIT, until};

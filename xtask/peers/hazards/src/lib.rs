@@ -10,8 +10,10 @@ mod held;
 mod observed;
 mod plain;
 mod program;
+mod system;
 mod table;
 
 pub use observed::{Outcome, observe};
 pub use program::{Pool, Program, find, programs};
+pub use system::end_with_parent;
 pub use table::{Seen, document, see, spliced, table};

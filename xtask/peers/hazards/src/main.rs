@@ -3,8 +3,6 @@
 
 use std::{env, fs, io, process::ExitCode};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
-
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -26,8 +24,7 @@ fn main() -> ExitCode {
 /// Runs a program, and says how it ended.
 fn run(program: &str, pool: &str) -> io::Result<()> {
     let (program, pool) = hazards::find(program, pool).map_err(io::Error::other)?;
-    // It may hang; so it ends with the one who started it.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    hazards::end_with_parent()?;
     program.run(pool);
     println!("right");
     Ok(())

@@ -6,9 +6,7 @@ use std::{
     thread,
 };
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-use crate::fork::Fork;
+use crate::{fork::Fork, system::stay_on_one_core};
 
 /// Depth of what is forked; it has this power of two leaves.
 const DEPTH: u32 = 12;
@@ -74,9 +72,6 @@ pub(crate) fn oversubscribed<F: Fork>() {
 
 /// Four workers on one processor.
 pub(crate) fn one_core<F: Fork>() {
-    let all = sched_getaffinity(None).expect("it is known where the program runs");
-    let mut one = CpuSet::new();
-    one.set((0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).expect("it runs somewhere"));
-    sched_setaffinity(None, &one).expect("it may stay on one of them");
+    stay_on_one_core().expect("a thread may choose among its processors");
     recursions::<F>(4);
 }

@@ -82,7 +82,8 @@ pub fn programs() -> &'static [Program] {
         program!(
             "install",
             held::install,
-            "A mutex is held across `install` in another pool; another job locks it"
+            "A mutex is held by the only worker across `install` in another pool; another job \
+             locks it"
         ),
         program!("scopes", deep::scopes, "10,000 nested scopes, in threads with 2 MiB of stack"),
         program!(
@@ -96,7 +97,11 @@ pub fn programs() -> &'static [Program] {
             plain::panics,
             "A panic in either closure of `join`, or both; then reuse"
         ),
-        program!("pools", plain::nested, "Pools inside pools, each waits for the other one"),
+        program!(
+            "pools",
+            plain::nested,
+            "A pool with two workers and one with one, each inside of the other, several times"
+        ),
         program!("oversubscribed", plain::oversubscribed, "Twice as many workers as processors"),
         program!("one-core", plain::one_core, "Four workers on one processor"),
     ]

@@ -55,7 +55,7 @@ pub fn see(executable: &Path) -> io::Result<Vec<Seen>> {
 fn limit(pool: Pool) -> Duration {
     match pool {
         Pool::Rayon => Duration::from_secs(8),
-        Pool::Threads => Duration::from_secs(60),
+        Pool::Threads => Duration::from_mins(1),
     }
 }
 

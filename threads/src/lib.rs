@@ -40,6 +40,8 @@ mod timer;
 
 #[doc = include_str!("../PYTHON.md")]
 pub mod python {}
+#[doc = include_str!("../RAYON.md")]
+pub mod rayon {}
 pub mod reexports;
 
 #[cfg(not(loom))] // Its model has a clock of its own.

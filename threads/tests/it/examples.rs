@@ -188,6 +188,11 @@ fn executor() {
         ("priorities", "answer a ping\nrender a page\nindex the archive\n"),
         ("back_pressure", "sum: 332833500\nfirst: [1, 2, 3, 4, 5]\n"),
         ("cancel", "Some(1000003)\nstopped\ntrue\n"),
+        (
+            "fork_join",
+            "sorted: true\nlongest word: broadcast\nworkers: [0, 1]\n\
+             panicked: Some(\"out of cheese\")\n",
+        ),
         ("worker_state", "digits: 2893\ntotal: 500500\n"),
         ("blocking", "answers: 45, workers: 1\n"),
         ("inline", "published home\npublished news\n"),

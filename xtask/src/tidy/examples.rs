@@ -26,6 +26,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("blocking", &["threads"]),
     ("callbacks", &["threads"]),
     ("cancel", &["threads"]),
+    ("fork_join", &["threads"]),
     ("handles", &["threads"]),
     ("inline", &["threads"]),
     ("maps", &["threads"]),

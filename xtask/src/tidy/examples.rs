@@ -32,6 +32,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("priorities", &["threads"]),
     ("resize", &["threads"]),
     ("shutdown", &["threads"]),
+    ("slices", &["threads"]),
     ("worker_state", &["threads"]),
 ];
 

@@ -32,7 +32,8 @@ pub(super) trait Fold<I: Divide>: Send + Sized {
 /// divided off stop after their block.
 pub(super) fn drive<W: Workers, I: Divide, F: Fold<I>>(workers: W, items: I, fold: F) -> F {
     let stop = AtomicBool::new(false);
-    Drive { workers, stop: &stop }.run(items, fold, Pace::new())
+    let left = items.length();
+    Drive { workers, stop: &stop }.run(items, left, fold, Pace::new())
 }
 
 /// What the rows of one operation share.
@@ -46,24 +47,26 @@ struct Drive<'a, W> {
 }
 
 impl<W: Workers> Drive<'_, W> {
-    /// Does one row.
-    fn run<I: Divide, F: Fold<I>>(self, mut items: I, mut fold: F, mut pace: Pace) -> F {
+    /// Does one row, of which `left` items are left. They are counted here, and not asked for
+    /// each time, so that this ends whatever an implementation of [`Divide`] tells.
+    fn run<I, F>(self, mut items: I, mut left: usize, mut fold: F, mut pace: Pace) -> F
+    where
+        I: Divide,
+        F: Fold<I>,
+    {
         let alarm = Alarm(self.stop);
-        loop {
-            let left = items.length();
-            if left == 0 || self.stop.load(Relaxed) || fold.is_over() {
-                break;
-            }
+        while left > 0 && !self.stop.load(Relaxed) && !fold.is_over() {
             self.workers.checkpoint();
             if pace.is_work(left) && self.workers.demand() {
-                fold = self.divide(items, fold, pace);
+                fold = self.divide(items, left, fold, pace);
                 break;
             }
             let block = pace.block(left);
             let (now, later) = items.divide_at(block);
             fold.block(now);
             items = later;
-            if block == left {
+            left -= block;
+            if left == 0 {
                 break; // Without a look at the clock.
             }
             pace.advance(block);
@@ -73,13 +76,17 @@ impl<W: Workers> Drive<'_, W> {
     }
 
     /// Does the two halves of a row, the far one perhaps elsewhere.
-    fn divide<I: Divide, F: Fold<I>>(self, items: I, mut fold: F, pace: Pace) -> F {
-        let middle = items.length().div_ceil(2);
+    fn divide<I, F>(self, items: I, left: usize, mut fold: F, pace: Pace) -> F
+    where
+        I: Divide,
+        F: Fold<I>,
+    {
+        let middle = left.div_ceil(2);
         let (near, far) = items.divide_at(middle);
         let behind = fold.divide(middle);
         let (mut fold, behind) = self.workers.join_shared(
-            || self.run(near, fold, pace.again()),
-            || self.run(far, behind, pace.again()),
+            || self.run(near, middle, fold, pace.again()),
+            || self.run(far, left - middle, behind, pace.again()),
         );
         fold.append(behind);
         fold

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The first item for which `predicate` holds.
 ///
 /// As soon as one is found, nothing behind it is begun any more; what is in front of it is
-/// searched to the end. `predicate` may thus see items that a loop would not reach.
+/// searched to the end. `predicate` may thus see items that a loop would not reach, and what
+/// it has begun with one of them is waited for.
 ///
 /// ```
 /// assert_eq!(threads::par_find(1..u64::MAX, |x| x % 1009 == 0), Some(1009));

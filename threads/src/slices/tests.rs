@@ -2,6 +2,7 @@
 
 use crate::Cancelled;
 use crate::slices::chunks::{chunks, chunks_mut};
+use crate::slices::divide::Divide;
 use crate::slices::each::for_each;
 use crate::slices::habit::{HABITS, Habit};
 use crate::slices::map::{map, try_map};
@@ -94,7 +95,7 @@ fn chunks_and_pairs_are_those_of_std() {
 fn the_first_is_found_wherever_it_is() {
     everywhere(|habit, length| {
         for place in (0..length).step_by(length / 16 + 1) {
-            let look = |x: usize| (x == place || x > place && x % 3 == 0).then_some(x);
+            let look = |x: usize| (x == place || x > place && x.is_multiple_of(3)).then_some(x);
             assert_eq!(first(habit, 0..length, &look), Some(place), "{habit:?} {length}");
             let found = any(habit, 0..length, &look);
             assert!(found.is_some_and(|x| look(x).is_some()), "{habit:?} {length} {found:?}");
@@ -167,11 +168,12 @@ fn an_error_drops_the_results() {
 
 #[test]
 fn a_panic_ends_what_was_divided_off() {
+    const END: usize = 1 << 40;
     let habits = [Habit::Forwards, Habit::Backwards];
-    for (habit, place) in habits.into_iter().zip([0, 1 << 40]) {
+    for (habit, place) in habits.into_iter().zip([0, END - 1]) {
         let seen = AtomicUsize::new(0);
         let payload = catch(|| {
-            for_each(habit, 0..(1_usize << 40) + 1, &|x| {
+            for_each(habit, 0..END, &|x| {
                 seen.fetch_add(1, SeqCst);
                 if x == place {
                     resume_unwind(Box::new("out of cheese"));
@@ -273,12 +275,12 @@ fn a_sort_that_unwinds_or_is_lied_to_keeps_its_values() {
             for values in patterns(length) {
                 for last in (0..3 * length).step_by(length / 20 + 1) {
                     let (live, compared) = (AtomicIsize::new(0), AtomicUsize::new(0));
-                    let make = |x: &usize| Box::new(Counted::new(&live, *x));
+                    let make = |x: &usize| Counted::new(&live, *x);
                     let mut mine: Vec<_> = values.iter().map(make).collect();
                     let mut expected = values.clone();
                     expected.sort_unstable();
                     // Right at first, then it lies, and then it panics.
-                    let compare = |a: &Box<Counted<'_>>, b: &Box<Counted<'_>>| {
+                    let compare = |a: &Counted<'_>, b: &Counted<'_>| {
                         let count = compared.fetch_add(1, SeqCst);
                         if count == last {
                             resume_unwind(Box::new(()));
@@ -287,13 +289,14 @@ fn a_sort_that_unwinds_or_is_lied_to_keeps_its_values() {
                     };
                     for unstable in [false, true] {
                         compared.store(0, SeqCst);
-                        let _ = catch(|| {
+                        // It may get through: with few comparisons, or those of std's sort.
+                        drop(catch(|| {
                             if unstable {
                                 unstable::sort_with_leaves(habit, &mut mine, &compare, 3);
                             } else {
                                 stable::sort_with_leaves(habit, &mut mine, &compare, 3);
                             }
-                        });
+                        }));
                         let mut kept: Vec<_> = mine.iter().map(|value| value.1).collect();
                         kept.sort_unstable();
                         assert_eq!(kept, expected, "{habit:?} {length} {last}");
@@ -302,6 +305,135 @@ fn a_sort_that_unwinds_or_is_lied_to_keeps_its_values() {
                     assert_eq!(live.load(SeqCst), 0, "{habit:?} {length} {last}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_scan_that_unwinds_keeps_an_item_in_each_place() {
+    for habit in HABITS {
+        for length in [2, 3, 10, 60] {
+            for last in 0..2 * length {
+                let (live, combined) = (AtomicIsize::new(0), AtomicUsize::new(0));
+                let mut items: Vec<_> = (0..length).map(|x| Counted::new(&live, x)).collect();
+                let combine = |a: &Counted<'_>, b: &Counted<'_>| {
+                    if combined.fetch_add(1, SeqCst) == last {
+                        resume_unwind(Box::new(last));
+                    }
+                    Counted::new(&live, a.1 + b.1)
+                };
+                let result = catch(|| scan(habit, &mut items, &combine));
+                assert_eq!(result.is_err(), combined.load(SeqCst) > last, "{habit:?} {length}");
+                assert_eq!(live.load(SeqCst), length.cast_signed(), "{habit:?} {length} {last}");
+                drop(items);
+                assert_eq!(live.load(SeqCst), 0, "{habit:?} {length} {last}");
+            }
+        }
+    }
+}
+
+#[test]
+fn items_without_size() {
+    everywhere(|habit, length| {
+        let live = AtomicUsize::new(0);
+        let mut units = vec![(); length];
+        for_each(habit, &mut units[..], &|(): &mut ()| {
+            live.fetch_add(1, SeqCst);
+        });
+        assert_eq!(live.load(SeqCst), length);
+        scan(habit, &mut units, &|(), ()| ());
+        stable::sort_with_leaves(habit, &mut units, &<()>::cmp, 1);
+        unstable::sort_with_leaves(habit, &mut units, &<()>::cmp, 1);
+        assert_eq!(first(habit, &units[..], &|(): &()| Some(())).is_some(), length > 0);
+    });
+}
+
+/// Without size, and dropped once each.
+struct Unit;
+
+/// Those that were dropped.
+static UNITS_DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        UNITS_DROPPED.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn results_without_size_are_dropped_once() {
+    for habit in HABITS {
+        UNITS_DROPPED.store(0, SeqCst);
+        let units = map(habit, 0..100, &|_| Unit);
+        assert_eq!((units.len(), UNITS_DROPPED.load(SeqCst)), (100, 0), "{habit:?}");
+        drop(units);
+        assert_eq!(UNITS_DROPPED.load(SeqCst), 100, "{habit:?}");
+        let count = AtomicUsize::new(0);
+        let make = |x| {
+            assert_ne!(x, 70, "this one");
+            count.fetch_add(1, SeqCst);
+            Unit
+        };
+        assert!(catch(|| map(habit, 0..100, &make)).is_err());
+        assert_eq!(UNITS_DROPPED.load(SeqCst), 100 + count.load(SeqCst), "{habit:?}");
+    }
+}
+
+#[test]
+fn ranges_at_the_ends_of_their_types() {
+    for habit in HABITS {
+        assert_eq!(map(habit, i64::MIN..i64::MIN + 3, &|x| x).last(), Some(&(i64::MIN + 2)));
+        assert_eq!(map(habit, u64::MAX - 3..u64::MAX, &|x| x).last(), Some(&(u64::MAX - 1)));
+        assert_eq!(map(habit, i32::MIN..i32::MIN + 2, &|x| x), [i32::MIN, i32::MIN + 1]);
+        assert_eq!(map(habit, -2..2_i64, &|x| x), [-2, -1, 0, 1]);
+        let (low, high) = (3, 7);
+        assert_eq!(map(habit, high..low, &|x: u32| x), [0; 0], "a range that is backwards");
+        let (low, high) = (i64::MIN, i64::MAX);
+        assert_eq!(first(habit, high..low, &Some), None);
+    }
+    assert_eq!(first(Habit::Forwards, 0..usize::MAX, &Some), Some(0));
+}
+
+/// Tells one item more or less than there are, or divides elsewhere.
+#[derive(Clone)]
+struct Liar {
+    items: Range<usize>,
+    more: isize,
+    further: isize,
+}
+
+impl IntoIterator for Liar {
+    type Item = usize;
+    type IntoIter = Range<usize>;
+
+    fn into_iter(self) -> Range<usize> {
+        self.items
+    }
+}
+
+impl Divide for Liar {
+    fn length(&self) -> usize {
+        self.items.len().saturating_add_signed(self.more)
+    }
+
+    fn divide_at(self, index: usize) -> (Self, Self) {
+        let place = index.saturating_add_signed(self.further).min(self.items.len());
+        let (near, far) = self.items.clone().divide_at(place);
+        (Self { items: near, ..self }, Self { items: far, ..self })
+    }
+}
+
+#[test]
+fn a_wrong_length_is_a_panic_or_a_wrong_result_only() {
+    for habit in [Habit::Alone, Habit::Forwards, Habit::Backwards] {
+        for (more, further) in [(-1, 0), (1, 1), (-3, 0), (0, 1), (-1, 1), (0, -1)] {
+            let live = AtomicIsize::new(0);
+            let make = |x| Counted::new(&live, x);
+            let items = Liar { items: 0..40, more, further };
+            drop(catch(|| map(habit, items.clone(), &make)));
+            assert_eq!(live.load(SeqCst), 0, "{habit:?} {more} {further}");
+            drop(catch(|| try_map(habit, items.clone(), &|x| Ok::<_, ()>(make(x)))));
+            assert_eq!(live.load(SeqCst), 0, "{habit:?} {more} {further}");
         }
     }
 }

@@ -207,6 +207,13 @@ fn executor() {
              too many: give a pool 5 workers: the most is 4 as its `max_workers` says\ndone: 7\n",
         ),
         (
+            "slices",
+            "[4, 5, 5, 3]\nprimes: Some(1229)\nfound: Some(1000003)\n[10, 30, 60, 100, 150, 210]\n\
+             [0, 0, 0, 1, 1, 1]\n0 tree, 1 apple, 2 stone, 3 bee\n[200, 360]\n\
+             Err(\"x: invalid digit found in string\")\n\
+             [\"apple\", \"bee\", \"stone\", \"tree\"]\n[\"bee\", \"tree\", \"apple\", \"stone\"]\n",
+        ),
+        (
             "shutdown",
             "run: 10, finished: true\nnot run: 10\ncancelled: true\nstill run: 10\n\
              run by the child: true\n",

@@ -23,6 +23,7 @@ mod queue;
 mod resize;
 mod send_sync;
 mod shutdown;
+mod slices;
 mod smoke;
 mod spawn;
 mod stress;

@@ -33,6 +33,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("priorities", &["threads"]),
     ("resize", &["threads"]),
     ("shutdown", &["threads"]),
+    ("slices", &["threads"]),
     ("worker_state", &["threads"]),
 ];
 

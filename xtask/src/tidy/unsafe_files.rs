@@ -61,22 +61,6 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "hangs in an exit handler on purpose: what becomes of such a worker is under test",
     },
     UnsafeFile {
-        path: "threads/src/slices/merge.rs",
-        reason: "moves values to where their order is known, without a place in between",
-    },
-    UnsafeFile {
-        path: "threads/src/slices/output.rs",
-        reason: "writes results where they stay: std has no vector that several threads fill",
-    },
-    UnsafeFile {
-        path: "threads/src/slices/stable.rs",
-        reason: "moves values between the slice it sorts and a buffer",
-    },
-    UnsafeFile {
-        path: "xtask/src/measure/clock.rs",
-        reason: "reads the processor clock of another process, which no library offers",
-    },
-    UnsafeFile {
         path: "threads/src/fork/branch.rs",
         reason: "lets other threads reach a closure in a stack frame that waits for them",
     },
@@ -99,8 +83,24 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
     UnsafeFile { path: "threads/src/fork/stack.rs", reason: "gives branches to others" },
     UnsafeFile { path: "threads/src/fork/task.rs", reason: "recycles the memory of closures" },
     UnsafeFile {
+        path: "threads/src/slices/merge.rs",
+        reason: "moves values to where their order is known, without a place in between",
+    },
+    UnsafeFile {
+        path: "threads/src/slices/output.rs",
+        reason: "writes results where they stay: std has no vector that several threads fill",
+    },
+    UnsafeFile {
+        path: "threads/src/slices/stable.rs",
+        reason: "moves values between the slice it sorts and a buffer",
+    },
+    UnsafeFile {
         path: "threads/tests/loom/fork.rs",
         reason: "shares cells whose accesses loom checks",
+    },
+    UnsafeFile {
+        path: "xtask/src/measure/clock.rs",
+        reason: "reads the processor clock of another process, which no library offers",
     },
 ];
 

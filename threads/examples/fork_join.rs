@@ -52,6 +52,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let failed = catch_unwind(AssertUnwindSafe(|| {
         pool.install(|| scope(|scope| scope.spawn(|| panic!("out of cheese"))));
     }));
-    println!("panicked: {:?}", failed.unwrap_err().downcast_ref::<&str>());
+    println!("panicked: {:?}", failed.expect_err("a closure panics").downcast_ref::<&str>());
     Ok(())
 }

@@ -40,6 +40,7 @@ mod timer;
 
 #[doc = include_str!("../PYTHON.md")]
 pub mod python {}
+#[expect(clippy::doc_markdown, reason = "what rayon said is quoted as it is")]
 #[doc = include_str!("../RAYON.md")]
 pub mod rayon {}
 pub mod reexports;

@@ -108,7 +108,8 @@ mod tests {
     use super::*;
 
     /// Gifts that are in vain, asked for each microsecond for a while.
-    fn gifts(heartbeat: &Heartbeat, begin: Instant, micros: u64) -> u32 {
+    fn gifts(heartbeat: &Heartbeat, begin: Instant, time: Duration) -> u32 {
+        let micros = u64::try_from(time.as_micros()).expect("it is short");
         let moments = (0..micros).map(|at| begin + Duration::from_micros(at));
         moments.map(|now| u32::from(heartbeat.beat_at(now))).sum()
     }
@@ -118,9 +119,9 @@ mod tests {
         let (heartbeat, begin) = (Heartbeat::default(), Instant::now());
         assert!((0..BURST).all(|_| heartbeat.beat_at(begin)));
         assert!(!heartbeat.beat_at(begin));
-        assert_eq!(gifts(&heartbeat, begin, 10 * PERIOD.as_micros() as u64), 9);
+        assert_eq!(gifts(&heartbeat, begin, 10 * PERIOD), 9);
         let later = begin + 100 * PERIOD;
-        assert_eq!(gifts(&heartbeat, later, 1) + gifts(&heartbeat, later, 100), BURST);
+        assert_eq!(gifts(&heartbeat, later, Duration::from_micros(100)), BURST);
     }
 
     #[test]

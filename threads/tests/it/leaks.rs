@@ -147,7 +147,7 @@ fn jobs_run_on_the_spot_do_not_pile_up() {
         for _ in 0..JOBS {
             // What is left of a job holds its token, and that its callback.
             let token = threads::CancelToken::new();
-            let counted = crate::support::Counted(Arc::clone(&drops));
+            let counted = Counted(Arc::clone(&drops));
             token.on_cancel(move || drop(counted));
             inner.spawn_with(&token, || ()).join().unwrap();
         }

@@ -102,8 +102,7 @@ fn nothing_to_do() {
 fn idle_workers_take_part() {
     in_time(|| {
         let pool = Pool::new(2).unwrap();
-        // Each item waits for another thread to come. It may take some tries: one that has
-        // nothing to do is not always seen.
+        // It may take some tries: a worker that has nothing to do is not always seen.
         for _ in 0..1_000 {
             let (first, others) = (thread::current().id(), AtomicBool::new(false));
             pool.install(|| {

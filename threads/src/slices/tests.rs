@@ -227,6 +227,7 @@ fn patterns(length: usize) -> Vec<Vec<usize>> {
         (0..length).map(|_| random()).collect(),
         (0..length).collect(),
         (0..length).rev().collect(),
+        (0..length).rev().map(|x| x / 2).collect(),
         vec![7; length],
         (0..length).map(|_| random() % 3).collect(),
         (0..length).map(|x| x % 11).collect(),
@@ -346,6 +347,13 @@ fn items_without_size() {
         unstable::sort_with_leaves(habit, &mut units, &<()>::cmp, 1);
         assert_eq!(first(habit, &units[..], &|(): &()| Some(())).is_some(), length > 0);
     });
+}
+
+#[test]
+fn chunks_of_more_items_than_memory_has() {
+    let units = [(); usize::MAX];
+    let (near, far) = chunks(&units, 2).divide_at(1 << (usize::BITS - 1));
+    assert_eq!((near.length(), far.length()), (1 << (usize::BITS - 1), 0));
 }
 
 /// Without size, and dropped once each.

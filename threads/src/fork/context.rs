@@ -215,7 +215,7 @@ impl Context {
     /// Lets others have the oldest branch that nobody knows of.
     pub(super) fn offer_oldest(&self) {
         if !self.stack.has_private() {
-            return; // The stack is full, and the closures are called directly.
+            return; // It was given away already, or the stack is full and the closures are called directly.
         }
         let fork = self.stack.share_oldest(&self.post);
         self.shared().publish_fork(fork);

@@ -18,8 +18,10 @@ pub enum JoinError {
         payload: Payload,
     },
     /// The job was cancelled while it was queued, by [`cancel`] or by
-    /// [`shutdown_now`], and will never run.
+    /// [`shutdown_now`], and will never run; or its token was cancelled while it was in the
+    /// middle of forked work, which it has left (see [`CancelToken::run`]).
     ///
+    /// [`CancelToken::run`]: crate::CancelToken::run
     /// [`cancel`]: crate::JoinHandle::cancel
     /// [`shutdown_now`]: crate::Pool::shutdown_now
     #[error("job was cancelled before it ran")]
@@ -50,7 +52,7 @@ pub enum Outcome {
     Returned,
     /// It panicked.
     Panicked,
-    /// It was cancelled while it was queued.
+    /// It was cancelled while it was queued, or left forked work as its token was cancelled.
     Cancelled,
     /// It never ran, as an initializer of its pool failed.
     Broken,

@@ -1,8 +1,10 @@
 //! Where forked work lies that anybody may take.
 //!
-//! One list for a pool, behind one mutex. That is enough: a fork gets here only when some
+//! One list for a pool, behind one mutex. That is enough: most forks get here only when some
 //! worker has nothing to do, at most one for each of those, and not more often than the
-//! heartbeat allows (see `src/fork/heartbeat.rs`).
+//! heartbeat allows (see `src/fork/heartbeat.rs`). The others are rare: branches of a thread that is
+//! about to block, tasks of outer scopes that lie on those of an inner one, and tasks spawned
+//! by threads from outside.
 //!
 //! The mutex decides who has an entry: taking and retracting both remove it under the lock.
 //! So an entry that is still listed has not begun, and what it points to, the frame of the

@@ -1,6 +1,7 @@
 //! What a certain worker is to run, and no other: its part of a broadcast.
 //!
-//! A worker's mailbox is open while it has a seat (see `src/seats.rs`). It runs what is in it
+//! A worker's mailbox is open while it has a seat, or is about to get or to leave one (see
+//! `src/seats.rs`). It runs what is in it
 //! between two jobs, and when it is about to block: whoever waits for a broadcast could be
 //! the one that the worker is about to wait for. It closes its mailbox before it gives up its
 //! seat, so that nothing gets there which nobody would run.

@@ -14,6 +14,7 @@ use crate::local::WorkerLocal;
 use crate::map::Map;
 use crate::nesting;
 use crate::options::{JobOptions, Priority};
+use crate::primitives::is_here;
 use crate::shared::{Phase, Shared};
 use crate::stats::{Stats, Unrun};
 use crate::unordered::MapUnordered;
@@ -457,9 +458,8 @@ impl Pool {
             if threads.is_empty() {
                 return;
             }
-            let here = std::thread::current().id();
             // A worker that drops the pool while it ends cannot wait for itself.
-            for thread in threads.into_iter().filter(|thread| thread.thread().id() != here) {
+            for thread in threads.into_iter().filter(|thread| !is_here(thread)) {
                 thread.join().expect("a worker catches the panics of its jobs");
             }
         }

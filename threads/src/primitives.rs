@@ -150,6 +150,15 @@ pub(crate) fn has_ended(_thread: &JoinHandle<()>) -> bool {
     false
 }
 
+/// Whether this is the calling thread.
+pub(crate) fn is_here(thread: &JoinHandle<()>) -> bool {
+    #[cfg(shuttle)]
+    let here = shuttle::thread::current().id();
+    #[cfg(not(shuttle))]
+    let here = std::thread::current().id();
+    thread.thread().id() == here
+}
+
 /// Comes before and after a step that the models do not see: there, another
 /// thread may go first. Nothing otherwise.
 pub(crate) fn invisible() {

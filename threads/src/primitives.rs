@@ -152,9 +152,9 @@ pub(crate) fn has_ended(_thread: &JoinHandle<()>) -> bool {
 
 /// Whether this is the calling thread.
 pub(crate) fn is_here(thread: &JoinHandle<()>) -> bool {
-    #[cfg(shuttle)]
-    let here = shuttle::thread::current().id();
-    #[cfg(not(shuttle))]
+    #[cfg(not(loom))]
+    let here = current().id();
+    #[cfg(loom)] // Whose models have the threads of std only where they start none.
     let here = std::thread::current().id();
     thread.thread().id() == here
 }

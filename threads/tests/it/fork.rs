@@ -8,6 +8,7 @@ mod mended;
 mod scope;
 
 use crate::support::{LIMIT, until};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
 use threads::Pool;
@@ -60,4 +61,17 @@ fn other_threads_take_second_closures() {
     assert_eq!(a, here);
     assert_ne!(b, here);
     assert!(pool.stats().forks > 0);
+}
+
+#[test]
+fn the_innermost_pool_counts() {
+    let (a, b) = (Pool::new(3).unwrap(), Pool::new(1).unwrap());
+    let size = || threads::broadcast(|_| ()).len();
+    a.install(|| {
+        let sizes = [size(), b.install(size), b.install(|| a.install(size)), size()];
+        assert_eq!(sizes, [3, 1, 3, 3]);
+        let end = catch_unwind(AssertUnwindSafe(|| b.install(|| panic!("inside"))));
+        assert!(end.is_err());
+        assert_eq!(size(), 3);
+    });
 }

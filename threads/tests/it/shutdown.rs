@@ -1,8 +1,9 @@
 //! The two ways to end a pool.
 
-use crate::support::{Gate, LIMIT, in_time, until};
+use crate::support::{Counted, Gate, LIMIT, in_time, until};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use threads::{JoinError, Pool};
 
 #[test]
@@ -149,5 +150,32 @@ fn shutdown_also_runs_jobs_that_panic() {
             let panicked = matches!(handle.join(), Err(JoinError::Panicked { .. }));
             assert_eq!(panicked, x % 2 == 1);
         }
+    });
+}
+
+/// A value of a worker's thread owns the pool, and is dropped when that thread has all but ended:
+/// it cannot be waited for there.
+#[test]
+fn the_last_owner_is_a_value_of_a_worker_that_ends() {
+    thread_local!(static OWNER: RefCell<Option<Arc<Pool>>> = const { RefCell::new(None) });
+    in_time(|| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (counted, parcel) = (Counted(Arc::clone(&drops)), Arc::new(Mutex::new(None)));
+        let left = Arc::clone(&parcel);
+        let pool = Pool::builder().workers(1).initializer(move |worker| {
+            let _goes_with_the_pool = &counted;
+            if worker == 0 {
+                return Ok(());
+            }
+            let pool: Arc<Pool> = left.lock().unwrap().take().unwrap();
+            until("there is no other owner", || Arc::strong_count(&pool) == 1);
+            OWNER.set(Some(pool));
+            Err("ends at once")
+        });
+        let pool = Arc::new(pool.build().unwrap());
+        *parcel.lock().unwrap() = Some(Arc::clone(&pool));
+        pool.resize(2).unwrap();
+        drop(pool);
+        until("the pool is gone", || drops.load(SeqCst) == 1);
     });
 }

@@ -1,11 +1,12 @@
 //! The same on each worker.
 
 use super::idle_pool;
-use crate::support::{Gate, in_time};
+use crate::support::{Gate, LIMIT, in_time};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 use threads::{Pool, broadcast};
 
 #[test]
@@ -27,10 +28,18 @@ fn busy_workers_do_their_part_when_their_job_has_ended() {
     in_time(|| {
         let pool = Arc::new(idle_pool(2));
         let gate = Gate::occupy(&pool);
+        let (begun, seen) = mpsc::channel();
         let caller = {
             let pool = Arc::clone(&pool);
-            thread::spawn(move || pool.broadcast(|worker| worker))
+            thread::spawn(move || {
+                pool.broadcast(|worker| {
+                    begun.send(()).unwrap();
+                    worker
+                })
+            })
         };
+        seen.recv_timeout(LIMIT).unwrap(); // The other one's part, which has come at once.
+        assert!(seen.recv_timeout(Duration::from_millis(5)).is_err());
         gate.open().join().unwrap();
         assert_eq!(caller.join().unwrap(), [0, 1]);
     });

@@ -40,6 +40,27 @@ fn an_endless_recursion_stops() {
     assert_eq!(token.run(endless), Err(Cancelled));
 }
 
+/// With two joins around them, the closures are called directly.
+#[test]
+fn a_loop_of_direct_joins_stops() {
+    fn fork() {
+        loop {
+            join(endless_leaf, endless_leaf);
+        }
+    }
+    in_time(|| {
+        let token = CancelToken::new();
+        let end = token.run(|| {
+            let cancels = || {
+                token.cancel(); // The outer joins have begun.
+                fork();
+            };
+            join(|| join(cancels, endless_leaf), endless_leaf)
+        });
+        assert_eq!(end, Err(Cancelled));
+    });
+}
+
 #[test]
 fn a_job_that_forks_is_cancelled_while_it_runs() {
     in_time(|| {

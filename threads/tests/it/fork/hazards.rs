@@ -5,8 +5,8 @@ use crate::support::{in_time, rounds, until};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
-use threads::{Pool, Waiting, join, scope};
+use std::time::{Duration, Instant};
+use threads::{JoinHandle, Pool, Waiting, join, scope};
 
 /// Something to do that others can help with.
 fn work(depth: u32) -> u64 {
@@ -17,6 +17,21 @@ fn work(depth: u32) -> u64 {
     a + b
 }
 
+/// To be called in a job of `pool`: waits in a join for another worker, for long enough to look
+/// for something to run; and there is something, namely this job.
+fn wait_beside<R: Send + 'static>(
+    pool: &Pool,
+    job: impl FnOnce() -> R + Clone + Send + 'static,
+) -> JoinHandle<R> {
+    let long = || {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(50) {
+            std::hint::spin_loop();
+        }
+    };
+    join_apart(pool, || pool.spawn(job.clone()), long).0
+}
+
 /// rayon #592: a job that holds a lock waits in a join, and runs another job there that
 /// needs the lock.
 #[test]
@@ -24,20 +39,18 @@ fn a_mutex_held_across_a_join() {
     in_time(|| {
         let pool = Arc::new(idle_pool(2));
         let total = Arc::new(Mutex::new(0));
-        let jobs: Vec<_> = (0..rounds(200, 5_000))
-            .map(|_| {
+        let rounds = rounds(20, 500);
+        for _ in 0..rounds {
+            let (inner, total) = (Arc::clone(&pool), Arc::clone(&total));
+            let job = pool.spawn(move || {
+                let mut guard = total.lock().unwrap();
+                *guard += 1;
                 let total = Arc::clone(&total);
-                pool.spawn(move || {
-                    let mut total = total.lock().unwrap();
-                    *total += work(8);
-                })
-            })
-            .collect();
-        let count = jobs.len() as u64;
-        for job in jobs {
-            job.join().unwrap();
+                wait_beside(&inner, move || *total.lock().unwrap() += 1)
+            });
+            job.join().unwrap().join().unwrap();
         }
-        assert_eq!(*total.lock().unwrap(), count * (1 << 8));
+        assert_eq!(*total.lock().unwrap(), 2 * rounds);
     });
 }
 
@@ -61,21 +74,19 @@ fn a_once_lock_made_by_forked_work() {
 /// borrow it, too.
 #[test]
 fn a_ref_cell_of_the_thread_borrowed_across_a_join() {
-    thread_local!(static BUFFER: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) });
+    thread_local!(static COUNT: RefCell<u32> = const { RefCell::new(0) });
     in_time(|| {
         let pool = Arc::new(idle_pool(2));
-        let jobs: Vec<_> = (0..rounds(200, 5_000))
-            .map(|_| {
-                pool.spawn(|| {
-                    BUFFER.with_borrow_mut(|buffer| {
-                        buffer.clear();
-                        buffer.push(work(8));
-                        buffer[0]
-                    })
+        for _ in 0..rounds(20, 500) {
+            let inner = Arc::clone(&pool);
+            let job = pool.spawn(move || {
+                COUNT.with_borrow_mut(|count| {
+                    *count += 1;
+                    wait_beside(&inner, || COUNT.with_borrow_mut(|count| *count += 1))
                 })
-            })
-            .collect();
-        assert!(jobs.into_iter().all(|job| job.join().unwrap() == 1 << 8));
+            });
+            job.join().unwrap().join().unwrap();
+        }
     });
 }
 
@@ -88,23 +99,10 @@ fn a_worker_that_waits_leaves_unrelated_jobs_alone() {
         asleep(&pool);
         let inner = Arc::clone(&pool);
         let job = pool.spawn(move || {
-            let over = Arc::new(AtomicBool::new(false));
             for _ in 0..20 {
+                let over = Arc::new(AtomicBool::new(false));
                 let seen = Arc::clone(&over);
-                join_apart(
-                    &inner,
-                    || {
-                        let seen = Arc::clone(&seen);
-                        drop(inner.spawn(move || until("it is over", || seen.load(SeqCst))));
-                    },
-                    || {
-                        // Long enough for the other side to look for something to run.
-                        let start = std::time::Instant::now();
-                        while start.elapsed() < Duration::from_micros(50) {
-                            std::hint::spin_loop();
-                        }
-                    },
-                );
+                drop(wait_beside(&inner, move || until("it is over", || seen.load(SeqCst))));
                 over.store(true, SeqCst);
             }
         });
@@ -214,6 +212,34 @@ fn stealing_anything_is_possible_too() {
             });
             assert_eq!(leaves.into_inner(), 20 * 65);
         }
+    });
+}
+
+/// What [`a_worker_that_waits_leaves_unrelated_jobs_alone`] does not see, and needs here.
+#[test]
+fn a_worker_that_steals_anything_runs_an_unrelated_job() {
+    in_time(|| {
+        let builder = Pool::builder().workers(2).spares(0).waiting(Waiting::StealAny);
+        let pool = Arc::new(builder.build().unwrap());
+        asleep(&pool);
+        let inner = Arc::clone(&pool);
+        let job = pool.spawn(move || {
+            let here = std::thread::current().id();
+            let ran = Arc::new(AtomicBool::new(false));
+            join_apart(
+                &inner,
+                || {
+                    let sets = Arc::clone(&ran);
+                    drop(inner.spawn(move || sets.store(true, SeqCst)));
+                },
+                || {
+                    if std::thread::current().id() != here {
+                        until("the waiting worker has run it", || ran.load(SeqCst));
+                    }
+                },
+            );
+        });
+        job.join().unwrap();
     });
 }
 

@@ -1,12 +1,14 @@
 //! Two closures: results, borrows, panics.
 
 use super::{idle_pool, join_apart};
-use crate::support::{Counted, in_time, rounds};
-use std::cell::{Cell, RefCell};
+use crate::support::{Counted, in_time, rounds, until};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use threads::{Pool, join};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+use threads::{Pool, blocking, join};
 
 /// The numbers from `low` to below `high`, added up by halves.
 fn sum(low: u64, high: u64) -> u64 {
@@ -28,22 +30,33 @@ fn results_come_in_order() {
     }
 }
 
+/// Each first closure lets others have all branches there are.
 #[test]
 fn many_joins_under_steals() {
-    let pool = Arc::new(idle_pool(3));
-    let callers: Vec<_> = (0..3)
-        .map(|_| {
-            let pool = Arc::clone(&pool);
-            std::thread::spawn(move || {
-                for _ in 0..rounds(100, 5_000) {
-                    assert_eq!(pool.install(|| sum(0, 3_000)), 3_000 * 2_999 / 2);
-                }
-            })
-        })
-        .collect();
-    for caller in callers {
-        caller.join().unwrap();
+    fn grow(depth: u32, leaves: &AtomicU32) {
+        if depth == 0 {
+            leaves.fetch_add(1, SeqCst);
+            return;
+        }
+        let first = || {
+            blocking(|| ());
+            grow(depth - 1, leaves);
+        };
+        join(first, || grow(depth - 1, leaves));
     }
+    in_time(|| {
+        let pool = idle_pool(3);
+        for _ in 0..rounds(10, 500) {
+            let count = || {
+                let leaves = AtomicU32::new(0);
+                grow(7, &leaves);
+                leaves.into_inner()
+            };
+            let jobs: Vec<_> = (0..3).map(|_| pool.spawn(count)).collect();
+            assert!(jobs.into_iter().all(|job| job.join().unwrap() == 1 << 7));
+        }
+        assert!(pool.stats().forks > 0);
+    });
 }
 
 #[test]
@@ -56,12 +69,18 @@ fn joins_in_jobs() {
 }
 
 #[test]
-fn an_inline_pool_joins_on_the_caller() {
-    let pool = Pool::inline();
-    let here = std::thread::current().id();
-    let seen = pool.join(|| std::thread::current().id(), || std::thread::current().id());
-    assert_eq!(seen, (here, here));
-    assert_eq!(pool.install(|| sum(0, 1_000)), 1_000 * 999 / 2);
+fn an_inline_pool_joins_on_the_caller_in_order() {
+    fn visit(low: u32, high: u32, seen: &Mutex<Vec<(u32, ThreadId)>>) {
+        if high - low == 1 {
+            return seen.lock().unwrap().push((low, thread::current().id()));
+        }
+        let middle = low.midpoint(high);
+        join(|| visit(low, middle, seen), || visit(middle, high, seen));
+    }
+    let seen = Mutex::new(Vec::new());
+    Pool::inline().install(|| visit(0, 100, &seen));
+    let here = thread::current().id();
+    assert!(seen.into_inner().unwrap().into_iter().eq((0..100).map(|leaf| (leaf, here))));
 }
 
 #[test]
@@ -93,7 +112,12 @@ fn explode(depth: u32, at: u32, drops: &Arc<AtomicUsize>) {
     let held = Counted(Arc::clone(drops));
     assert_ne!(depth, at, "exploded");
     if depth > 0 {
-        join(|| explode(depth - 1, at, drops), || explode(depth - 1, at.wrapping_add(100), drops));
+        let carried = Counted(Arc::clone(drops));
+        let second = move || {
+            let _carried = carried;
+            explode(depth - 1, at.wrapping_add(100), drops);
+        };
+        join(|| explode(depth - 1, at, drops), second);
     }
     drop(held);
 }
@@ -124,13 +148,20 @@ fn a_panic_in_the_second_closure_comes_after_the_first_has_ended() {
 
 #[test]
 fn of_two_panics_the_first_closures_counts() {
-    let pool = idle_pool(2);
-    for _ in 0..50 {
-        let end = catch_unwind(AssertUnwindSafe(|| {
-            pool.join(|| panic!("first"), || panic!("second"));
-        }));
-        assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "first");
-    }
+    in_time(|| {
+        let pool = idle_pool(2);
+        let here = thread::current().id();
+        for _ in 0..20 {
+            let end = catch_unwind(AssertUnwindSafe(|| {
+                join_apart(
+                    &pool,
+                    || panic!("first"),
+                    || assert_eq!(thread::current().id(), here, "second"),
+                );
+            }));
+            assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "first");
+        }
+    });
 }
 
 #[test]
@@ -141,13 +172,19 @@ fn panics_on_another_thread() {
             join_apart(&pool, || (), || -> () { panic!("over there") });
         }));
         assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "over there");
-        // The frame of a first closure that panics outlives the second one.
+        // A first closure's panic goes on when the second one has ended.
         for _ in 0..20 {
+            let ended = AtomicU32::new(0);
             let end = catch_unwind(AssertUnwindSafe(|| {
-                let held = [7u8; 64];
-                join_apart(&pool, || panic!("here"), || assert_eq!(held, [7u8; 64]));
+                let second = || {
+                    let start = Instant::now();
+                    until("some time has passed", || start.elapsed() > Duration::from_millis(1));
+                    ended.store(1, SeqCst);
+                };
+                join_apart(&pool, || panic!("here"), second);
             }));
             assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "here");
+            assert_eq!(ended.load(SeqCst), 1);
         }
         assert_eq!(pool.join(|| 1, || 2), (1, 2));
     });
@@ -166,26 +203,26 @@ fn panics_at_every_depth_drop_everything_once() {
     }
 }
 
-/// More branches on the stack than fit: a list, joined element by element.
+/// More branches on the stack than fit: each is given away before the next one comes, so that
+/// none is a direct call.
 #[test]
 fn long_chains() {
     fn chain(left: u32) -> u32 {
         if left == 0 {
             return 0;
         }
-        let (rest, one) = join(|| chain(left - 1), || 1);
+        let first = || {
+            blocking(|| ());
+            chain(left - 1)
+        };
+        let (rest, one) = join(first, || 1);
         rest + one
     }
-    let pool = idle_pool(2);
-    for _ in 0..20 {
-        assert_eq!(pool.install(|| chain(2_000)), 2_000);
-    }
-}
-
-#[test]
-fn values_of_threads_are_those_of_the_caller_in_the_first_closure() {
-    thread_local!(static VALUE: RefCell<u32> = const { RefCell::new(0) });
-    VALUE.with(|value| *value.borrow_mut() = 7);
-    let (value, ()) = join(|| VALUE.with(|value| *value.borrow()), || ());
-    assert_eq!(value, 7);
+    in_time(|| {
+        let pool = idle_pool(2);
+        for _ in 0..3 {
+            assert_eq!(pool.spawn(|| chain(400)).join().unwrap(), 400);
+            assert_eq!(pool.install(|| chain(2_000)), 2_000);
+        }
+    });
 }

@@ -1,11 +1,15 @@
 //! What once went wrong.
 
-use super::idle_pool;
+use super::{idle_pool, join_apart};
 use crate::support::{Gate, LIMIT, in_time, until};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
-use threads::{CancelToken, Cancelled, Event, Pool, broadcast, join, scope};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
+use threads::{
+    CancelToken, Cancelled, Event, JoinHandle, Pool, WaitFor, broadcast, join, scope, wait,
+};
 
 /// Forks when it is dropped.
 struct Forks<'a>(&'a AtomicUsize);
@@ -40,7 +44,7 @@ fn what_helped_work_spawns_is_run() {
         let gate = Gate::occupy(&pool);
         let ran = AtomicBool::new(false);
         pool.scope(|scope| {
-            std::thread::scope(|threads| {
+            thread::scope(|threads| {
                 threads.spawn(|| scope.spawn(|| scope.spawn(|| ran.store(true, SeqCst))));
             });
         });
@@ -55,9 +59,9 @@ fn there_is_a_worker_for_each_broadcast() {
         let pool = Arc::new(idle_pool(1));
         let over = Arc::new(AtomicBool::new(false));
         let (inner, stop) = (Arc::clone(&pool), Arc::clone(&over));
-        let feeder = std::thread::spawn(move || {
+        let feeder = thread::spawn(move || {
             while !stop.load(SeqCst) {
-                let job = inner.spawn(|| threads::blocking(std::thread::yield_now));
+                let job = inner.spawn(|| threads::blocking(thread::yield_now));
                 job.join().unwrap();
             }
         });
@@ -119,6 +123,124 @@ fn a_real_panic_counts_more_than_a_cancelled_sibling() {
     assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "real");
 }
 
+/// A closure that panicked although its work was cancelled has something to say.
+#[test]
+fn a_real_panic_of_the_second_closure_counts_more_than_a_cancelled_first_one() {
+    in_time(|| {
+        let pool = idle_pool(1);
+        let here = thread::current().id();
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let cancelled = || -> () { resume_unwind(Box::new(Cancelled)) };
+            join_apart(&pool, cancelled, || assert_eq!(thread::current().id(), here, "real"));
+        }));
+        assert!(end.unwrap_err().downcast::<String>().unwrap().contains("real"));
+    });
+}
+
+#[test]
+fn a_real_panic_of_a_task_counts_more_than_a_cancelled_earlier_one() {
+    in_time(|| {
+        let pool = idle_pool(1);
+        let begun = AtomicBool::new(false);
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            pool.scope(|scope| {
+                scope.spawn(|| {
+                    begun.store(true, SeqCst);
+                    until("the other one has ended", || scope.is_cancelled());
+                    thread::yield_now();
+                    panic!("real");
+                });
+                until("the worker has begun", || begun.load(SeqCst));
+                scope.spawn(|| resume_unwind(Box::new(Cancelled)));
+            });
+        }));
+        assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "real");
+    });
+}
+
+#[test]
+fn a_destructor_that_forks_in_a_closure_that_is_dropped() {
+    let (token, ran) = (CancelToken::new(), AtomicUsize::new(0));
+    let end = token.run(|| {
+        token.cancel();
+        scope(|scope| {
+            let forks = Forks(&ran);
+            scope.spawn(move || drop(forks));
+        });
+    });
+    assert_eq!((end, ran.into_inner()), (Err(Cancelled), 3));
+}
+
+/// The first closure has panicked, and its thread helps with the second one: what it runs there
+/// should not find it unwinding.
+#[test]
+fn helped_work_sees_no_panic_of_the_helper() {
+    in_time(|| {
+        let pool = idle_pool(1);
+        let (spawned, seen) = (AtomicBool::new(false), Mutex::new(None));
+        let note = || *seen.lock().unwrap() = Some((thread::current().id(), thread::panicking()));
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let first = || {
+                until("there is something to help with", || spawned.load(SeqCst));
+                panic!("first");
+            };
+            // On the only worker. From a thread outside of the pool, so that all can take it.
+            let second = || {
+                *seen.lock().unwrap() = None;
+                scope(|scope| {
+                    thread::scope(|threads| {
+                        threads.spawn(|| scope.spawn(note));
+                    });
+                    spawned.store(true, SeqCst);
+                    until("somebody has helped", || seen.lock().unwrap().is_some());
+                });
+            };
+            join_apart(&pool, first, second);
+        }));
+        assert_eq!(*end.unwrap_err().downcast::<&str>().unwrap(), "first");
+        assert_eq!(*seen.lock().unwrap(), Some((thread::current().id(), false)));
+    });
+}
+
+/// A worker that is about to wait for a job runs its part of a broadcast first, and does not
+/// wait for that job meanwhile: that the other worker waits for the part makes no circle.
+#[test]
+fn a_part_of_a_broadcast_before_a_wait_for_a_job() {
+    in_time(|| {
+        let pool = Arc::new(Pool::builder().workers(2).spares(0).build().unwrap());
+        let inner = Arc::clone(&pool);
+        let job = pool.spawn(move || {
+            let (running, seen) = mpsc::channel();
+            let pool = Arc::clone(&inner);
+            let broadcasts = inner.spawn(move || {
+                let here = thread::current().id();
+                running.send(()).unwrap();
+                let job = OnceLock::new();
+                pool.broadcast(|_| {
+                    if thread::current().id() == here {
+                        until("the other part", || job.get().is_some_and(JoinHandle::is_running));
+                        drop(wait(job.get(), WaitFor::All, None));
+                    } else {
+                        let job = job.get_or_init(|| {
+                            let outer = Arc::clone(&pool);
+                            pool.spawn(move || {
+                                until("this is waited for", || outer.stats().aside > 0);
+                                let (_send, never) = mpsc::channel::<()>();
+                                assert!(never.recv_timeout(Duration::from_millis(5)).is_err());
+                            })
+                        });
+                        drop(wait([job], WaitFor::All, None)); // Runs it on the spot.
+                    }
+                })
+                .len()
+            });
+            seen.recv_timeout(LIMIT).unwrap();
+            broadcasts.join().unwrap()
+        });
+        assert_eq!(job.join().unwrap(), 2);
+    });
+}
+
 /// A job belongs to its own pool, also if it is run by a thread that is in another one.
 #[test]
 fn a_job_run_inside_of_another_pool_forks_in_its_own() {
@@ -126,9 +248,9 @@ fn a_job_run_inside_of_another_pool_forks_in_its_own() {
         let (a, b) = (Arc::new(idle_pool(1)), Arc::new(idle_pool(1)));
         let inner = Arc::clone(&a);
         let seen = a.spawn(move || {
-            b.install(|| inner.spawn(|| broadcast(|_| std::thread::current().id())).join().unwrap())
+            b.install(|| inner.spawn(|| broadcast(|_| thread::current().id())).join().unwrap())
         });
-        let expected = a.broadcast(|_| std::thread::current().id());
+        let expected = a.broadcast(|_| thread::current().id());
         assert_eq!(seen.join().unwrap(), expected);
     });
 }

@@ -1,10 +1,11 @@
 //! Scopes: borrowing, counting, panics, nesting.
 
-use super::{asleep, idle_pool};
+use super::idle_pool;
 use crate::support::{Counted, LIMIT, in_time, rounds, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 use threads::{Pool, Scope, scope};
 
 #[test]
@@ -40,22 +41,24 @@ fn grow<'scope>(scope: &'scope Scope<'scope, '_>, depth: u32, leaves: &'scope At
 
 #[test]
 fn tasks_spawn_tasks() {
-    let pool = Arc::new(idle_pool(3));
-    let callers: Vec<_> = (0..2)
-        .map(|_| {
-            let pool = Arc::clone(&pool);
-            std::thread::spawn(move || {
-                for _ in 0..rounds(30, 1_000) {
-                    let leaves = AtomicUsize::new(0);
-                    pool.scope(|scope| grow(scope, 10, &leaves));
-                    assert_eq!(leaves.into_inner(), 1 << 10);
-                }
+    in_time(|| {
+        let pool = Arc::new(idle_pool(3));
+        let callers: Vec<_> = (0..2)
+            .map(|_| {
+                let pool = Arc::clone(&pool);
+                std::thread::spawn(move || {
+                    for _ in 0..rounds(30, 1_000) {
+                        let leaves = AtomicUsize::new(0);
+                        pool.scope(|scope| grow(scope, 10, &leaves));
+                        assert_eq!(leaves.into_inner(), 1 << 10);
+                    }
+                })
             })
-        })
-        .collect();
-    for caller in callers {
-        caller.join().unwrap();
-    }
+            .collect();
+        for caller in callers {
+            caller.join().unwrap();
+        }
+    });
 }
 
 #[test]
@@ -95,24 +98,28 @@ fn a_task_that_waits_for_a_later_one() {
     });
 }
 
+/// What it spawns is for the workers at once, too.
 #[test]
 fn a_thread_from_outside_spawns() {
-    let pool = idle_pool(1);
-    let ran = AtomicUsize::new(0);
-    pool.scope(|scope| {
-        std::thread::scope(|threads| {
-            for _ in 0..4 {
-                threads.spawn(|| {
-                    for _ in 0..50 {
-                        scope.spawn(|| {
-                            ran.fetch_add(1, SeqCst);
-                        });
-                    }
-                });
-            }
+    in_time(|| {
+        let pool = idle_pool(1);
+        let ran = AtomicUsize::new(0);
+        pool.scope(|scope| {
+            std::thread::scope(|threads| {
+                for _ in 0..4 {
+                    threads.spawn(|| {
+                        for _ in 0..50 {
+                            scope.spawn(|| {
+                                ran.fetch_add(1, SeqCst);
+                            });
+                        }
+                    });
+                }
+            });
+            until("the worker has run them", || ran.load(SeqCst) == 200);
         });
+        assert_eq!(ran.into_inner(), 200);
     });
-    assert_eq!(ran.into_inner(), 200);
 }
 
 /// A task of an outer scope, spawned in an inner one, is not run while the inner one
@@ -178,7 +185,8 @@ fn a_panic_of_the_body_waits_for_what_has_begun() {
             pool.scope(|scope| {
                 scope.spawn(|| {
                     begun.store(true, SeqCst);
-                    std::thread::yield_now();
+                    let start = Instant::now();
+                    until("some time has passed", || start.elapsed() > Duration::from_millis(1));
                     ended.store(true, SeqCst);
                 });
                 until("a worker has begun", || begun.load(SeqCst));
@@ -241,5 +249,4 @@ fn a_panic_leaves_the_pool_as_it_was() {
         });
     });
     assert_eq!(ran.into_inner(), 20);
-    asleep(&pool);
 }

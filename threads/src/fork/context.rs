@@ -251,13 +251,10 @@ impl Context {
         self.node.set(before);
     }
 
-    /// Runs something that descends from `node`, or anything if the pool says so; false if
-    /// there is nothing.
-    fn help(&self, node: &Node) -> bool {
+    /// Runs something that descends from `node`, or anything if the pool says so, however deep
+    /// the stack is; false if there is nothing.
+    pub(super) fn help(&self, node: &Node) -> bool {
         let shared = self.shared();
-        if self.is_deep() {
-            return false;
-        }
         if let Some(task) = self.take_task() {
             if task.is_within(node) {
                 self.run(task.into_fork());
@@ -272,14 +269,19 @@ impl Context {
         shared.settings.waiting == Waiting::StealAny && self.help_anybody()
     }
 
-    /// Runs any work of the pool that can be found; false if there is none.
+    /// Runs any work of the pool that can be found; false if there is none, and if too much lies on
+    /// the stack already: what belongs to nothing there can wait.
     fn help_anybody(&self) -> bool {
+        if self.depth.get() >= DEPTH {
+            return false;
+        }
         if let Some(task) = self.deque.pop() {
             self.run(task.into_fork());
             return true;
         }
         if let Some(worker) = worker::current().filter(|worker| self.is_of(&worker.shared)) {
-            return worker.execute_any();
+            // Jobs that were run in waits lie there, too.
+            return worker.depth.get() < DEPTH && worker.execute_any();
         }
         self.shared().take_fork(0).is_some_and(|fork| {
             self.run(fork);
@@ -317,7 +319,7 @@ impl Context {
     ) {
         let mut spins = 0;
         while !has_ended() {
-            if spins % BOARD_SPINS == 0 && self.help(node) {
+            if spins % BOARD_SPINS == 0 && !self.is_deep() && self.help(node) {
                 spins = 0;
                 continue;
             }

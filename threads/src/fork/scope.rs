@@ -141,8 +141,12 @@ impl Core {
     fn finish(&self, context: &Context) {
         let count = &self.count;
         while !count.is_zero() {
-            if context.is_deep() && context.wait_for_others(count) || self.run_own(context) {
+            let is_deep = context.is_deep();
+            if is_deep && context.wait_for_others(count) || self.run_own(context) {
                 continue;
+            }
+            if is_deep && context.help(&self.node) {
+                continue; // There is nobody to whom it could be left.
             }
             let block = |deadline| count.wait(deadline, || false);
             context.wait(&self.node, || count.is_zero(), block);

@@ -2,8 +2,8 @@
 
 use super::{asleep, idle_pool, join_apart};
 use crate::support::{in_time, rounds, until};
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use threads::{JoinHandle, Pool, Waiting, join, scope};
@@ -240,6 +240,43 @@ fn a_worker_that_steals_anything_runs_an_unrelated_job() {
             );
         });
         job.join().unwrap();
+    });
+}
+
+/// Jobs that are run in waits lie on top of each other, but not without end.
+#[test]
+fn a_worker_that_steals_anything_spares_its_stack() {
+    thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+    fn chain(pool: &Arc<Pool>, left: u32, most: &Arc<AtomicU32>) {
+        most.fetch_max(DEPTH.get(), SeqCst);
+        DEPTH.set(DEPTH.get() + 1);
+        let begun = Arc::new(AtomicBool::new(left == 0));
+        let next = || {
+            let (pool, most, begins) = (Arc::clone(pool), Arc::clone(most), Arc::clone(&begun));
+            drop(pool.clone().spawn(move || {
+                begins.store(true, SeqCst);
+                chain(&pool, left - 1, &most);
+            }));
+        };
+        // The one who waits runs the next job, or leaves it to others.
+        let start = Instant::now();
+        let in_vain = || start.elapsed() > Duration::from_millis(5);
+        let second = || until("it is run", || begun.load(SeqCst) || in_vain());
+        if left > 0 {
+            join_apart(pool, next, second);
+        } else {
+            most.fetch_add(1_000, SeqCst); // The end.
+        }
+        DEPTH.set(DEPTH.get() - 1);
+    }
+    in_time(|| {
+        let pool = Pool::builder().workers(2).waiting(Waiting::StealAny).build().unwrap();
+        let (pool, most) = (Arc::new(pool), Arc::new(AtomicU32::new(0)));
+        let (inner, seen) = (Arc::clone(&pool), Arc::clone(&most));
+        drop(pool.spawn(move || chain(&inner, 200, &seen)));
+        until("the last one has begun", || most.load(SeqCst) >= 1_000);
+        let most = most.load(SeqCst) - 1_000;
+        assert!((2..=130).contains(&most), "{most}");
     });
 }
 

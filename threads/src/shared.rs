@@ -4,6 +4,7 @@ use crate::bound::{Bound, Room, WhenFull};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
 use crate::fork::board::Board;
+use crate::fork::context::Context;
 use crate::fork::deep::Deep;
 use crate::fork::forked::Fork;
 use crate::fork::guests::Guests;
@@ -23,7 +24,7 @@ use crate::stats::{Counters, Stats, Tally};
 use crate::unwind::drop_and_report;
 use crate::waiting;
 use crate::worker::{self, Deques};
-use crossbeam_deque::{Injector, Steal, Stealer};
+use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
 use std::any::Any;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -138,11 +139,15 @@ impl Shared {
         self.slots().nth(index).expect("it was opened").mail.open();
     }
 
-    /// The thread could not be started: what was meant for it is for all.
-    pub(crate) fn return_mail(&self, index: usize) {
+    /// The thread could not be started: what was meant for it is counted as ended. No user code
+    /// runs, as the calling thread is not the worker that it is for.
+    pub(crate) fn return_mail(self: &Arc<Self>, index: usize) {
         let slot = self.slots().nth(index).expect("it was opened");
         while let Some(fork) = slot.mail.close() {
-            self.publish_fork(fork);
+            let deque = Deque::new_lifo();
+            let post = Arc::new(Post::new(&deque));
+            let context = Context::new(self, deque, post);
+            context.enter(self, || context.run(fork));
         }
     }
 

@@ -5,6 +5,7 @@ use super::enrolled;
 use super::scope::scope;
 use crate::primitives::{Mutex, lock};
 use crate::shared::Shared;
+use crate::worker;
 
 /// Calls `f` once on each worker of the pool that the caller belongs to (as a worker, or by
 /// [`Pool::install`](crate::Pool::install)), else of [`Pool::global`](crate::Pool::global), with
@@ -57,10 +58,17 @@ where
 /// Has each worker call `part`, and waits for that.
 fn deliver(shared: &Shared, context: &Context, part: &(impl Fn(usize) + Sync)) {
     let own = context.worker_index();
+    // A worker that could not start leaves its part to whoever noticed, for counting only.
+    let part_of = |worker| {
+        if worker::index_in(shared.number) == Some(worker) {
+            part(worker);
+        }
+    };
+    let part_of = &part_of;
     scope(|scope| {
         for (worker, slot) in shared.slots().enumerate() {
             if Some(worker) != own {
-                slot.mail.put(|| scope.fork(move || part(worker)));
+                slot.mail.put(|| scope.fork(move || part_of(worker)));
             }
         }
         shared.sleep.wake_all();

@@ -1,10 +1,10 @@
 //! The same on each worker.
 
 use super::idle_pool;
-use crate::support::{Gate, LIMIT, in_time};
+use crate::support::{Gate, LIMIT, in_time, until};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 use threads::{Pool, broadcast};
@@ -86,6 +86,36 @@ fn a_panic_on_a_worker() {
     }));
     assert!(end.is_err());
     assert_eq!(pool.broadcast(|worker| worker), [0, 1, 2]);
+}
+
+/// Its part is for nobody then, and the broadcast ends without it.
+#[test]
+fn a_worker_whose_initializer_fails_does_no_part() {
+    in_time(|| {
+        let (fail, failing) = mpsc::channel::<()>();
+        let failing = Mutex::new(failing);
+        let pool = Pool::builder().workers(1).initializer(move |worker| {
+            if worker == 0 {
+                return Ok(());
+            }
+            let _ = failing.lock().unwrap().recv(); // Ends when the sender is dropped.
+            Err("no license")
+        });
+        let pool = Arc::new(pool.build().unwrap());
+        pool.resize(2).unwrap();
+        let (begun, seen) = mpsc::channel();
+        let inner = Arc::clone(&pool);
+        let caller = thread::spawn(move || {
+            inner.broadcast(|worker| {
+                begun.send(worker).unwrap();
+                worker
+            })
+        });
+        assert_eq!(seen.recv_timeout(LIMIT), Ok(0));
+        drop(fail);
+        assert_eq!(caller.join().unwrap(), [0]);
+        until("nobody is left", || pool.broadcast(|worker| worker).is_empty());
+    });
 }
 
 #[test]

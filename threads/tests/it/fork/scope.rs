@@ -185,8 +185,9 @@ fn a_panic_of_the_body_waits_for_what_has_begun() {
             pool.scope(|scope| {
                 scope.spawn(|| {
                     begun.store(true, SeqCst);
+                    until("the body has panicked", || scope.is_cancelled());
                     let start = Instant::now();
-                    until("some time has passed", || start.elapsed() > Duration::from_millis(1));
+                    until("some time has passed", || start.elapsed() > Duration::from_millis(2));
                     ended.store(true, SeqCst);
                 });
                 until("a worker has begun", || begun.load(SeqCst));

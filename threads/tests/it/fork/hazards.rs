@@ -247,36 +247,42 @@ fn a_worker_that_steals_anything_runs_an_unrelated_job() {
 #[test]
 fn a_worker_that_steals_anything_spares_its_stack() {
     thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+    /// Passes when the time is over or it has happened.
+    fn soon(time: Duration, happened: impl Fn() -> bool) {
+        let start = Instant::now();
+        until("time is over", || happened() || start.elapsed() > time);
+    }
+    /// The one who waits runs the next job on top of this one, or leaves it to others.
     fn chain(pool: &Arc<Pool>, left: u32, most: &Arc<AtomicU32>) {
         most.fetch_max(DEPTH.get(), SeqCst);
+        if left == 0 {
+            most.fetch_add(END, SeqCst);
+            return;
+        }
         DEPTH.set(DEPTH.get() + 1);
-        let begun = Arc::new(AtomicBool::new(left == 0));
+        soon(Duration::from_micros(200), || false); // The other worker becomes idle.
+        let begun = Arc::new(AtomicBool::new(false));
         let next = || {
             let (pool, most, begins) = (Arc::clone(pool), Arc::clone(most), Arc::clone(&begun));
-            drop(pool.clone().spawn(move || {
+            let inner = Arc::clone(&pool);
+            drop(pool.spawn(move || {
                 begins.store(true, SeqCst);
-                chain(&pool, left - 1, &most);
+                chain(&inner, left - 1, &most);
             }));
         };
-        // The one who waits runs the next job, or leaves it to others.
-        let start = Instant::now();
-        let in_vain = || start.elapsed() > Duration::from_millis(5);
-        let second = || until("it is run", || begun.load(SeqCst) || in_vain());
-        if left > 0 {
-            join_apart(pool, next, second);
-        } else {
-            most.fetch_add(1_000, SeqCst); // The end.
-        }
+        join_apart(pool, next, || soon(Duration::from_millis(10), || begun.load(SeqCst)));
         DEPTH.set(DEPTH.get() - 1);
     }
+    /// More than any depth.
+    const END: u32 = 1_000;
     in_time(|| {
         let pool = Pool::builder().workers(2).waiting(Waiting::StealAny).build().unwrap();
         let (pool, most) = (Arc::new(pool), Arc::new(AtomicU32::new(0)));
         let (inner, seen) = (Arc::clone(&pool), Arc::clone(&most));
         drop(pool.spawn(move || chain(&inner, 200, &seen)));
-        until("the last one has begun", || most.load(SeqCst) >= 1_000);
-        let most = most.load(SeqCst) - 1_000;
-        assert!((2..=130).contains(&most), "{most}");
+        until("the last one has begun", || most.load(SeqCst) >= END);
+        let most = most.load(SeqCst) - END;
+        assert!((1..=130).contains(&most), "{most}");
     });
 }
 

@@ -50,11 +50,14 @@ pub(super) struct Branch<F, R> {
 ///
 /// # Safety
 ///
-/// This is a branch that is not popped before what is made here was used or retracted.
+/// This is a branch whose frame does not end before what is made here was used, and the branch
+/// is done, or was retracted; it is made once for a branch. The post is that of its thread.
 pub(super) unsafe fn to_fork(branch: NonNull<()>, owner: NonNull<Post>) -> Fork {
-    // SAFETY: every branch begins with a head.
+    // SAFETY: every branch begins with a head, and is there, says the caller.
     let head = unsafe { branch.cast::<Head>().as_ref() };
-    // SAFETY: the caller says that it is there; `run` is made for it, and its node is in it.
+    // SAFETY: `run` is the one for this branch, may be called once, on any thread, as closure and
+    // result are `Send`, and never unwinds. The branch, in which the node lies, is there for
+    // as long, says the caller, and the post is that of a context of the pool.
     unsafe { Fork::new(head.run, branch, NonNull::from(&head.node), owner) }
 }
 
@@ -104,7 +107,8 @@ where
     #[inline]
     fn take_back(&self, context: &Context, place: usize) -> Half<F, R> {
         if context.stack.pop(place) {
-            Half::Closure(self.take())
+            // SAFETY: it has been on this thread's stack all the time, and is popped once.
+            Half::Closure(unsafe { self.take() })
         } else {
             self.take_back_shared(context)
         }
@@ -116,7 +120,8 @@ where
     fn take_back_shared(&self, context: &Context) -> Half<F, R> {
         let address = NonNull::from(self).cast();
         if context.shared().board.retract(|fork| fork.is(address)) {
-            return Half::Closure(self.take());
+            // SAFETY: it was on the board until now, so nobody has taken it, and nobody will.
+            return Half::Closure(unsafe { self.take() });
         }
         context.heartbeat.taken();
         let done = &self.head.done;
@@ -128,16 +133,20 @@ where
         Half::Result(unsafe { result.assume_init() })
     }
 
-    /// The closure. The caller has the right to it, and takes it once.
+    /// The closure.
+    ///
+    /// # Safety
+    ///
+    /// It belongs to the caller, see the module's table, and was not taken before.
     #[inline]
-    fn take(&self) -> F {
-        // SAFETY: nobody else reads or writes it at the same time, see the module's table.
+    unsafe fn take(&self) -> F {
+        // SAFETY: it belongs to the caller, so nobody else reads or writes it at the same time.
         let closure = unsafe { self.closure.get().read() };
-        // SAFETY: it was there when the branch was made, and is taken once.
+        // SAFETY: it was there when the branch was made, and was not taken before.
         unsafe { closure.assume_init() }
     }
 
-    /// Runs the branch at this address, and says so.
+    /// Runs the branch at this address, and says so. Never unwinds.
     ///
     /// # Safety
     ///
@@ -145,7 +154,8 @@ where
     unsafe fn run(address: NonNull<()>, context: &Context, owner: &Post) {
         // SAFETY: says the caller; it is shared with its own thread, which reads `head` only.
         let branch = unsafe { address.cast::<Self>().as_ref() };
-        let closure = branch.take();
+        // SAFETY: the caller removed it from the board, so it belongs to this thread.
+        let closure = unsafe { branch.take() };
         let result = {
             let _inside = cancel::enter(branch.token.clone());
             catch(closure)

@@ -41,9 +41,11 @@ thread_local! {
 /// What a thread needs to fork in a pool. A worker has one for good. Any other thread
 /// borrows one while it is in [`Pool::install`](crate::Pool::install) or the like.
 ///
-/// Only its thread uses it.
+/// Only its thread uses it, and only inside of [`Context::enter`], but for making it, comparing its
+/// pool, and taking it apart.
 pub(crate) struct Context {
-    /// The pool, which is there while the context is that of a thread.
+    /// The pool. Whoever calls `enter` has a reference to it for as long as that takes. The context
+    /// has none of its own, which a guest would keep the pool with.
     shared: NonNull<Shared>,
     /// What others see.
     post: Arc<Post>,
@@ -116,7 +118,8 @@ impl Context {
     /// The pool.
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
-        // SAFETY: whoever called `enter` has a reference, and this is called inside only.
+        // SAFETY: it is called inside of `enter` only, where the pool is there: the caller of that has
+        // a reference to the `Arc` in which it lies, and `enter` has seen that it is this one.
         unsafe { self.shared.as_ref() }
     }
 

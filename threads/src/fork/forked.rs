@@ -18,8 +18,8 @@ pub(crate) struct Fork {
     node: NonNull<Node>,
 }
 
-// SAFETY: what is forked is `Send`, and all that `run` does with `data` and `node` is made for
-// being done on any thread.
+// SAFETY: `run` may be called on any thread, see `Fork::new`. Nodes are only read, and posts are
+// `Sync`.
 unsafe impl Send for Fork {}
 
 impl Fork {
@@ -27,8 +27,9 @@ impl Fork {
     ///
     /// # Safety
     ///
-    /// `run` may be called with `data`, once, on any thread, until the fork was retracted or
-    /// its right was used; `node` is valid for as long, and `owner` belongs to the pool.
+    /// `run` may be called with `data`, once, on any thread, until the fork was retracted, and does
+    /// not unwind. Until then, or until `run` says that the work has ended, `node` and its
+    /// ancestors are there; `owner` is there as long as the pool.
     pub(crate) unsafe fn new(
         run: unsafe fn(NonNull<()>, &Context, &Post),
         data: NonNull<()>,

@@ -83,7 +83,7 @@ impl JoinStack {
         assert!(self.has_private(), "there is a branch to share");
         let base = self.base.get();
         self.base.set(base + 1);
-        // SAFETY: it was pushed and not popped, and posts belong to the pool.
+        // SAFETY: it was pushed and not popped, so a fork of it may be made, once: `base` has moved on.
         unsafe { branch::to_fork(self.branches[base].get(), NonNull::from(&**owner)) }
     }
 }

@@ -48,8 +48,8 @@ impl Task {
     ///
     /// # Safety
     ///
-    /// The scope is there, and what the closure borrows, until the scope has counted the task
-    /// as ended.
+    /// The scope has counted the task as spawned, and is there, with what the closure borrows,
+    /// until it has counted it as ended.
     pub(super) unsafe fn new<F>(cells: Option<&Cells>, scope: &Core, closure: F) -> Self
     where
         F: FnOnce() + Send,
@@ -57,10 +57,11 @@ impl Task {
         let cell = cells.and_then(Cells::take).unwrap_or_else(allocate);
         let mut room = Room::uninit();
         if const { is_inline::<F>() } {
-            // SAFETY: it fits, and `Body` is aligned to 16 bytes, as its last field is.
+            // SAFETY: the room is as large as the closure or larger, it is ours, and nothing is asked
+            // of its alignment.
             unsafe { room.as_mut_ptr().cast::<F>().write_unaligned(closure) };
         } else {
-            // SAFETY: a pointer fits.
+            // SAFETY: a pointer is smaller than the room, otherwise as above.
             unsafe {
                 room.as_mut_ptr()
                     .cast::<*mut F>()
@@ -68,14 +69,15 @@ impl Task {
             };
         }
         let body = Body { run: run::<F>, scope: NonNull::from(scope), room };
-        // SAFETY: the cell is ours, and large enough for a body.
+        // SAFETY: both ways to a cell give memory that was allocated for a body, aligned like one,
+        // which nobody else knows of; what was in it before has no destructor.
         unsafe { cell.write(body) };
         Self(cell)
     }
 
     /// Where it was spawned.
     pub(super) fn scope(&self) -> NonNull<Core> {
-        // SAFETY: the task has not begun, so its cell is there.
+        // SAFETY: the task has not begun, so its cell is there, and nobody writes to it.
         unsafe { self.0.as_ref() }.scope
     }
 
@@ -93,33 +95,38 @@ impl Task {
         let body = unsafe { self.0.as_ref() };
         // SAFETY: and its scope.
         let scope = unsafe { body.scope.as_ref() };
-        // SAFETY: this right is turned into that one.
+        // SAFETY: `run` is the one for this closure, may be called once, as `self` was that right and is
+        // used up, on any thread, as the closure is `Send`, and never unwinds. The node lies in
+        // the scope, which is there until the task is counted as ended, and the scope's post
+        // is that of a context of the pool.
         unsafe { Fork::new(body.run, self.0.cast(), NonNull::from(scope.node()), scope.post()) }
     }
 }
 
-/// Runs the task in this cell.
+/// Runs the task in this cell. Never unwinds.
 ///
 /// # Safety
 ///
-/// It is one of this type of closure, and the caller used up the right to run it.
+/// [`Task::new`] put a closure of this type there, and the caller used up the right to run it.
 unsafe fn run<F: FnOnce() + Send>(cell: NonNull<()>, context: &Context, owner: &Post) {
     let cell = cell.cast::<Body>();
-    // SAFETY: the cell is the caller's now, and what is read is not used there again.
+    // SAFETY: there is a body in it, as the task had not begun. The cell is this thread's now: what
+    // is moved out here is not used there again.
     let Body { scope, room, .. } = unsafe { cell.read() };
     context.cells.keep(cell);
     let closure = || -> F {
         if const { is_inline::<F>() } {
-            // SAFETY: `Task::new` wrote it there.
+            // SAFETY: `Task::new` wrote it there, in the same case; this is called once.
             unsafe { room.as_ptr().cast::<F>().read_unaligned() }
         } else {
-            // SAFETY: `Task::new` wrote a pointer there.
+            // SAFETY: `Task::new` wrote a pointer there, in the same case.
             let raw = unsafe { room.as_ptr().cast::<*mut F>().read_unaligned() };
-            // SAFETY: which came from a box.
+            // SAFETY: which came from a box, and is turned into one again once.
             *unsafe { Box::from_raw(raw) }
         }
     };
-    // SAFETY: the scope is there until it has counted this task, which is what it does last.
+    // SAFETY: the scope is there until it has counted this task, see `Task::new`, which `Core::run`
+    // does last, and nobody else does.
     unsafe { Core::run(scope, context, owner, closure()) };
 }
 

@@ -24,7 +24,7 @@ pub enum JoinError {
     /// [`CancelToken::run`]: crate::CancelToken::run
     /// [`cancel`]: crate::JoinHandle::cancel
     /// [`shutdown_now`]: crate::Pool::shutdown_now
-    #[error("job was cancelled before it ran")]
+    #[error("job was cancelled")]
     Cancelled,
     /// An initializer of the pool failed, see [`Builder::initializer`]; the job
     /// will never run.

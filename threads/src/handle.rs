@@ -17,7 +17,9 @@ use std::time::Duration;
 /// The handle of a job: waits for its result, or cancels it.
 ///
 /// Also a [`Future`] of the same result, for any executor. Polling it again after
-/// it was ready, or joining it then, panics: the result was handed out.
+/// it was ready, or joining it then, panics: the result was handed out. A job that awaits its
+/// own handle, with an executor on its own thread, hangs, where [`join`](JoinHandle::join) would
+/// panic: whoever polls need not be the one who waits.
 ///
 /// Dropping a handle detaches the job, which still runs; its result is dropped on
 /// the worker, where a panic of that drop does no harm. Dropping the handle of a
@@ -42,7 +44,7 @@ impl<R> JoinHandle<R> {
     /// # Errors
     ///
     /// - [`JoinError::Panicked`]: the job panicked.
-    /// - [`JoinError::Cancelled`]: it was cancelled before it ran.
+    /// - [`JoinError::Cancelled`]: it was cancelled while it was queued, or while it forked.
     /// - [`JoinError::Broken`]: it never ran, as an initializer of its pool failed.
     /// - [`JoinError::Refused`]: it never ran, as its pool was full.
     ///
@@ -98,7 +100,8 @@ impl<R> JoinHandle<R> {
     /// (false). Takes nothing, so several threads can wait.
     ///
     /// Never runs the job on the spot, as [`join`](JoinHandle::join) does: that
-    /// could take longer than the limit.
+    /// could take longer than the limit. What may is the calling worker's part of a
+    /// [`broadcast`](crate::broadcast), which comes first.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         self.wait_before(Deadline::after(limit))
     }

@@ -32,7 +32,9 @@ use std::sync::{Arc, OnceLock};
 /// *not* wait for: such a job could need a lock which the waiting one holds.
 /// [`Map`](crate::Map), [`MapUnordered`](crate::MapUnordered), [`AsCompleted`](crate::AsCompleted) and
 /// [`wait`](crate::wait()) wait in the same way, each for the jobs it knows. A wait with a time
-/// limit never runs a job: it could not keep its limit.
+/// limit never runs a job: it could not keep its limit. (With one exception, also for the waits
+/// below: a worker that is about to block for longer than a moment first does its part of a
+/// [`broadcast`](crate::broadcast), which may take longer.)
 ///
 /// A worker that blocks in one of these ways for longer than a moment steps aside:
 /// a spare worker takes its seat, so that the pool goes on with as many workers as

@@ -37,8 +37,8 @@ pub struct Stats {
     /// How often a worker took jobs from another worker's deque.
     pub steals: u64,
     /// How often a thread ran something that another one had forked: the second closure of a
-    /// [`join`](crate::join), a closure of a [`scope`](crate::scope()), or a part of an operation
-    /// on slices.
+    /// [`join`](crate::join), a closure of a [`scope`](crate::scope()), a part of an operation on
+    /// slices, or of a [`broadcast`](crate::broadcast) another worker's part.
     pub forks: u64,
     /// How often a worker went to sleep.
     pub parks: u64,

@@ -2,9 +2,10 @@
 //!
 //! One list for a pool, behind one mutex. That is enough: most forks get here only when some
 //! worker has nothing to do, at most one for each of those, and not more often than the
-//! heartbeat allows (see `src/fork/heartbeat.rs`). The others are rare: branches of a thread that is
-//! about to block, tasks of outer scopes that lie on those of an inner one, and tasks spawned
-//! by threads from outside.
+//! heartbeat allows (see `src/fork/heartbeat.rs`). The others come seldom, but then there may be many
+//! at once: branches of a thread that is about to block, tasks of outer scopes that lie on those
+//! of an inner one, and tasks spawned by threads from outside. To take the oldest is still cheap;
+//! to retract one, or to look for a descendant, may then mean to look at all of them.
 //!
 //! The mutex decides who has an entry: taking and retracting both remove it under the lock.
 //! So an entry that is still listed has not begun, and what it points to, the frame of the

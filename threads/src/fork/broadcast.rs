@@ -18,6 +18,10 @@ use crate::worker;
 /// [`Builder::initializer`](crate::Builder::initializer). In a
 /// [`Pool::inline`](crate::Pool::inline), the caller calls it, as number 0.
 ///
+/// So there may be fewer results than [`Pool::workers`](crate::Pool::workers), or more: without a
+/// spare one there is nobody in the place of a worker that waits, and a seat may change hands
+/// meanwhile. In a pool that an initializer has broken, there may be none.
+///
 /// A worker calls `f` between two jobs, or when its job is about to block in a way that the
 /// pool can see, so `f` should need no lock that a job holds meanwhile. This may take as long
 /// as its present job does. A caller that is a worker calls it at once for itself, and its part

@@ -59,7 +59,8 @@ impl Guests {
 struct Guest {
     /// The pool's number.
     pool: u64,
-    /// The pool, if it is still there.
+    /// The pool, if it is still there. If not, this keeps some hundred bytes of it, until the
+    /// thread becomes a guest of another pool.
     shared: Weak<Shared>,
     /// The post, which the context has, too.
     post: Arc<Post>,

@@ -52,8 +52,11 @@ pub(super) struct Core {
     token: Option<CancelToken>,
 }
 
-// SAFETY: `owner` is only compared; `post` and `shared` are made for sharing and are there as long
-// as somebody can use the scope, and so is everything else.
+// SAFETY: three fields are not `Sync` by themselves, as they are pointers. `owner` is only compared.
+// `post` and `shared` point to what is `Sync`, and is there for as long as somebody can use
+// the scope: its owner keeps the pool until the scope has ended. A fourth, `node`, is one to
+// its parent, which is never changed, and there as long as the scope, which lies above it on the
+// stack or is waited for there.
 unsafe impl Sync for Core {}
 
 impl Core {
@@ -93,7 +96,7 @@ impl Core {
     }
 
     /// Runs a task's closure, or drops it if the scope was cancelled, and counts it as
-    /// ended.
+    /// ended. Never unwinds.
     ///
     /// # Safety
     ///
@@ -181,7 +184,10 @@ impl Core {
 /// by the caller, the last one first. There is no order among the others.
 ///
 /// While the caller waits for closures that others have begun, it runs what belongs to
-/// its scope, and nothing else.
+/// its scope, and nothing else. It runs what it has spawned itself, and what threads from outside
+/// have: what those closures spawn on other workers is for these, and for workers that have nothing to
+/// do. So a closure that waits for one that it has spawned, in a way that the pool cannot see,
+/// needs another worker, or [`blocking`](crate::blocking()).
 ///
 /// A scope with a [`CancelToken`] around it is cancelled with it: closures that have not
 /// begun are dropped. Closures have the token of the scope.
@@ -269,8 +275,9 @@ impl<'scope> Scope<'scope, '_> {
         let shared = unsafe { core.shared.as_ref() };
         let context = context.filter(|context| context.is_of(shared));
         core.count.spawned(core.role(context));
-        // SAFETY: the scope does not end before it has counted the task, and what it borrows
-        // lives as long as 'scope, which is longer.
+        // SAFETY: the task is counted as spawned. `scope` does not return, nor unwind, before it is
+        // counted as ended; until then the scope is there, and so is what lives as long as 'scope,
+        // which is all that the closure borrows.
         let task = unsafe { Task::new(context.map(|context| &context.cells), core, f) };
         match context {
             Some(context) if shared.settings.inline => context.run(task.into_fork()),
@@ -283,10 +290,12 @@ impl<'scope> Scope<'scope, '_> {
         }
     }
 
-    /// A closure that only a certain worker will run.
+    /// A closure that only a certain worker will run. The scope does not end before it was run: the
+    /// caller puts it where that is certain.
     pub(super) fn fork(&'scope self, f: impl FnOnce() + Send + 'scope) -> Fork {
         self.core.count.spawned(By::Other);
-        // SAFETY: as for any other task.
+        // SAFETY: as in `spawn_from`, which does the same with the task: it is counted as spawned, so
+        // that the scope, and what lives as long as 'scope, is there until it has ended.
         unsafe { Task::new(None, &self.core, f) }.into_fork()
     }
 

@@ -28,7 +28,8 @@ where
     current(|workers| first(workers, items, &|item| predicate(&item).then_some(item)))
 }
 
-/// An item for which `predicate` holds: whichever is found first. Then all others stop.
+/// An item for which `predicate` holds: whichever is found first. Then no other item is begun;
+/// those that were are waited for.
 ///
 /// ```
 /// let even = threads::par_find_any(&[1, 2, 3, 4][..], |x| *x % 2 == 0);
@@ -47,7 +48,8 @@ where
     current(|workers| any(workers, items, &|item| predicate(&item).then_some(item)))
 }
 
-/// Whether `predicate` holds for some item. Stops as soon as that is known.
+/// Whether `predicate` holds for some item. As soon as one is found, no other item is begun; those
+/// that were are waited for.
 ///
 /// ```
 /// assert!(threads::par_any(&["a", ""][..], |word| word.is_empty()));
@@ -64,7 +66,8 @@ where
     current(|workers| any(workers, items, &|item| predicate(item).then_some(())).is_some())
 }
 
-/// Whether `predicate` holds for all items. Stops as soon as it does not for one.
+/// Whether `predicate` holds for all items. As soon as it does not for one, no other item is begun;
+/// those that were are waited for.
 ///
 /// ```
 /// assert!(threads::par_all(0..100, |x: i32| x < 100));

@@ -25,7 +25,7 @@ fn the_message_and_the_payload_are_kept() {
     assert_eq!(error.to_string(), "job panicked: the payload is not a string");
     assert_eq!(*error.into_panic().unwrap().downcast::<u8>().unwrap(), 17);
     let cancelled = JoinError::Cancelled.into_panic().unwrap_err();
-    assert_eq!(cancelled.to_string(), "job was cancelled before it ran");
+    assert_eq!(cancelled.to_string(), "job was cancelled");
     alive(&pool);
 }
 

@@ -63,7 +63,7 @@ fn a_job_may_poll_its_own_handle() {
     in_time(|| {
         let pool = Pool::new(1).unwrap();
         let (give, take) = mpsc::channel::<JoinHandle<u32>>();
-        let (back, polled) = mpsc::channel();
+        let (back, seen) = mpsc::channel();
         let job = pool.spawn(move || {
             let mut own = take.recv().unwrap();
             let poll = Pin::new(&mut own).poll(&mut Context::from_waker(Waker::noop()));
@@ -71,7 +71,7 @@ fn a_job_may_poll_its_own_handle() {
             1
         });
         give.send(job).unwrap();
-        let (job, pending) = polled.recv().unwrap();
+        let (job, pending) = seen.recv().unwrap();
         assert!(pending);
         assert_eq!(block_on(job).unwrap(), 1);
     });

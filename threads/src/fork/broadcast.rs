@@ -81,3 +81,29 @@ fn deliver(shared: &Shared, context: &Context, part: &(impl Fn(usize) + Sync)) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::pool::Pool;
+    use crate::worker::Deques;
+    use std::thread;
+
+    /// Its part is no other worker's, and the broadcast does not wait for it.
+    #[test]
+    fn a_worker_that_could_not_start_has_no_part() {
+        let pool = Pool::builder().workers(1).spares(0).build().expect("it starts");
+        let shared = &pool.shared;
+        shared.open_slot(1, &Deques::new());
+        shared.open_mail(1);
+        let results = thread::scope(|scope| {
+            let caller = scope.spawn(|| pool.broadcast(|worker| worker));
+            let slot = shared.slots().nth(1).expect("it was opened");
+            while !slot.mail.has_any() {
+                thread::yield_now();
+            }
+            shared.return_mail(1);
+            caller.join().expect("no part panics")
+        });
+        assert_eq!(results, [0]);
+    }
+}

@@ -66,8 +66,8 @@ fn a_job_may_poll_its_own_handle() {
         let (back, seen) = mpsc::channel();
         let job = pool.spawn(move || {
             let mut own = take.recv().unwrap();
-            let poll = Pin::new(&mut own).poll(&mut Context::from_waker(Waker::noop()));
-            back.send((own, poll.is_pending())).unwrap();
+            let end = Pin::new(&mut own).poll(&mut Context::from_waker(Waker::noop()));
+            back.send((own, end.is_pending())).unwrap();
             1
         });
         give.send(job).unwrap();

@@ -3,7 +3,7 @@
 use super::{message, with_own_handle};
 use crate::support::{Gate, in_time, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 use threads::{JoinError, JoinHandle, Pool, WaitFor, as_completed, wait};
 
@@ -118,8 +118,9 @@ fn a_job_in_its_own_set_still_sees_the_others() {
 #[test]
 fn a_map_inside_of_its_own_job_panics() {
     type Numbers<R> = Box<dyn Iterator<Item = Result<u32, R>> + Send>;
+    static POOL: OnceLock<Pool> = OnceLock::new(); // The maps borrow it.
     in_time(|| {
-        let pool: &'static Pool = Box::leak(Box::new(Pool::new(2).unwrap()));
+        let pool = POOL.get_or_init(|| Pool::new(2).unwrap());
         for ordered in [true, false] {
             let (give, take) = mpsc::channel::<Numbers<JoinError>>();
             let (told, result) = mpsc::channel();

@@ -102,14 +102,12 @@ fn a_part_of_a_broadcast_waits_for_a_job() {
 #[test]
 fn a_real_panic_counts_more_than_a_cancelled_sibling() {
     let pool = idle_pool(1);
-    let token = CancelToken::new();
+    let (token, begun) = (CancelToken::new(), AtomicBool::new(false));
     let end = catch_unwind(AssertUnwindSafe(|| {
         pool.install(|| {
             token.run(|| {
                 scope(|scope| {
-                    let begun = AtomicBool::new(false);
-                    let begun: &AtomicBool = Box::leak(Box::new(begun));
-                    scope.spawn(move || {
+                    scope.spawn(|| {
                         begun.store(true, SeqCst);
                         panic!("real");
                     });

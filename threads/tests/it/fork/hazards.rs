@@ -17,18 +17,19 @@ fn work(depth: u32) -> u64 {
     a + b
 }
 
+/// Waits until something has happened, or time is over.
+fn soon(time: Duration, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    until("time is over", || happened() || start.elapsed() > time);
+}
+
 /// To be called in a job of `pool`: waits in a join for another worker, for long enough to look
 /// for something to run; and there is something, namely this job.
 fn wait_beside<R: Send + 'static>(
     pool: &Pool,
     job: impl FnOnce() -> R + Clone + Send + 'static,
 ) -> JoinHandle<R> {
-    let long = || {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_micros(50) {
-            std::hint::spin_loop();
-        }
-    };
+    let long = || soon(Duration::from_micros(50), || false);
     join_apart(pool, || pool.spawn(job.clone()), long).0
 }
 
@@ -192,21 +193,27 @@ fn waits_that_lie_behind_each_other() {
     });
 }
 
+/// Each task waits for a part of it that another worker has begun, and runs other tasks meanwhile.
 #[test]
 fn stealing_anything_is_possible_too() {
     in_time(|| {
         let pool = Pool::builder().workers(2).waiting(Waiting::StealAny).build().unwrap();
+        asleep(&pool);
         for _ in 0..rounds(20, 500) {
             let leaves = AtomicUsize::new(0);
             pool.scope(|outer| {
                 for _ in 0..20 {
                     outer.spawn(|| {
-                        leaves.fetch_add(usize::try_from(work(6)).unwrap(), SeqCst);
+                        let begun = AtomicBool::new(false);
                         scope(|inner| {
                             inner.spawn(|| {
+                                begun.store(true, SeqCst);
+                                soon(Duration::from_micros(50), || false);
                                 leaves.fetch_add(1, SeqCst);
                             });
+                            soon(Duration::from_micros(100), || begun.load(SeqCst));
                         });
+                        leaves.fetch_add(usize::try_from(work(6)).unwrap(), SeqCst);
                     });
                 }
             });
@@ -247,11 +254,6 @@ fn a_worker_that_steals_anything_runs_an_unrelated_job() {
 #[test]
 fn a_worker_that_steals_anything_spares_its_stack() {
     thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
-    /// Passes when the time is over or it has happened.
-    fn soon(time: Duration, happened: impl Fn() -> bool) {
-        let start = Instant::now();
-        until("time is over", || happened() || start.elapsed() > time);
-    }
     /// The one who waits runs the next job on top of this one, or leaves it to others.
     fn chain(pool: &Arc<Pool>, left: u32, most: &Arc<AtomicU32>) {
         most.fetch_max(DEPTH.get(), SeqCst);

@@ -8,11 +8,16 @@ compile_error!(
 mod completed;
 mod error;
 mod handle;
-mod lock;
 mod map;
 mod pool;
-mod queue;
 mod spawn;
+
+mod barrier;
+mod condition;
+mod event;
+mod lock;
+mod queue;
+mod semaphore;
 
 mod core;
 mod worker;
@@ -24,6 +29,9 @@ mod codec;
 mod control;
 mod frame;
 mod image;
+mod life;
+mod monitor;
+mod permits;
 mod ring;
 mod robust;
 mod scope;
@@ -31,12 +39,17 @@ mod segment;
 mod ticket;
 mod unwind;
 
+pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use completed::{AsCompleted, as_completed};
+pub use condition::Condition;
 pub use error::{GetError, JoinError, NotInitialised, PutError, Side};
+pub use event::Event;
 pub use handle::JoinHandle;
 pub use lock::{Guard, Lock, Shared};
 pub use map::{Map, MapUnordered};
+pub use permits::MAX_PERMITS;
 pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_WORKERS, Pool, Stats, Unrun};
 pub use queue::Queue;
+pub use semaphore::{BoundedSemaphore, OverReleaseError, Permit, Semaphore};
 pub use spawn::spawn;
 pub use worker::{MAX_DEPTH, init};

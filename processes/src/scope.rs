@@ -1,6 +1,6 @@
 //! Which handles may be serialised now: the codec's scope.
 //!
-//! A `Queue` or `Lock` is a number inside an encoded argument; the descriptor behind it travels
+//! A `Queue`, a `Lock` or another shared object is a number inside an encoded argument; the descriptor behind it travels
 //! on the worker's control socket. That works only while the crate itself encodes or decodes a
 //! call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
 //! outside of one they fail instead of producing a number that means nothing.
@@ -89,8 +89,10 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
         Some(Scope::Result) if arrivals().contains(segment.id()) => Ok(segment.id()),
         Some(Scope::Result) => Err("a handle made in a worker cannot be returned to the parent; \
              make it in the parent and pass it to the call"),
-        Some(Scope::Decoding) | None => Err("a Queue or Lock can only be serialised inside the \
-             argument of a call"),
+        Some(Scope::Decoding) | None => {
+            Err("a shared object (a Queue, a Lock or the like) can only \
+             be serialised inside the argument of a call")
+        }
     })
 }
 
@@ -101,12 +103,15 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
 pub(crate) fn receive(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
     let decoding = SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding)));
     if !decoding {
-        return Err("a Queue or Lock can only be deserialised inside the argument of a call");
+        return Err(
+            "a shared object (a Queue, a Lock or the like) can only be deserialised inside \
+             the argument of a call",
+        );
     }
     if let Some(segment) = Segment::find(id) {
         return Ok(segment);
     }
-    arrivals().segment(id).ok_or("the shared memory of a Queue or Lock is not known here")
+    arrivals().segment(id).ok_or("the memory of a shared object is not known here")
 }
 
 /// What came through this worker's control socket. Empty and unused in a program that is no

@@ -126,3 +126,10 @@ fn crawl() {
     assert_eq!(site.down.load(Ordering::SeqCst), 5, "five attempts");
     assert_eq!(site.flaky.load(Ordering::SeqCst), 5);
 }
+
+#[test]
+fn semaphore() {
+    let expected = "both work, a third may: false\nthe first one: true\n\
+                    its permit is back: true\nleft in the end: 2\n";
+    assert_eq!(output("processes_semaphore", ""), expected);
+}

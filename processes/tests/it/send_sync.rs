@@ -1,7 +1,8 @@
 //! Which types may cross threads.
 
 use processes::{
-    AsCompleted, Builder, GetError, JoinError, JoinHandle, Lock, Pool, PutError, Queue,
+    AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, GetError,
+    JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, PutError, Queue, Semaphore,
 };
 
 fn send<T: Send>() {}
@@ -19,6 +20,9 @@ fn as_promised() {
     sync::<Queue<u8>>();
     send::<Lock<u8>>();
     sync::<Lock<u8>>();
+    send::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
+    sync::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
+    send::<(BarrierError, OverReleaseError)>();
     send::<JoinError>();
     sync::<JoinError>();
     send::<GetError>();

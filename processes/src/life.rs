@@ -85,7 +85,9 @@ mod tests {
         let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let life = Life { pid: child.id(), started: started(child.id()).unwrap() };
         drop(child.stdin.take());
+        let begin = std::time::Instant::now();
         while !life.is_over() {
+            assert!(begin.elapsed().as_secs() < 30, "it has ended, and nobody has reaped it");
             std::thread::yield_now();
         }
         assert!(child.wait().unwrap().success());

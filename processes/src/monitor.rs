@@ -205,12 +205,19 @@ mod tests {
         let epoch = monitor.epoch();
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| {
+                let limit = Some(clock::after_ns(Duration::from_secs(30)));
+                let begin = clock::now_ns();
                 while monitor.epoch() == epoch {
-                    monitor.sleep(epoch, None);
+                    assert!(monitor.sleep(epoch, limit), "it was not woken");
                 }
+                clock::now_ns() - begin
             });
+            // Most likely it sleeps by now; if not, it sees the change.
+            for _ in 0..1_000 {
+                std::thread::yield_now();
+            }
             monitor.ring(3);
-            sleeper.join().unwrap();
+            assert!(sleeper.join().unwrap() < 20_000_000_000, "it slept on");
         });
         assert_eq!(monitor.epoch(), epoch + 3);
         assert!(!monitor.sleep(epoch + 3, Some(clock::now_ns())));

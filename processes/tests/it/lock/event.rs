@@ -14,7 +14,7 @@ fn waiter(event: &Event) -> (u32, JoinHandle<bool>) {
     let (entered, _gate) = gates();
     let wait: fn((Event, Queue<u32>)) -> bool = |(event, entered)| {
         entered.put(std::process::id()).unwrap();
-        event.wait_timeout(BOUND)
+        event.wait_timeout(10 * BOUND)
     };
     let call = spawn(wait, (event.clone(), entered.clone())).unwrap();
     let pid = soon(&entered);

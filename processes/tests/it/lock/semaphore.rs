@@ -30,7 +30,8 @@ fn waiter(semaphore: &Semaphore) -> (u32, JoinHandle<bool>) {
     let (entered, _gate) = gates();
     let wait: fn((Semaphore, Queue<u32>)) -> bool = |(semaphore, entered)| {
         entered.put(std::process::id()).unwrap();
-        semaphore.acquire_timeout(BOUND).map(Permit::forget).is_some()
+        // Longer than the test waits for this process: it must not be the limit that ends it.
+        semaphore.acquire_timeout(10 * BOUND).map(Permit::forget).is_some()
     };
     let call = spawn(wait, (semaphore.clone(), entered.clone())).unwrap();
     let pid = soon(&entered);

@@ -12,9 +12,12 @@ mod map;
 mod pool;
 mod spawn;
 
+mod array;
+mod atomics;
 mod barrier;
 mod condition;
 mod event;
+mod frozen;
 mod lock;
 mod queue;
 mod semaphore;
@@ -39,11 +42,14 @@ mod segment;
 mod ticket;
 mod unwind;
 
+pub use array::{FreezeError, SharedArray, SharedMem};
+pub use atomics::{Atomic, SharedAtomics};
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use error::{GetError, JoinError, NotInitialised, PutError, Side};
 pub use event::Event;
+pub use frozen::Frozen;
 pub use handle::JoinHandle;
 pub use lock::{Guard, Lock, Shared};
 pub use map::{Map, MapUnordered};

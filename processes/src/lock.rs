@@ -259,7 +259,7 @@ impl<'de, T: Shared> Deserialize<'de> for Lock<T> {
 }
 
 /// A number for the type, the same in every process that runs this build.
-fn type_tag<T: 'static>() -> u64 {
+pub(crate) fn type_tag<T: 'static>() -> u64 {
     let mut hasher = DefaultHasher::new();
     TypeId::of::<T>().hash(&mut hasher);
     hasher.finish()

@@ -133,3 +133,9 @@ fn semaphore() {
                     its permit is back: true\nleft in the end: 2\n";
     assert_eq!(output("processes_semaphore", ""), expected);
 }
+
+#[test]
+fn shared_memory() {
+    let expected = "numbers: 200000\nof 27: 111, longest: Some((382, 156159))\n";
+    assert_eq!(output("processes_shared_memory", ""), expected);
+}

@@ -1,8 +1,11 @@
 //! Which types may cross threads.
 
+use std::sync::atomic::AtomicU8;
+
 use processes::{
-    AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, GetError,
-    JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, PutError, Queue, Semaphore,
+    AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, Frozen,
+    GetError, JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, PutError, Queue,
+    Semaphore, SharedArray, SharedAtomics,
 };
 
 fn send<T: Send>() {}
@@ -22,6 +25,8 @@ fn as_promised() {
     sync::<Lock<u8>>();
     send::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
     sync::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
+    send::<(SharedArray<u8>, Frozen<u8>, SharedAtomics<AtomicU8>)>();
+    sync::<(SharedArray<u8>, Frozen<u8>, SharedAtomics<AtomicU8>)>();
     send::<(BarrierError, OverReleaseError)>();
     send::<JoinError>();
     sync::<JoinError>();

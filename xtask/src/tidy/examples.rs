@@ -22,6 +22,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("queue", &["threads"]),
     ("queue_orders", &["threads"]),
     ("semaphore", &["threads", "processes"]),
+    ("shared_memory", &["processes"]),
     ("timer", &["threads"]),
     ("back_pressure", &["threads"]),
     ("blocking", &["threads"]),

@@ -110,9 +110,7 @@ impl<T: Shared> SharedArray<T> {
     /// # Errors
     /// As [`SharedMem::new`].
     pub fn filled(value: T, len: usize) -> io::Result<Self> {
-        let array = Self::create(len)?;
-        array.with(|values| values.fill(value));
-        Ok(array)
+        Ok(Self::create(len)?.begin(std::iter::repeat_n(value, len)))
     }
 
     /// A copy of these values.
@@ -120,17 +118,29 @@ impl<T: Shared> SharedArray<T> {
     /// # Errors
     /// As [`SharedMem::new`].
     pub fn from_slice(values: &[T]) -> io::Result<Self> {
-        let array = Self::create(values.len())?;
-        array.write(0, values);
-        Ok(array)
+        Ok(Self::create(values.len())?.begin(values.iter().copied()))
     }
 
-    /// Memory for so many values, all bytes zero: not yet values, unless zero is one.
+    /// Memory for so many values, all bytes zero, which need not be a value.
     fn create(len: usize) -> io::Result<Self> {
         let segment = Segment::create_freezable(bytes::<T>(len)?)?;
         robust::create(&segment)?;
         note::<Self>(&segment);
         Ok(Self { segment, value: PhantomData })
+    }
+
+    /// Writes the first values, `len` of them, into an array that nobody else knows yet.
+    fn begin(self, values: impl ExactSizeIterator<Item = T>) -> Self {
+        assert_eq!(values.len(), self.len(), "every value is written");
+        let first = self.as_ptr();
+        for (index, value) in values.enumerate() {
+            // SAFETY: there is room for `len` values from `first` on, and not more come.
+            let at = unsafe { first.add(index) };
+            // SAFETY: as above; values there are aligned, to at most 64 (`bytes` checked that),
+            // and nobody else knows the memory.
+            unsafe { at.write(value) };
+        }
+        self
     }
 
     /// How many values there are; never zero.

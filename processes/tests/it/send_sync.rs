@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicU8;
 
 use processes::{
     AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, Frozen,
-    GetError, JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, PutError, Queue,
-    Semaphore, SharedArray, SharedAtomics,
+    GetError, JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, Process, ProcessBuilder,
+    PutError, Queue, Semaphore, SharedArray, SharedAtomics,
 };
 
 fn send<T: Send>() {}
@@ -27,6 +27,8 @@ fn as_promised() {
     sync::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
     send::<(SharedArray<u8>, Frozen<u8>, SharedAtomics<AtomicU8>)>();
     sync::<(SharedArray<u8>, Frozen<u8>, SharedAtomics<AtomicU8>)>();
+    send::<(Process<u8>, ProcessBuilder)>();
+    sync::<Process<u8>>();
     send::<(BarrierError, OverReleaseError)>();
     send::<JoinError>();
     sync::<JoinError>();

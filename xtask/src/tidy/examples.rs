@@ -23,6 +23,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("queue_orders", &["threads"]),
     ("semaphore", &["threads", "processes"]),
     ("shared_memory", &["processes"]),
+    ("single_process", &["processes"]),
     ("timer", &["threads"]),
     ("back_pressure", &["threads"]),
     ("blocking", &["threads"]),

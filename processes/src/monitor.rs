@@ -46,6 +46,9 @@ const EPOCH: usize = (KIND + 1) * 2;
 /// Index of the first word of the state, in words of 8 bytes.
 const STATE: usize = KIND + 2;
 
+/// As many sleepers as the kernel can be told to wake.
+const EVERYBODY: u32 = i32::MAX.unsigned_abs();
+
 /// What the memory is for; it is noted there, so that one thing is not taken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -112,12 +115,10 @@ impl Monitor {
     /// Adds `step` to the epoch and wakes all sleepers, both or neither.
     pub(crate) fn ring(&self, step: u16) {
         let word = self.epoch_word();
-        let everybody = i32::MAX.unsigned_abs();
-        // It fails only for an address that is not mapped, or a step above 4095.
-        let _woken = futex::wake_op(
+        let rung = futex::wake_op(
             word,
             Flags::empty(),
-            everybody,
+            EVERYBODY,
             0,
             word,
             WakeOp::Add,
@@ -125,6 +126,12 @@ impl Monitor {
             step,
             0,
         );
+        if rung.is_err() {
+            // The address is mapped and the step below 4096, so this kernel has no such call: it
+            // is an imitation that lacks it, or a filter forbids it. Then it takes two steps.
+            word.fetch_add(u32::from(step), Ordering::Release);
+            self.nudge();
+        }
     }
 
     /// Takes `bits` out of the epoch, under the mutex. Nobody who sleeps waits for that.
@@ -135,7 +142,7 @@ impl Monitor {
     /// Wakes all sleepers and changes nothing; they look again.
     fn nudge(&self) {
         // It fails only for an address that is not mapped.
-        let _woken = futex::wake(self.epoch_word(), Flags::empty(), i32::MAX.unsigned_abs());
+        let _woken = futex::wake(self.epoch_word(), Flags::empty(), EVERYBODY);
     }
 
     /// Sleeps until the epoch is not `epoch` any more, at most until `deadline_ns`. It may also

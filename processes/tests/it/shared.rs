@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use processes::{
-    Frozen, JoinHandle, Lock, Pool, Queue, SharedArray, SharedAtomics, SharedMem, spawn,
+    Event, Frozen, JoinHandle, Lock, Pool, Queue, SharedArray, SharedAtomics, SharedMem, spawn,
 };
 
 use crate::support::{BOUND, descriptors, gates, kill, soon, wait_until};
@@ -83,16 +83,19 @@ fn processes_fill_their_parts() {
 #[test]
 fn nobody_sees_half_of_a_write() {
     let array = SharedArray::filled(0_u32, 1_000).unwrap();
-    let write: fn((SharedArray<u32>, u32)) = |(array, value)| {
-        for _ in 0..200 {
+    let stop = Event::new().unwrap();
+    let write: fn((SharedArray<u32>, Event, u32)) = |(array, stop, value)| {
+        while !stop.is_set() {
             array.write(0, &[value; 1_000]);
         }
     };
-    let calls = [1, 2].map(|value| spawn(write, (array.clone(), value)).unwrap());
-    while !calls.iter().all(JoinHandle::is_finished) {
+    let calls = [1, 2].map(|value| spawn(write, (array.clone(), stop.clone(), value)).unwrap());
+    wait_until("somebody writes", || array.load(0) != 0);
+    for _ in 0..5_000 {
         let seen = array.to_vec();
         assert!(seen.iter().all(|&value| value == seen[0]));
     }
+    stop.set();
     calls.into_iter().for_each(result);
 }
 
@@ -181,9 +184,10 @@ fn a_stored_handle_of_another_process_prevents_freezing() {
     result(pool.submit(|()| *STORED.lock().unwrap() = None, ()));
     // The same worker, which knows the memory under its old name, gets it frozen.
     let frozen = array.freeze().unwrap();
-    let last: fn((Queue<u8>, Frozen<u32>)) -> u32 = |(_, frozen)| *frozen.last().unwrap();
-    assert_eq!(result(pool.submit(last, (Queue::bounded(1).unwrap(), frozen.clone()))), 1);
-    assert_eq!(result(pool.submit(last, (Queue::bounded(1).unwrap(), frozen))), 1);
+    // With something new behind it, at which the worker is told which old memory is gone.
+    let last: fn((Frozen<u32>, Queue<u8>)) -> u32 = |(frozen, _)| *frozen.last().unwrap();
+    assert_eq!(result(pool.submit(last, (frozen.clone(), Queue::bounded(1).unwrap()))), 1);
+    assert_eq!(result(pool.submit(last, (frozen, Queue::bounded(1).unwrap()))), 1);
 }
 
 /// Sends one thing and receives another.

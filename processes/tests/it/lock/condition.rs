@@ -75,7 +75,7 @@ fn a_wait_says_whether_it_was_notified() {
     condition.notify_all(); // Nobody is there.
     let waited = condition.wait_timeout(lock.lock().unwrap(), SHORT).unwrap();
     assert!(!waited.1, "what came before the wait does not count");
-    drop(waited);
+    let guard = waited.0;
     let call = spawn(
         |(lock, condition): Pair| {
             // Not before the other one waits: it has the lock until then.
@@ -85,9 +85,9 @@ fn a_wait_says_whether_it_was_notified() {
         },
         (lock.clone(), condition.clone()),
     );
-    let guard = condition.wait_timeout(lock.lock().unwrap(), BOUND).unwrap();
-    assert!(guard.1);
-    drop(guard);
+    let waited = condition.wait_timeout(guard, BOUND).unwrap();
+    assert!(waited.1);
+    drop(waited);
     result(call.unwrap());
 }
 

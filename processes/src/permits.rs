@@ -152,11 +152,11 @@ impl Permits {
             return;
         }
         let held = self.monitor.lock();
-        self.cut(&held, 1);
         if let Some(slot) = self.own_slot(&held) {
+            self.cut(&held, 1);
             self.set_count(slot, self.count(slot) - 1);
+            self.monitor.ring(1);
         }
-        self.monitor.ring(1);
     }
 
     /// Has a permit belong to nobody any more.

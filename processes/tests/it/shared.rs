@@ -8,7 +8,7 @@ use processes::{
     Event, Frozen, JoinHandle, Lock, Pool, Queue, SharedArray, SharedAtomics, SharedMem, spawn,
 };
 
-use crate::support::{BOUND, descriptors, gates, kill, soon, wait_until};
+use crate::support::{BOUND, descriptors, gates, kill, mistaken, soon, wait_until};
 
 /// An array, and the two queues of a call at a gate.
 type Gated = (SharedArray<u32>, Queue<u32>, Queue<u32>);
@@ -188,32 +188,6 @@ fn a_stored_handle_of_another_process_prevents_freezing() {
     let last: fn((Frozen<u32>, Queue<u8>)) -> u32 = |(frozen, _)| *frozen.last().unwrap();
     assert_eq!(result(pool.submit(last, (frozen.clone(), Queue::bounded(1).unwrap()))), 1);
     assert_eq!(result(pool.submit(last, (frozen, Queue::bounded(1).unwrap()))), 1);
-}
-
-/// Sends one thing and receives another.
-struct Disguise<T, U>(T, std::marker::PhantomData<U>);
-
-impl<T: serde::Serialize, U> serde::Serialize for Disguise<T, U> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de, T, U: serde::Deserialize<'de>> serde::Deserialize<'de> for Disguise<T, U> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        U::deserialize(deserializer)?;
-        panic!("one thing was taken for another");
-    }
-}
-
-/// What a worker says about a `T` that it is to take for a `U`.
-fn mistaken<T, U>(value: T) -> String
-where
-    T: serde::Serialize + 'static,
-    U: serde::de::DeserializeOwned + 'static,
-{
-    let call = spawn(|_: Disguise<T, U>| (), Disguise(value, std::marker::PhantomData)).unwrap();
-    call.join().unwrap_err().to_string()
 }
 
 #[test]

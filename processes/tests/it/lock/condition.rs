@@ -1,5 +1,6 @@
 //! Conditions.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use processes::{Condition, JoinHandle, Lock, Queue, spawn};
@@ -162,6 +163,46 @@ fn a_holder_that_is_killed_wakes_those_who_wait_with_the_poison() {
     kill(soon(&entered));
     call.join().unwrap_err();
     assert!(result(waiting).unwrap_err().contains("poisoned"));
+}
+
+#[test]
+fn it_survives_processes_that_are_killed_inside_of_it() {
+    let pair = pair();
+    let hammer: fn((Pair, Queue<u32>)) = |((lock, condition), entered)| {
+        entered.put(std::process::id()).unwrap();
+        loop {
+            // Whoever is killed with the lock in its hand leaves it poisoned.
+            let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            *guard += 1;
+            condition.notify_one();
+            let waited = condition.wait_timeout(guard, Duration::from_micros(100));
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    };
+    for _ in 0..20 {
+        let (entered, _gate) = gates();
+        let victims = [(); 3].map(|()| spawn(hammer, (pair.clone(), entered.clone())).unwrap());
+        for _ in &victims {
+            soon(&entered);
+        }
+        let mut guard = pair.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..20 {
+            let waited = pair.1.wait_timeout(guard, BOUND).unwrap_or_else(PoisonError::into_inner);
+            guard = waited.0;
+        }
+        drop(guard);
+        for victim in victims {
+            victim.kill();
+            victim.join().unwrap_err();
+        }
+        drop(pair.0.lock_timeout(BOUND));
+        pair.0.clear_poison();
+        *pair.0.lock().unwrap() = 0;
+        let (_, call) = waiter(&pair, 1);
+        *pair.0.lock().unwrap() = 1;
+        pair.1.notify_all();
+        assert_eq!(result(call), Ok(1));
+    }
 }
 
 /// Each notification has the waiting process look again, and none gives it more time.

@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use processes::{
-    BoundedSemaphore, JoinHandle, Lock, MAX_PERMITS, Permit, Pool, Queue, Semaphore, spawn,
+    Barrier, BoundedSemaphore, Condition, Event, JoinHandle, Lock, MAX_PERMITS, Permit, Pool,
+    Queue, Semaphore, spawn,
 };
 
-use crate::support::{BOUND, Stopped, gates, kill, soon, state_of, wait_until};
+use crate::support::{BOUND, Stopped, gates, kill, mistaken, soon, state_of, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -217,4 +218,11 @@ fn one_is_not_taken_for_the_other_nor_sent_elsewhere() {
     assert!(error.contains("inside the argument of a call"), "{error}");
     let made = spawn(|()| Semaphore::new(1).unwrap(), ()).unwrap().join();
     assert!(made.unwrap_err().to_string().contains("made in a worker"));
+    let semaphore = || Semaphore::new(1).unwrap();
+    assert!(mistaken::<_, BoundedSemaphore>(semaphore()).contains("no BoundedSemaphore"));
+    assert!(mistaken::<_, Semaphore>(Event::new().unwrap()).contains("no Semaphore"));
+    assert!(mistaken::<_, Event>(Barrier::new(1).unwrap()).contains("no Event"));
+    assert!(mistaken::<_, Barrier>(Condition::new().unwrap()).contains("no Barrier"));
+    assert!(mistaken::<_, Condition>(semaphore()).contains("no Condition"));
+    assert!(mistaken::<_, Semaphore>(Lock::new([0_u64; 99]).unwrap()).contains("no Semaphore"));
 }

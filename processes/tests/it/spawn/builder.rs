@@ -277,5 +277,6 @@ fn nothing_is_left_behind() {
         wait_until("as before", || children().is_empty() && descriptors() <= base);
         true
     };
-    assert!(processes::spawn(rounds, ()).unwrap().join().unwrap());
+    let rounds = processes::spawn(rounds, ()).unwrap();
+    assert!(rounds.join_timeout(2 * BOUND).expect("it ends").unwrap());
 }

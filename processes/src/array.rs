@@ -217,6 +217,14 @@ impl<T: Shared> SharedArray<T> {
         self.segment.at(VALUES_AT).cast().as_ptr()
     }
 
+    /// Waits for the mutex. A dead owner is of no interest, see the module's documentation.
+    fn lock(&self) -> Owned {
+        let owned = robust::lock(&self.segment, Patience::Forever);
+        owned.expect("waiting for ever ends with the lock")
+    }
+}
+
+impl<T: Shared + Sync> SharedArray<T> {
     /// Makes the values unchangeable for everybody, for ever, and readable without a copy or a
     /// lock. The result may be passed to calls like this handle.
     ///
@@ -233,12 +241,6 @@ impl<T: Shared> SharedArray<T> {
                 Err(FreezeError { array: Self { segment, value: PhantomData }, source })
             }
         }
-    }
-
-    /// Waits for the mutex. A dead owner is of no interest, see the module's documentation.
-    fn lock(&self) -> Owned {
-        let owned = robust::lock(&self.segment, Patience::Forever);
-        owned.expect("waiting for ever ends with the lock")
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Frozen<T> {
     value: PhantomData<T>,
 }
 
-impl<T: Shared> Frozen<T> {
+impl<T: Shared + Sync> Frozen<T> {
     /// The values of an array whose memory was just frozen.
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
         debug_assert!(segment.is_frozen(), "only frozen memory comes here");
@@ -47,14 +47,15 @@ impl<T: Shared> Frozen<T> {
     }
 }
 
-impl<T: Shared> Deref for Frozen<T> {
+impl<T: Shared + Sync> Deref for Frozen<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
         let first = self.segment.at(VALUES_AT).cast::<T>().as_ptr();
         // SAFETY: `count` values lie there, aligned to at most 64 (checked when the memory was
         // made), inside of a mapping that lives as long as `self`. They are valid (see
-        // `SharedArray::with`), and the memory is sealed: no process can write to it.
+        // `SharedArray::with`), and the memory is sealed: no process can write to it. A clone of
+        // the handle may be in another thread, and `T` is `Sync`.
         unsafe { std::slice::from_raw_parts(first, count::<T>(&self.segment)) }
     }
 }
@@ -74,7 +75,7 @@ impl<T> Serialize for Frozen<T> {
 }
 
 /// Works only inside the argument of a call; an error elsewhere.
-impl<'de, T: Shared> Deserialize<'de> for Frozen<T> {
+impl<'de, T: Shared + Sync> Deserialize<'de> for Frozen<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = u128::deserialize(deserializer)?;
         let segment = scope::receive_frozen(id).map_err(serde::de::Error::custom)?;

@@ -4,6 +4,7 @@
 //! as slow. So it sends what it wants with the first message, and the new process does it to
 //! itself, before any user code runs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
@@ -11,7 +12,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
 /// A resource of which a process can be given a limited amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Limit {
     /// Addresses in use, in bytes. Allocations beyond it fail.
@@ -50,11 +51,11 @@ impl Limit {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Confines {
     /// Resources and how much there is of each.
-    pub(crate) limits: Vec<(Limit, u64)>,
+    pub(crate) limits: BTreeMap<Limit, u64>,
     /// How ready it is to let others run: -20 to 19.
     pub(crate) nice: Option<i32>,
     /// The processors it may run on.
-    pub(crate) affinity: Option<Vec<usize>>,
+    pub(crate) affinity: Option<BTreeSet<usize>>,
 }
 
 impl Confines {
@@ -64,7 +65,7 @@ impl Confines {
     /// `InvalidInput`, with what would be possible.
     pub(crate) fn check(&self) -> io::Result<()> {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        for &(limit, amount) in &self.limits {
+        for (&limit, &amount) in &self.limits {
             if let Some(most) = getrlimit(limit.resource()).maximum.filter(|&most| amount > most) {
                 return invalid(format!(
                     "a limit of {amount} for {limit:?} is more than this process may give: {most}"
@@ -92,7 +93,7 @@ impl Confines {
     /// # Errors
     /// A sentence for the parent: the kernel does not allow it.
     pub(crate) fn apply(&self) -> Result<(), String> {
-        for &(limit, amount) in &self.limits {
+        for (&limit, &amount) in &self.limits {
             let both = Rlimit { current: Some(amount), maximum: Some(amount) };
             setrlimit(limit.resource(), both)
                 .map_err(|error| format!("limit {limit:?} to {amount}: {error}"))?;

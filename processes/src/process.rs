@@ -106,7 +106,7 @@ impl ProcessBuilder {
     /// How much of a resource it may have; for units, and what happens beyond, see [`Limit`]. It
     /// cannot raise the limit itself.
     pub fn rlimit(mut self, limit: Limit, amount: u64) -> Self {
-        self.setup.confines.limits.push((limit, amount));
+        self.setup.confines.limits.insert(limit, amount);
         self
     }
 

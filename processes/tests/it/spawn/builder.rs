@@ -182,6 +182,10 @@ fn niceness_and_processors() {
     let last = *cpus.last().unwrap();
     let process = builder().nice(wanted).affinity([last]).spawn(look, ()).unwrap();
     assert_eq!(result(process).unwrap(), (wanted, vec![last]));
+    // Those that do not exist are left out, as long as one does.
+    let all = builder().affinity((0..1_024).chain(0..1_024)).rlimit(Limit::CoreDump, 1);
+    let all = all.rlimit(Limit::CoreDump, 0).spawn(look, ()).unwrap();
+    assert!(result(all).unwrap().1.len() >= cpus.len());
     assert_eq!(result(builder().spawn(look, ()).unwrap()).unwrap(), (nice, cpus));
 }
 

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
+use crate::confines::Confines;
 use crate::segment::SegmentId;
 
 /// No message is longer; the longest holds a path and a sentence.
@@ -41,6 +42,8 @@ pub(crate) enum Down {
         board: SegmentId,
         /// Largest encoded result the worker may send.
         max_payload: usize,
+        /// What the worker does to itself before it executes anything.
+        confines: Confines,
     },
     /// A shared object's memory, with its descriptor; kept until `Forget`.
     Segment(SegmentId),

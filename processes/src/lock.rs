@@ -113,7 +113,7 @@ impl<T: Shared> Lock<T> {
     /// If this thread already holds it.
     pub fn lock(&self) -> LockResult<Guard<'_, T>> {
         let owned = robust::lock(&self.segment, Patience::Forever);
-        self.guard(owned.expect("waiting for ever ends with the lock"))
+        Guard::checked(owned.expect("waiting for ever ends with the lock"))
     }
 
     /// Takes the lock if it is free.
@@ -139,7 +139,7 @@ impl<T: Shared> Lock<T> {
     /// Takes the lock with bounded patience.
     fn lock_with(&self, patience: Patience) -> TryLockResult<Guard<'_, T>> {
         let owned = robust::lock(&self.segment, patience).ok_or(TryLockError::WouldBlock)?;
-        self.guard(owned).map_err(TryLockError::Poisoned)
+        Guard::checked(owned).map_err(TryLockError::Poisoned)
     }
 
     /// True when a holder died or panicked.
@@ -150,16 +150,6 @@ impl<T: Shared> Lock<T> {
     /// Declares the value good again.
     pub fn clear_poison(&self) {
         self.poison().store(0, Ordering::Relaxed);
-    }
-
-    /// The guard for a mutex that was just locked.
-    fn guard(&self, owned: Owned) -> LockResult<Guard<'_, T>> {
-        if owned.owner_died {
-            self.poison().store(1, Ordering::Relaxed);
-        }
-        let poisoned = self.is_poisoned();
-        let guard = Guard { owned, panicking: thread::panicking(), lock: PhantomData };
-        if poisoned { Err(PoisonError::new(guard)) } else { Ok(guard) }
     }
 
     /// The poison flag; written only by the holder, except to clear it.
@@ -186,6 +176,28 @@ pub struct Guard<'a, T: Shared> {
     panicking: bool,
     /// The handle that was locked.
     lock: PhantomData<&'a Lock<T>>,
+}
+
+impl<T: Shared> Guard<'_, T> {
+    /// The guard for a mutex that was just locked.
+    fn checked(owned: Owned) -> LockResult<Self> {
+        let poison = owned.segment().atomic_u32(POISON_WORD);
+        if owned.owner_died {
+            poison.store(1, Ordering::Relaxed);
+        }
+        let poisoned = poison.load(Ordering::Relaxed) != 0;
+        let guard = Self { owned, panicking: thread::panicking(), lock: PhantomData };
+        if poisoned { Err(PoisonError::new(guard)) } else { Ok(guard) }
+    }
+
+    /// Unlocks, waits as `wait` does, and locks again.
+    pub(crate) fn aside(self, wait: impl FnOnce()) -> LockResult<Self> {
+        let segment = Arc::clone(self.owned.segment());
+        drop(self);
+        wait();
+        let owned = robust::lock(&segment, Patience::Forever);
+        Self::checked(owned.expect("waiting for ever ends with the lock"))
+    }
 }
 
 impl<T: Shared> Deref for Guard<'_, T> {
@@ -247,7 +259,7 @@ impl<'de, T: Shared> Deserialize<'de> for Lock<T> {
 }
 
 /// A number for the type, the same in every process that runs this build.
-fn type_tag<T: 'static>() -> u64 {
+pub(crate) fn type_tag<T: 'static>() -> u64 {
     let mut hasher = DefaultHasher::new();
     TypeId::of::<T>().hash(&mut hasher);
     hasher.finish()

@@ -108,7 +108,7 @@ pub(crate) fn lock(segment: &Arc<Segment>, patience: Patience) -> Option<Owned> 
 
 impl Owned {
     /// The memory that holds the mutex and what it protects.
-    pub(crate) fn segment(&self) -> &Segment {
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
         &self.segment
     }
 }

@@ -1,6 +1,6 @@
 //! Which handles may be serialised now: the codec's scope.
 //!
-//! A `Queue` or `Lock` is a number inside an encoded argument; the descriptor behind it travels
+//! A `Queue`, a `Lock` or another shared object is a number inside an encoded argument; the descriptor behind it travels
 //! on the worker's control socket. That works only while the crate itself encodes or decodes a
 //! call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
 //! outside of one they fail instead of producing a number that means nothing.
@@ -8,11 +8,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::segment::{Segment, SegmentId};
+use crate::segment::{Segment, SegmentId, is_freezable};
 
 /// How long a worker waits for a descriptor that was sent ahead of its frame. It is already in
 /// the socket when the frame arrives, so this only ends a wait on a broken peer.
@@ -89,24 +89,47 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
         Some(Scope::Result) if arrivals().contains(segment.id()) => Ok(segment.id()),
         Some(Scope::Result) => Err("a handle made in a worker cannot be returned to the parent; \
              make it in the parent and pass it to the call"),
-        Some(Scope::Decoding) | None => Err("a Queue or Lock can only be serialised inside the \
-             argument of a call"),
+        Some(Scope::Decoding) | None => {
+            Err("a shared object (a Queue, a Lock or the like) can only \
+             be serialised inside the argument of a call")
+        }
     })
 }
 
 /// Called by a handle's `Deserialize`: the memory behind a number.
 ///
 /// # Errors
-/// A sentence for the user: nothing is being decoded by a call, or the memory is not here.
+/// A sentence for the user: nothing is being decoded by a call, or the memory is not here, or
+/// nobody can write to it any more.
 pub(crate) fn receive(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
+    arrived(id).and_then(|segment| {
+        if segment.is_frozen() { Err("the shared memory is frozen") } else { Ok(segment) }
+    })
+}
+
+/// The memory behind a number.
+fn arrived(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
     let decoding = SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding)));
     if !decoding {
-        return Err("a Queue or Lock can only be deserialised inside the argument of a call");
+        return Err(
+            "a shared object (a Queue, a Lock or the like) can only be deserialised inside \
+             the argument of a call",
+        );
     }
     if let Some(segment) = Segment::find(id) {
         return Ok(segment);
     }
-    arrivals().segment(id).ok_or("the shared memory of a Queue or Lock is not known here")
+    arrivals().segment(id).ok_or("the memory of a shared object is not known here")
+}
+
+/// As [`receive`], for memory that nobody can write to any more.
+///
+/// # Errors
+/// As [`receive`], and the memory can be written to.
+pub(crate) fn receive_frozen(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
+    arrived(id).and_then(|segment| {
+        if segment.is_frozen() { Ok(segment) } else { Err("the shared memory is not frozen") }
+    })
 }
 
 /// What came through this worker's control socket. Empty and unused in a program that is no
@@ -119,13 +142,32 @@ pub(crate) struct Arrivals {
     arrived: Condvar,
 }
 
+/// A shared object as it is kept.
+#[derive(Debug)]
+enum Arrived {
+    /// Mapped.
+    Mapped(Arc<Segment>),
+    /// To be mapped whenever a call uses it: as long as it is, nobody can freeze it.
+    Unmapped(OwnedFd),
+}
+
+impl Arrived {
+    /// The mapping. None when the descriptor cannot be mapped.
+    fn segment(&self, id: SegmentId) -> Option<Arc<Segment>> {
+        match self {
+            Self::Mapped(segment) => Some(Arc::clone(segment)),
+            Self::Unmapped(fd) => Segment::adopt(id, fd.try_clone().ok()?).ok(),
+        }
+    }
+}
+
 /// The two kinds of arrivals.
 #[derive(Debug, Default)]
 struct Table {
     /// False in a program that is no worker: there is nothing to wait for.
     open: bool,
     /// Shared objects; kept until the parent forgets them.
-    segments: HashMap<SegmentId, Arc<Segment>>,
+    segments: HashMap<SegmentId, Arrived>,
     /// Large arguments; each is taken once.
     payloads: HashMap<SegmentId, OwnedFd>,
 }
@@ -147,8 +189,12 @@ impl Arrivals {
     /// # Errors
     /// It cannot be mapped.
     pub(crate) fn add_segment(&self, id: SegmentId, fd: OwnedFd) -> io::Result<()> {
-        let segment = Segment::adopt(id, fd)?;
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.insert(id, segment);
+        let arrived = if is_freezable(fd.as_fd()) {
+            Arrived::Unmapped(fd)
+        } else {
+            Arrived::Mapped(Segment::adopt(id, fd)?)
+        };
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.insert(id, arrived);
         self.arrived.notify_all();
         Ok(())
     }
@@ -172,7 +218,7 @@ impl Arrivals {
 
     /// A shared object, waiting for it if it is still on its way.
     fn segment(&self, id: SegmentId) -> Option<Arc<Segment>> {
-        self.wait(|table| table.segments.get(&id).map(Arc::clone))
+        self.wait(|table| table.segments.get(&id).map(|arrived| arrived.segment(id)))?
     }
 
     /// Did this segment come from the parent?

@@ -14,7 +14,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use rustix::fs::{
     MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
 };
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// What names a segment in every process: random, so that ids from different processes agree
@@ -36,6 +37,8 @@ pub(crate) struct Segment {
     base: NonNull<u8>,
     /// Its size in bytes; never zero.
     len: usize,
+    /// True when nobody can write to it any more; then it is mapped for reading only.
+    frozen: bool,
 }
 
 // SAFETY: a segment is plain memory that outlives its mapping's users (they hold an `Arc`), and
@@ -50,9 +53,22 @@ impl Segment {
     /// # Errors
     /// No descriptor or no memory is left.
     pub(crate) fn create(len: usize) -> io::Result<Arc<Self>> {
+        Self::create_sealed(len, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
+    }
+
+    /// Makes a zeroed segment of `len` bytes that can be frozen.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(crate) fn create_freezable(len: usize) -> io::Result<Arc<Self>> {
+        Self::create_sealed(len, SealFlags::SHRINK | SealFlags::GROW)
+    }
+
+    /// Makes a segment that nobody else knows yet.
+    fn create_sealed(len: usize, seals: SealFlags) -> io::Result<Arc<Self>> {
         let fd = new_memfd(len)?;
-        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        Self::map(random_id()?, fd, len)
+        fcntl_add_seals(&fd, seals)?;
+        Self::map(random_id()?, fd, len, false)
     }
 
     /// Maps a segment that another process made. A second arrival of the same id gives the
@@ -65,7 +81,8 @@ impl Segment {
             return Ok(segment);
         }
         let len = sealed_len(fd.as_fd(), SealFlags::SHRINK)?;
-        Self::map(id, fd, len)
+        let frozen = fcntl_get_seals(&fd)?.contains(SealFlags::WRITE);
+        Self::map(id, fd, len, frozen)
     }
 
     /// The segment called `id`, if it is mapped in this process.
@@ -74,14 +91,85 @@ impl Segment {
     }
 
     /// Maps `fd` and enters it into the table of live segments.
-    fn map(id: SegmentId, fd: OwnedFd, len: usize) -> io::Result<Arc<Self>> {
-        let flags = ProtFlags::READ | ProtFlags::WRITE;
+    fn map(id: SegmentId, fd: OwnedFd, len: usize, frozen: bool) -> io::Result<Arc<Self>> {
+        let (rights, flags) = access(frozen);
         // SAFETY: the kernel chooses a free address range, so nothing that exists is replaced.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, flags, MapFlags::SHARED, &fd, 0) }?;
+        let base = unsafe { mmap(std::ptr::null_mut(), len, rights, flags, &fd, 0) }?;
         let base = NonNull::new(base.cast()).expect("mmap does not map the null page");
-        let segment = Arc::new(Self { id, fd, base, len });
-        LIVE.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&segment));
-        Ok(segment)
+        Ok(Self { id, fd, base, len, frozen }.enter())
+    }
+
+    /// Enters it into the table of live segments.
+    fn enter(self) -> Arc<Self> {
+        let segment = Arc::new(self);
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        live.insert(segment.id, Arc::downgrade(&segment));
+        drop(live);
+        segment
+    }
+
+    /// Has the kernel refuse every later write, by whomever, and maps it again for reading, under
+    /// another name: processes that know the old one may still have to be told that it is gone.
+    ///
+    /// # Errors
+    /// It is used elsewhere in this process, or mapped for writing in another one. It comes back.
+    pub(crate) fn freeze(segment: Arc<Self>) -> Result<Arc<Self>, (Arc<Self>, io::Error)> {
+        let new_id = match random_id() {
+            Ok(id) => id,
+            Err(error) => return Err((segment, error)),
+        };
+        let mut segment = match Arc::try_unwrap(segment) {
+            Ok(segment) => segment,
+            Err(shared) => {
+                let text = "this process has other handles of it, or a call that got one is not \
+                            finished or its result was not taken; drop them, join the call";
+                return Err((shared, io::Error::new(io::ErrorKind::ResourceBusy, text)));
+            }
+        };
+        match segment.seal() {
+            Ok(()) => {
+                segment.leave();
+                segment.id = new_id;
+                Ok(segment.enter())
+            }
+            Err(error) => Err((segment.enter(), error)),
+        }
+    }
+
+    /// Sets the seal, for which this process must not have it mapped for writing itself. The
+    /// addresses stay reserved meanwhile, so that it can be mapped again in any case.
+    fn seal(&mut self) -> io::Result<()> {
+        let at = self.base.as_ptr().cast();
+        let nothing = (ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::FIXED);
+        // SAFETY: the range is our own mapping, to which nobody has a pointer: `&mut self`.
+        unsafe { mmap_anonymous(at, self.len, nothing.0, nothing.1) }?;
+        let sealed = fcntl_add_seals(&self.fd, SealFlags::WRITE | SealFlags::SEAL);
+        self.frozen = sealed.is_ok();
+        let (rights, flags) = access(self.frozen);
+        // SAFETY: as above; the range holds the reservation.
+        let mapped = unsafe { mmap(at, self.len, rights, flags | MapFlags::FIXED, &self.fd, 0) };
+        mapped.expect("the file was mapped in this place before, and its addresses are reserved");
+        sealed.map_err(|error| match error {
+            Errno::BUSY => {
+                let text = "another process has it mapped for writing; wait until it has dropped \
+                            its handles, or end it";
+                io::Error::new(io::ErrorKind::ResourceBusy, text)
+            }
+            other => other.into(),
+        })
+    }
+
+    /// Takes it out of the table of live segments, unless its name is that of a newer mapping.
+    fn leave(&self) {
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.get(&self.id).is_some_and(|entry| entry.strong_count() == 0) {
+            live.remove(&self.id);
+        }
+    }
+
+    /// True when nobody can write to it any more.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen
     }
 
     /// Its name.
@@ -134,17 +222,28 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         // The id may belong to a newer mapping that was adopted after our count reached zero.
-        if live.get(&self.id).is_some_and(|entry| entry.strong_count() == 0) {
-            live.remove(&self.id);
-        }
-        drop(live);
+        self.leave();
         // SAFETY: the range was mapped by `map`, and nobody can hold a pointer into it any more:
         // pointers are used only while the user holds an `Arc` of this segment.
         let unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
         debug_assert!(unmapped.is_ok(), "unmapping a mapped range succeeds");
     }
+}
+
+/// How to map a segment. One that is frozen privately, which for reading is the same: up to Linux
+/// 6.6 no shared mapping of such a memfd is allowed.
+fn access(frozen: bool) -> (ProtFlags, MapFlags) {
+    if frozen {
+        (ProtFlags::READ, MapFlags::PRIVATE)
+    } else {
+        (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED)
+    }
+}
+
+/// True for the memfd of a segment that can be frozen.
+pub(crate) fn is_freezable(fd: BorrowedFd<'_>) -> bool {
+    fcntl_get_seals(fd).is_ok_and(|seals| !seals.contains(SealFlags::SEAL))
 }
 
 /// Bytes in a memfd that nobody can change any more: how a large payload travels.
@@ -174,7 +273,7 @@ impl Sealed {
             match rustix::io::pwrite(&fd, &bytes[written..], offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }

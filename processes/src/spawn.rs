@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Call;
 use crate::core::{Config, Core};
+use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::pool::DEFAULT_MAX_PAYLOAD;
+use crate::setup::Setup;
 use crate::worker;
 
 /// How long a process may take to end after its function returned.
@@ -24,6 +26,8 @@ static CORE: Mutex<Option<Arc<Core>>> = Mutex::new(None);
 /// As with [`Pool::submit`](crate::Pool::submit), but there is no queue, no replacement and
 /// nothing shared with other calls. [`JoinHandle::pid`] is the process's id,
 /// [`JoinHandle::kill`] kills it, dropping the handle lets it go on. It dies with this process.
+/// [`ProcessBuilder`](crate::ProcessBuilder) starts one with a name, an environment, limits and a
+/// handle of the process itself.
 ///
 /// # Errors
 /// As [`Builder::build`](crate::Builder::build). Errors of the call itself, like an argument
@@ -34,15 +38,42 @@ where
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     worker::may_start_workers()?;
+    match encode(f, x) {
+        Ok(call) => start_call(call, Setup::default()),
+        Err(error) => Ok(JoinHandle::failed(error)),
+    }
+}
+
+/// Calls `f(x)` in a new process that is started as `setup` says.
+///
+/// # Errors
+/// As [`spawn`]; also an argument that cannot be encoded.
+pub(crate) fn start<A, R>(f: fn(A) -> R, x: A, setup: Setup) -> io::Result<JoinHandle<R>>
+where
+    A: Serialize + DeserializeOwned + 'static,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    worker::may_start_workers()?;
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    start_call(encode(f, x).map_err(invalid)?, setup)
+}
+
+/// The call of `f` with `x`.
+fn encode<A, R>(f: fn(A) -> R, x: A) -> Result<Call, JoinError>
+where
+    A: Serialize + DeserializeOwned,
+    R: Serialize,
+{
     let call = Call::new(f, &x, DEFAULT_MAX_PAYLOAD, None);
     drop(x);
-    let call = match call {
-        Ok(call) => call,
-        Err(error) => return Ok(JoinHandle::failed(error)),
-    };
+    call
+}
+
+/// Starts the process of a call.
+fn start_call<R>(call: Call, setup: Setup) -> io::Result<JoinHandle<R>> {
     let core = shared_core()?;
     let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&core));
-    core.open_one_shot(call)?;
+    core.open_one_shot(call, setup)?;
     Ok(handle)
 }
 

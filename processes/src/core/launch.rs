@@ -18,6 +18,7 @@ use crate::clock;
 use crate::control::{Control, Down};
 use crate::image;
 use crate::segment::Segment;
+use crate::setup::Setup;
 use crate::ticket::Place;
 use crate::worker;
 
@@ -33,14 +34,15 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// No process, descriptor or memory is left, or the program's file cannot be executed.
-pub(super) fn launch(config: &Config) -> io::Result<Process> {
+pub(super) fn launch(config: &Config, mut setup: Setup) -> io::Result<Process> {
     let (control, far) = Control::pair()?;
     let credit = control.credit()?;
     let board = Segment::create(BOARD_BYTES)?;
     let (server, name) = Server::new().map_err(shortage::of_server)?;
     let mut command = Command::new("/proc/self/exe");
+    setup.configure(&mut command);
     command
-        .arg0(title(config))
+        .arg0(title(setup.name.as_ref().unwrap_or(&config.name)))
         .env(worker::MARKER, worker::MARKER_VALUE)
         .stdin(Stdio::from(far))
         // A group of its own: Ctrl-C in a terminal reaches the parent only.
@@ -49,15 +51,17 @@ pub(super) fn launch(config: &Config) -> io::Result<Process> {
     // The parent must not keep the worker's end: its end of file is how a death is noticed.
     drop(command);
     let mut guard = Reaper(Some(child));
-    let child = guard.0.as_ref().expect("filled above");
+    let child = guard.0.as_mut().expect("filled above");
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let pidfd = pidfd_open(pid.expect("a child has a positive pid"), PidfdFlags::empty())?;
+    setup.started(child, &pidfd)?;
     let boot = Down::Boot {
         fingerprint: image::fingerprint(),
         server: name,
         depth: worker::depth() + 1,
         board: board.id(),
         max_payload: config.max_payload,
+        confines: setup.confines,
     };
     match control.send(&boot, Some(board.fd()), false) {
         Ok(()) => {}
@@ -67,13 +71,16 @@ pub(super) fn launch(config: &Config) -> io::Result<Process> {
     }
     let child = guard.0.take().expect("taken only here and in drop");
     let deadline_ns = clock::after_ns(START_TIMEOUT);
-    Ok(Process::new(child, pidfd, control, credit, Board::new(board), server, deadline_ns))
+    let board = Board::new(board);
+    let mut process = Process::new(child, pidfd, control, credit, board, server, deadline_ns);
+    process.exit = setup.exit;
+    Ok(process)
 }
 
 /// What the worker's `argv[0]` says, for `ps`.
-fn title(config: &Config) -> OsString {
+fn title(name: &str) -> OsString {
     let mut title = std::env::args_os().next().unwrap_or_else(|| "processes".into());
-    title.push(format!(" [{}]", config.name));
+    title.push(format!(" [{name}]"));
     title
 }
 
@@ -110,7 +117,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`launch`], and when the core has given up.
-    pub(crate) fn open_one_shot(&self, call: Call) -> io::Result<()> {
+    pub(crate) fn open_one_shot(&self, call: Call, setup: Setup) -> io::Result<()> {
         let mut state = self.lock();
         if let Some(reason) = &state.broken {
             return Err(io::Error::other(reason.clone()));
@@ -122,6 +129,7 @@ impl Core {
         // No slot yet, but the seat says where to kill it.
         call.ticket.sent(Place { seat: index, slot: 0, sequence: 0 });
         state.seats[index].own = Some(call);
+        state.seats[index].setup = Some(setup);
         drop(state);
         self.occupy(index).inspect_err(|_error| {
             let mut state = self.lock();
@@ -138,7 +146,8 @@ impl Core {
     /// As [`launch`].
     pub(super) fn occupy(&self, index: usize) -> io::Result<()> {
         // Starting takes milliseconds: not under the lock.
-        let process = launch(&self.config).map_err(shortage::explain)?;
+        let setup = self.lock().seats[index].setup.take().unwrap_or_default();
+        let process = launch(&self.config, setup).map_err(shortage::explain)?;
         let mut state = self.lock();
         let seat = &mut state.seats[index];
         seat.generation = seat.generation.wrapping_add(1);

@@ -13,8 +13,10 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::board::Board;
 use crate::call::{Argument, Call};
+use crate::clock;
 use crate::control::{Control, Down, Hello};
 use crate::error::JoinError;
+use crate::exit::Exit;
 use crate::segment::{Segment, SegmentId};
 
 /// The server that a starting worker sends its channels to.
@@ -60,6 +62,8 @@ pub(super) struct Process {
     pub(super) refusal: Option<String>,
     /// True once it finished a call.
     pub(super) useful: bool,
+    /// Where its end is noted, if it has a handle of its own.
+    pub(super) exit: Option<Arc<Exit>>,
 }
 
 /// `IpcOneShotServer` has no `Debug`.
@@ -109,6 +113,17 @@ impl Process {
             drained: true,
             refusal: None,
             useful: false,
+            exit: None,
+        }
+    }
+
+    /// Reaps it: it has ended. None when somebody else in this program has reaped our child (a
+    /// handler of SIGCHLD, or the kernel because the signal is ignored): its status is lost.
+    pub(super) fn reap(&mut self) {
+        let status = self.child.wait().ok();
+        self.ended = Some((status, clock::now_ns()));
+        if let Some(exit) = &self.exit {
+            exit.note(status);
         }
     }
 
@@ -154,6 +169,9 @@ impl Process {
     pub(super) fn verdict(&self, doom: Option<Doom>) -> JoinError {
         use std::os::unix::process::ExitStatusExt;
         match doom {
+            None if let Some(reason) = &self.refusal => {
+                JoinError::NoWorker { reason: reason.clone() }
+            }
             Some(Doom::TimedOut(limit)) => JoinError::TimedOut { limit },
             Some(Doom::Killed) | None => {
                 let status = self.ended.and_then(|(status, _at)| status);

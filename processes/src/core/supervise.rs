@@ -95,12 +95,7 @@ impl Core {
         let Some(process) = state.process_of(index, generation) else { return };
         self.alarm.unwatch(&process.pidfd);
         if process.ended.is_none() {
-            match process.child.wait() {
-                Ok(status) => process.ended = Some((Some(status), clock::now_ns())),
-                // Somebody else reaped our child (a handler of SIGCHLD, or the kernel because the
-                // signal is ignored): its status is lost.
-                Err(_no_child) => process.ended = Some((None, clock::now_ns())),
-            }
+            process.reap();
         }
         process.calls = None;
         process.server = None;

@@ -150,7 +150,8 @@ struct Channels {
 /// A sentence for the parent.
 fn start(socket: &Control) -> Result<Channels, String> {
     let boot = socket.receive::<Down>(true).map_err(|error| error.to_string())?;
-    let Some((Down::Boot { fingerprint, server, depth, board, max_payload }, Some(fd))) = boot
+    let Some((Down::Boot { fingerprint, server, depth, board, max_payload, confines }, Some(fd))) =
+        boot
     else {
         return Err("the first message was no boot message".to_owned());
     };
@@ -168,5 +169,6 @@ fn start(socket: &Control) -> Result<Channels, String> {
         .map_err(text)?
         .send(hello)
         .map_err(|error| format!("the channels could not be sent: {error}"))?;
+    confines.apply()?;
     Ok(Channels { calls, results, board, max_payload })
 }

@@ -126,3 +126,24 @@ fn crawl() {
     assert_eq!(site.down.load(Ordering::SeqCst), 5, "five attempts");
     assert_eq!(site.flaky.load(Ordering::SeqCst), 5);
 }
+
+#[test]
+fn semaphore() {
+    let expected = "both work, a third may: false\nthe first one: true\n\
+                    its permit is back: true\nleft in the end: 2\n";
+    assert_eq!(output("processes_semaphore", ""), expected);
+}
+
+#[test]
+fn shared_memory() {
+    let expected = "numbers: 200000\nof 27: 111, longest: Some((382, 156159))\n";
+    assert_eq!(output("processes_shared_memory", ""), expected);
+}
+
+#[test]
+fn single_process() {
+    let expected = "it said: Hello, world!\nfour of them: false\n\
+                    alive: true, told to end: true\n\
+                    it ended by Some(\"signal: 15 (SIGTERM)\")\nits call: true\n";
+    assert_eq!(output("processes_single_process", ""), expected);
+}

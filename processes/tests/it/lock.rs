@@ -1,4 +1,9 @@
-//! A lock between processes.
+//! A lock between processes, and what else they wait with.
+
+mod barrier;
+mod condition;
+mod event;
+mod semaphore;
 
 use std::sync::TryLockError;
 use std::time::Duration;

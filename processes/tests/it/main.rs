@@ -17,6 +17,7 @@ mod panic;
 mod payload;
 mod queue;
 mod send_sync;
+mod shared;
 mod shutdown;
 mod smoke;
 mod spawn;

@@ -1,7 +1,11 @@
 //! Which types may cross threads.
 
+use std::sync::atomic::AtomicU8;
+
 use processes::{
-    AsCompleted, Builder, GetError, JoinError, JoinHandle, Lock, Pool, PutError, Queue,
+    AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, Frozen,
+    GetError, JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, Process, ProcessBuilder,
+    PutError, Queue, Semaphore, SharedArray, SharedAtomics,
 };
 
 fn send<T: Send>() {}
@@ -19,6 +23,13 @@ fn as_promised() {
     sync::<Queue<u8>>();
     send::<Lock<u8>>();
     sync::<Lock<u8>>();
+    send::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
+    sync::<(Event, Condition, Semaphore, BoundedSemaphore, Barrier, Permit)>();
+    send::<(SharedArray<u8>, Frozen<u8>, SharedAtomics<AtomicU8>)>();
+    sync::<(SharedArray<u8>, Frozen<u8>, SharedAtomics<AtomicU8>)>();
+    send::<(Process<u8>, ProcessBuilder)>();
+    sync::<Process<u8>>();
+    send::<(BarrierError, OverReleaseError)>();
     send::<JoinError>();
     sync::<JoinError>();
     send::<GetError>();

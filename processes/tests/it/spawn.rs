@@ -1,5 +1,7 @@
 //! A process of its own.
 
+mod builder;
+
 use processes::{JoinError, Queue, spawn};
 
 use crate::support::{children, gated, gates, is_alive, soon, wait_until};

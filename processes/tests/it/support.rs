@@ -103,3 +103,30 @@ impl Drop for Stopped {
         signal(self.0, "-CONT");
     }
 }
+
+/// Sends one thing and receives another.
+struct Disguise<T, U>(T, std::marker::PhantomData<U>);
+
+impl<T: serde::Serialize, U> serde::Serialize for Disguise<T, U> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, T, U: serde::Deserialize<'de>> serde::Deserialize<'de> for Disguise<T, U> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        U::deserialize(deserializer)?;
+        panic!("one thing was taken for another");
+    }
+}
+
+/// What a worker says about a `T` that it is to take for a `U`.
+pub(crate) fn mistaken<T, U>(value: T) -> String
+where
+    T: serde::Serialize + 'static,
+    U: serde::de::DeserializeOwned + 'static,
+{
+    let call = processes::spawn(|_: Disguise<T, U>| (), Disguise(value, std::marker::PhantomData))
+        .unwrap();
+    call.join_timeout(BOUND).expect("it ends").unwrap_err().to_string()
+}

@@ -7,12 +7,13 @@ use super::{MODELS, finding::Finding, tree::Tree};
 /// Lines of an example.
 const LINES: usize = 60;
 
-/// Examples that not all models have: `swap` makes sense only where two share their names,
+/// Examples that not all models have: `swap*` make sense only where two share their names,
 /// `orphan` where workers could outlive a killed parent, and the others show what only those
 /// models have.
 const SOME: &[(&str, &[&str])] = &[
     ("orphan", &["processes"]),
     ("swap", &["threads", "processes"]),
+    ("swap_waiting", &["threads", "processes"]),
     ("barrier", &["threads"]),
     ("condition", &["threads"]),
     ("event", &["threads"]),
@@ -20,7 +21,9 @@ const SOME: &[(&str, &[&str])] = &[
     ("named_threads", &["threads"]),
     ("queue", &["threads"]),
     ("queue_orders", &["threads"]),
-    ("semaphore", &["threads"]),
+    ("semaphore", &["threads", "processes"]),
+    ("shared_memory", &["processes"]),
+    ("single_process", &["processes"]),
     ("timer", &["threads"]),
     ("back_pressure", &["threads"]),
     ("blocking", &["threads"]),

@@ -43,7 +43,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "wait",
         ],
     ),
-    ("processes", &["nested", "payload"]),
+    ("processes", &["nested", "payload", "shared"]),
     ("evented", &["net", "priority", "time"]),
 ];
 

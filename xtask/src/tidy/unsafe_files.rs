@@ -24,8 +24,20 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "makes wakers that are names and own nothing, which needs a RawWaker",
     },
     UnsafeFile {
+        path: "processes/src/array.rs",
+        reason: "reaches values in shared memory through a pointer",
+    },
+    UnsafeFile {
+        path: "processes/src/atomics.rs",
+        reason: "reaches atomics in shared memory through a pointer",
+    },
+    UnsafeFile {
         path: "processes/src/call.rs",
         reason: "turns checked offsets back into functions",
+    },
+    UnsafeFile {
+        path: "processes/src/frozen.rs",
+        reason: "makes a slice of shared memory that is sealed",
     },
     UnsafeFile {
         path: "processes/src/image.rs",

@@ -20,6 +20,13 @@ fn both_models_say_the_same_until_the_segfault() {
 }
 
 #[test]
+fn both_models_wait_alike() {
+    let threads = answer("threads", "swap_waiting", &[]);
+    assert_eq!(threads.lines().count(), 7, "{threads}");
+    assert_eq!(threads, answer("processes", "swap_waiting", &[]));
+}
+
+#[test]
 fn the_readme_shows_the_program() {
     let (readme, program) = (root().join("README.md"), root().join("docs/swap.rs"));
     let readme = std::fs::read_to_string(readme).unwrap();

@@ -6,17 +6,19 @@
 //!
 //! This is one of the crate's few files with unsafe code: it turns addresses into functions.
 
+use std::fmt::Display;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::error::{JoinError, Side};
 use crate::frame::{Body, CALL_HEADER, MAX_INLINE};
 use crate::image;
+use crate::options::Retry;
 use crate::scope;
 use crate::segment::{Sealed, Segment, SegmentId, random_id};
 use crate::ticket::Ticket;
@@ -52,6 +54,19 @@ pub(crate) struct Call {
     pub(crate) handles: Vec<Arc<Segment>>,
     /// How long it may run.
     pub(crate) timeout: Option<Duration>,
+    /// Whether it is run again.
+    pub(crate) retry: Retry,
+}
+
+/// An initialiser, as a worker is told of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Init {
+    /// Offset of the function.
+    pub(crate) function: i64,
+    /// Offset of the trampoline.
+    pub(crate) trampoline: i64,
+    /// The payload with the encoded argument, unless that is empty.
+    pub(crate) argument: Option<SegmentId>,
 }
 
 /// An encoded argument.
@@ -79,21 +94,49 @@ impl Call {
         A: Serialize + DeserializeOwned,
         R: Serialize,
     {
+        let addresses = (function as usize, trampoline::<A, R> as Trampoline);
+        let call = Self::encode(addresses, argument, max_payload, MAX_INLINE)?;
+        Ok(Self { timeout, ..call })
+    }
+
+    /// Encodes the call of an initialiser, whose argument goes ahead unless it is empty.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn initialiser<A, E>(
+        function: fn(A) -> Result<(), E>,
+        argument: &A,
+        max_payload: usize,
+    ) -> Result<Self, JoinError>
+    where
+        A: Serialize + DeserializeOwned,
+        E: Display,
+    {
+        let addresses = (function as usize, initialiser::<A, E> as Trampoline);
+        Self::encode(addresses, argument, max_payload, 0)
+    }
+
+    /// Encodes a call; an argument of more than `inline` bytes goes ahead.
+    fn encode<A: Serialize>(
+        (function, trampoline): (usize, Trampoline),
+        argument: &A,
+        max_payload: usize,
+        inline: usize,
+    ) -> Result<Self, JoinError> {
         let refuse = |message: String| JoinError::Encode { side: Side::Parent, message };
         let offset = |address: usize| {
             image::offset_of(address).ok_or_else(|| {
                 refuse("the function is not in this program but in a shared library".to_owned())
             })
         };
-        let trampoline: Trampoline = trampoline::<A, R>;
-        let (function, trampoline) = (offset(function as usize)?, offset(trampoline as usize)?);
+        let (function, trampoline) = (offset(function)?, offset(trampoline as usize)?);
         let (bytes, handles) = scope::encoding_argument(|| codec::encode(argument));
         let bytes = bytes.map_err(refuse)?;
         if bytes.len() > max_payload {
             let size = bytes.len();
             return Err(JoinError::TooLarge { side: Side::Parent, size, limit: max_payload });
         }
-        let argument = if bytes.len() <= MAX_INLINE {
+        let argument = if bytes.len() <= inline {
             Argument::Inline(bytes)
         } else {
             let sealed = random_id().and_then(|id| Ok((id, Sealed::write(&bytes)?)));
@@ -103,7 +146,17 @@ impl Call {
             Argument::Sealed(id, fd)
         };
         let ticket = Ticket::new();
-        Ok(Self { ticket, function, trampoline, argument, handles, timeout })
+        let retry = Retry::default();
+        Ok(Self { ticket, function, trampoline, argument, handles, timeout: None, retry })
+    }
+
+    /// What a worker has to know of an initialiser.
+    pub(crate) fn header(&self) -> Init {
+        let argument = match &self.argument {
+            Argument::Inline(_empty) => None,
+            Argument::Sealed(id, _fd) => Some(*id),
+        };
+        Init { function: self.function, trampoline: self.trampoline, argument }
     }
 
     /// Bytes it takes in a frame.
@@ -139,6 +192,26 @@ where
     let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
     let result = function(argument);
     scope::encoding_result(|| codec::encode_into(&result, out)).map_err(Fault::Result)
+}
+
+/// The trampoline of one pair of types of an initialiser.
+///
+/// # Safety
+/// `function` must be the address of a `fn(A) -> Result<(), E>`.
+unsafe fn initialiser<A, E>(
+    function: usize,
+    argument: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Fault>
+where
+    A: DeserializeOwned,
+    E: Display,
+{
+    // SAFETY: as in `trampoline`.
+    let function = unsafe { std::mem::transmute::<usize, fn(A) -> Result<(), E>>(function) };
+    let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
+    let result = function(argument).map_err(|error| error.to_string());
+    codec::encode_into(&result, out).map_err(Fault::Result)
 }
 
 /// Executes a call in a worker: `argument` is encoded, the result is appended to `out`.

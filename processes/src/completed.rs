@@ -24,7 +24,7 @@ impl Bell {
     }
 
     /// The next announcement; waits until `deadline`, or for ever without one.
-    fn next(&self, deadline: Option<Instant>) -> Option<u64> {
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<u64> {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(number) = rung.pop_front() {

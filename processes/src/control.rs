@@ -20,6 +20,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::call::Init;
 use crate::codec;
 use crate::confines::Confines;
 use crate::segment::SegmentId;
@@ -44,6 +45,10 @@ pub(crate) enum Down {
         max_payload: usize,
         /// What the worker does to itself before it executes anything.
         confines: Confines,
+        /// What it calls before it is ready.
+        init: Option<Init>,
+        /// Whether panics have a backtrace whatever the environment says.
+        backtraces: bool,
     },
     /// A shared object's memory, with its descriptor; kept until `Forget`.
     Segment(SegmentId),

@@ -37,12 +37,15 @@ pub enum JoinError {
         message: String,
         /// `file:line:column`, when the worker's panic hook saw the panic.
         location: Option<String>,
+        /// Where the panic came from, if `RUST_BACKTRACE` asked for that or
+        /// [`Builder::backtraces`](crate::Builder::backtraces) did. A long one is cut.
+        backtrace: Option<String>,
     },
     /// The call was cancelled while it was queued, or the pool was stopped before it ran.
     #[error("the call was cancelled before it ran")]
     Cancelled,
     /// The worker ended while it executed this call: killed, crashed, or it called `exit`.
-    #[error("worker {pid} was lost during the call ({})", ending(*signal, *exit_code))]
+    #[error("worker {pid} was lost during the call ({}){}", ending(*signal, *exit_code), said(stderr))]
     #[non_exhaustive]
     WorkerLost {
         /// The worker's process id.
@@ -51,6 +54,20 @@ pub enum JoinError {
         signal: Option<i32>,
         /// The exit code, if it exited.
         exit_code: Option<i32>,
+        /// The end of what it wrote to its standard error, if the pool keeps that
+        /// ([`Builder::capture_stderr`](crate::Builder::capture_stderr)); else empty.
+        stderr: String,
+    },
+    /// The call was run again after its worker was lost, and lost each one.
+    #[error(
+        "the call is given up, as {attempts} workers were lost that executed it; the last: {last}"
+    )]
+    #[non_exhaustive]
+    Poison {
+        /// Workers that were lost.
+        attempts: u32,
+        /// How the last attempt ended.
+        last: Box<JoinError>,
     },
     /// The call ran longer than its limit, so its worker was killed.
     #[error("the call ran longer than {limit:?}, so its worker was killed")]
@@ -95,6 +112,60 @@ pub enum JoinError {
         /// How the last attempt failed.
         reason: String,
     },
+}
+
+/// How a call ended, without its result; what [`JoinHandle::on_done`] tells.
+///
+/// [`JoinHandle::on_done`]: crate::JoinHandle::on_done
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It returned.
+    Returned,
+    /// It panicked.
+    Panicked,
+    /// It was cancelled before it ran.
+    Cancelled,
+    /// Its worker was lost.
+    WorkerLost,
+    /// It ran longer than its limit.
+    TimedOut,
+    /// No worker could be started, or the initialiser failed.
+    Broken,
+    /// Its argument or its result could not be sent.
+    Unsent,
+}
+
+impl Outcome {
+    /// How a call ended that has this result.
+    pub(crate) fn of<T>(result: &Result<T, JoinError>) -> Self {
+        result.as_ref().map_or_else(JoinError::outcome, |_| Self::Returned)
+    }
+
+    /// Whether the call could not do what it was to do, which nobody had asked for.
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Self::Returned | Self::Cancelled)
+    }
+}
+
+impl JoinError {
+    /// How a call with this error ended.
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Panicked { .. } => Outcome::Panicked,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::WorkerLost { .. } | Self::Poison { .. } => Outcome::WorkerLost,
+            Self::TimedOut { .. } => Outcome::TimedOut,
+            Self::NoWorker { .. } => Outcome::Broken,
+            Self::Encode { .. } | Self::Decode { .. } | Self::TooLarge { .. } => Outcome::Unsent,
+        }
+    }
+}
+
+/// What a worker wrote in the end, if something is known.
+fn said(stderr: &str) -> String {
+    let text = stderr.trim_end();
+    if text.is_empty() { String::new() } else { format!("; it wrote: {text}") }
 }
 
 /// "signal 9", "exit code 3", or that nothing is known.

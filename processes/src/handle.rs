@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::callbacks::{self, Callback, Desk};
 use crate::codec;
 use crate::core::Core;
-use crate::error::{JoinError, Side};
+use crate::error::{self, JoinError, Side};
 use crate::scope;
 use crate::ticket::{Outcome, Ticket};
 
@@ -49,6 +50,47 @@ impl<R> JoinHandle<R> {
     /// True when the outcome is there: `join` will not block.
     pub fn is_finished(&self) -> bool {
         self.ticket.is_finished()
+    }
+
+    /// How the call ended, if it has.
+    pub fn outcome(&self) -> Option<error::Outcome> {
+        self.ticket.outcome()
+    }
+
+    /// Has `f` called once when the call is finished: on a thread of the pool that does nothing
+    /// else, or at once, on the calling thread, if it is finished already.
+    ///
+    /// Callbacks of one call are called in the order in which they were registered, those of
+    /// different calls in the order in which the calls ended, all on one thread; those that wait
+    /// for the handle have been woken before. A callback may make calls and wait for them; it keeps
+    /// other callbacks waiting meanwhile. One that panics is reported by the panic hook, and the
+    /// later ones are still called. Shutting the pool down waits for them all.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use processes::{Outcome, Pool};
+    ///
+    /// let pool = Pool::new(1)?;
+    /// let (send, receive) = mpsc::channel();
+    /// let handle = pool.submit(|x| x * 7, 6);
+    /// handle.on_done(move |outcome| send.send(outcome).unwrap());
+    /// assert_eq!(receive.recv()?, Outcome::Returned);
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_done(&self, f: impl FnOnce(error::Outcome) + Send + 'static) {
+        follow(&self.ticket, &self.core, Box::new(f));
+    }
+
+    /// Like [`on_done`](Self::on_done), with the result itself in place of the handle.
+    pub fn on_result(self, f: impl FnOnce(Result<R, JoinError>) + Send + 'static)
+    where
+        R: DeserializeOwned + 'static,
+    {
+        let (ticket, core) = (Arc::clone(&self.ticket), Weak::clone(&self.core));
+        // A circle of references until the call ends, which each one does.
+        follow(&ticket, &core, Box::new(move |_outcome| f(self.join())));
     }
 
     /// Waits at most `timeout`; true when the call is finished. It takes nothing, so several
@@ -104,6 +146,14 @@ impl<R: DeserializeOwned> JoinHandle<R> {
     /// As [`join`](Self::join).
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<R, JoinError>, Self> {
         if self.ticket.wait(Some(timeout)) { Ok(self.join()) } else { Err(self) }
+    }
+}
+
+/// Has a callback called at the end of a call, at once if that was before.
+fn follow(ticket: &Ticket, core: &Weak<Core>, callback: Callback) {
+    let desk = core.upgrade().map_or_else(Arc::<Desk>::default, |core| core.desk());
+    if let Err((callback, outcome)) = ticket.follow(&desk, callback) {
+        callbacks::call(callback, outcome);
     }
 }
 

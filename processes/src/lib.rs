@@ -5,13 +5,16 @@ compile_error!(
     "processes needs Linux: it stands on process descriptors, memfds and robust futexes"
 );
 
+mod callbacks;
 mod completed;
 mod error;
 mod handle;
 mod map;
+mod options;
 mod pool;
 mod process;
 mod spawn;
+mod wait;
 
 mod array;
 mod atomics;
@@ -52,16 +55,18 @@ pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use confines::Limit;
-pub use error::{GetError, JoinError, NotInitialised, PutError, Side};
+pub use error::{GetError, JoinError, NotInitialised, Outcome, PutError, Side};
 pub use event::Event;
 pub use frozen::Frozen;
 pub use handle::JoinHandle;
 pub use lock::{Guard, Lock, Shared};
 pub use map::{Map, MapUnordered};
+pub use options::CallOptions;
 pub use permits::MAX_PERMITS;
-pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_WORKERS, Pool, Stats, Unrun};
+pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_STDERR, MAX_WORKERS, Pool, Stats, Unrun};
 pub use process::{Process, ProcessBuilder};
 pub use queue::Queue;
 pub use semaphore::{BoundedSemaphore, OverReleaseError, Permit, Semaphore};
 pub use spawn::spawn;
+pub use wait::{WaitFor, wait};
 pub use worker::{MAX_DEPTH, init};

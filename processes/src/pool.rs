@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Call;
 use crate::core::{Config, Core, Threads};
+use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::map::{Map, MapUnordered};
+use crate::options::CallOptions;
 use crate::worker;
 
 /// A pool may have this many workers at most. Each needs five descriptors and some megabytes, so
@@ -21,6 +23,9 @@ pub const MAX_WORKERS: usize = 1024;
 
 /// Encoded arguments and results may be this large unless the pool says otherwise: 1 GiB.
 pub const DEFAULT_MAX_PAYLOAD: usize = 1 << 30;
+
+/// The most that is kept of each worker's standard error, in bytes: 1 MiB.
+pub const MAX_STDERR: usize = 1 << 20;
 
 /// How long a worker may take to leave, unless the pool says otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(5);
@@ -33,17 +38,14 @@ pub struct Builder {
     workers: Option<usize>,
     /// Everything else.
     config: Config,
+    /// Why the initialiser cannot be sent.
+    wrong: Option<JoinError>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        let config = Config {
-            name: "pool".to_owned(),
-            max_payload: DEFAULT_MAX_PAYLOAD,
-            call_timeout: None,
-            grace: DEFAULT_GRACE,
-        };
-        Self { workers: None, config }
+        let config = Config::new("pool", DEFAULT_MAX_PAYLOAD, DEFAULT_GRACE);
+        Self { workers: None, config, wrong: None }
     }
 }
 
@@ -88,10 +90,83 @@ impl Builder {
         self
     }
 
+    /// What each worker calls before it takes calls, also a replacement: a function, or a closure
+    /// that captures nothing, and its argument.
+    ///
+    /// A worker whose initialiser fails, panics, ends the process or takes longer than 30 s is
+    /// replaced, with growing pauses. After five in a row, and when no other worker serves, the
+    /// pool has given up: every call is [`JoinError::NoWorker`](crate::JoinError::NoWorker), which
+    /// says why. `build` does not wait for it.
+    ///
+    /// ```
+    /// use processes::Pool;
+    ///
+    /// let license = |path: String| Err::<(), _>(format!("no license in {path}"));
+    /// let pool = Pool::builder().workers(1).init(license, "/nowhere".to_owned()).build()?;
+    /// let error = pool.submit(|x: u8| x, 1).join().unwrap_err();
+    /// assert!(error.to_string().contains("the initialiser failed: no license in /nowhere"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn init<A, E>(mut self, f: fn(A) -> Result<(), E>, x: A) -> Self
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        E: fmt::Display + 'static,
+    {
+        let call = Call::initialiser(f, &x, self.config.max_payload);
+        drop(x);
+        match call {
+            Ok(call) => (self.config.init, self.wrong) = (Some(Arc::new(call)), None),
+            Err(error) => self.wrong = Some(error),
+        }
+        self
+    }
+
+    /// How many calls a worker executes before it is replaced, for code that leaks. The default is
+    /// any number.
+    ///
+    /// It is replaced between two calls, when its successor is ready, so that there are never fewer
+    /// workers; for that moment there is one more process.
+    pub fn max_calls_per_worker(mut self, calls: u64) -> Self {
+        self.config.max_calls = Some(calls);
+        self
+    }
+
+    /// How many bytes of memory a worker may have resident before it is replaced, as with
+    /// [`max_calls_per_worker`](Self::max_calls_per_worker). It is looked at about 20 ms after a
+    /// call, so a worker may execute a few more. Not a limit: a call can use more while it runs.
+    pub fn recycle_above_rss(mut self, bytes: u64) -> Self {
+        self.config.max_rss = Some(bytes);
+        self
+    }
+
+    /// How long a worker may have nothing to do before it ends; it is started again when there are
+    /// more calls than workers. The default is for ever.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.config.idle_timeout = Some(limit);
+        self
+    }
+
+    /// Keeps the last `bytes` bytes of what each worker writes to its standard error; they are in
+    /// the error when it is lost. It still appears on the standard error of this process, except
+    /// for what that has no room for. Costs one more descriptor for each worker.
+    pub fn capture_stderr(mut self, bytes: usize) -> Self {
+        self.config.stderr_bytes = bytes;
+        self
+    }
+
+    /// Whether panics have a backtrace in any case. By default they have one if the environment
+    /// asks for it (`RUST_BACKTRACE`).
+    pub fn backtraces(mut self, always: bool) -> Self {
+        self.config.backtraces = always;
+        self
+    }
+
     /// Starts the pool. The workers are started, but not waited for.
     ///
     /// # Errors
-    /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte.
+    /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte, or
+    ///   no calls per worker, or more than [`MAX_STDERR`] bytes to keep of each standard error, or
+    ///   an argument of the initialiser that cannot be encoded (the [`JoinError`] is inside).
     /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
     /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     /// - The system's: no processes, threads, descriptors or memory are left. A lack of
@@ -101,27 +176,41 @@ impl Builder {
         let workers = self.workers.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)
         });
-        if workers == 0 {
-            return invalid("a pool needs at least one worker; ask for 1 or more".to_owned());
+        check_workers(workers)?;
+        if self.config.max_calls == Some(0) {
+            return invalid("a worker executes at least one call; allow 1 or more".to_owned());
         }
-        if workers > MAX_WORKERS {
-            return invalid(format!(
-                "{workers} workers are too many; ask for {MAX_WORKERS} or fewer"
-            ));
+        if self.config.stderr_bytes > MAX_STDERR {
+            return invalid(format!("too much to keep of each worker; keep {MAX_STDERR} bytes"));
+        }
+        if let Some(error) = self.wrong {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
         }
         if self.config.name.contains('\0') {
             return invalid("a pool's name must not contain a zero byte; remove it".to_owned());
         }
         worker::may_start_workers()?;
         let (core, threads) = Core::start(self.config)?;
-        let pool = Pool { core, threads: Some(threads), workers };
+        let pool = Pool { core, threads: Some(threads) };
         // When one cannot be started, dropping the pool stops the others.
         pool.core.open_seats(workers)?;
         Ok(pool)
     }
 }
 
-/// A fixed number of worker processes that execute calls.
+/// Refuses numbers of workers that no pool can have.
+fn check_workers(workers: usize) -> io::Result<()> {
+    let text = if workers == 0 {
+        "a pool needs at least one worker; ask for 1 or more".to_owned()
+    } else if workers > MAX_WORKERS {
+        format!("{workers} workers are too many; ask for {MAX_WORKERS} or fewer")
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+/// A number of worker processes that execute calls.
 ///
 /// Dropping the pool is [`shutdown`](Self::shutdown): it runs what was queued and waits for it.
 /// Only when the last owner is a waker that a finished call wakes (a task that holds the pool),
@@ -131,8 +220,6 @@ pub struct Pool {
     core: Arc<Core>,
     /// The pool's threads, until they are joined.
     threads: Option<Threads>,
-    /// Number of workers.
-    workers: usize,
 }
 
 impl Pool {
@@ -149,9 +236,36 @@ impl Pool {
         Self::builder().workers(n).build()
     }
 
-    /// How many workers the pool has; one that died counts, because it is being replaced.
+    /// A pool with default settings that the whole program shares, started when it is first asked
+    /// for. It never ends: calls that are queued when the program does are not run.
+    ///
+    /// In a worker it is a pool of that worker.
+    ///
+    /// # Panics
+    /// When it cannot be started, see [`Builder::build`].
+    pub fn global() -> &'static Self {
+        static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let built = Self::builder().name("global").build();
+            built.unwrap_or_else(|error| panic!("failed to start the global pool: {error}"))
+        })
+    }
+
+    /// How many workers the pool is to have; one that died or sleeps counts, because another one
+    /// comes.
     pub fn workers(&self) -> usize {
-        self.workers
+        self.core.workers()
+    }
+
+    /// Changes the number of workers. More start at once. Fewer means that those with the least to
+    /// do end after the call that they execute, if they do; no call is lost.
+    ///
+    /// # Errors
+    /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`]; nothing has changed.
+    /// - The system's, as [`Builder::build`]; the pool has the workers that could be started.
+    pub fn resize(&self, workers: usize) -> io::Result<()> {
+        check_workers(workers)?;
+        self.core.resize(workers)
     }
 
     /// Calls `f(x)` in a worker.
@@ -174,7 +288,7 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.send(f, x, self.core.config().call_timeout)
+        self.send(f, x, CallOptions::new())
     }
 
     /// As [`submit`](Self::submit), with a time limit for this call, counted from the moment a
@@ -184,20 +298,32 @@ impl Pool {
         A: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.send(f, x, Some(limit))
+        self.send(f, x, CallOptions::new().timeout(limit))
+    }
+
+    /// As [`submit`](Self::submit), with options for this call: a limit, retries.
+    pub fn submit_with<A, R>(&self, options: CallOptions, f: fn(A) -> R, x: A) -> JoinHandle<R>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.send(f, x, options)
     }
 
     /// Encodes a call and hands it to the core.
-    fn send<A, R>(&self, f: fn(A) -> R, x: A, limit: Option<Duration>) -> JoinHandle<R>
+    fn send<A, R>(&self, f: fn(A) -> R, x: A, options: CallOptions) -> JoinHandle<R>
     where
         A: Serialize + DeserializeOwned,
         R: Serialize,
     {
-        let call = Call::new(f, &x, self.core.config().max_payload, limit);
+        let config = self.core.config();
+        let limit = options.timeout.or(config.call_timeout);
+        let call = Call::new(f, &x, config.max_payload, limit);
         // Its bytes travel; the value itself ends here, before anything is locked or sent.
         drop(x);
         match call {
-            Ok(call) => {
+            Ok(mut call) => {
+                call.retry = options.retry;
                 let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&self.core));
                 self.core.submit(call);
                 handle
@@ -243,6 +369,7 @@ impl Pool {
     pub fn stats(&self) -> Stats {
         let view = self.core.view();
         Stats {
+            workers: self.workers(),
             queued: view.queued,
             running: view.running,
             ready: view.ready,
@@ -251,6 +378,9 @@ impl Pool {
             failed: view.counters.failed,
             cancelled: view.counters.cancelled,
             started: view.counters.started,
+            retried: view.counters.retried,
+            recycled: view.counters.recycled,
+            lost: view.counters.lost,
         }
     }
 
@@ -278,6 +408,7 @@ impl Pool {
         }
         self.core.wait_until_ended();
         threads.join();
+        self.core.finish_callbacks();
         unrun
     }
 }
@@ -292,7 +423,7 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("name", &self.core.config().name)
-            .field("workers", &self.workers)
+            .field("workers", &self.workers())
             .finish_non_exhaustive()
     }
 }
@@ -301,6 +432,8 @@ impl fmt::Debug for Pool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
+    /// Workers that the pool is to have.
+    pub workers: usize,
     /// Calls that have not started.
     pub queued: usize,
     /// Calls that are being executed.
@@ -317,6 +450,13 @@ pub struct Stats {
     pub cancelled: u64,
     /// Worker processes that were started, replacements included.
     pub started: u64,
+    /// Times that a call was run again.
+    pub retried: u64,
+    /// Workers that were replaced because they had executed enough calls or used too much memory.
+    pub recycled: u64,
+    /// Workers that ended although nobody had told them to, those included that were killed for
+    /// their call.
+    pub lost: u64,
 }
 
 /// What [`Pool::shutdown_now`] did not run.

@@ -83,12 +83,7 @@ fn shared_core() -> io::Result<Arc<Core>> {
     if let Some(core) = &*slot {
         return Ok(Arc::clone(core));
     }
-    let config = Config {
-        name: "spawn".to_owned(),
-        max_payload: DEFAULT_MAX_PAYLOAD,
-        call_timeout: None,
-        grace: GRACE,
-    };
+    let config = Config::new("spawn", DEFAULT_MAX_PAYLOAD, GRACE);
     // The threads end with the program; they are never joined.
     let (core, _threads) = Core::start(config)?;
     *slot = Some(Arc::clone(&core));

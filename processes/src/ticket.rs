@@ -5,8 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::callbacks::{Callback, Desk, Followers};
 use crate::completed::Bell;
-use crate::error::JoinError;
+use crate::error::{self, JoinError};
 use crate::segment::{Sealed, Segment};
 use crate::unwind;
 
@@ -71,8 +72,8 @@ enum Phase {
     Sent(Place),
     /// The outcome is here.
     Finished(Outcome),
-    /// The outcome was taken.
-    Taken,
+    /// The outcome was taken; it was such a one.
+    Taken(error::Outcome),
 }
 
 /// Where a sent call is.
@@ -93,8 +94,10 @@ struct State {
     phase: Phase,
     /// The task that polled the handle last.
     waker: Option<Waker>,
-    /// An `AsCompleted` and the key it knows this call by.
-    bell: Option<(Arc<Bell>, u64)>,
+    /// Who waits for this call among others, and the number by which they know it.
+    bells: Vec<(Arc<Bell>, u64)>,
+    /// Callbacks.
+    followers: Option<Box<Followers>>,
 }
 
 /// Shared by a handle and the pool.
@@ -111,15 +114,17 @@ pub(crate) struct Ticket {
 pub(crate) struct Waiters {
     /// The task that polled the handle last.
     waker: Option<Waker>,
-    /// An `AsCompleted` and the key it knows this call by.
-    bell: Option<(Arc<Bell>, u64)>,
+    /// Who waits for this call among others, and the number by which they know it.
+    bells: Vec<(Arc<Bell>, u64)>,
+    /// Callbacks.
+    followers: Option<Box<Followers>>,
 }
 
 impl Waiters {
     /// Wakes everybody who waits for `ticket`.
     pub(crate) fn wake(self, ticket: &Ticket) {
         ticket.finished.notify_all();
-        if let Some((bell, key)) = self.bell {
+        for (bell, key) in self.bells {
             bell.ring(key);
         }
         if let Some(waker) = self.waker {
@@ -129,19 +134,49 @@ impl Waiters {
                 unwind::discard(payload);
             }
         }
+        if let (Some(followers), Some(outcome)) = (self.followers, ticket.outcome()) {
+            followers.tell(outcome);
+        }
+    }
+}
+
+impl State {
+    /// Nobody waits so far.
+    fn new(phase: Phase) -> Self {
+        Self { phase, waker: None, bells: Vec::new(), followers: None }
+    }
+}
+
+impl Phase {
+    /// How the call ended, if it has.
+    fn outcome(&self) -> Option<error::Outcome> {
+        match self {
+            Self::Queued | Self::Sent(_) => None,
+            Self::Finished(outcome) => Some(error::Outcome::of(outcome)),
+            Self::Taken(outcome) => Some(*outcome),
+        }
+    }
+
+    /// Takes the outcome, if it is there.
+    fn take(&mut self) -> Option<Outcome> {
+        let taken = Self::Taken(self.outcome()?);
+        match std::mem::replace(self, taken) {
+            Self::Finished(outcome) => Some(outcome),
+            Self::Queued | Self::Sent(_) | Self::Taken(_) => None,
+        }
     }
 }
 
 impl Ticket {
     /// A ticket for a call that is in the queue.
     pub(crate) fn new() -> Arc<Self> {
-        let state = State { phase: Phase::Queued, waker: None, bell: None };
+        let state = State::new(Phase::Queued);
         Arc::new(Self { state: Mutex::new(state), finished: Condvar::new() })
     }
 
     /// A ticket that is finished from the start.
     pub(crate) fn finished(outcome: Outcome) -> Arc<Self> {
-        let state = State { phase: Phase::Finished(outcome), waker: None, bell: None };
+        let state = State::new(Phase::Finished(outcome));
         Arc::new(Self { state: Mutex::new(state), finished: Condvar::new() })
     }
 
@@ -169,7 +204,7 @@ impl Ticket {
     pub(crate) fn place(&self) -> Option<Place> {
         match self.lock().phase {
             Phase::Sent(place) => Some(place),
-            Phase::Queued | Phase::Finished(_) | Phase::Taken => None,
+            Phase::Queued | Phase::Finished(_) | Phase::Taken(_) => None,
         }
     }
 
@@ -180,7 +215,12 @@ impl Ticket {
 
     /// True when the outcome is there or was taken.
     pub(crate) fn is_finished(&self) -> bool {
-        matches!(self.lock().phase, Phase::Finished(_) | Phase::Taken)
+        self.outcome().is_some()
+    }
+
+    /// How the call ended, if it has.
+    pub(crate) fn outcome(&self) -> Option<error::Outcome> {
+        self.lock().phase.outcome()
     }
 
     /// Ends the call; the first outcome wins. Nobody is woken: the caller wakes the waiters once
@@ -188,22 +228,45 @@ impl Ticket {
     #[must_use = "somebody may be waiting"]
     pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waiters> {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Finished(_) | Phase::Taken) {
+        if state.phase.outcome().is_some() {
             return None;
         }
         state.phase = Phase::Finished(outcome);
-        Some(Waiters { waker: state.waker.take(), bell: state.bell.take() })
+        let bells = std::mem::take(&mut state.bells);
+        Some(Waiters { waker: state.waker.take(), bells, followers: state.followers.take() })
     }
 
     /// Rings `bell` with `key` when the call is finished, at once if it already is.
     pub(crate) fn ring_when_finished(&self, bell: &Arc<Bell>, key: u64) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Finished(_) | Phase::Taken) {
+        if state.phase.outcome().is_some() {
             drop(state);
             bell.ring(key);
         } else {
-            state.bell = Some((Arc::clone(bell), key));
+            state.bells.push((Arc::clone(bell), key));
         }
+    }
+
+    /// Forgets a bell that has not been rung.
+    pub(crate) fn ring_no_more(&self, bell: &Arc<Bell>) {
+        self.lock().bells.retain(|(known, _key)| !Arc::ptr_eq(known, bell));
+    }
+
+    /// Has `callback` called when the call is finished, after those that came before. Gives it
+    /// back when the call is finished already.
+    pub(crate) fn follow(
+        &self,
+        desk: &Arc<Desk>,
+        callback: Callback,
+    ) -> Result<(), (Callback, error::Outcome)> {
+        let mut state = self.lock();
+        if let Some(outcome) = state.phase.outcome() {
+            drop(state);
+            return Err((callback, outcome));
+        }
+        let new = || Box::new(Followers::new(Arc::clone(desk)));
+        state.followers.get_or_insert_with(new).push(callback);
+        Ok(())
     }
 
     /// Waits for the end, at most `timeout` if one is given. True when finished.
@@ -231,14 +294,7 @@ impl Ticket {
 
     /// The outcome, if it is there and was not taken before.
     pub(crate) fn take(&self) -> Option<Outcome> {
-        let mut state = self.lock();
-        match std::mem::replace(&mut state.phase, Phase::Taken) {
-            Phase::Finished(outcome) => Some(outcome),
-            other => {
-                state.phase = other;
-                None
-            }
-        }
+        self.lock().phase.take()
     }
 
     /// The outcome for a future; registers the task's waker if there is none yet.
@@ -246,20 +302,15 @@ impl Ticket {
         // Cloning and dropping a waker is user code: outside of the lock.
         let waker = context.waker().clone();
         let mut state = self.lock();
-        let old = match std::mem::replace(&mut state.phase, Phase::Taken) {
-            Phase::Finished(outcome) => {
-                drop(state);
-                return Poll::Ready(outcome);
-            }
-            Phase::Taken => {
-                drop(state);
-                panic!("a JoinHandle was polled again after it had given its result");
-            }
-            open => {
-                state.phase = open;
-                state.waker.replace(waker)
-            }
-        };
+        if let Some(outcome) = state.phase.take() {
+            drop(state);
+            return Poll::Ready(outcome);
+        }
+        if matches!(state.phase, Phase::Taken(_)) {
+            drop(state);
+            panic!("a JoinHandle was polled again after it had given its result");
+        }
+        let old = state.waker.replace(waker);
         drop(state);
         drop(old);
         Poll::Pending
@@ -273,7 +324,7 @@ impl Ticket {
                 Phase::Sent(_) => "sent",
                 Phase::Finished(Ok(_)) => "finished",
                 Phase::Finished(Err(_)) => "failed",
-                Phase::Taken => "taken",
+                Phase::Taken(_) => "taken",
             },
             Err(_) => "changing",
         }

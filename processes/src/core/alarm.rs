@@ -32,6 +32,8 @@ pub(super) enum Topic {
     Death = 1,
     /// A starting worker said something, or the full socket of a ready one has room again.
     Control = 2,
+    /// A worker wrote to its standard error.
+    Stderr = 3,
 }
 
 impl Alarm {
@@ -61,6 +63,10 @@ impl Alarm {
         epoll::add(&self.epoll, &process.pidfd, death, EventFlags::IN)?;
         let control = number(Topic::Control, seat, generation);
         epoll::add(&self.epoll, &process.control, control, EventFlags::IN)?;
+        if let Some(tail) = &process.tail {
+            let stderr = number(Topic::Stderr, seat, generation);
+            epoll::add(&self.epoll, tail, stderr, EventFlags::IN)?;
+        }
         Ok(())
     }
 
@@ -117,6 +123,7 @@ pub(super) fn meaning(event: &Event) -> (Topic, usize, u32) {
     let topic = match number & 3 {
         1 => Topic::Death,
         2 => Topic::Control,
+        3 => Topic::Stderr,
         _ => Topic::Bell,
     };
     let seat = usize::try_from((number & 0xffff_ffff) >> 2).expect("30 bits fit into an index");

@@ -30,7 +30,7 @@ impl Core {
             .seats
             .iter()
             .enumerate()
-            .filter(|(_index, seat)| seat.is_serving() && !seat.one_shot)
+            .filter(|(_index, seat)| seat.is_open() && seat.room() > 0)
             .min_by_key(|(_index, seat)| seat.load());
         if let Some((index, seat)) = lightest
             && seat.load() < AHEAD
@@ -43,14 +43,14 @@ impl Core {
     /// is empty and the worker too, calls that others hold and have not started.
     pub(super) fn nourish(&self, state: &mut State, index: usize, settled: &mut Settled) {
         let seat = &state.seats[index];
-        if !seat.is_serving() || seat.one_shot || seat.load() > LOW {
+        if !seat.is_open() || seat.room() == 0 || seat.load() > LOW {
             return;
         }
         if state.queued == 0 && seat.load() == 0 {
             state.take_back_for(index);
         }
         if state.queued > 0 {
-            let serving = state.seats.iter().filter(|seat| seat.is_serving()).count().max(1);
+            let serving = state.seats.iter().filter(|seat| seat.is_open()).count().max(1);
             let share = state.queued.div_ceil(serving);
             self.send_queued(state, index, share, settled);
         }
@@ -119,6 +119,7 @@ impl Core {
             }
         }
         Self::send_frame(state, index, &frame);
+        self.succeed_exhausted(state, index);
     }
 
     /// Sends a frame, if there is something in it. It fits the worker's credit, so this does not

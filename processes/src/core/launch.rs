@@ -25,6 +25,7 @@ use crate::worker;
 use super::process::{Process, Server};
 use super::seat::Seat;
 use super::shortage;
+use super::stderr::Tail;
 use super::{Config, Core};
 
 /// A worker that is not ready after this time is killed: its `main` never reached `init`.
@@ -40,6 +41,9 @@ pub(super) fn launch(config: &Config, mut setup: Setup) -> io::Result<Process> {
     let board = Segment::create(BOARD_BYTES)?;
     let (server, name) = Server::new().map_err(shortage::of_server)?;
     let mut command = Command::new("/proc/self/exe");
+    if config.stderr_bytes > 0 {
+        setup.stderr = Some(Stdio::piped());
+    }
     setup.configure(&mut command);
     command
         .arg0(title(setup.name.as_ref().unwrap_or(&config.name)))
@@ -62,6 +66,8 @@ pub(super) fn launch(config: &Config, mut setup: Setup) -> io::Result<Process> {
         board: board.id(),
         max_payload: config.max_payload,
         confines: setup.confines,
+        init: config.init.as_ref().map(|init| init.header()),
+        backtraces: config.backtraces,
     };
     match control.send(&boot, Some(board.fd()), false) {
         Ok(()) => {}
@@ -69,11 +75,23 @@ pub(super) fn launch(config: &Config, mut setup: Setup) -> io::Result<Process> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(error) => return Err(error),
     }
+    let tail = child.stderr.take().filter(|_pipe| config.stderr_bytes > 0);
+    let tail = tail.map(|pipe| Tail::new(pipe, config.stderr_bytes)).transpose()?;
     let child = guard.0.take().expect("taken only here and in drop");
     let deadline_ns = clock::after_ns(START_TIMEOUT);
     let board = Board::new(board);
     let mut process = Process::new(child, pidfd, control, credit, board, server, deadline_ns);
     process.exit = setup.exit;
+    process.tail = tail;
+    process.calls_left = config.max_calls;
+    if let Some(init) = &config.init
+        && let Err(error) = process.send_ahead(init)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        process.kill();
+        process.reap();
+        return Err(error);
+    }
     Ok(process)
 }
 
@@ -104,11 +122,8 @@ impl Core {
     /// As [`launch`]; workers that were started stay.
     pub(crate) fn open_seats(&self, count: usize) -> io::Result<()> {
         for _ in 0..count {
-            let mut state = self.lock();
-            state.seats.push(Seat::new(false));
-            let index = state.seats.len() - 1;
-            drop(state);
-            self.occupy(index)?;
+            let index = self.lock().vacant_seat();
+            self.occupy(index).inspect_err(|_error| self.lock().vacate(index))?;
         }
         Ok(())
     }

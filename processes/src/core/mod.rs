@@ -29,8 +29,11 @@ mod launch;
 mod limits;
 mod process;
 mod receive;
+mod recycle;
+mod retry;
 mod seat;
 mod shortage;
+mod stderr;
 mod supervise;
 
 use std::collections::VecDeque;
@@ -40,6 +43,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::call::Call;
+use crate::callbacks::Desk;
 use crate::clock;
 use crate::error::JoinError;
 use crate::ticket::{Outcome, Ticket};
@@ -60,6 +64,36 @@ pub(crate) struct Config {
     pub(crate) call_timeout: Option<Duration>,
     /// How long a worker may take to leave before it is killed.
     pub(crate) grace: Duration,
+    /// What each worker calls before it takes calls.
+    pub(crate) init: Option<Arc<Call>>,
+    /// How many calls a worker executes before it is replaced.
+    pub(crate) max_calls: Option<u64>,
+    /// How many bytes a worker may have resident before it is replaced.
+    pub(crate) max_rss: Option<u64>,
+    /// How long a worker may have nothing to do before it ends.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// How much is kept of what a worker writes to its standard error; zero: it is inherited.
+    pub(crate) stderr_bytes: usize,
+    /// Whether panics have a backtrace whatever the environment says.
+    pub(crate) backtraces: bool,
+}
+
+impl Config {
+    /// The usual ones.
+    pub(crate) fn new(name: &str, max_payload: usize, grace: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            max_payload,
+            call_timeout: None,
+            grace,
+            init: None,
+            max_calls: None,
+            max_rss: None,
+            idle_timeout: None,
+            stderr_bytes: 0,
+            backtraces: false,
+        }
+    }
 }
 
 /// A call and how it ended, on its way to the ticket.
@@ -78,6 +112,8 @@ pub(crate) struct Core {
     alarm: Alarm,
     /// Brings new result channels to the receiver, and wakes it.
     inbox: Inbox,
+    /// Calls callbacks.
+    desk: Arc<Desk>,
 }
 
 /// Everything that changes, behind the core's lock.
@@ -89,7 +125,7 @@ struct State {
     queued: usize,
     /// The workers' places.
     seats: Vec<Seat>,
-    /// One-shot seats that may be used again.
+    /// Seats that nobody has and that may be used again.
     spare_seats: Vec<usize>,
     /// Set when the core stops, and how.
     closing: Option<Closing>,
@@ -132,6 +168,12 @@ pub(crate) struct Counters {
     pub(crate) cancelled: u64,
     /// Workers that were started.
     pub(crate) started: u64,
+    /// Attempts after the first one.
+    pub(crate) retried: u64,
+    /// Workers that were replaced because they had executed enough or used too much memory.
+    pub(crate) recycled: u64,
+    /// Workers that ended although nobody had told them to.
+    pub(crate) lost: u64,
 }
 
 /// A moment's view of a core.
@@ -186,6 +228,7 @@ impl Core {
             ended: Condvar::new(),
             alarm: Alarm::new().map_err(shortage::explain)?,
             inbox,
+            desk: Arc::default(),
         });
         let supervisor = core.start_thread("supervisor", supervise::run)?;
         let receiver = core.start_thread("receiver", move |core| receive::run(core, set));
@@ -211,6 +254,17 @@ impl Core {
         thread::Builder::new().name(name).spawn(move || body(&core))
     }
 
+    /// Who calls callbacks.
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        self.desk.open(&self.config.name);
+        Arc::clone(&self.desk)
+    }
+
+    /// Waits for the callbacks, after the end.
+    pub(crate) fn finish_callbacks(&self) {
+        self.desk.close();
+    }
+
     /// What it was built with.
     pub(crate) fn config(&self) -> &Config {
         &self.config
@@ -229,6 +283,7 @@ impl Core {
             state.queue.push_back(call);
             state.queued += 1;
             self.feed_lightest(&mut state, &mut settled);
+            self.wake_sleeper(&mut state);
         }
         self.deliver(state, settled);
     }

@@ -19,6 +19,8 @@ use crate::error::JoinError;
 use crate::exit::Exit;
 use crate::segment::{Segment, SegmentId};
 
+use super::stderr::Tail;
+
 /// The server that a starting worker sends its channels to.
 pub(super) type Server = IpcOneShotServer<Hello<IpcBytesSender, OpaqueIpcReceiver>>;
 
@@ -64,6 +66,10 @@ pub(super) struct Process {
     pub(super) useful: bool,
     /// Where its end is noted, if it has a handle of its own.
     pub(super) exit: Option<Arc<Exit>>,
+    /// What it writes to its standard error, if that is kept.
+    pub(super) tail: Option<Tail>,
+    /// How many calls it may still be sent; none: any number.
+    pub(super) calls_left: Option<u64>,
 }
 
 /// `IpcOneShotServer` has no `Debug`.
@@ -114,6 +120,8 @@ impl Process {
             refusal: None,
             useful: false,
             exit: None,
+            tail: None,
+            calls_left: None,
         }
     }
 
@@ -179,6 +187,7 @@ impl Process {
                     pid: self.child.id(),
                     signal: status.and_then(|status| status.signal()),
                     exit_code: status.and_then(|status| status.code()),
+                    stderr: self.tail.as_ref().map(Tail::text).unwrap_or_default(),
                 }
             }
         }
@@ -186,6 +195,14 @@ impl Process {
 
     /// Why it never became ready.
     pub(super) fn start_failure(&self) -> String {
+        let said = self.tail.as_ref().map(Tail::text).unwrap_or_default();
+        let said = said.trim_end();
+        let reason = self.start_failure_alone();
+        if said.is_empty() { reason } else { format!("{reason}; it wrote: {said}") }
+    }
+
+    /// As [`start_failure`](Self::start_failure), without what it wrote.
+    fn start_failure_alone(&self) -> String {
         match (&self.refusal, &self.ended) {
             (Some(refusal), _) => refusal.clone(),
             (None, Some((Some(status), _at))) => {

@@ -188,8 +188,8 @@ impl Route {
                 }),
             },
             Kind::Panicked => {
-                let (message, location) = codec::decode(body).ok()?;
-                Err(JoinError::Panicked { message, location })
+                let (message, location, backtrace) = codec::decode(body).ok()?;
+                Err(JoinError::Panicked { message, location, backtrace })
             }
             Kind::BadArgument => Err(JoinError::Decode { side: Side::Worker, message: text() }),
             Kind::BadResult => Err(JoinError::Encode { side: Side::Worker, message: text() }),
@@ -221,6 +221,7 @@ impl Core {
     fn absorb(&self, replies: Vec<Reply>, closed: &[Route]) {
         let mut settled = Settled::new();
         let mut hungry = Vec::new();
+        let mut ended = Settled::new();
         let mut state = self.lock();
         for reply in replies {
             let Some(seat) = state.seats.get_mut(reply.seat) else { continue };
@@ -236,7 +237,7 @@ impl Core {
             process.useful = true;
             let call = seat.answered(slot, sequence);
             if let (Some(call), Answer::Outcome(outcome)) = (call, answer) {
-                settled.push((call, outcome));
+                ended.push((call, outcome));
             }
             if seat.one_shot {
                 // Also when the call was cancelled: there will be no other.
@@ -247,8 +248,12 @@ impl Core {
                 hungry.push(reply.seat);
             }
         }
+        for (call, outcome) in ended {
+            state.conclude(call, outcome, &mut settled);
+        }
         for index in hungry {
             self.nourish(&mut state, index, &mut settled);
+            self.after_answers(&mut state, index);
         }
         for route in closed {
             let Some(seat) = state.seats.get_mut(route.seat) else { continue };

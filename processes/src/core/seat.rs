@@ -25,6 +25,7 @@ use crate::ticket::Place;
 
 use super::limits::Silence;
 use super::process::{Doom, Process};
+use super::recycle::Post;
 
 /// The place of one worker.
 #[derive(Debug)]
@@ -58,6 +59,16 @@ pub(super) struct Seat {
     pub(super) answers: u64,
     /// Set while the worker holds a call with a limit and gives no sign of life.
     pub(super) silence: Option<Silence>,
+    /// What the seat is for.
+    pub(super) post: Post,
+    /// The seat whose worker is to take over.
+    pub(super) successor: Option<usize>,
+    /// The seat whose worker this one is to take over from.
+    pub(super) replaces: Option<usize>,
+    /// Since when the worker has nothing to do, if the pool wants to know.
+    pub(super) idle_since_ns: Option<u64>,
+    /// The count of answers when the worker's memory was looked at last.
+    pub(super) weighed_at: u64,
 }
 
 /// One call in flight.
@@ -141,6 +152,11 @@ impl Seat {
             load: 0,
             answers: 0,
             silence: None,
+            post: Post::Open,
+            successor: None,
+            replaces: None,
+            idle_since_ns: None,
+            weighed_at: 0,
         }
     }
 
@@ -156,7 +172,8 @@ impl Seat {
 
     /// Calls that can be sent now, as far as slots count.
     pub(super) fn room(&self) -> usize {
-        self.free.len()
+        let left = self.process.as_ref().and_then(|process| process.calls_left);
+        left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX).min(self.free.len())
     }
 
     /// The worker's process id, while it is not reaped.
@@ -178,6 +195,7 @@ impl Seat {
     ///
     /// # Errors
     /// See [`Obstacle`].
+    #[expect(clippy::result_large_err, reason = "the call goes back into the queue by value")]
     pub(super) fn load_call(
         &mut self,
         index: usize,
@@ -208,6 +226,7 @@ impl Seat {
             return Ok(());
         }
         self.sequences[usize::from(slot)] = sequence;
+        process.calls_left = process.calls_left.map(|left| left.saturating_sub(1));
         process.board.offer(slot, sequence);
         let (function, trampoline) = (call.function, call.trampoline);
         push_call(frame, &CallHeader { slot, sequence, function, trampoline }, call.body());
@@ -229,6 +248,13 @@ impl Seat {
         self.free.push(slot);
         self.charged -= entry.charge;
         self.load -= usize::from(entry.call.is_some());
+        if entry.call.is_none()
+            && let Some(left) =
+                self.process.as_mut().and_then(|process| process.calls_left.as_mut())
+        {
+            // It was skipped.
+            *left += 1;
+        }
         entry.call
     }
 
@@ -287,6 +313,11 @@ impl Seat {
             && entry.call.is_some()
             && process.board.doom(place.slot, place.sequence);
         if doomed {
+            if matches!(doom, Doom::Killed)
+                && let Some(call) = &mut entry.call
+            {
+                call.retry.forgo();
+            }
             entry.doom = Some(doom);
             process.kill();
         }
@@ -313,6 +344,7 @@ impl Seat {
         self.charged = 0;
         self.load = 0;
         self.silence = None;
+        self.idle_since_ns = None;
         unclaimed.sort_unstable_by_key(|&(order, _)| order);
         (Some(process), unclaimed.into_iter().map(|(_order, call)| call).collect(), blamed)
     }

@@ -53,6 +53,7 @@ pub(super) fn run(core: &Arc<Core>) {
                 (Topic::Bell, ..) => core.alarm.hush(),
                 (Topic::Death, seat, generation) => core.note_death(seat, generation),
                 (Topic::Control, seat, generation) => core.note_control(seat, generation),
+                (Topic::Stderr, seat, generation) => core.note_stderr(seat, generation),
             }
         }
         let due = core.tend();
@@ -99,6 +100,22 @@ impl Core {
         }
         process.calls = None;
         process.server = None;
+        if let Some(tail) = &mut process.tail {
+            // What it has written is there; what its descendants write is not its own.
+            tail.read();
+            self.alarm.unwatch(tail);
+        }
+    }
+
+    /// A worker wrote something to its standard error.
+    fn note_stderr(&self, index: usize, generation: u32) {
+        let mut state = self.lock();
+        let process = state.process_of(index, generation);
+        if let Some(tail) = process.and_then(|process| process.tail.as_mut())
+            && !tail.read()
+        {
+            self.alarm.unwatch(tail);
+        }
     }
 
     /// A starting worker said something, or a ready one has room for descriptors again.
@@ -155,7 +172,9 @@ impl Core {
             // Until the receiver has seen the end of its channel.
             process.drained = false;
             self.send_own(&mut state, index, &mut settled);
+            self.take_over(&mut state, index);
             self.nourish(&mut state, index, &mut settled);
+            self.note_idle(&mut state, index);
         } else if let Some(process) = state.process_of(index, generation) {
             // It was ready and died at once (or has to); its empty channel will be at its end.
             process.ready = true;
@@ -207,6 +226,9 @@ impl Core {
         }
         state.fail_if_broken(&mut settled);
         self.nourish_all(&mut state, &mut settled);
+        if let Some(next_ns) = self.look_after_resources(&mut state, now_ns) {
+            due.at(next_ns);
+        }
         state.close_step(self.config.grace, now_ns, &mut due);
         for (index, seat) in state.seats.iter().enumerate() {
             match seat.start_at_ns {
@@ -240,8 +262,10 @@ impl State {
         let one_shot = seat.one_shot;
         let (process, unclaimed, blamed) = seat.bury();
         let Some(process) = process else { return };
-        settled.extend(blamed.into_iter().map(|(call, verdict)| (call, Err(verdict))));
+        let told_to_leave = process.deadline_ns.is_some() && process.ready;
+        self.counters.lost += u64::from(process.ready && !told_to_leave);
         if one_shot {
+            settled.extend(blamed.into_iter().map(|(call, verdict)| (call, Err(verdict))));
             // Its call never goes to another process.
             let calls = unclaimed.into_iter().chain(seat.own.take());
             settled.extend(calls.map(|call| (call, Err(process.verdict(None)))));
@@ -249,7 +273,13 @@ impl State {
             return;
         }
         seat.failures = if process.useful { 0 } else { seat.failures + 1 };
-        seat.start_at_ns = Some(now_ns.saturating_add(back_off_ns(seat.failures)));
+        let at_ns = now_ns.saturating_add(back_off_ns(seat.failures));
+        if self.is_reoccupied(index) {
+            self.seats[index].start_at_ns = Some(at_ns);
+        }
+        for (call, verdict) in blamed {
+            self.conclude(call, Err(verdict), settled);
+        }
         for call in unclaimed.into_iter().rev() {
             self.requeue(call);
         }
@@ -261,7 +291,8 @@ impl State {
     /// Counts a start that failed; after too many in a row every call fails.
     fn note_start_failure(&mut self, reason: String, settled: &mut Settled) {
         self.start_failures += 1;
-        let serving = self.seats.iter().any(Seat::is_serving);
+        let serving =
+            self.seats.iter().any(|seat| seat.is_serving() && seat.room() + seat.load() > 0);
         if self.start_failures >= MAX_START_FAILURES && !serving {
             self.broken.get_or_insert(reason);
         }

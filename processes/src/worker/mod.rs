@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ipc_channel::ipc::{self, IpcBytesReceiver, IpcBytesSender, IpcSender};
 
 use crate::board::Board;
+use crate::call::Init;
 use crate::control::{Control, Down, Hello, Up};
 use crate::error::NotInitialised;
 use crate::image;
@@ -142,6 +143,10 @@ struct Channels {
     board: Board,
     /// Largest encoded result.
     max_payload: usize,
+    /// What is called first.
+    init: Option<Init>,
+    /// Whether panics have a backtrace whatever the environment says.
+    backtraces: bool,
 }
 
 /// The handshake.
@@ -150,7 +155,10 @@ struct Channels {
 /// A sentence for the parent.
 fn start(socket: &Control) -> Result<Channels, String> {
     let boot = socket.receive::<Down>(true).map_err(|error| error.to_string())?;
-    let Some((Down::Boot { fingerprint, server, depth, board, max_payload, confines }, Some(fd))) =
+    let Some((boot, Some(fd))) = boot else {
+        return Err("the first message was no boot message".to_owned());
+    };
+    let Down::Boot { fingerprint, server, depth, board, max_payload, confines, init, backtraces } =
         boot
     else {
         return Err("the first message was no boot message".to_owned());
@@ -170,5 +178,5 @@ fn start(socket: &Control) -> Result<Channels, String> {
         .send(hello)
         .map_err(|error| format!("the channels could not be sent: {error}"))?;
     confines.apply()?;
-    Ok(Channels { calls, results, board, max_payload })
+    Ok(Channels { calls, results, board, max_payload, init, backtraces })
 }

@@ -2,6 +2,7 @@
 //! before the next call is claimed.
 
 use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
@@ -11,7 +12,7 @@ use std::thread;
 
 use ipc_channel::IpcError;
 
-use crate::call::{self, Fault};
+use crate::call::{self, Fault, Init};
 use crate::clock;
 use crate::codec;
 use crate::control::{Control, Up};
@@ -24,17 +25,32 @@ use crate::unwind;
 
 use super::{Channels, EXIT_UNUSABLE, watchdog};
 
+/// The longest panic message that travels.
+const LONGEST_MESSAGE: usize = 16 * 1024;
+
+/// The longest backtrace that travels; with the message it fits into a frame.
+const LONGEST_BACKTRACE: usize = 14 * 1024;
+
+/// The longest reason why a worker does not serve; it fits into a control message.
+const LONGEST_REASON: usize = 3 * 1024;
+
 thread_local! {
-    /// Where the last panic of this thread happened, as the panic hook saw it.
-    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Where the last panic of this thread happened, and its backtrace, as the panic hook saw them.
+    static PANIC: RefCell<(Option<String>, Option<String>)> = const { RefCell::new((None, None)) };
 }
 
 /// Serves calls until the parent closes the channel.
 pub(super) fn run(channels: Channels, socket: Control) -> ! {
     let socket = Arc::new(socket);
-    remember_locations();
+    remember_panics(channels.backtraces);
     if let Err(error) = watchdog::start(Arc::clone(&socket)) {
         let reason = format!("the worker cannot start a thread: {error}");
+        drop(socket.send(&Up::Refused(reason), None, true));
+        std::process::exit(EXIT_UNUSABLE);
+    }
+    if let Some(init) = &channels.init
+        && let Err(reason) = initialise(init)
+    {
         drop(socket.send(&Up::Refused(reason), None, true));
         std::process::exit(EXIT_UNUSABLE);
     }
@@ -52,13 +68,47 @@ pub(super) fn run(channels: Channels, socket: Control) -> ! {
     }
 }
 
-/// Lets the panic hook note the location, then do what it did before.
-fn remember_locations() {
+/// Calls the initialiser.
+///
+/// # Errors
+/// A sentence for the parent.
+fn initialise(init: &Init) -> Result<(), String> {
+    let run = AssertUnwindSafe(|| {
+        let large = init.argument.map(fetch).transpose().map_err(Fault::Argument)?;
+        let argument = large.as_deref().unwrap_or_default();
+        let mut out = Vec::new();
+        call::execute(init.function, init.trampoline, argument, &mut out)?;
+        codec::decode::<Result<(), String>>(&out).map_err(Fault::Result)
+    });
+    let mut reason = match panic::catch_unwind(run) {
+        Ok(Ok(Ok(()))) => return Ok(()),
+        Ok(Ok(Err(reason))) => format!("the initialiser failed: {reason}"),
+        Ok(Err(Fault::Argument(reason))) => {
+            format!("the initialiser's argument could not be decoded: {reason}")
+        }
+        Ok(Err(Fault::Result(reason))) => {
+            format!("the initialiser's error could not be encoded: {reason}")
+        }
+        Err(payload) => {
+            let (location, _backtrace) = PANIC.take();
+            let at = location.map(|at| format!(" at {at}")).unwrap_or_default();
+            format!("the initialiser panicked: {}{at}", message_of(payload))
+        }
+    };
+    reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+    Err(reason)
+}
+
+/// Lets the panic hook note location and backtrace, then do what it did before.
+fn remember_panics(backtraces: bool) {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let location = info.location().map(ToString::to_string);
-        // A thread that is ending may panic after its own `LOCATION` is gone.
-        let _gone = LOCATION.try_with(|last| *last.borrow_mut() = location);
+        let trace = if backtraces { Backtrace::force_capture() } else { Backtrace::capture() };
+        let captured = matches!(trace.status(), BacktraceStatus::Captured);
+        let trace = captured.then(|| shorten(trace.to_string(), LONGEST_BACKTRACE));
+        // A thread that is ending may panic after its own `PANIC` is gone.
+        let _gone = PANIC.try_with(|last| *last.borrow_mut() = (location, trace));
         before(info);
     }));
 }
@@ -117,8 +167,8 @@ impl Server {
             Ok(Err(Fault::Argument(reason))) => (Kind::BadArgument, reason.into_bytes()),
             Ok(Err(Fault::Result(reason))) => (Kind::BadResult, reason.into_bytes()),
             Err(payload) => {
-                let location = LOCATION.with(|last| last.borrow_mut().take());
-                let report = (message_of(payload), location);
+                let (location, backtrace) = PANIC.take();
+                let report = (message_of(payload), location, backtrace);
                 let report = codec::encode(&report).expect("strings can be encoded");
                 (Kind::Panicked, report)
             }
@@ -190,14 +240,11 @@ fn message_of(payload: Box<dyn Any + Send>) -> String {
             }
         },
     };
-    shorten(message)
+    shorten(message, LONGEST_MESSAGE)
 }
 
 /// Cuts a text that would not fit into a frame.
-fn shorten(mut text: String) -> String {
-    const LONGEST: usize = 16 * 1024;
-    if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
-    }
+fn shorten(mut text: String, longest: usize) -> String {
+    text.truncate(text.floor_char_boundary(longest));
     text
 }

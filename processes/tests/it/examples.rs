@@ -147,3 +147,17 @@ fn single_process() {
                     it ended by Some(\"signal: 15 (SIGTERM)\")\nits call: true\n";
     assert_eq!(output("processes_single_process", ""), expected);
 }
+
+#[test]
+fn callbacks() {
+    let expected = "it is 42, and was told to have Returned\nworker lost: true\n\
+                    failed: 1\nfinished: 3, not yet: 0\n";
+    assert_eq!(output("processes_callbacks", ""), expected);
+}
+
+#[test]
+fn retries() {
+    let expected = "attempts: 2\ngiven up after 3; it wrote: true\nand on: 2\nretried: 3\n\
+                    no worker can be started: the initialiser failed: a name is needed\n";
+    assert_eq!(output("processes_retries", ""), expected);
+}

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, though clippy sees only their modules")]
 
+mod broken;
+mod callbacks;
 mod drop;
 mod examples;
 mod faults;
@@ -16,6 +18,8 @@ mod nested;
 mod panic;
 mod payload;
 mod queue;
+mod resize;
+mod retry;
 mod send_sync;
 mod shared;
 mod shutdown;
@@ -23,4 +27,5 @@ mod smoke;
 mod spawn;
 mod stress;
 mod support;
+mod wait;
 mod wakeup;

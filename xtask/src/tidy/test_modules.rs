@@ -43,7 +43,10 @@ const OWN: [(&str, &[&str]); 3] = [
             "wait",
         ],
     ),
-    ("processes", &["nested", "payload", "shared"]),
+    (
+        "processes",
+        &["broken", "callbacks", "nested", "payload", "resize", "retry", "shared", "wait"],
+    ),
     ("evented", &["net", "priority", "time"]),
 ];
 

@@ -1,0 +1,90 @@
+//! What a worker writes to its standard error, when the pool keeps the end of it.
+//!
+//! The supervisor reads it from a pipe, keeps the last bytes, and passes everything on to the
+//! standard error of this process, as if it had been inherited. It must not block there: what that
+//! has no room for at this moment is not passed on.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ChildStderr;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+/// Read at a time, and passed on at a time: a pipe that is ready takes as much without blocking.
+const STEP_BYTES: usize = 4096;
+
+/// Steps at a time, so that a worker that writes without end does not occupy the supervisor.
+const STEPS: usize = 64;
+
+/// The end of what a worker has written.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// What it writes comes out here.
+    pipe: ChildStderr,
+    /// The last bytes.
+    kept: VecDeque<u8>,
+    /// How many are kept.
+    limit: usize,
+}
+
+impl Tail {
+    /// Of a worker that was just started.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn new(pipe: ChildStderr, limit: usize) -> io::Result<Self> {
+        fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
+        Ok(Self { pipe, kept: VecDeque::new(), limit })
+    }
+
+    /// Reads what is there. False when there will be no more.
+    pub(super) fn read(&mut self) -> bool {
+        let mut bytes = [0_u8; STEP_BYTES];
+        for _ in 0..STEPS {
+            match self.pipe.read(&mut bytes) {
+                Ok(0) => return false,
+                Ok(count) => {
+                    self.keep(&bytes[..count]);
+                    pass_on(&bytes[..count]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+
+    /// Adds bytes, and drops the oldest ones.
+    fn keep(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
+        let excess = (self.kept.len() + bytes.len()).saturating_sub(self.limit);
+        self.kept.drain(..excess);
+        self.kept.extend(bytes);
+    }
+
+    /// What was kept, as text.
+    pub(super) fn text(&self) -> String {
+        let bytes: Vec<u8> = self.kept.iter().copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl AsFd for Tail {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+/// Writes to this process's standard error, if it has room now.
+fn pass_on(bytes: &[u8]) {
+    let stderr = io::stderr();
+    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let room = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
+    if room && ready[0].revents().contains(PollFlags::OUT) {
+        // Nobody may be reading; there is nobody to tell either.
+        drop(stderr.lock().write_all(bytes));
+    }
+}

@@ -1,0 +1,133 @@
+//! Pools whose workers cannot serve, and what workers call first.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use processes::{JoinError, Pool, Queue};
+
+use crate::support::{BOUND, kill};
+
+/// What the initialiser has left.
+static SET_UP: AtomicU32 = AtomicU32::new(0);
+
+/// Sets up.
+fn set_up((value, log): (u32, Queue<u32>)) -> Result<(), String> {
+    SET_UP.store(value, Ordering::Relaxed);
+    log.put(std::process::id()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn each_worker_calls_it_first_also_a_replacement() {
+    let log = Queue::bounded(16).unwrap();
+    let pool = Pool::builder().workers(1).init(set_up, (17, log.clone())).build().unwrap();
+    let call = |()| (SET_UP.load(Ordering::Relaxed), std::process::id());
+    let (value, first) = pool.submit(call, ()).join().unwrap();
+    assert_eq!((value, log.get_timeout(BOUND).unwrap()), (17, first));
+    kill(first);
+    let second = log.get_timeout(BOUND).unwrap();
+    assert_eq!(pool.submit(call, ()).join().unwrap(), (17, second));
+}
+
+/// What calls of a pool with this initialiser resolve to.
+fn reason<E: std::fmt::Display + 'static>(f: fn(String) -> Result<(), E>) -> String {
+    let pool = Pool::builder().workers(2).init(f, "some argument".to_owned()).build().unwrap();
+    let calls: Vec<_> = (0..20_u8).map(|x| pool.submit(|x| x, x)).collect();
+    let mut reasons = calls.into_iter().map(|call| {
+        let error = call.join_timeout(BOUND).expect("nothing hangs").unwrap_err();
+        assert!(matches!(error, JoinError::NoWorker { .. }), "{error}");
+        error.to_string()
+    });
+    let first = reasons.next().unwrap();
+    assert!(reasons.all(|other| other == first));
+    let later = pool.submit(|x: u8| x, 1).join().unwrap_err();
+    assert_eq!(later.to_string(), first);
+    assert!(pool.stats().started <= 12, "{:?}", pool.stats());
+    first
+}
+
+#[test]
+fn one_that_fails_breaks_the_pool_and_says_why() {
+    let fails = reason(|text| Err(format!("no license for {text}")));
+    assert!(fails.contains("the initialiser failed: no license for some argument"), "{fails}");
+    let panics = reason(|text| -> Result<(), String> { panic!("bad {text}") });
+    assert!(panics.contains("the initialiser panicked: bad some argument at "), "{panics}");
+    assert!(panics.contains("broken.rs:"), "{panics}");
+    let ends = reason(|_| -> Result<(), String> { std::process::exit(3) });
+    assert!(ends.contains("exit status: 3"), "{ends}");
+    let long = reason(|_| Err("ä".repeat(1 << 16)));
+    assert!(long.contains("ää"), "it is cut, not lost");
+}
+
+#[test]
+fn an_initialiser_may_have_no_argument_or_a_large_one() {
+    let pool = Pool::builder().workers(1).init(|()| Ok::<_, String>(()), ()).build().unwrap();
+    assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+    let check: fn(Vec<u8>) -> Result<(), usize> =
+        |bytes| if bytes.len() == 1 << 20 { Ok(()) } else { Err(bytes.len()) };
+    let pool = Pool::builder().workers(1).init(check, vec![3; 1 << 20]).build().unwrap();
+    assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+}
+
+#[test]
+fn an_argument_that_cannot_be_sent_is_an_error_of_build() {
+    struct Never;
+    impl serde::Serialize for Never {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("not this one"))
+        }
+    }
+    impl<'de> serde::Deserialize<'de> for Never {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            Ok(Self)
+        }
+    }
+    let built = Pool::builder().workers(1).init(|_: Never| Ok::<_, String>(()), Never).build();
+    let error = built.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("not this one"), "{error}");
+}
+
+#[test]
+fn the_end_of_what_a_lost_worker_wrote_is_in_the_error() {
+    let pool = Pool::builder().workers(1).capture_stderr(40).build().unwrap();
+    let speaks: fn(()) = |()| {
+        for x in 0..1_000 {
+            eprintln!("line {x} (a test writes this on purpose)");
+        }
+        std::process::abort();
+    };
+    let error = pool.submit(speaks, ()).join_timeout(BOUND).unwrap().unwrap_err();
+    assert!(error.to_string().contains("ine 999"), "{error}");
+    let JoinError::WorkerLost { stderr, .. } = error else { panic!("{error}") };
+    assert_eq!(stderr, "line 999 (a test writes this on purpose)\n"[1..]);
+    let silent = pool.submit(|()| -> u8 { std::process::abort() }, ()).join().unwrap_err();
+    assert!(
+        matches!(&silent, JoinError::WorkerLost { stderr, .. } if stderr.is_empty()),
+        "{silent}"
+    );
+    let not_kept = Pool::new(1).unwrap();
+    let error = not_kept.submit(|()| -> u8 { std::process::abort() }, ()).join().unwrap_err();
+    assert!(matches!(&error, JoinError::WorkerLost { stderr, .. } if stderr.is_empty()), "{error}");
+    let too_much = Pool::builder().workers(1).capture_stderr(usize::MAX).build().unwrap_err();
+    assert_eq!(too_much.kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_panic_has_a_backtrace_when_asked_for() {
+    fn far_below(_: u8) -> u8 {
+        panic!("on purpose")
+    }
+    let pool = Pool::builder().workers(1).backtraces(true).build().unwrap();
+    let error = pool.submit(far_below, 1).join().unwrap_err();
+    let JoinError::Panicked { backtrace: Some(trace), location, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(trace.contains("far_below") && location.is_some(), "{trace}");
+}
+
+#[test]
+fn the_global_pool_is_one() {
+    let call = |()| std::process::id();
+    assert!(std::ptr::eq(Pool::global(), Pool::global()));
+    let worker = Pool::global().submit(call, ()).join().unwrap();
+    assert!(Pool::global().pids().contains(&worker));
+}

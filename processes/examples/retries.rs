@@ -3,6 +3,7 @@
 use processes::{CallOptions, JoinError, Pool, Queue};
 
 /// Dies in the first attempt, as code does that cannot be mended.
+#[expect(clippy::needless_pass_by_value, reason = "what a call gets is its own")]
 fn fragile(attempts: Queue<u32>) -> usize {
     attempts.put(std::process::id()).expect("nobody shuts it down");
     if attempts.len() < 2 {

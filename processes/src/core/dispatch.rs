@@ -12,6 +12,7 @@ use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_FRAME;
 
+use super::limits::FIRST_LOOK;
 use super::seat::Obstacle;
 use super::{Core, Settled, State};
 
@@ -140,10 +141,12 @@ impl Core {
         }
     }
 
-    /// Makes the supervisor look in time at a call with a limit: not before it can be over.
+    /// Makes the supervisor look in time at a call with a limit: when it can be over, and before,
+    /// whether the worker is silent. A look that is planned for the limit of an earlier call, which
+    /// may be finished, can be much too late for that.
     fn watch_limit(&self, state: &mut State, limit: Option<std::time::Duration>) {
         if let Some(limit) = limit {
-            self.check_at(state, clock::after_ns(limit));
+            self.check_at(state, clock::after_ns(limit.min(FIRST_LOOK)));
         }
     }
 

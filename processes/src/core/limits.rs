@@ -29,6 +29,9 @@ const MIN_PATIENCE: Duration = Duration::from_secs(1);
 /// Silence is always taken for the worker's end after this time.
 const MAX_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A call with a limit is looked at no later after it was sent: silence is noticed from then on.
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(2_500);
+
 /// How many looks must find the same silence.
 const LOOKS: u32 = 4;
 

@@ -6,19 +6,31 @@
 //!
 //! All words are read and written under the robust mutex. What is in the queue is defined by two
 //! counters, `put` and `got`: message `n` (`got <= n < put`) is described by entry
-//! `n % capacity`. A put writes bytes and entry first and then *commits* by storing `put + 1`; a
-//! get copies the bytes out and commits by storing `got + 1`. A process that is killed before its
-//! commit has changed nothing that anybody looks at, so the queue recovers instead of being
-//! poisoned.
+//! `n % capacity`. There are two copies of each counter, and an *epoch*, a futex word, says which
+//! one holds: bit 1 of `put`'s epoch chooses the copy of `put`, likewise for `got`. A put writes
+//! bytes, entry and the copy that does not hold, and then *commits* by adding 2 to the epoch; a
+//! get copies the bytes out and commits in the same way. A process that is killed before its commit
+//! has changed nothing that anybody looks at, so the queue recovers instead of being poisoned.
+//!
+//! Bit 0 of `put`'s epoch says that the queue was shut down.
 //!
 //! # Sleeping
 //!
-//! Each direction has an *epoch*, a futex word, and a flag that somebody sleeps on it. A sleeper
-//! sets the flag and reads the epoch under the mutex, unlocks, and waits for the epoch to change.
-//! Whoever commits and finds the flag set clears it, changes the epoch (both under the mutex) and
-//! wakes *all* sleepers of that direction: were it only one, and that one killed, the others
-//! would sleep on a message. A sleeper that was killed or timed out leaves the flag set, which
-//! costs one futile wake-up and mends itself.
+//! Who waits for a message sleeps on `put`'s epoch, who waits for room on `got`'s. A sleeper sets
+//! the flag that somebody sleeps and reads the epoch under the mutex, unlocks, and has the kernel
+//! put it to sleep if the epoch is still the same. A commit that finds the flag set wakes *all*
+//! sleepers of that direction: were it only one, and that one killed, the others would sleep on a
+//! message.
+//!
+//! Nobody may be killed between a commit and its wake-up: the sleepers would sleep on, and nobody
+//! else need ever come. So the *kernel* makes the change and wakes them in one system call
+//! (`FUTEX_WAKE_OP`), in the middle of which a process is not killed. Only then the flag is
+//! cleared; a flag that stays set, also that of a sleeper that was killed or timed out, costs one
+//! futile wake-up and mends itself.
+//!
+//! A shutdown has to wake both directions, and that call changes one word. So it first adds 4 to
+//! `got`'s epoch, which means nothing, but whoever is about to sleep there looks again, and then
+//! waits for the mutex; the call then sets the bit in `put`'s epoch and wakes who sleeps on either.
 //!
 //! This is one of the crate's few files with unsafe code: it copies bytes in and out.
 
@@ -27,7 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::thread::futex::{self, Flags};
+use rustix::thread::futex::{self, Flags, WakeOp, WakeOpCmp};
 
 use crate::clock;
 use crate::robust::{self, MUTEX_BYTES, Owned, Patience};
@@ -35,44 +47,56 @@ use crate::segment::Segment;
 
 /// Index of the first counter, in words of 8 bytes.
 const WORDS: usize = MUTEX_BYTES / 8;
-/// Messages committed by puts.
-const PUT: usize = WORDS;
-/// Messages committed by gets.
-const GOT: usize = WORDS + 1;
 /// How many messages fit; constant.
-const CAPACITY: usize = WORDS + 2;
+const CAPACITY: usize = WORDS + 4;
 /// Size of the byte ring; constant.
-const BYTES: usize = WORDS + 3;
+const BYTES: usize = WORDS + 5;
 /// Index of the first 4-byte word after the counters.
-const FLAGS: usize = (WORDS + 4) * 2;
-/// Not zero once the queue was shut down.
-const SHUT_DOWN: usize = FLAGS;
+const FLAGS: usize = (WORDS + 6) * 2;
+/// What a commit adds to an epoch: it changes the bit that chooses the copy.
+const COMMIT: u16 = 2;
+/// What can be added to an epoch and means nothing.
+const NUDGE: u32 = 4;
+/// The bit of `put`'s epoch that says that the queue was shut down.
+const SHUT_DOWN: u16 = 1;
+/// As many sleepers as the kernel can be told to wake.
+const EVERYBODY: u32 = i32::MAX.unsigned_abs();
 /// Index of the first entry, in words of 8 bytes; each entry takes two.
 const ENTRIES: usize = WORDS + 8;
+
+const _: () = assert!(FLAGS + 4 <= ENTRIES * 2);
 
 /// What one waits for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Direction {
-    /// A message (or the shutdown).
+    /// A message (or the shutdown): the next put.
     Message,
-    /// Room (or the shutdown).
+    /// Room (or the shutdown): the next get.
     Room,
 }
 
 impl Direction {
+    /// The first copy of the counter; the second one follows.
+    fn counter(self) -> usize {
+        match self {
+            Self::Message => WORDS,
+            Self::Room => WORDS + 2,
+        }
+    }
+
     /// The futex word.
     fn epoch(self) -> usize {
         match self {
-            Self::Message => FLAGS + 1,
-            Self::Room => FLAGS + 2,
+            Self::Message => FLAGS,
+            Self::Room => FLAGS + 1,
         }
     }
 
     /// The flag that somebody sleeps on it.
     fn sleepers(self) -> usize {
         match self {
-            Self::Message => FLAGS + 3,
-            Self::Room => FLAGS + 4,
+            Self::Message => FLAGS + 2,
+            Self::Room => FLAGS + 3,
         }
     }
 }
@@ -137,7 +161,7 @@ impl Ring {
     /// How many messages are in it.
     pub(crate) fn len(&self) -> usize {
         let held = self.lock();
-        let len = self.word(PUT).load(Ordering::Relaxed) - self.word(GOT).load(Ordering::Relaxed);
+        let len = self.count(Direction::Message) - self.count(Direction::Room);
         drop(held);
         to_usize(len)
     }
@@ -154,7 +178,7 @@ impl Ring {
         if self.is_shut_down() {
             return Err(Refusal::ShutDown);
         }
-        let (put, got) = (self.load(PUT), self.load(GOT));
+        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
         let start = if put == 0 { 0 } else { self.entry(put - 1).1 };
         let oldest = if put == got { start } else { self.entry(got).0 };
         let end = start + message.len() as u64;
@@ -163,8 +187,9 @@ impl Ring {
         }
         self.copy_in(start, message);
         self.set_entry(put, start, end);
-        self.word(PUT).store(put + 1, Ordering::Release);
-        self.announce(Direction::Message, held);
+        self.prepare(Direction::Message, put + 1);
+        self.commit(Direction::Message);
+        drop(held);
         Ok(())
     }
 
@@ -174,7 +199,7 @@ impl Ring {
     /// Empty, or empty and shut down.
     pub(crate) fn get(&self) -> Result<Vec<u8>, Refusal> {
         let held = self.lock();
-        let (put, got) = (self.load(PUT), self.load(GOT));
+        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
         if put == got {
             let refusal =
                 if self.is_shut_down() { Refusal::ShutDown } else { self.wait(Direction::Message) };
@@ -182,17 +207,19 @@ impl Ring {
         }
         let (start, end) = self.entry(got);
         let message = self.copy_out(start, to_usize(end - start));
-        self.word(GOT).store(got + 1, Ordering::Release);
-        self.announce(Direction::Room, held);
+        self.prepare(Direction::Room, got + 1);
+        self.commit(Direction::Room);
+        drop(held);
         Ok(message)
     }
 
     /// From now on puts fail, and gets fail once the ring is empty. Wakes everybody.
     pub(crate) fn shut_down(&self) {
         let held = self.lock();
-        self.half_word(SHUT_DOWN).store(1, Ordering::Relaxed);
-        self.wake(Direction::Message);
-        self.wake(Direction::Room);
+        if !self.is_shut_down() {
+            self.half_word(Direction::Room.epoch()).fetch_add(NUDGE, Ordering::Relaxed);
+            self.change(Direction::Message, SHUT_DOWN, Direction::Room);
+        }
         drop(held);
     }
 
@@ -211,8 +238,8 @@ impl Ring {
         }
     }
 
-    /// Locks the ring. What a dead owner left needs no repair (see the module's documentation),
-    /// but it may have died between a commit and its wake-up: everybody looks again.
+    /// Locks the ring. What a dead owner left needs no repair (see the module's documentation).
+    /// Everybody looks again all the same, should the kernel lack the call that wakes in one step.
     fn lock(&self) -> Owned {
         let held = robust::lock(&self.segment, Patience::Forever)
             .expect("waiting for ever ends with the lock");
@@ -229,29 +256,61 @@ impl Ring {
         Refusal::Wait(self.half_word(direction.epoch()).load(Ordering::Relaxed))
     }
 
-    /// After a commit: wakes the sleepers if there are any, then unlocks.
-    ///
-    /// In this order, because whoever is killed before the wake-up dies as the owner of the
-    /// mutex, and the next owner wakes everybody.
-    fn announce(&self, direction: Direction, held: Owned) {
-        if self.half_word(direction.sleepers()).swap(0, Ordering::Relaxed) != 0 {
-            self.wake(direction);
-        }
-        drop(held);
+    /// Writes the copy of a counter that does not hold; under the mutex.
+    fn prepare(&self, direction: Direction, count: u64) {
+        let epoch = self.half_word(direction.epoch()).load(Ordering::Relaxed);
+        self.copy(direction, epoch.wrapping_add(COMMIT.into())).store(count, Ordering::Relaxed);
     }
 
-    /// Moves the epoch on and wakes all sleepers; under the mutex.
+    /// Makes what was prepared hold, and wakes the sleepers if there are any; under the mutex.
+    fn commit(&self, direction: Direction) {
+        let flag = self.half_word(direction.sleepers());
+        if flag.load(Ordering::Relaxed) == 0 {
+            self.half_word(direction.epoch()).fetch_add(COMMIT.into(), Ordering::Release);
+        } else {
+            self.change(direction, COMMIT, direction);
+            flag.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds `step` to the epoch of a direction and wakes all sleepers of both, which may be the
+    /// same, all or nothing; under the mutex.
+    fn change(&self, direction: Direction, step: u16, other: Direction) {
+        let word = self.half_word(direction.epoch());
+        // The comparison is to be true: nobody else changes the word under the mutex.
+        let not = if word.load(Ordering::Relaxed) == 1 { 2 } else { 1 };
+        let changed = futex::wake_op(
+            self.half_word(other.epoch()),
+            Flags::empty(),
+            EVERYBODY,
+            EVERYBODY,
+            word,
+            WakeOp::Add,
+            WakeOpCmp::Ne,
+            step,
+            not,
+        );
+        if changed.is_err() {
+            // The addresses are mapped and the step is small, so this kernel has no such call: it
+            // is an imitation that lacks it, or a filter forbids it. Then it takes two steps.
+            word.fetch_add(step.into(), Ordering::Release);
+            self.wake(direction);
+            self.wake(other);
+        }
+    }
+
+    /// Moves the epoch on, which means nothing, and wakes all sleepers; under the mutex.
     fn wake(&self, direction: Direction) {
         let word = self.half_word(direction.epoch());
-        word.fetch_add(1, Ordering::Relaxed);
-        let everybody = i32::MAX.unsigned_abs();
+        word.fetch_add(NUDGE, Ordering::Relaxed);
         // It fails only for an address that is not mapped.
-        let _woken = futex::wake(word, Flags::empty(), everybody);
+        let _woken = futex::wake(word, Flags::empty(), EVERYBODY);
     }
 
     /// True once the queue was shut down.
     fn is_shut_down(&self) -> bool {
-        self.half_word(SHUT_DOWN).load(Ordering::Relaxed) != 0
+        let epoch = self.half_word(Direction::Message.epoch()).load(Ordering::Relaxed);
+        epoch & u32::from(SHUT_DOWN) != 0
     }
 
     /// Size of the byte ring.
@@ -260,8 +319,15 @@ impl Ring {
     }
 
     /// A counter.
-    fn load(&self, index: usize) -> u64 {
-        self.word(index).load(Ordering::Acquire)
+    fn count(&self, direction: Direction) -> u64 {
+        let epoch = self.half_word(direction.epoch()).load(Ordering::Acquire);
+        self.copy(direction, epoch).load(Ordering::Relaxed)
+    }
+
+    /// The copy of a counter that holds at this epoch.
+    fn copy(&self, direction: Direction, epoch: u32) -> &AtomicU64 {
+        let second = epoch & u32::from(COMMIT) != 0;
+        self.word(direction.counter() + usize::from(second))
     }
 
     /// Start and end of a message, as positions in an endless ring.
@@ -365,6 +431,60 @@ mod tests {
         ring.put(b"7890").unwrap();
         assert_eq!(ring.get().unwrap(), b"123456");
         assert_eq!(ring.get().unwrap(), b"7890");
+    }
+
+    /// Whoever is killed before its commit has done nothing.
+    #[test]
+    fn what_was_prepared_does_not_hold() {
+        let ring = Ring::create(2, 16).unwrap();
+        for round in 0..10_u8 {
+            let held = ring.lock();
+            ring.copy_in(3, b"torn");
+            ring.prepare(Direction::Message, 99);
+            ring.prepare(Direction::Room, 98);
+            drop(held);
+            assert_eq!(ring.len(), 0);
+            ring.put(&[round]).unwrap();
+            assert_eq!((ring.len(), ring.get().unwrap()), (1, vec![round]));
+        }
+    }
+
+    /// Sleeps, without a look at the ring in between, until the epoch has moved on.
+    fn sleep_through(ring: &Ring, direction: Direction, epoch: u32) {
+        let limit = Some(clock::after_ns(Duration::from_secs(30)));
+        while ring.half_word(direction.epoch()).load(Ordering::Acquire) == epoch {
+            assert!(ring.sleep(direction, epoch, limit), "it was not woken");
+        }
+    }
+
+    #[test]
+    fn one_commit_wakes_all_who_wait_for_it_and_a_shutdown_everybody() {
+        let ring = Ring::create(1, 8).unwrap();
+        for _ in 0..50 {
+            let Err(Refusal::Wait(epoch)) = ring.get() else { panic!("it is empty") };
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| sleep_through(&ring, Direction::Message, epoch));
+                }
+                std::thread::yield_now();
+                ring.put(b"x").unwrap();
+            });
+            ring.get().unwrap();
+        }
+        let Err(Refusal::Wait(message)) = ring.get() else { panic!("it is empty") };
+        ring.put(b"x").unwrap();
+        let Err(Refusal::Wait(room)) = ring.put(b"x") else { panic!("it is full") };
+        ring.get().unwrap();
+        let message = message + u32::from(COMMIT);
+        let room = room + u32::from(COMMIT);
+        std::thread::scope(|scope| {
+            scope.spawn(|| sleep_through(&ring, Direction::Message, message));
+            scope.spawn(|| sleep_through(&ring, Direction::Room, room));
+            std::thread::yield_now();
+            ring.shut_down();
+        });
+        assert_eq!(ring.get(), Err(Refusal::ShutDown));
+        assert_eq!(ring.put(b"x"), Err(Refusal::ShutDown));
     }
 
     #[test]

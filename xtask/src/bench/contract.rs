@@ -21,6 +21,9 @@ pub struct Listing {
     pub metrics: Vec<Metric>,
     /// Whose instructions are counted.
     pub counted: Vec<Counted>,
+    /// Peers that are not installed here, a sentence for each.
+    #[serde(default)]
+    pub absent: Vec<String>,
 }
 
 /// A metric whose instructions are counted.

@@ -219,6 +219,7 @@ mod tests {
             seed: 1,
             smoke: false,
             workers: 1,
+            absent: Vec::new(),
             rounds: 6,
             finish: Finish::Complete,
             environment: std::collections::BTreeMap::new(),

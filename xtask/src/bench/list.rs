@@ -32,6 +32,9 @@ pub(super) fn show(listing: &Listing, terminal: &Terminal) -> Result<Exit> {
             page.item(&format!("  against {}: ", peer.name), Look::Plain, &goals);
         }
     }
+    for absent in &listing.absent {
+        page.paragraph(0, absent);
+    }
     terminal.print(&page.finish())?;
     Ok(Exit::Ok)
 }

@@ -123,6 +123,7 @@ fn begin(options: &Options, listing: &Listing, workspace: &Workspace) -> Run {
         seed: options.seed,
         smoke: options.smoke,
         workers: listing.workers,
+        absent: listing.absent.clone(),
         rounds: options.rounds,
         finish: Finish::Running,
         environment: environment::machine(),

@@ -33,6 +33,8 @@ pub struct Run {
     pub smoke: bool,
     /// Workers of each pool.
     pub workers: usize,
+    /// Peers that are not installed here, a sentence for each.
+    pub absent: Vec<String>,
     /// Rounds that were planned.
     pub rounds: usize,
     /// Whether everything that was planned was measured.

@@ -46,6 +46,9 @@ fn remarks(page: &mut Page, run: &Run) {
         );
         page.item("", Look::Unsure, &remark);
     }
+    for absent in &run.absent {
+        page.item("", Look::Unsure, absent);
+    }
     if run.smoke {
         let smoke =
             "SMOKE: it checks that everything works; its times say nothing and are not shown.";

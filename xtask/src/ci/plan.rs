@@ -62,6 +62,11 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "every contender of every metric does its work",
             xtask("bench threads --smoke"),
         ),
+        step(
+            "peers-bench-processes",
+            "the same of process pools, Python's among them",
+            xtask("bench processes --smoke"),
+        ),
         step("callgrind", "no join or spawn takes more instructions than recorded", callgrind()),
         step(
             "peers-compare",

@@ -34,7 +34,7 @@ mod sample;
 mod stopwatch;
 
 pub use countdown::Countdown;
-pub use metric::{Amount, Contender, Cost, Counted, Goal, Listing, Metric, Peer};
+pub use metric::{Amount, Contender, Cost, Counted, Goal, Listing, Metric, Offer, Peer};
 pub use program::main;
 pub use sample::{Sample, Tally};
 pub use stopwatch::{Stopwatch, Times};

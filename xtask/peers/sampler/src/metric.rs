@@ -131,6 +131,23 @@ pub struct Listing<'a> {
     pub metrics: &'a [Metric],
     /// Whose instructions are counted.
     pub counted: &'a [Counted],
+    /// Peers that are not installed here, a sentence for each.
+    pub absent: &'a [String],
+}
+
+/// What a program has to offer.
+#[derive(Debug, Default)]
+pub struct Offer {
+    /// The metrics, in the order in which they are shown.
+    pub metrics: Vec<Metric>,
+    /// Peers that are not installed here, a sentence for each; no metric has them.
+    pub absent: Vec<String>,
+}
+
+impl From<Vec<Metric>> for Offer {
+    fn from(metrics: Vec<Metric>) -> Self {
+        Self { metrics, absent: Vec::new() }
+    }
 }
 
 impl Metric {

@@ -13,7 +13,7 @@ use lexopt::Arg::Long;
 
 use crate::{
     dummy,
-    metric::{Counted, Listing, Metric},
+    metric::{Counted, Listing, Offer},
 };
 
 /// The version of what programs and `cargo xtask bench` say to each other.
@@ -42,22 +42,22 @@ enum Request {
 ///
 /// `metrics` is given the number of workers that pools are to have; `counted` are those of them whose
 /// instructions are counted.
-pub fn main(
+pub fn main<O: Into<Offer>>(
     model: &str,
-    metrics: impl FnOnce(usize) -> Vec<Metric>,
+    metrics: impl FnOnce(usize) -> O,
     counted: &[Counted],
 ) -> ExitCode {
     end_with_parent();
     // One line, the last one: it is shown as the reason why there is no sample.
     panic::set_hook(Box::new(|panic| eprintln!("{}", panic.to_string().replace('\n', " "))));
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let mut metrics = metrics(workers);
+    let Offer { mut metrics, absent } = metrics(workers).into();
     metrics.extend(dummy::metrics());
     let counted = [counted, &dummy::COUNTED].concat();
     let answer = parse(env::args_os().skip(1)).and_then(|request| match request {
         Request::List => {
-            let listing =
-                Listing { version: VERSION, model, workers, metrics: &metrics, counted: &counted };
+            let (metrics, counted, absent) = (&metrics, &counted, &absent);
+            let listing = Listing { version: VERSION, model, workers, metrics, counted, absent };
             Ok(serde_json::to_string(&listing))
         }
         Request::Sample { metric, contender, units } => {

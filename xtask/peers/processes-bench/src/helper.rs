@@ -3,7 +3,8 @@
 use std::{
     env,
     ffi::OsString,
-    process::{Command, ExitCode},
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, ExitCode, Stdio},
 };
 
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -19,6 +20,16 @@ pub(crate) fn command(role: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args([FLAG, role]);
     command
+}
+
+/// A helper that waits to be killed, and has said so: it has told the kernel to end it with its parent
+/// before that.
+pub(crate) fn asleep() -> Child {
+    let mut command = command("sleep");
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("a process can be started");
+    let output = child.stdout.take().expect("it is piped");
+    BufReader::new(output).read_line(&mut String::new()).expect("it says so");
+    child
 }
 
 /// Does what a helper is to do; `None`: this is no helper.

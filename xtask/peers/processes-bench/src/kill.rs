@@ -106,7 +106,7 @@ fn ours_next() -> Contender {
 fn std_wait() -> Contender {
     Contender::new("std-wait", |units| {
         sample(units, || {
-            let mut child = helper::command("sleep").spawn().expect("a process can be started");
+            let mut child = helper::asleep();
             let begin = Instant::now();
             child.kill().expect("it is our child");
             child.wait().expect("it is our child");
@@ -119,7 +119,7 @@ fn std_wait() -> Contender {
 fn std_restart() -> Contender {
     Contender::new("std-restart", |units| {
         sample(units, || {
-            let mut child = helper::command("sleep").spawn().expect("a process can be started");
+            let mut child = helper::asleep();
             let begin = Instant::now();
             child.kill().expect("it is our child");
             child.wait().expect("it is our child");

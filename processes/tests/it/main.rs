@@ -11,6 +11,7 @@ mod drop;
 mod examples;
 mod faults;
 mod handle;
+mod ipc_channel;
 mod leaks;
 mod lock;
 mod map;

@@ -45,7 +45,17 @@ const OWN: [(&str, &[&str]); 3] = [
     ),
     (
         "processes",
-        &["broken", "callbacks", "nested", "payload", "resize", "retry", "shared", "wait"],
+        &[
+            "broken",
+            "callbacks",
+            "ipc_channel",
+            "nested",
+            "payload",
+            "resize",
+            "retry",
+            "shared",
+            "wait",
+        ],
     ),
     ("evented", &["net", "priority", "time"]),
 ];

@@ -117,7 +117,11 @@ fn idle_workers_end_and_come_back() {
     for round in 0..3 {
         let calls: Vec<_> = (0..20).map(|x| pool.submit(pid, x)).collect();
         for call in calls {
-            call.join_timeout(BOUND).unwrap_or_else(|_| panic!("hangs in {round}")).unwrap();
+            let Ok(result) = call.join_timeout(BOUND) else {
+                let unrun = pool.shutdown_now().count();
+                panic!("nobody executes {unrun} calls in round {round}");
+            };
+            result.unwrap();
         }
         wait_until("all have left", || pool.pids().is_empty());
         assert_eq!(pool.workers(), 2);

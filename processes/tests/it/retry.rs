@@ -75,9 +75,10 @@ fn a_call_that_was_killed_is_not_run_again() {
     let pool = Pool::new(1).unwrap();
     let (entered, gate) = gates();
     let options = CallOptions::new().retries(5);
-    let call = pool.submit_with(options, gated, (entered.clone(), gate));
+    let call = pool.submit_with(options, gated, (entered.clone(), gate.clone()));
     soon(&entered);
     assert!(call.kill());
+    gate.put(1).unwrap(); // For an attempt that must not be.
     let error = call.join_timeout(BOUND).unwrap().unwrap_err();
     assert!(matches!(error, JoinError::WorkerLost { signal: Some(9), .. }), "{error}");
     assert_eq!((entered.len(), pool.stats().retried), (0, 0));

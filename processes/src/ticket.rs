@@ -335,3 +335,18 @@ impl Ticket {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_that_is_not_wanted_any_more_is_forgotten() {
+        let (ticket, bell, other) = (Ticket::new(), Arc::default(), Arc::default());
+        ticket.ring_when_finished(&bell, 1);
+        ticket.ring_when_finished(&other, 2);
+        ticket.ring_when_finished(&bell, 3);
+        ticket.ring_no_more(&bell);
+        assert_eq!((Arc::strong_count(&bell), Arc::strong_count(&other)), (1, 2));
+    }
+}

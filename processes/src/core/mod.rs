@@ -6,7 +6,8 @@
 //! the result channels of all workers, puts outcomes into tickets and hands the freed workers
 //! their next calls. The *supervisor* blocks on process descriptors and start-up sockets: it
 //! starts, buries and replaces workers and keeps time limits. Both block without a time-out
-//! while nothing is due, so an idle pool wakes up zero times a second.
+//! while nothing is due, so an idle pool wakes up zero times a second. A third thread calls
+//! callbacks, from the first one on (see [`crate::callbacks`]).
 //!
 //! # One lock
 //!
@@ -21,7 +22,7 @@
 //! queue -> slot of a seat (the ticket is `Sent`, the board says `QUEUED`) -> the worker claims
 //! it -> result frame -> ticket. A call that is `QUEUED` on the board may go back: to be
 //! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
-//! never runs again.
+//! never runs again, unless it asked for that ([`retry`]).
 
 mod alarm;
 mod dispatch;

@@ -12,7 +12,8 @@
 //! Death is seen on the process descriptor, and the child is reaped at once. It is buried when
 //! its result channel is at its end, so that every result it sent counts; a descendant that
 //! inherited the channel can delay that by no more than [`DRAIN_NS`]. Burial settles or requeues
-//! its calls, and the seat waits for a replacement: at once after a useful life, later and later
+//! its calls, and the seat, if it is still to have a worker (see [`super::recycle`]), waits for a
+//! replacement: at once after a useful life, later and later
 //! after useless ones. After [`MAX_START_FAILURES`] starts in a row without one success the core
 //! is broken: all its calls fail, so nobody waits for ever.
 

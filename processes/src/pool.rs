@@ -64,7 +64,7 @@ impl Builder {
     }
 
     /// A time limit for every call, counted from the moment a worker starts it. When it is over
-    /// the worker is killed and the call is [`JoinError::TimedOut`](crate::JoinError::TimedOut).
+    /// the worker is killed and the call is [`JoinError::TimedOut`].
     ///
     /// A limit also keeps a call from waiting in a worker that is stopped, say by SIGSTOP: when
     /// the limit has passed since it was sent there, and the worker has executed nothing and
@@ -76,7 +76,7 @@ impl Builder {
     }
 
     /// The largest encoded argument or result in bytes; beyond it a call is
-    /// [`JoinError::TooLarge`](crate::JoinError::TooLarge). The default is
+    /// [`JoinError::TooLarge`]. The default is
     /// [`DEFAULT_MAX_PAYLOAD`].
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.max_payload = bytes;
@@ -95,7 +95,7 @@ impl Builder {
     ///
     /// A worker whose initialiser fails, panics, ends the process or takes longer than 30 s is
     /// replaced, with growing pauses. After five in a row, and when no other worker serves, the
-    /// pool has given up: every call is [`JoinError::NoWorker`](crate::JoinError::NoWorker), which
+    /// pool has given up: every call is [`JoinError::NoWorker`], which
     /// says why. `build` does not wait for it.
     ///
     /// ```
@@ -393,7 +393,7 @@ impl Pool {
 
     /// Cancels what no worker has started and ends the workers. Running calls may end within the
     /// grace period; then their workers are killed and the calls are
-    /// [`JoinError::WorkerLost`](crate::JoinError::WorkerLost).
+    /// [`JoinError::WorkerLost`].
     pub fn shutdown_now(mut self) -> Unrun {
         Unrun { count: self.finish(false) }
     }

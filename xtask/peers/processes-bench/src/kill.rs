@@ -68,9 +68,12 @@ fn victim(started: Queue<i32>) {
 
 /// Makes the call, waits until it runs, and kills its worker; the handle, and when that was.
 fn kill(pool: &Pool) -> (processes::JoinHandle<()>, Instant) {
+    // A pool gives up when workers die one after the other before they have a result.
+    assert_eq!(pool.submit(same, 7).join().expect("the call does not fail"), 7);
     let started = Queue::bounded(1).expect("descriptors are left");
     let call = pool.submit(victim, started.clone());
-    let pid = Pid::from_raw(started.get().expect("the call starts")).expect("it is a process");
+    let pid = started.get_timeout(Duration::from_secs(10)).expect("the call starts");
+    let pid = Pid::from_raw(pid).expect("it is a process");
     let begin = Instant::now();
     kill_process(pid, Signal::KILL).expect("it is our child");
     (call, begin)

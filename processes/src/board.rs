@@ -1,4 +1,4 @@
-//! The claim board: one page of shared memory that tells which call a worker is executing.
+//! The claim board: shared memory that tells which call a worker is executing.
 //!
 //! Each worker has a board of its own. Every call that is in flight occupies one slot; its word
 //! holds the call's sequence number and a state, and all transitions are compare-and-swaps
@@ -15,8 +15,8 @@
 //! The worker stores the start time *before* the swap to `CLAIMED`, so whoever sees `CLAIMED`
 //! also sees when. It swaps to `DONE` *before* it sends the result: when that swap fails the
 //! call was doomed, and the worker parks until the signal arrives. That makes a kill exact: it
-//! cannot hit the next call. The worker claims the next call only after the result was handed
-//! to the kernel, so a dead worker's board has at most one slot to blame.
+//! cannot hit the next call. The worker claims the next call only after the result was published
+//! in its ring (see [`crate::results`]), so a dead worker's board has at most one slot to blame.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,7 +57,7 @@ pub(crate) enum Claim {
 /// A view of one worker's board, in the parent and in the worker alike.
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
-    /// The shared page.
+    /// The shared memory; the board is its beginning.
     segment: Arc<Segment>,
 }
 
@@ -66,6 +66,11 @@ impl Board {
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
         assert!(segment.len() >= BOARD_BYTES, "a board needs {BOARD_BYTES} bytes");
         Self { segment }
+    }
+
+    /// Its memory, in which the ring of results lies as well.
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
     }
 
     /// Parent: offers a call in `slot`.

@@ -31,11 +31,11 @@ const MAX_MESSAGE: usize = 4096;
 /// Parent to worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Down {
-    /// The first message, with the claim board's descriptor.
+    /// The first message, with the descriptor of claim board and ring.
     Boot {
         /// The parent's image, see [`crate::image::fingerprint`].
         fingerprint: u64,
-        /// The name of the one-shot server that waits for [`Hello`].
+        /// The name of the one-shot server that waits for the far end of the calls' channel.
         server: String,
         /// How many pools deep this worker is; 1 for a worker of the program itself.
         depth: u32,
@@ -50,6 +50,8 @@ pub(crate) enum Down {
         /// Whether panics have a backtrace whatever the environment says.
         backtraces: bool,
     },
+    /// The second message: what wakes the parent's receiver, with its descriptor.
+    Doorbell(SegmentId),
     /// A shared object's memory, with its descriptor; kept until `Forget`.
     Segment(SegmentId),
     /// A large argument, with its descriptor; used once.
@@ -61,21 +63,12 @@ pub(crate) enum Down {
 /// Worker to parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Up {
-    /// The channels are on their way through the one-shot server: `accept` will not block.
+    /// The channel is on its way through the one-shot server: `accept` will not block.
     Ready,
     /// The worker cannot serve this parent, and says why.
     Refused(String),
     /// A large result, with its descriptor.
     Payload(SegmentId),
-}
-
-/// What the worker sends through the one-shot server: its channels' far ends.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Hello<Sender, Receiver> {
-    /// Frames of calls go in here.
-    pub(crate) calls: Sender,
-    /// Results come out here.
-    pub(crate) results: Receiver,
 }
 
 /// One end of a control socket.

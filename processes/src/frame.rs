@@ -1,4 +1,5 @@
-//! The layout of frames: what goes through the `bytes_channel` pair of a worker.
+//! The layout of frames: calls go to a worker through a `bytes_channel`, results come back through
+//! its ring (see [`crate::results`]).
 //!
 //! A *frame* to the worker holds one or more calls, never more than [`MAX_FRAME`] bytes, so that
 //! it is one datagram: ipc-channel cuts longer messages into fragments, and a peer that dies
@@ -7,19 +8,13 @@
 //!
 //! ```text
 //! call:   slot u16 | sequence u32 | form u8 | function i64 | trampoline i64 | length u32 | body
-//! result: prefix [u8; 3] | slot u16 | sequence u32 | kind u8 | body
+//! result: length u32 | slot u16 | sequence u32 | kind u8 | body
 //! ```
 //!
 //! The body of a call is its encoded argument, or the 16-byte id of a payload that went ahead
 //! through the control socket.
 //!
-//! The prefix of a result is there because an `IpcReceiverSet` gives its messages out only
-//! through ipc-channel's own decoding (postcard): it makes the frame a postcard byte string,
-//! whose length is a varint of seven bits a byte, padded to three bytes ([`ResultBytes`]).
-
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Visitor};
+//! The length of a result counts what follows it.
 
 use crate::segment::SegmentId;
 
@@ -33,8 +28,8 @@ pub(crate) const CALL_HEADER: usize = 2 + 4 + 1 + 8 + 8 + 4;
 /// Bytes of a result before its body.
 pub(crate) const RESULT_HEADER: usize = PREFIX + 2 + 4 + 1;
 
-/// Bytes of a result's prefix.
-const PREFIX: usize = 3;
+/// Bytes of a result's length.
+const PREFIX: usize = size_of::<u32>();
 
 /// The longest body that travels inside a frame; longer ones go through a sealed memfd.
 pub(crate) const MAX_INLINE: usize = MAX_FRAME - CALL_HEADER;
@@ -148,44 +143,22 @@ pub(crate) fn start_result(out: &mut Vec<u8>, slot: u16, sequence: u32, kind: Ki
 /// Fills in the prefix of a result frame whose body is complete.
 pub(crate) fn finish_result(out: &mut [u8]) {
     let length = out.len() - PREFIX;
-    assert!(length < 1 << 21, "a result frame is at most {MAX_FRAME} bytes");
-    for (index, byte) in out[..PREFIX].iter_mut().enumerate() {
-        let bits = u8::try_from(length >> (7 * index) & 0x7f).expect("seven bits");
-        let more = if index + 1 < PREFIX { 0x80 } else { 0 };
-        *byte = bits | more;
-    }
+    assert!(out.len() <= MAX_FRAME, "a result frame is at most {MAX_FRAME} bytes");
+    let length = u32::try_from(length).expect("a result is at most a frame");
+    out[..PREFIX].copy_from_slice(&length.to_le_bytes());
 }
 
-/// A received result frame without its prefix.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ResultBytes(pub(crate) Vec<u8>);
-
-impl<'de> Deserialize<'de> for ResultBytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Copies the bytes out of ipc-channel's buffer.
-        struct Copy;
-        impl Visitor<'_> for Copy {
-            type Value = ResultBytes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a result frame")
-            }
-
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<ResultBytes, E> {
-                Ok(ResultBytes(bytes.to_vec()))
-            }
-        }
-        deserializer.deserialize_bytes(Copy)
-    }
+/// Takes the first of several result frames off `bytes`, without its prefix; none when that is
+/// not whole.
+pub(crate) fn take_record<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(u32::from_le_bytes(take(bytes)?)).ok()?;
+    let (record, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(record)
 }
 
-impl serde::Serialize for ResultBytes {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-/// Splits a result frame without its prefix into slot, sequence, kind and body, or says that it is malformed.
+/// Splits a result frame without its length into slot, sequence, kind and body, or says that it is
+/// malformed.
 pub(crate) fn take_result(mut frame: &[u8]) -> Option<(u16, u32, Kind, &[u8])> {
     let slot = u16::from_le_bytes(take(&mut frame)?);
     let sequence = u32::from_le_bytes(take(&mut frame)?);
@@ -229,28 +202,33 @@ mod tests {
     }
 
     #[test]
-    fn a_result_passes_through_a_receiver_set() {
-        use ipc_channel::ipc::{
-            IpcBytesReceiver, IpcReceiverSet, OpaqueIpcReceiver, bytes_channel, channel,
-        };
-        // As in the handshake: sent as a bytes receiver, received as an opaque one.
-        let (sender, receiver) = channel::<IpcBytesReceiver>().unwrap();
-        let (results, far) = bytes_channel().unwrap();
-        sender.send(far).unwrap();
-        let far = receiver.to_opaque().to::<OpaqueIpcReceiver>().recv().unwrap();
-        let mut set = IpcReceiverSet::new().unwrap();
-        set.add_opaque(far).unwrap();
-        for length in [0, 1, 119, 120, 121, 200, 40_000, MAX_INLINE] {
-            let body = vec![7; length];
-            let mut frame = Vec::new();
-            start_result(&mut frame, 3, 9, Kind::Value);
-            frame.extend_from_slice(&body);
+    fn results_follow_each_other() {
+        let (mut frame, mut both) = (Vec::new(), Vec::new());
+        let bodies = [vec![7; MAX_INLINE], Vec::new(), vec![1; 3]];
+        for (slot, body) in (0..).zip(&bodies) {
+            start_result(&mut frame, slot, 9, Kind::Value);
+            frame.extend_from_slice(body);
             finish_result(&mut frame);
-            results.send(&frame).unwrap();
-            let (_number, message) = set.select().unwrap().remove(0).unwrap();
-            let ResultBytes(bytes) = message.to().unwrap();
-            assert_eq!(bytes, &frame[PREFIX..]);
-            assert_eq!(take_result(&bytes), Some((3, 9, Kind::Value, body.as_slice())));
+            both.extend_from_slice(&frame);
+        }
+        let mut rest = both.as_slice();
+        for (slot, body) in (0..).zip(&bodies) {
+            let record = take_record(&mut rest).unwrap();
+            assert_eq!(take_result(record), Some((slot, 9, Kind::Value, body.as_slice())));
+        }
+        assert_eq!(take_record(&mut rest), None);
+    }
+
+    #[test]
+    fn every_cut_of_a_result_is_noticed() {
+        let mut frame = Vec::new();
+        start_result(&mut frame, 3, 9, Kind::Value);
+        finish_result(&mut frame);
+        for length in 0..frame.len() {
+            assert_eq!(take_record(&mut &frame[..length]), None);
+        }
+        for length in 0..frame.len() - PREFIX {
+            assert_eq!(take_result(&frame[PREFIX..PREFIX + length]), None);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::map::{Map, MapUnordered};
 use crate::options::CallOptions;
 use crate::worker;
 
-/// A pool may have this many workers at most. Each needs five descriptors and some megabytes, so
+/// A pool may have this many workers at most. Each needs four descriptors and some megabytes, so
 /// the system's limits come first.
 pub const MAX_WORKERS: usize = 1024;
 

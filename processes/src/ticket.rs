@@ -98,6 +98,8 @@ struct State {
     bells: Vec<(Arc<Bell>, u64)>,
     /// Callbacks.
     followers: Option<Box<Followers>>,
+    /// Threads that wait: without one nobody needs to be signalled, which is a system call.
+    waiting: u32,
 }
 
 /// Shared by a handle and the pool.
@@ -118,12 +120,16 @@ pub(crate) struct Waiters {
     bells: Vec<(Arc<Bell>, u64)>,
     /// Callbacks.
     followers: Option<Box<Followers>>,
+    /// True when threads wait.
+    threads: bool,
 }
 
 impl Waiters {
     /// Wakes everybody who waits for `ticket`.
     pub(crate) fn wake(self, ticket: &Ticket) {
-        ticket.finished.notify_all();
+        if self.threads {
+            ticket.finished.notify_all();
+        }
         for (bell, key) in self.bells {
             bell.ring(key);
         }
@@ -143,7 +149,7 @@ impl Waiters {
 impl State {
     /// Nobody waits so far.
     fn new(phase: Phase) -> Self {
-        Self { phase, waker: None, bells: Vec::new(), followers: None }
+        Self { phase, waker: None, bells: Vec::new(), followers: None, waiting: 0 }
     }
 }
 
@@ -233,7 +239,9 @@ impl Ticket {
         }
         state.phase = Phase::Finished(outcome);
         let bells = std::mem::take(&mut state.bells);
-        Some(Waiters { waker: state.waker.take(), bells, followers: state.followers.take() })
+        let threads = state.waiting > 0;
+        let (waker, followers) = (state.waker.take(), state.followers.take());
+        Some(Waiters { waker, bells, followers, threads })
     }
 
     /// Rings `bell` with `key` when the call is finished, at once if it already is.
@@ -275,11 +283,13 @@ impl Ticket {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.lock();
         while matches!(state.phase, Phase::Queued | Phase::Sent(_)) {
+            state.waiting += 1;
             state = match deadline {
                 None => self.finished.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
+                        state.waiting -= 1;
                         return false;
                     }
                     self.finished
@@ -288,6 +298,7 @@ impl Ticket {
                         .0
                 }
             };
+            state.waiting -= 1;
         }
         true
     }

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::board::{BOARD_BYTES, Board};
+use crate::board::Board;
 use crate::call::Call;
 use crate::clock;
 use crate::control::{Control, Down};
+use crate::doorbell::Doorbell;
 use crate::image;
+use crate::results::BOARD_AND_RING_BYTES;
 use crate::segment::Segment;
 use crate::setup::Setup;
 use crate::ticket::Place;
@@ -31,14 +33,18 @@ use super::{Config, Core};
 /// A worker that is not ready after this time is killed: its `main` never reached `init`.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Starts a worker and sends it the first message.
+/// Starts a worker and sends it the first two messages.
 ///
 /// # Errors
 /// No process, descriptor or memory is left, or the program's file cannot be executed.
-pub(super) fn launch(config: &Config, mut setup: Setup) -> io::Result<Process> {
+pub(super) fn launch(
+    config: &Config,
+    doorbell: &Doorbell,
+    mut setup: Setup,
+) -> io::Result<Process> {
     let (control, far) = Control::pair()?;
     let credit = control.credit()?;
-    let board = Segment::create(BOARD_BYTES)?;
+    let board = Segment::create(BOARD_AND_RING_BYTES)?;
     let (server, name) = Server::new().map_err(shortage::of_server)?;
     let mut command = Command::new("/proc/self/exe");
     if config.stderr_bytes > 0 {
@@ -69,7 +75,11 @@ pub(super) fn launch(config: &Config, mut setup: Setup) -> io::Result<Process> {
         init: config.init.as_ref().map(|init| init.header()),
         backtraces: config.backtraces,
     };
-    match control.send(&boot, Some(board.fd()), false) {
+    let second = Down::Doorbell(doorbell.segment().id());
+    let sent = control
+        .send(&boot, Some(board.fd()), false)
+        .and_then(|()| control.send(&second, Some(doorbell.segment().fd()), false));
+    match sent {
         Ok(()) => {}
         // It is dead already; the supervisor will see that and say how.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -162,7 +172,8 @@ impl Core {
     pub(super) fn occupy(&self, index: usize) -> io::Result<()> {
         // Starting takes milliseconds: not under the lock.
         let setup = self.lock().seats[index].setup.take().unwrap_or_default();
-        let process = launch(&self.config, setup).map_err(shortage::explain)?;
+        let process =
+            launch(&self.config, self.inbox.doorbell(), setup).map_err(shortage::explain)?;
         let mut state = self.lock();
         let seat = &mut state.seats[index];
         seat.generation = seat.generation.wrapping_add(1);

@@ -2,8 +2,8 @@
 //!
 //! # Threads
 //!
-//! Whatever the number of workers and calls, a core has two threads. The *receiver* blocks on
-//! the result channels of all workers, puts outcomes into tickets and hands the freed workers
+//! Whatever the number of workers and calls, a core has two threads. The *receiver* sleeps on a
+//! doorbell that all workers can ring, empties their rings of results, puts outcomes into tickets and hands the freed workers
 //! their next calls. The *supervisor* blocks on process descriptors and start-up sockets: it
 //! starts, buries and replaces workers and keeps time limits. Both block without a time-out
 //! while nothing is due, so an idle pool wakes up zero times a second. A third thread calls
@@ -20,7 +20,7 @@
 //! # The way of a call
 //!
 //! queue -> slot of a seat (the ticket is `Sent`, the board says `QUEUED`) -> the worker claims
-//! it -> result frame -> ticket. A call that is `QUEUED` on the board may go back: to be
+//! it -> record in the worker's ring -> ticket. A call that is `QUEUED` on the board may go back: to be
 //! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
 //! never runs again, unless it asked for that ([`retry`]).
 
@@ -111,7 +111,7 @@ pub(crate) struct Core {
     ended: Condvar,
     /// Wakes the supervisor.
     alarm: Alarm,
-    /// Brings new result channels to the receiver, and wakes it.
+    /// Brings new rings to the receiver, and wakes it.
     inbox: Inbox,
     /// Calls callbacks.
     desk: Arc<Desk>,
@@ -222,7 +222,7 @@ impl Core {
     /// # Errors
     /// No descriptors, threads or memory are left.
     pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
-        let (inbox, set) = Inbox::new().map_err(shortage::explain)?;
+        let inbox = Inbox::new().map_err(shortage::explain)?;
         let core = Arc::new(Self {
             config,
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
@@ -232,7 +232,7 @@ impl Core {
             desk: Arc::default(),
         });
         let supervisor = core.start_thread("supervisor", supervise::run)?;
-        let receiver = core.start_thread("receiver", move |core| receive::run(core, set));
+        let receiver = core.start_thread("receiver", receive::run);
         let receiver = match receiver {
             Ok(receiver) => receiver,
             Err(error) => {

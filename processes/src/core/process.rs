@@ -5,24 +5,24 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, OpaqueIpcReceiver};
+use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::board::Board;
 use crate::call::{Argument, Call};
-use crate::clock;
-use crate::control::{Control, Down, Hello};
+use crate::control::{Control, Down};
 use crate::error::JoinError;
 use crate::exit::Exit;
 use crate::segment::{Segment, SegmentId};
 
 use super::stderr::Tail;
 
-/// The server that a starting worker sends its channels to.
-pub(super) type Server = IpcOneShotServer<Hello<IpcBytesSender, OpaqueIpcReceiver>>;
+/// The server to which a starting worker sends the far end of its calls' channel.
+pub(super) type Server = IpcOneShotServer<IpcBytesSender>;
 
 /// Why a worker is killed.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,13 @@ pub(super) enum Doom {
     Killed,
     /// The call ran longer than this.
     TimedOut(Duration),
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// What the kernel said; none when somebody else reaped it.
+    status: Option<ExitStatus>,
 }
 
 /// A live (or just dead) worker process.
@@ -46,7 +53,7 @@ pub(super) struct Process {
     pub(super) credit: usize,
     /// The claim board.
     pub(super) board: Board,
-    /// Waits for the worker's channels; taken when it is ready.
+    /// Waits for the worker's channel; taken when it is ready.
     pub(super) server: Option<ServerSlot>,
     /// Calls go in here; none before the worker is ready and after it was told to leave.
     pub(super) calls: Option<IpcBytesSender>,
@@ -56,9 +63,11 @@ pub(super) struct Process {
     pub(super) deadline_ns: Option<u64>,
     /// Segments it has; dead ones are announced with the next send.
     known: HashMap<SegmentId, Weak<Segment>>,
-    /// How (unless somebody else reaped it) and when it ended.
-    pub(super) ended: Option<(Option<ExitStatus>, u64)>,
-    /// True when every result it sent has been read.
+    /// Its end; none while it lives.
+    pub(super) ended: Option<End>,
+    /// Set when it was reaped: nothing more comes into its ring.
+    pub(super) gone: Arc<AtomicBool>,
+    /// True when every result it published has been read.
     pub(super) drained: bool,
     /// What it said when it refused to serve.
     pub(super) refusal: Option<String>,
@@ -76,14 +85,14 @@ pub(super) struct Process {
 pub(super) struct ServerSlot(pub(super) Server);
 
 impl ServerSlot {
-    /// The channels of a worker that said it had sent them; so this does not block.
+    /// The channel of a worker that said it had sent it; so this does not block.
     ///
-    /// None when they did not arrive: this process has no descriptors left for them, or the
+    /// None when it did not arrive: this process has no descriptor left for it, or the
     /// message makes no sense. ipc-channel 0.23.1 panics when descriptors are missing (an index
     /// out of bounds in `deserialize_os_ipc_sender`), and the supervisor has to survive that.
-    pub(super) fn accept(self) -> Option<Hello<IpcBytesSender, OpaqueIpcReceiver>> {
+    pub(super) fn accept(self) -> Option<IpcBytesSender> {
         let accepted = catch_unwind(AssertUnwindSafe(|| self.0.accept()));
-        accepted.ok()?.ok().map(|(_once, hello)| hello)
+        accepted.ok()?.ok().map(|(_once, calls)| calls)
     }
 }
 
@@ -116,6 +125,7 @@ impl Process {
             deadline_ns: Some(deadline_ns),
             known: HashMap::new(),
             ended: None,
+            gone: Arc::new(AtomicBool::new(false)),
             drained: true,
             refusal: None,
             useful: false,
@@ -129,7 +139,8 @@ impl Process {
     /// handler of SIGCHLD, or the kernel because the signal is ignored): its status is lost.
     pub(super) fn reap(&mut self) {
         let status = self.child.wait().ok();
-        self.ended = Some((status, clock::now_ns()));
+        self.ended = Some(End { status });
+        self.gone.store(true, Ordering::Release);
         if let Some(exit) = &self.exit {
             exit.note(status);
         }
@@ -182,7 +193,7 @@ impl Process {
             }
             Some(Doom::TimedOut(limit)) => JoinError::TimedOut { limit },
             Some(Doom::Killed) | None => {
-                let status = self.ended.and_then(|(status, _at)| status);
+                let status = self.ended.and_then(|end| end.status);
                 JoinError::WorkerLost {
                     pid: self.child.id(),
                     signal: status.and_then(|status| status.signal()),
@@ -205,7 +216,7 @@ impl Process {
     fn start_failure_alone(&self) -> String {
         match (&self.refusal, &self.ended) {
             (Some(refusal), _) => refusal.clone(),
-            (None, Some((Some(status), _at))) => {
+            (None, Some(End { status: Some(status) })) => {
                 format!("a worker ended before it was ready ({status})")
             }
             (None, _) => "a worker ended before it was ready".to_owned(),

@@ -1,97 +1,76 @@
-//! The receiver: one thread that blocks on the result channels of all workers.
+//! The receiver: one thread that empties the rings of all workers.
 //!
-//! Each result is one datagram, so a worker that is stopped or killed cannot leave the receiver
-//! inside of a half-read message. Bytes are copied out of the message at once: ipc-channel gives
-//! each one a buffer of 208 KiB.
+//! It sleeps on the core's doorbell. Before it does it says so, and then looks at all rings once
+//! more, so nothing that was published is left lying (see [`crate::doorbell`]). What it takes out
+//! of a ring comes from a process that may have gone wild, so a record that makes no sense is the
+//! end of that worker and of nothing else.
+//!
+//! A worker that died is reaped by the supervisor, which marks its ring and rings. The receiver
+//! reads the mark first and empties the ring then, so it has everything that was ever published;
+//! only after that does the supervisor ask the board which call is to blame.
 
-use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use ipc_channel::ipc::{self, IpcReceiverSet, IpcSelectionResult, IpcSender, OpaqueIpcReceiver};
 
 use crate::codec;
 use crate::control::{Control, Up};
+use crate::doorbell::Doorbell;
 use crate::error::{JoinError, Side};
-use crate::frame::{Kind, ResultBytes, take_result};
+use crate::frame::{Kind, take_record, take_result};
+use crate::results::Reader;
 use crate::segment::Sealed;
 use crate::ticket::{Encoded, Outcome, Payload};
 
 use super::{Core, Settled};
 
-/// Brings new result channels to the receiver, which alone may touch the receiver set.
-pub(super) struct Inbox {
-    /// Channels that are not yet in the set.
-    arrivals: Mutex<Vec<Arrival>>,
-    /// Wakes the receiver.
-    bell: IpcSender<()>,
-}
-
-/// A result channel and whose it is.
-struct Arrival {
-    /// Its worker.
-    route: Route,
-    /// The channel.
-    results: OpaqueIpcReceiver,
-}
-
-/// Whose channel it is.
+/// Brings new rings to the receiver, which alone reads them.
 #[derive(Debug)]
-struct Route {
+pub(super) struct Inbox {
+    /// Rings that the receiver does not know yet.
+    arrivals: Mutex<Vec<Route>>,
+    /// Wakes the receiver.
+    doorbell: Doorbell,
+}
+
+/// A ring and whose it is.
+#[derive(Debug)]
+pub(super) struct Route {
     /// Index of the seat.
-    seat: usize,
+    pub(super) seat: usize,
     /// The seat's occupant.
-    generation: u32,
+    pub(super) generation: u32,
     /// Large results come through here.
-    control: Arc<Control>,
-}
-
-impl std::fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox").finish_non_exhaustive()
-    }
-}
-
-/// The receiver's set and the number its bell has there.
-pub(super) struct Set {
-    /// All result channels, and the bell.
-    receivers: IpcReceiverSet,
-    /// The bell's number.
-    bell: u64,
-    /// The other channels by number.
-    routes: HashMap<u64, Route>,
+    pub(super) control: Arc<Control>,
+    /// Results come out here.
+    pub(super) results: Reader,
+    /// Set when the worker was reaped.
+    pub(super) gone: Arc<AtomicBool>,
 }
 
 impl Inbox {
-    /// An inbox and the set that its bell wakes.
+    /// An empty inbox with its doorbell.
     ///
     /// # Errors
-    /// No descriptors are left.
-    pub(super) fn new() -> io::Result<(Self, Set)> {
-        let (bell, rung) = ipc::channel::<()>()?;
-        let mut receivers = IpcReceiverSet::new()?;
-        let number = receivers.add_opaque(rung.to_opaque())?;
-        let inbox = Self { arrivals: Mutex::new(Vec::new()), bell };
-        Ok((inbox, Set { receivers, bell: number, routes: HashMap::new() }))
+    /// No descriptor or no memory is left.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { arrivals: Mutex::new(Vec::new()), doorbell: Doorbell::create()? })
     }
 
-    /// Hands a worker's channel over.
-    pub(super) fn add(
-        &self,
-        seat: usize,
-        generation: u32,
-        control: Arc<Control>,
-        results: OpaqueIpcReceiver,
-    ) {
-        let arrival = Arrival { route: Route { seat, generation, control }, results };
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+    /// Hands a worker's ring over.
+    pub(super) fn add(&self, route: Route) {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(route);
         self.ring();
     }
 
-    /// Wakes the receiver: there is a new channel, or it shall end.
+    /// Wakes the receiver: there is a new ring, a worker is gone, or it shall end.
     pub(super) fn ring(&self) {
-        // The only error is a receiver that is gone, and then nobody needs waking.
-        drop(self.bell.send(()));
+        self.doorbell.ring();
+    }
+
+    /// What wakes the receiver; workers get it as well.
+    pub(super) fn doorbell(&self) -> &Doorbell {
+        &self.doorbell
     }
 }
 
@@ -116,62 +95,74 @@ enum Answer {
 }
 
 /// The body of the receiver's thread.
-pub(super) fn run(core: &Arc<Core>, mut set: Set) {
+pub(super) fn run(core: &Arc<Core>) {
+    let mut routes = Vec::new();
+    let mut bytes = Vec::new();
+    let doorbell = core.inbox.doorbell();
     loop {
-        let events = match set.receivers.select() {
-            Ok(events) => events,
-            // Messages may be lost, and nobody can tell which: settle every call by the
-            // death of its worker.
-            Err(error) => return core.give_up_receiving(&error),
-        };
-        let mut replies = Vec::with_capacity(events.len());
-        let mut closed = Vec::new();
-        for event in events {
-            match event {
-                IpcSelectionResult::MessageReceived(number, _) if number == set.bell => {}
-                IpcSelectionResult::MessageReceived(number, message) => {
-                    if let Some(route) = set.routes.get(&number) {
-                        let frame = message.to::<ResultBytes>();
-                        replies.push(route.parse(frame.as_ref().ok(), core.config.max_payload));
-                    }
-                }
-                IpcSelectionResult::ChannelClosed(number) => {
-                    closed.extend(set.routes.remove(&number));
-                }
-            }
+        core.inbox.collect(&mut routes);
+        if core.receive(&mut routes, &mut bytes) {
+            continue;
         }
-        core.absorb(replies, &closed);
-        if !set.collect(core) {
+        doorbell.lie_down();
+        if core.inbox.has_news(&routes) {
+            doorbell.stay_up();
+            continue;
+        }
+        if core.lock().ended {
             return;
         }
+        doorbell.sleep();
     }
 }
 
-impl Set {
-    /// Adds the channels that have arrived. False when the core has ended.
-    fn collect(&mut self, core: &Core) -> bool {
-        let arrivals = std::mem::take(
-            &mut *core.inbox.arrivals.lock().unwrap_or_else(PoisonError::into_inner),
-        );
-        for Arrival { route, results } in arrivals {
-            match self.receivers.add_opaque(results) {
-                Ok(number) => drop(self.routes.insert(number, route)),
-                // Not watched means not heard: that worker cannot serve.
-                Err(_no_memory) => core.absorb(Vec::new(), &[route]),
-            }
-        }
-        !core.lock().ended
+impl Inbox {
+    /// Takes new rings in.
+    fn collect(&self, routes: &mut Vec<Route>) {
+        routes.append(&mut self.arrivals.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The last look before the receiver sleeps.
+    fn has_news(&self, routes: &[Route]) -> bool {
+        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = !arrivals.is_empty();
+        drop(arrivals);
+        waiting || routes.iter().any(Route::has_news)
     }
 }
 
 impl Route {
-    /// Takes a frame apart; none is one that ipc-channel could not read.
-    fn parse(&self, frame: Option<&ResultBytes>, limit: usize) -> Reply {
-        let frame = frame.map(|ResultBytes(bytes)| bytes.as_slice());
-        let content = frame.and_then(take_result).and_then(|(slot, sequence, kind, body)| {
-            Some((slot, sequence, self.answer(kind, body, limit)?))
-        });
+    /// True when there is something to read, or nothing ever will be again.
+    fn has_news(&self) -> bool {
+        self.results.has_news() || self.gone.load(Ordering::Acquire)
+    }
+
+    /// Reads what there is. False when nothing more will come.
+    fn read(&mut self, bytes: &mut Vec<u8>, limit: usize, replies: &mut Vec<Reply>) -> bool {
+        // Before the ring: what was published before the worker's end is in it by then.
+        let gone = self.gone.load(Ordering::Acquire);
+        let mut sane = self.results.take(bytes).is_ok();
+        let mut rest = if sane { bytes.as_slice() } else { &[] };
+        while sane && !rest.is_empty() {
+            let reply = take_record(&mut rest).and_then(|record| self.parse(record, limit));
+            sane = reply.is_some();
+            replies.push(self.reply(reply));
+        }
+        if !sane && replies.last().is_none_or(|reply| reply.content.is_some()) {
+            replies.push(self.reply(None));
+        }
+        sane && !gone
+    }
+
+    /// What the worker says, if it makes sense.
+    fn reply(&self, content: Option<(u16, u32, Answer)>) -> Reply {
         Reply { seat: self.seat, generation: self.generation, content }
+    }
+
+    /// Takes a record apart.
+    fn parse(&self, record: &[u8], limit: usize) -> Option<(u16, u32, Answer)> {
+        let (slot, sequence, kind, body) = take_result(record)?;
+        Some((slot, sequence, self.answer(kind, body, limit)?))
     }
 
     /// The meaning of a result's body.
@@ -216,6 +207,19 @@ impl Route {
 }
 
 impl Core {
+    /// Empties all rings once. False when there was nothing.
+    fn receive(&self, routes: &mut Vec<Route>, bytes: &mut Vec<u8>) -> bool {
+        let limit = self.config.max_payload;
+        let mut replies = Vec::new();
+        let closed: Vec<_> =
+            routes.extract_if(.., |route| !route.read(bytes, limit, &mut replies)).collect();
+        let found = !replies.is_empty() || !closed.is_empty();
+        if found {
+            self.absorb(replies, &closed);
+        }
+        found
+    }
+
     /// Settles the calls that were answered, gives their workers new ones, and notes which
     /// workers will not say more.
     fn absorb(&self, replies: Vec<Reply>, closed: &[Route]) {
@@ -261,23 +265,9 @@ impl Core {
                 && let Some(process) = &mut seat.process
             {
                 process.drained = true;
-                // A worker that closed its channel and lives on is of no use.
-                process.kill();
                 self.alarm.ring();
             }
         }
         self.deliver(state, settled);
-    }
-
-    /// Without a receiver no call can finish: everything is settled by killing all workers.
-    fn give_up_receiving(&self, error: &io::Error) {
-        let mut state = self.lock();
-        state.broken = Some(format!("results can no longer be received: {error}"));
-        for process in state.seats.iter_mut().filter_map(|seat| seat.process.as_mut()) {
-            process.drained = true;
-            process.kill();
-        }
-        drop(state);
-        self.alarm.ring();
     }
 }

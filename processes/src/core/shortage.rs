@@ -11,7 +11,7 @@ use thiserror::Error;
 enum Shortage {
     /// This process has as many as it may have.
     #[error(
-        "too many open files: this process may have {limit}, and each worker needs five; raise \
+        "too many open files: this process may have {limit}, and each worker needs four; raise \
          the limit (`ulimit -n`), or ask for fewer workers"
     )]
     Process {

@@ -10,10 +10,9 @@
 //! | dead | any | none | some | burial, once `drained` |
 //!
 //! Death is seen on the process descriptor, and the child is reaped at once. It is buried when
-//! its result channel is at its end, so that every result it sent counts; a descendant that
-//! inherited the channel can delay that by no more than [`DRAIN_NS`]. Burial settles or requeues
-//! its calls, and the seat, if it is still to have a worker (see [`super::recycle`]), waits for a
-//! replacement: at once after a useful life, later and later
+//! the receiver has emptied its ring, so that every result it published counts. Burial settles or
+//! requeues its calls, and the seat, if it is still to have a worker (see [`super::recycle`]),
+//! waits for a replacement: at once after a useful life, later and later
 //! after useless ones. After [`MAX_START_FAILURES`] starts in a row without one success the core
 //! is broken: all its calls fail, so nobody waits for ever.
 
@@ -25,11 +24,13 @@ use ipc_channel::ipc::IpcBytesSender;
 
 use crate::call::Call;
 use crate::clock;
-use crate::control::{Hello, Up};
+use crate::control::Up;
 use crate::error::JoinError;
+use crate::results::Reader;
 
 use super::alarm::{Topic, meaning};
 use super::process::{Process, ServerSlot};
+use super::receive::Route;
 use super::seat::Seat;
 use super::{Closing, Core, Settled, State};
 
@@ -41,9 +42,6 @@ const BACK_OFF_NS: u64 = 10_000_000;
 
 /// The longest back-off.
 const MAX_BACK_OFF_NS: u64 = 1_000_000_000;
-
-/// How long a dead worker's channel may stay open.
-const DRAIN_NS: u64 = 1_000_000_000;
 
 /// The body of the supervisor's thread.
 pub(super) fn run(core: &Arc<Core>) {
@@ -106,6 +104,8 @@ impl Core {
             tail.read();
             self.alarm.unwatch(tail);
         }
+        // The receiver empties its ring once more and says so.
+        self.inbox.ring();
     }
 
     /// A worker wrote something to its standard error.
@@ -132,15 +132,20 @@ impl Core {
         match process.control.receive::<Up>(false) {
             Ok(Some((Up::Ready, _))) => {
                 self.alarm.unwatch(&process.control);
-                let control = Arc::clone(&process.control);
+                let route = Route {
+                    seat: index,
+                    generation,
+                    control: Arc::clone(&process.control),
+                    results: Reader::new(Arc::clone(process.board.segment())),
+                    gone: Arc::clone(&process.gone),
+                };
                 let server = process.server.take();
                 drop(state);
-                let hello = server.and_then(ServerSlot::accept);
-                if let Some(Hello { calls, results }) = hello {
+                if let Some(calls) = server.and_then(ServerSlot::accept) {
                     self.install(index, generation, calls);
-                    self.inbox.add(index, generation, control, results);
+                    self.inbox.add(route);
                 } else {
-                    self.reject(index, generation, "it sent no channels".to_owned());
+                    self.reject(index, generation, "it sent no channel".to_owned());
                 }
             }
             Ok(Some((Up::Refused(reason), _))) => {
@@ -161,7 +166,7 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         state.start_failures = 0;
-        // A core that has given up may have no receiver: a result would not be heard.
+        // A core that has given up executes nothing.
         let usable = state.broken.is_none();
         if let Some(process) = state.process_of(index, generation)
             && process.ended.is_none()
@@ -170,14 +175,14 @@ impl Core {
             process.calls = Some(calls);
             process.ready = true;
             process.deadline_ns = None;
-            // Until the receiver has seen the end of its channel.
+            // Until it is dead and the receiver has emptied its ring.
             process.drained = false;
             self.send_own(&mut state, index, &mut settled);
             self.take_over(&mut state, index);
             self.nourish(&mut state, index, &mut settled);
             self.note_idle(&mut state, index);
         } else if let Some(process) = state.process_of(index, generation) {
-            // It was ready and died at once (or has to); its empty channel will be at its end.
+            // It was ready and died at once (or has to); the receiver will find its ring empty.
             process.ready = true;
             process.drained = false;
             process.kill();
@@ -353,11 +358,9 @@ impl Seat {
     /// Keeps the worker's deadlines, and says what is to become of it.
     fn look_after(&mut self, index: usize, now_ns: u64, due: &mut Due) -> Fate {
         let Some(process) = &mut self.process else { return Fate::Lives };
-        if let Some((_status, at_ns)) = process.ended {
-            let at_ns = at_ns.saturating_add(DRAIN_NS);
-            due.at(at_ns);
-            let heard = process.drained || at_ns <= now_ns;
-            return if heard { Fate::Buried } else { Fate::Lives };
+        if process.ended.is_some() {
+            // The receiver rings when it has emptied the ring.
+            return if process.drained { Fate::Buried } else { Fate::Lives };
         }
         if let Some(deadline_ns) = process.deadline_ns {
             if deadline_ns <= now_ns {

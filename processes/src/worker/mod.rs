@@ -16,15 +16,18 @@ mod watchdog;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use ipc_channel::ipc::{self, IpcBytesReceiver, IpcBytesSender, IpcSender};
+use ipc_channel::ipc::{self, IpcBytesReceiver, IpcSender};
 
 use crate::board::Board;
 use crate::call::Init;
-use crate::control::{Control, Down, Hello, Up};
+use crate::control::{Control, Down, Up};
+use crate::doorbell::Doorbell;
 use crate::error::NotInitialised;
 use crate::image;
+use crate::results::{BOARD_AND_RING_BYTES, Writer};
 use crate::scope::arrivals;
 use crate::segment::Segment;
 
@@ -138,7 +141,7 @@ struct Channels {
     /// Frames of calls come out here.
     calls: IpcBytesReceiver,
     /// Results go in here.
-    results: IpcBytesSender,
+    results: Writer,
     /// Which call is executed.
     board: Board,
     /// Largest encoded result.
@@ -169,14 +172,22 @@ fn start(socket: &Control) -> Result<Channels, String> {
     DEPTH.store(depth, Ordering::Relaxed);
     arrivals().open();
     let text = |error: io::Error| error.to_string();
-    let board = Board::new(Segment::adopt(board, fd).map_err(text)?);
+    let segment = Segment::adopt(board, fd).map_err(text)?;
+    if segment.len() < BOARD_AND_RING_BYTES {
+        return Err("the claim board is too small".to_owned());
+    }
+    let second = socket.receive::<Down>(true).map_err(text)?;
+    let Some((Down::Doorbell(id), Some(fd))) = second else {
+        return Err("the second message was no doorbell".to_owned());
+    };
+    let doorbell = Doorbell::adopt(Segment::adopt(id, fd).map_err(text)?);
+    let results = Writer::new(Arc::clone(&segment), doorbell);
+    let board = Board::new(segment);
     let (far_calls, calls) = ipc::bytes_channel().map_err(text)?;
-    let (results, far_results) = ipc::bytes_channel().map_err(text)?;
-    let hello = Hello { calls: far_calls, results: far_results };
     IpcSender::connect(server)
         .map_err(text)?
-        .send(hello)
-        .map_err(|error| format!("the channels could not be sent: {error}"))?;
+        .send(far_calls)
+        .map_err(|error| format!("the channel could not be sent: {error}"))?;
     confines.apply()?;
     Ok(Channels { calls, results, board, max_payload, init, backtraces })
 }

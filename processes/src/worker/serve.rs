@@ -1,4 +1,4 @@
-//! The worker's loop: take a frame, execute its calls one after the other, send each result
+//! The worker's loop: take a frame, execute its calls one after the other, publish each result
 //! before the next call is claimed.
 
 use std::any::Any;
@@ -16,6 +16,7 @@ use crate::call::{self, Fault, Init};
 use crate::clock;
 use crate::codec;
 use crate::control::{Control, Up};
+use crate::fault::{self, Step};
 use crate::frame::{
     Body, CallHeader, Kind, MAX_INLINE, RESULT_HEADER, finish_result, start_result, take_call,
 };
@@ -128,6 +129,7 @@ impl Server {
     fn serve(&mut self, mut frame: &[u8]) {
         while let Some((header, body)) = take_call(&mut frame) {
             let (slot, sequence) = (header.slot, header.sequence);
+            fault::here(Step::Claim);
             if !self.channels.board.claim(slot, sequence, clock::now_ns()) {
                 start_result(&mut self.out, slot, sequence, Kind::Skipped);
                 self.flush();
@@ -141,6 +143,7 @@ impl Server {
                     thread::park();
                 }
             }
+            fault::here(Step::Publish);
             self.flush();
         }
     }
@@ -210,15 +213,10 @@ impl Server {
         }
     }
 
-    /// Hands the result frame to the kernel.
+    /// Publishes the result frame.
     fn flush(&mut self) {
         finish_result(&mut self.out);
-        while let Err(error) = self.channels.results.send(&self.out) {
-            if error.kind() != io::ErrorKind::Interrupted {
-                // The parent does not listen any more: it is gone, or this worker is given up.
-                std::process::exit(EXIT_UNUSABLE);
-            }
-        }
+        self.channels.results.publish(&self.out);
     }
 }
 

@@ -33,8 +33,11 @@ fn watch(socket: &Control) {
             }
             Ok(Some((Down::Payload(id), Some(fd)))) => arrivals().add_payload(id, fd),
             Ok(Some((Down::Forget(id), _))) => arrivals().forget(id),
-            // No descriptor was left for it: as above. A second boot message is never sent.
-            Ok(Some((Down::Segment(_) | Down::Payload(_) | Down::Boot { .. }, _))) => {}
+            // No descriptor was left for it: as above. The start's messages are sent once.
+            Ok(Some((
+                Down::Segment(_) | Down::Payload(_) | Down::Boot { .. } | Down::Doorbell(_),
+                _,
+            ))) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
             Ok(None) | Err(_) => {
                 // At once, also in the middle of a call: no destructors, no exit handlers.

@@ -4,9 +4,9 @@ use processes::{Lock, Pool, Queue, spawn};
 
 use crate::support::{children, descriptors, wait_until};
 
-/// What the first `spawn` opens and keeps: two epoll sets, the supervisor's bell, and the two
-/// ends of the receiver's.
-const SPAWN_DESCRIPTORS: usize = 5;
+/// What the first `spawn` opens and keeps: the supervisor's epoll set and bell, and the receiver's
+/// doorbell.
+const SPAWN_DESCRIPTORS: usize = 3;
 
 /// What this process has: descriptors and children.
 fn have() -> (usize, usize) {

@@ -8,8 +8,8 @@ use processes::{JoinError, Pool, spawn};
 
 use crate::support::{BOUND, children, descriptors, kill, rounds, wait_until};
 
-/// What happened to the calls.
-type Counts = (usize, usize, u64);
+/// What happened to the calls: returned, lost, and how many workers were killed.
+type Counts = (u64, u64, u64);
 
 /// Workers of a [`storm`].
 const WORKERS: usize = 3;
@@ -27,12 +27,12 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Kills workers at random, in bursts, until it is over. Those that are starting are hit as well,
+/// Kills this many workers at random, in bursts, unless it is over before. Those that are starting are hit as well,
 /// but between two bursts all of them are ready. Returns how many were killed.
 #[expect(clippy::disallowed_methods, reason = "kills are spread over time")]
-fn kill_at_random(pool: &Pool, seed: u64, over: &AtomicBool) -> u64 {
+fn kill_at_random(pool: &Pool, seed: u64, most: u64, over: &AtomicBool) -> u64 {
     let (mut random, mut kills) = (seed | 1, 0);
-    while !over.load(Ordering::Relaxed) {
+    while kills < most && !over.load(Ordering::Relaxed) {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
@@ -46,8 +46,43 @@ fn kill_at_random(pool: &Pool, seed: u64, over: &AtomicBool) -> u64 {
     kills
 }
 
-/// 2,000 calls on three workers, one of which is killed every few milliseconds.
-fn storm(seed: u64) -> Result<Counts, String> {
+/// A call that takes some ten microseconds.
+fn work(x: u64) -> u64 {
+    let mut value = x;
+    for _ in 0..20_000 {
+        value = std::hint::black_box(value.rotate_left(7) ^ x);
+    }
+    std::hint::black_box(value);
+    x + 1
+}
+
+/// Single calls and a map of as many, mixed: how many returned and how many were lost.
+fn wave(pool: &Pool, calls: u64) -> (u64, u64) {
+    let singles: Vec<_> = (0..calls / 2).map(|x| pool.submit(work, x)).collect();
+    let mapped = pool.map(work, calls / 2..calls);
+    let singles = singles.into_iter().map(|call| call.join_timeout(BOUND).expect("it resolves"));
+    let (mut done, mut lost) = (0, 0);
+    for (x, result) in (calls / 2..).zip(mapped) {
+        count(x, result, &mut done, &mut lost);
+    }
+    for (x, result) in (0..).zip(singles) {
+        count(x, result, &mut done, &mut lost);
+    }
+    (done, lost)
+}
+
+/// Counts the one result of the call with argument `x`.
+fn count(x: u64, result: Result<u64, JoinError>, done: &mut u64, lost: &mut u64) {
+    match result {
+        Ok(value) if value == x + 1 => *done += 1,
+        Err(JoinError::WorkerLost { .. }) => *lost += 1,
+        other => panic!("call {x}: {other:?}"),
+    }
+}
+
+/// At least so many calls on three workers, one of which is killed every few milliseconds, and
+/// at least until so many kills have happened.
+fn storm((seed, calls, kills): (u64, u64, u64)) -> Result<Counts, String> {
     drop(Pool::new(1).map_err(|error| error.to_string())?);
     let (fds, kids) = (descriptors(), children().len());
     let pool = Pool::new(WORKERS).map_err(|error| error.to_string())?;
@@ -55,30 +90,19 @@ fn storm(seed: u64) -> Result<Counts, String> {
     let over = AtomicBool::new(false);
     let (mut done, mut lost) = (0, 0);
     let kills = thread::scope(|scope| {
-        let killer = scope.spawn(|| kill_at_random(&pool, seed, &over));
+        let killer = scope.spawn(|| kill_at_random(&pool, seed, kills, &over));
         let end = Over(&over);
-        let work: fn(u64) -> u64 = |x| {
-            let mut value = x;
-            for _ in 0..20_000 {
-                value = std::hint::black_box(value.rotate_left(7) ^ x);
-            }
-            std::hint::black_box(value);
-            x + 1
-        };
-        let handles: Vec<_> = (0..2_000).map(|x| pool.submit(work, x)).collect();
-        for (x, handle) in (0..).zip(handles) {
-            match handle.join_timeout(BOUND) {
-                Ok(Ok(value)) if value == x + 1 => done += 1,
-                Ok(Err(JoinError::WorkerLost { .. })) => lost += 1,
-                other => panic!("call {x}: {other:?}"),
-            }
+        while done + lost < calls || !killer.is_finished() {
+            let (more, fewer) = wave(&pool, 500);
+            done += more;
+            lost += fewer;
         }
         drop(end);
         killer.join().unwrap()
     });
     let stats = pool.stats();
     pool.shutdown();
-    if stats.done + stats.failed != 2_000 || stats.queued + stats.running != 0 {
+    if stats.done + stats.failed != done + lost || stats.queued + stats.running != 0 {
         return Err(format!("the pool's own books differ: {stats:?}"));
     }
     let (fds_after, kids_after) = (descriptors(), children().len());
@@ -89,12 +113,14 @@ fn storm(seed: u64) -> Result<Counts, String> {
 }
 
 #[test]
-fn two_thousand_calls_under_kills() {
+fn ten_thousand_calls_under_a_hundred_kills() {
     for round in 0..rounds(1, 50) {
         let seed = 0x5eed + 2 * u64::from(round);
-        let (done, lost, kills) = spawn(storm, seed).unwrap().join().unwrap().unwrap();
-        assert_eq!(done + lost, 2_000, "seed {seed:#x}");
-        assert!(kills > 0 && lost as u64 <= kills, "seed {seed:#x}: {lost} lost by {kills} kills");
+        let storm = spawn(storm, (seed, 10_000, 100)).unwrap().join_timeout(4 * BOUND);
+        let (done, lost, kills) = storm.expect("it ends").unwrap().unwrap();
+        assert!(done + lost >= 10_000, "seed {seed:#x}");
+        assert_eq!(kills, 100, "seed {seed:#x}");
+        assert!(lost <= kills, "seed {seed:#x}: {lost} lost by {kills} kills");
     }
 }
 

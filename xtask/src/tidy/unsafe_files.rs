@@ -48,6 +48,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "reaches a value in shared memory through a pointer",
     },
     UnsafeFile {
+        path: "processes/src/results.rs",
+        reason: "copies results in and out of shared memory",
+    },
+    UnsafeFile {
         path: "processes/src/ring.rs",
         reason: "copies messages in and out of shared memory",
     },

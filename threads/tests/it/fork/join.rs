@@ -46,7 +46,10 @@ fn many_joins_under_steals() {
     }
     in_time(|| {
         let pool = idle_pool(3);
-        for _ in 0..rounds(10, 500) {
+        let mut left = rounds(10, 500);
+        // On a busy machine it can take more of them until a worker is there to help.
+        while left > 0 || pool.stats().forks == 0 {
+            left = left.saturating_sub(1);
             let count = || {
                 let leaves = AtomicU32::new(0);
                 grow(7, &leaves);
@@ -55,7 +58,6 @@ fn many_joins_under_steals() {
             let jobs: Vec<_> = (0..3).map(|_| pool.spawn(count)).collect();
             assert!(jobs.into_iter().all(|job| job.join().unwrap() == 1 << 7));
         }
-        assert!(pool.stats().forks > 0);
     });
 }
 

@@ -52,8 +52,8 @@ fn first_exception() {
         assert_eq!((done.len(), not_done.len()), (3, 1));
         let again = wait(&handles, WaitFor::FirstException, None);
         assert_eq!(again.0.len(), 3, "one that had failed before");
-        drop(gate.open);
         assert_eq!(wait(handles, WaitFor::FirstException, None).0.len(), 3);
+        drop(gate.open);
     });
 }
 

@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Each worker does this first, also a replacement.
         if name.is_empty() { Err("a name is needed") } else { Ok(()) }
     };
-    let pool = Pool::builder().workers(1).init(set_up, "library".to_owned()).capture_stderr(1000);
+    let pool =
+        Pool::builder().workers(1).initializer(set_up, "library".to_owned()).capture_stderr(1000);
     let pool = pool.build()?;
     let again = CallOptions::new().retries(2);
 
@@ -42,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("and on: {}", pool.submit(|x: u32| x + 1, 1).join()?);
     println!("retried: {}", pool.stats().retried);
 
-    let broken = Pool::builder().workers(1).init(set_up, String::new()).build()?;
+    let broken = Pool::builder().workers(1).initializer(set_up, String::new()).build()?;
     let error = broken.submit(|x: u32| x, 1).join().expect_err("its workers do not start");
     println!("{error}");
     Ok(())

@@ -58,7 +58,7 @@ pub(crate) struct Call {
     pub(crate) retry: Retry,
 }
 
-/// An initialiser, as a worker is told of it.
+/// An initializer, as a worker is told of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Init {
     /// Offset of the function.
@@ -99,11 +99,11 @@ impl Call {
         Ok(Self { timeout, ..call })
     }
 
-    /// Encodes the call of an initialiser, whose argument goes ahead unless it is empty.
+    /// Encodes the call of an initializer, whose argument goes ahead unless it is empty.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub(crate) fn initialiser<A, E>(
+    pub(crate) fn initializer<A, E>(
         function: fn(A) -> Result<(), E>,
         argument: &A,
         max_payload: usize,
@@ -112,7 +112,7 @@ impl Call {
         A: Serialize + DeserializeOwned,
         E: Display,
     {
-        let addresses = (function as usize, initialiser::<A, E> as Trampoline);
+        let addresses = (function as usize, initializer::<A, E> as Trampoline);
         Self::encode(addresses, argument, max_payload, 0)
     }
 
@@ -150,7 +150,7 @@ impl Call {
         Ok(Self { ticket, function, trampoline, argument, handles, timeout: None, retry })
     }
 
-    /// What a worker has to know of an initialiser.
+    /// What a worker has to know of an initializer.
     pub(crate) fn header(&self) -> Init {
         let argument = match &self.argument {
             Argument::Inline(_empty) => None,
@@ -194,11 +194,11 @@ where
     scope::encoding_result(|| codec::encode_into(&result, out)).map_err(Fault::Result)
 }
 
-/// The trampoline of one pair of types of an initialiser.
+/// The trampoline of one pair of types of an initializer.
 ///
 /// # Safety
 /// `function` must be the address of a `fn(A) -> Result<(), E>`.
-unsafe fn initialiser<A, E>(
+unsafe fn initializer<A, E>(
     function: usize,
     argument: &[u8],
     out: &mut Vec<u8>,

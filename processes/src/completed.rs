@@ -51,6 +51,7 @@ impl Bell {
 /// however many handles are in the set. As an iterator it yields `(key, result)` until the set
 /// is empty. Dropping it detaches the handles that are left.
 #[derive(Debug)]
+#[must_use = "dropping it detaches the calls that were pushed"]
 pub struct AsCompleted<R> {
     /// The handles that were not yet given back, with the user's key, by internal number.
     waiting: HashMap<u64, (u64, JoinHandle<R>)>,
@@ -125,6 +126,10 @@ impl<R: serde::de::DeserializeOwned> Iterator for AsCompleted<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_until(None)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), None)
     }
 }
 

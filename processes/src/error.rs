@@ -108,7 +108,7 @@ pub enum JoinError {
     /// No worker could be started, again and again; the pool has given up.
     #[error("no worker can be started: {reason}")]
     #[non_exhaustive]
-    NoWorker {
+    Broken {
         /// How the last attempt failed.
         reason: String,
     },
@@ -130,7 +130,7 @@ pub enum Outcome {
     WorkerLost,
     /// It ran longer than its limit.
     TimedOut,
-    /// No worker could be started, or the initialiser failed.
+    /// No worker could be started, or the initializer failed.
     Broken,
     /// Its argument or its result could not be sent.
     Unsent,
@@ -156,7 +156,7 @@ impl JoinError {
             Self::Cancelled => Outcome::Cancelled,
             Self::WorkerLost { .. } | Self::Poison { .. } => Outcome::WorkerLost,
             Self::TimedOut { .. } => Outcome::TimedOut,
-            Self::NoWorker { .. } => Outcome::Broken,
+            Self::Broken { .. } => Outcome::Broken,
             Self::Encode { .. } | Self::Decode { .. } | Self::TooLarge { .. } => Outcome::Unsent,
         }
     }

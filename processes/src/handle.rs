@@ -52,7 +52,12 @@ impl<R> JoinHandle<R> {
         self.ticket.is_finished()
     }
 
-    /// How the call ended, if it has.
+    /// Whether a worker executes the call. False while it is queued, also in a worker.
+    pub fn is_running(&self) -> bool {
+        self.core.upgrade().is_some_and(|core| core.is_running(&self.ticket))
+    }
+
+    /// How the call ended, if it has. Takes nothing: the result is still there.
     pub fn outcome(&self) -> Option<error::Outcome> {
         self.ticket.outcome()
     }
@@ -134,7 +139,11 @@ impl<R: DeserializeOwned> JoinHandle<R> {
     /// future before.
     pub fn join(self) -> Result<R, JoinError> {
         self.ticket.wait(None);
-        decode(self.ticket.take().expect("a handle gives its result once, as a future or here"))
+        decode(
+            self.ticket
+                .take()
+                .expect("the result of the call was already taken: a handle gives it once"),
+        )
     }
 
     /// As [`join`](Self::join), but gives the handle back when the time is over.

@@ -63,7 +63,7 @@ pub use event::Event;
 pub use frozen::Frozen;
 pub use handle::JoinHandle;
 pub use lock::{Guard, Lock, Shared};
-pub use map::{Map, MapUnordered};
+pub use map::{Map, MapTimedOut, MapUnordered};
 pub use options::CallOptions;
 pub use permits::MAX_PERMITS;
 pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_STDERR, MAX_WORKERS, Pool, Stats, Unrun};

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::iter::Fuse;
+use std::iter::{Fuse, FusedIterator};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use thiserror::Error;
 
 use crate::completed::AsCompleted;
 use crate::error::JoinError;
@@ -14,6 +16,15 @@ use crate::pool::Pool;
 
 /// Calls in flight for each worker unless [`Map::buffer`] says otherwise.
 const AHEAD_PER_WORKER: usize = 16;
+
+/// Time was over before the next result of a map was there; from [`Map::next_timeout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("get the next result of a map within {limit:?}")]
+#[non_exhaustive]
+pub struct MapTimedOut {
+    /// The limit that was exceeded.
+    pub limit: Duration,
+}
 
 /// What both kinds of map begin with: items that become calls, a bounded number ahead.
 struct Feed<'p, I: Iterator, R> {
@@ -32,6 +43,12 @@ impl<'p, I: Iterator, R> Feed<'p, I, R> {
     fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
         let buffer = pool.workers().saturating_mul(AHEAD_PER_WORKER);
         Self { pool, function, items: items.fuse(), buffer }
+    }
+
+    /// How many results are still to come when `sent` calls were sent and not given back.
+    fn size_hint(&self, sent: usize) -> (usize, Option<usize>) {
+        let (least, most) = self.items.size_hint();
+        (least.saturating_add(sent), most.and_then(|most| most.checked_add(sent)))
     }
 }
 
@@ -74,6 +91,39 @@ impl<'p, I: Iterator, R> Map<'p, I, R> {
     }
 }
 
+impl<I, R> Map<'_, I, R>
+where
+    I: Iterator,
+    I::Item: Serialize + DeserializeOwned + 'static,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Sends as many calls as may be ahead.
+    fn top_up(&mut self) {
+        while let Some(call) = self.feed.next_call(self.sent.len()) {
+            self.sent.push_back(call);
+        }
+    }
+
+    /// Like `next`, but waits for the next result no longer than `limit`.
+    ///
+    /// # Errors
+    /// When time is over. Nothing is lost: the result comes with a later call.
+    pub fn next_timeout(
+        &mut self,
+        limit: Duration,
+    ) -> Result<Option<Result<R, JoinError>>, MapTimedOut> {
+        self.top_up();
+        match self.sent.pop_front().map(|front| front.join_timeout(limit)) {
+            None => Ok(None),
+            Some(Ok(result)) => Ok(Some(result)),
+            Some(Err(front)) => {
+                self.sent.push_front(front);
+                Err(MapTimedOut { limit })
+            }
+        }
+    }
+}
+
 impl<I, R> Iterator for Map<'_, I, R>
 where
     I: Iterator,
@@ -83,11 +133,20 @@ where
     type Item = Result<R, JoinError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(call) = self.feed.next_call(self.sent.len()) {
-            self.sent.push_back(call);
-        }
+        self.top_up();
         self.sent.pop_front().map(JoinHandle::join)
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.feed.size_hint(self.sent.len())
+    }
+}
+
+impl<I, R> FusedIterator for Map<'_, I, R>
+where
+    I: Iterator,
+    Self: Iterator,
+{
 }
 
 impl<I: Iterator, R> Drop for Map<'_, I, R> {
@@ -130,6 +189,36 @@ impl<'p, I: Iterator, R> MapUnordered<'p, I, R> {
     }
 }
 
+impl<I, R> MapUnordered<'_, I, R>
+where
+    I: Iterator,
+    I::Item: Serialize + DeserializeOwned + 'static,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Sends as many calls as may be ahead.
+    fn top_up(&mut self) {
+        while let Some(call) = self.feed.next_call(self.sent.len()) {
+            self.sent.push(0, call);
+        }
+    }
+
+    /// As [`Map::next_timeout`].
+    ///
+    /// # Errors
+    /// When time is over. Nothing is lost: the result comes with a later call.
+    pub fn next_timeout(
+        &mut self,
+        limit: Duration,
+    ) -> Result<Option<Result<R, JoinError>>, MapTimedOut> {
+        self.top_up();
+        match self.sent.next_timeout(limit) {
+            Some((_key, result)) => Ok(Some(result)),
+            None if self.sent.is_empty() => Ok(None),
+            None => Err(MapTimedOut { limit }),
+        }
+    }
+}
+
 impl<I, R> Iterator for MapUnordered<'_, I, R>
 where
     I: Iterator,
@@ -139,11 +228,20 @@ where
     type Item = Result<R, JoinError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(call) = self.feed.next_call(self.sent.len()) {
-            self.sent.push(0, call);
-        }
+        self.top_up();
         self.sent.next().map(|(_key, result)| result)
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.feed.size_hint(self.sent.len())
+    }
+}
+
+impl<I, R> FusedIterator for MapUnordered<'_, I, R>
+where
+    I: Iterator,
+    Self: Iterator,
+{
 }
 
 impl<I: Iterator, R> Drop for MapUnordered<'_, I, R> {

@@ -38,7 +38,7 @@ pub struct Builder {
     workers: Option<usize>,
     /// Everything else.
     config: Config,
-    /// Why the initialiser cannot be sent.
+    /// Why the initializer cannot be sent.
     wrong: Option<JoinError>,
 }
 
@@ -93,26 +93,26 @@ impl Builder {
     /// What each worker calls before it takes calls, also a replacement: a function, or a closure
     /// that captures nothing, and its argument.
     ///
-    /// A worker whose initialiser fails, panics, ends the process or takes longer than 30 s is
+    /// A worker whose initializer fails, panics, ends the process or takes longer than 30 s is
     /// replaced, with growing pauses. After five in a row, and when no other worker serves, the
-    /// pool has given up: every call is [`JoinError::NoWorker`], which
+    /// pool has given up: every call is [`JoinError::Broken`], which
     /// says why. `build` does not wait for it.
     ///
     /// ```
     /// use processes::Pool;
     ///
     /// let license = |path: String| Err::<(), _>(format!("no license in {path}"));
-    /// let pool = Pool::builder().workers(1).init(license, "/nowhere".to_owned()).build()?;
+    /// let pool = Pool::builder().workers(1).initializer(license, "/nowhere".to_owned()).build()?;
     /// let error = pool.submit(|x: u8| x, 1).join().unwrap_err();
-    /// assert!(error.to_string().contains("the initialiser failed: no license in /nowhere"));
+    /// assert!(error.to_string().contains("the initializer failed: no license in /nowhere"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn init<A, E>(mut self, f: fn(A) -> Result<(), E>, x: A) -> Self
+    pub fn initializer<A, E>(mut self, f: fn(A) -> Result<(), E>, x: A) -> Self
     where
         A: Serialize + DeserializeOwned + 'static,
         E: fmt::Display + 'static,
     {
-        let call = Call::initialiser(f, &x, self.config.max_payload);
+        let call = Call::initializer(f, &x, self.config.max_payload);
         drop(x);
         match call {
             Ok(call) => (self.config.init, self.wrong) = (Some(Arc::new(call)), None),
@@ -166,7 +166,7 @@ impl Builder {
     /// # Errors
     /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte, or
     ///   no calls per worker, or more than [`MAX_STDERR`] bytes to keep of each standard error, or
-    ///   an argument of the initialiser that cannot be encoded (the [`JoinError`] is inside).
+    ///   an argument of the initializer that cannot be encoded (the [`JoinError`] is inside).
     /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
     /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     /// - The system's: no processes, threads, descriptors or memory are left. A lack of
@@ -201,9 +201,9 @@ impl Builder {
 /// Refuses numbers of workers that no pool can have.
 fn check_workers(workers: usize) -> io::Result<()> {
     let text = if workers == 0 {
-        "a pool needs at least one worker; ask for 1 or more".to_owned()
+        "give a pool 0 workers: ask for at least 1, or leave the number out".to_owned()
     } else if workers > MAX_WORKERS {
-        format!("{workers} workers are too many; ask for {MAX_WORKERS} or fewer")
+        format!("give a pool {workers} workers: the most is {MAX_WORKERS}")
     } else {
         return Ok(());
     };
@@ -370,8 +370,8 @@ impl Pool {
         let view = self.core.view();
         Stats {
             workers: self.workers(),
-            queued: view.queued,
-            running: view.running,
+            queued: view.queued as u64,
+            running: view.running as u64,
             ready: view.ready,
             done: view.counters.done,
             panicked: view.counters.panicked,
@@ -435,9 +435,9 @@ pub struct Stats {
     /// Workers that the pool is to have.
     pub workers: usize,
     /// Calls that have not started.
-    pub queued: usize,
+    pub queued: u64,
     /// Calls that are being executed.
-    pub running: usize,
+    pub running: u64,
     /// Workers that are ready for calls.
     pub ready: usize,
     /// Calls that returned a value.
@@ -469,7 +469,7 @@ pub struct Unrun {
 
 impl Unrun {
     /// How many calls were cancelled.
-    pub fn count(&self) -> usize {
+    pub fn count(self) -> usize {
         self.count
     }
 }

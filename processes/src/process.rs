@@ -133,7 +133,7 @@ impl ProcessBuilder {
     /// - As [`Builder::build`](crate::Builder::build).
     ///
     /// What only the new process can find out (a niceness that needs a privilege, processors
-    /// that do not exist) is [`JoinError::NoWorker`] when it is joined; `f` was not called then.
+    /// that do not exist) is [`JoinError::Broken`] when it is joined; `f` was not called then.
     pub fn spawn<A, R>(mut self, f: fn(A) -> R, x: A) -> io::Result<Process<R>>
     where
         A: Serialize + DeserializeOwned + 'static,

@@ -153,7 +153,7 @@ impl<R> AsCompleted<R> {
     }
 
     /// Cancels the jobs that are still queued; they are returned as such.
-    pub(crate) fn cancel_queued(&self) {
+    pub fn cancel(&self) {
         for (_, handle) in self.pending.values() {
             handle.cancel();
         }

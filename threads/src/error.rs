@@ -45,7 +45,7 @@ pub enum JoinError {
 /// How a job ended, without its result; what [`JoinHandle::on_done`] tells.
 ///
 /// [`JoinHandle::on_done`]: crate::JoinHandle::on_done
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It returned.
@@ -67,7 +67,7 @@ impl Outcome {
     }
 
     /// Whether the job could not do what it was to do, which nobody had asked for.
-    pub(crate) fn is_failure(self) -> bool {
+    pub fn is_failure(self) -> bool {
         !matches!(self, Self::Returned | Self::Cancelled)
     }
 }

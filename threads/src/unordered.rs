@@ -116,7 +116,7 @@ where
 
 impl<F, I: Iterator, R> Drop for MapUnordered<'_, F, I, R> {
     fn drop(&mut self) {
-        self.ahead.cancel_queued();
+        self.ahead.cancel();
     }
 }
 

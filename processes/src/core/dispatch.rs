@@ -80,7 +80,7 @@ impl Core {
                 // Its socket is new and empty, so this is no shortage of credit: the worker is
                 // going down.
                 let reason = format!("its worker went away: {obstacle}");
-                settled.push((call, Err(JoinError::NoWorker { reason })));
+                settled.push((call, Err(JoinError::Broken { reason })));
             }
         }
     }
@@ -106,7 +106,7 @@ impl Core {
                 }
                 Err((call, Obstacle::Hopeless(error))) => {
                     let reason = format!("its shared memory cannot be sent: {error}");
-                    settled.push((call, Err(JoinError::NoWorker { reason })));
+                    settled.push((call, Err(JoinError::Broken { reason })));
                 }
                 Err((call, obstacle)) => {
                     if matches!(obstacle, Obstacle::ControlFull) {

@@ -279,7 +279,7 @@ impl Core {
         if state.closing.is_some() {
             settled.push((call, Err(JoinError::Cancelled)));
         } else if let Some(reason) = state.broken.clone() {
-            settled.push((call, Err(JoinError::NoWorker { reason })));
+            settled.push((call, Err(JoinError::Broken { reason })));
         } else {
             state.queue.push_back(call);
             state.queued += 1;
@@ -319,6 +319,12 @@ impl Core {
     pub(crate) fn kill(&self, ticket: &Ticket) -> bool {
         let mut state = self.lock();
         ticket.place().is_some_and(|place| state.seats[place.seat].doom(place, Doom::Killed))
+    }
+
+    /// Whether a worker executes a call.
+    pub(crate) fn is_running(&self, ticket: &Ticket) -> bool {
+        let state = self.lock();
+        ticket.place().is_some_and(|place| state.seats[place.seat].is_running(place))
     }
 
     /// The worker that has a call.

@@ -189,7 +189,7 @@ impl Process {
         use std::os::unix::process::ExitStatusExt;
         match doom {
             None if let Some(reason) = &self.refusal => {
-                JoinError::NoWorker { reason: reason.clone() }
+                JoinError::Broken { reason: reason.clone() }
             }
             Some(Doom::TimedOut(limit)) => JoinError::TimedOut { limit },
             Some(Doom::Killed) | None => {

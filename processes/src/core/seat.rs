@@ -191,6 +191,14 @@ impl Seat {
         }))
     }
 
+    /// True while the worker executes the call at `place`.
+    pub(super) fn is_running(&self, place: Place) -> bool {
+        let board = self.process.as_ref().map(|process| &process.board);
+        board.is_some_and(|board| {
+            matches!(board.look(place.slot, place.sequence), Claim::Running { .. })
+        })
+    }
+
     /// Puts `call` into `frame`, or gives it back with the reason.
     ///
     /// # Errors

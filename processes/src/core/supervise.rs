@@ -311,7 +311,7 @@ impl State {
         let queue = std::mem::take(&mut self.queue);
         self.queued = 0;
         let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
-        let failed = |call| (call, Err(JoinError::NoWorker { reason: reason.clone() }));
+        let failed = |call| (call, Err(JoinError::Broken { reason: reason.clone() }));
         settled.extend(waiting.map(failed));
     }
 

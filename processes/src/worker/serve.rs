@@ -69,7 +69,7 @@ pub(super) fn run(channels: Channels, socket: Control) -> ! {
     }
 }
 
-/// Calls the initialiser.
+/// Calls the initializer.
 ///
 /// # Errors
 /// A sentence for the parent.
@@ -83,17 +83,17 @@ fn initialise(init: &Init) -> Result<(), String> {
     });
     let mut reason = match panic::catch_unwind(run) {
         Ok(Ok(Ok(()))) => return Ok(()),
-        Ok(Ok(Err(reason))) => format!("the initialiser failed: {reason}"),
+        Ok(Ok(Err(reason))) => format!("the initializer failed: {reason}"),
         Ok(Err(Fault::Argument(reason))) => {
-            format!("the initialiser's argument could not be decoded: {reason}")
+            format!("the initializer's argument could not be decoded: {reason}")
         }
         Ok(Err(Fault::Result(reason))) => {
-            format!("the initialiser's error could not be encoded: {reason}")
+            format!("the initializer's error could not be encoded: {reason}")
         }
         Err(payload) => {
             let (location, _backtrace) = PANIC.take();
             let at = location.map(|at| format!(" at {at}")).unwrap_or_default();
-            format!("the initialiser panicked: {}{at}", message_of(payload))
+            format!("the initializer panicked: {}{at}", message_of(payload))
         }
     };
     reason.truncate(reason.floor_char_boundary(LONGEST_REASON));

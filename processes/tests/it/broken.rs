@@ -6,7 +6,7 @@ use processes::{JoinError, Pool, Queue};
 
 use crate::support::{BOUND, kill};
 
-/// What the initialiser has left.
+/// What the initializer has left.
 static SET_UP: AtomicU32 = AtomicU32::new(0);
 
 /// Sets up.
@@ -18,7 +18,7 @@ fn set_up((value, log): (u32, Queue<u32>)) -> Result<(), String> {
 #[test]
 fn each_worker_calls_it_first_also_a_replacement() {
     let log = Queue::bounded(16).unwrap();
-    let pool = Pool::builder().workers(1).init(set_up, (17, log.clone())).build().unwrap();
+    let pool = Pool::builder().workers(1).initializer(set_up, (17, log.clone())).build().unwrap();
     let call = |()| (SET_UP.load(Ordering::Relaxed), std::process::id());
     let (value, first) = pool.submit(call, ()).join().unwrap();
     assert_eq!((value, log.get_timeout(BOUND).unwrap()), (17, first));
@@ -27,13 +27,14 @@ fn each_worker_calls_it_first_also_a_replacement() {
     assert_eq!(pool.submit(call, ()).join().unwrap(), (17, second));
 }
 
-/// What calls of a pool with this initialiser resolve to.
+/// What calls of a pool with this initializer resolve to.
 fn reason<E: std::fmt::Display + 'static>(f: fn(String) -> Result<(), E>) -> String {
-    let pool = Pool::builder().workers(2).init(f, "some argument".to_owned()).build().unwrap();
+    let pool =
+        Pool::builder().workers(2).initializer(f, "some argument".to_owned()).build().unwrap();
     let calls: Vec<_> = (0..20_u8).map(|x| pool.submit(|x| x, x)).collect();
     let mut reasons = calls.into_iter().map(|call| {
         let error = call.join_timeout(BOUND).expect("nothing hangs").unwrap_err();
-        assert!(matches!(error, JoinError::NoWorker { .. }), "{error}");
+        assert!(matches!(error, JoinError::Broken { .. }), "{error}");
         error.to_string()
     });
     let first = reasons.next().unwrap();
@@ -47,9 +48,9 @@ fn reason<E: std::fmt::Display + 'static>(f: fn(String) -> Result<(), E>) -> Str
 #[test]
 fn one_that_fails_breaks_the_pool_and_says_why() {
     let fails = reason(|text| Err(format!("no license for {text}")));
-    assert!(fails.contains("the initialiser failed: no license for some argument"), "{fails}");
+    assert!(fails.contains("the initializer failed: no license for some argument"), "{fails}");
     let panics = reason(|text| -> Result<(), String> { panic!("bad {text}") });
-    assert!(panics.contains("the initialiser panicked: bad some argument at "), "{panics}");
+    assert!(panics.contains("the initializer panicked: bad some argument at "), "{panics}");
     assert!(panics.contains("broken.rs:"), "{panics}");
     let ends = reason(|_| -> Result<(), String> { std::process::exit(3) });
     assert!(ends.contains("exit status: 3"), "{ends}");
@@ -58,12 +59,13 @@ fn one_that_fails_breaks_the_pool_and_says_why() {
 }
 
 #[test]
-fn an_initialiser_may_have_no_argument_or_a_large_one() {
-    let pool = Pool::builder().workers(1).init(|()| Ok::<_, String>(()), ()).build().unwrap();
+fn an_initializer_may_have_no_argument_or_a_large_one() {
+    let pool =
+        Pool::builder().workers(1).initializer(|()| Ok::<_, String>(()), ()).build().unwrap();
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
     let check: fn(Vec<u8>) -> Result<(), usize> =
         |bytes| if bytes.len() == 1 << 20 { Ok(()) } else { Err(bytes.len()) };
-    let pool = Pool::builder().workers(1).init(check, vec![3; 1 << 20]).build().unwrap();
+    let pool = Pool::builder().workers(1).initializer(check, vec![3; 1 << 20]).build().unwrap();
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
 }
 
@@ -80,7 +82,8 @@ fn an_argument_that_cannot_be_sent_is_an_error_of_build() {
             Ok(Self)
         }
     }
-    let built = Pool::builder().workers(1).init(|_: Never| Ok::<_, String>(()), Never).build();
+    let built =
+        Pool::builder().workers(1).initializer(|_: Never| Ok::<_, String>(()), Never).build();
     let error = built.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("not this one"), "{error}");
@@ -122,12 +125,4 @@ fn a_panic_has_a_backtrace_when_asked_for() {
         panic!("{error}")
     };
     assert!(trace.contains("far_below") && location.is_some(), "{trace}");
-}
-
-#[test]
-fn the_global_pool_is_one() {
-    let call = |()| std::process::id();
-    assert!(std::ptr::eq(Pool::global(), Pool::global()));
-    let worker = Pool::global().submit(call, ()).join().unwrap();
-    assert!(Pool::global().pids().contains(&worker));
 }

@@ -13,19 +13,6 @@ fn dropping_a_handle_detaches_the_call() {
 }
 
 #[test]
-fn dropping_the_pool_runs_what_was_queued() {
-    let queue = Queue::<u32>::bounded(200).unwrap();
-    let pool = Pool::new(2).unwrap();
-    for x in 0..100 {
-        drop(
-            pool.submit(|(queue, x): (Queue<u32>, u32)| queue.put(x).unwrap(), (queue.clone(), x)),
-        );
-    }
-    drop(pool);
-    assert_eq!(queue.len(), 100);
-}
-
-#[test]
 fn a_handle_outlives_its_pool() {
     let pool = Pool::new(1).unwrap();
     let call = pool.submit(|x: u8| x, 3);

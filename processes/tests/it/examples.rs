@@ -158,6 +158,6 @@ fn callbacks() {
 #[test]
 fn retries() {
     let expected = "attempts: 2\ngiven up after 3; it wrote: true\nand on: 2\nretried: 3\n\
-                    no worker can be started: the initialiser failed: a name is needed\n";
+                    no worker can be started: the initializer failed: a name is needed\n";
     assert_eq!(output("processes_retries", ""), expected);
 }

@@ -226,7 +226,7 @@ fn a_shortage_of_descriptors_at_any_step_of_a_start() {
             let call = pool.submit(|x: u8| x, 5).join_timeout(BOUND).expect("it resolves");
             match call {
                 Ok(value) => served += u32::from(value == 5),
-                Err(JoinError::NoWorker { .. }) => {}
+                Err(JoinError::Broken { .. }) => {}
                 Err(other) => panic!("{other}"),
             }
             drop(pool);

@@ -1,10 +1,8 @@
 //! Joining, time limits, cancelling, killing.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use processes::{AsCompleted, JoinError, Pool, as_completed};
@@ -12,53 +10,6 @@ use processes::{AsCompleted, JoinError, Pool, as_completed};
 use crate::support::{BOUND, Stopped, gated, gates, is_alive, soon, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
-
-#[test]
-fn a_timed_join_gives_the_handle_back() {
-    let pool = Pool::new(1).unwrap();
-    let (entered, gate) = gates();
-    let call = pool.submit(gated, (entered.clone(), gate.clone()));
-    let call = call.join_timeout(SHORT).unwrap_err();
-    assert!(!call.wait_timeout(SHORT));
-    assert!(!call.is_finished());
-    gate.put(5).unwrap();
-    assert_eq!(call.join_timeout(BOUND).unwrap().unwrap(), 5);
-}
-
-#[test]
-fn several_threads_wait_for_one_call() {
-    let pool = Pool::new(1).unwrap();
-    let (entered, gate) = gates();
-    let call = pool.submit(gated, (entered, gate.clone()));
-    thread::scope(|scope| {
-        let waiters: Vec<_> = (0..4).map(|_| scope.spawn(|| call.wait_timeout(BOUND))).collect();
-        gate.put(1).unwrap();
-        assert!(waiters.into_iter().all(|waiter| waiter.join().unwrap()));
-    });
-}
-
-#[test]
-fn a_queued_call_is_cancelled_and_never_runs() {
-    let pool = Pool::new(1).unwrap();
-    let (entered, gate) = gates();
-    let running = pool.submit(gated, (entered.clone(), gate.clone()));
-    soon(&entered);
-    // The second is already in the worker's socket, the others are in the queue.
-    let waiting: Vec<_> =
-        (0..5).map(|_| pool.submit(gated, (entered.clone(), gate.clone()))).collect();
-    assert!(waiting.iter().all(processes::JoinHandle::cancel));
-    assert!(!waiting[0].cancel(), "only once");
-    assert!(!running.cancel(), "it runs");
-    gate.put(7).unwrap();
-    assert_eq!(running.join().unwrap(), 7);
-    for call in waiting {
-        assert!(matches!(call.join(), Err(JoinError::Cancelled)));
-    }
-    let stats = pool.stats();
-    assert_eq!((stats.cancelled, stats.done, stats.queued), (5, 1, 0));
-    pool.shutdown();
-    assert!(entered.is_empty(), "a cancelled call ran");
-}
 
 #[test]
 fn killing_a_call_hits_no_other() {
@@ -157,54 +108,6 @@ fn the_longest_limits_are_no_limits() {
     assert_eq!(pool.shutdown_now().count(), 0);
 }
 
-/// Wakes a thread.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-#[test]
-fn a_handle_is_a_future() {
-    let pool = Pool::new(1).unwrap();
-    let (entered, gate) = gates();
-    let mut call = pin!(pool.submit(gated, (entered.clone(), gate.clone())));
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    assert!(call.as_mut().poll(&mut context).is_pending());
-    soon(&entered);
-    gate.put(9).unwrap();
-    let result = loop {
-        match call.as_mut().poll(&mut context) {
-            Poll::Ready(result) => break result,
-            Poll::Pending => thread::park_timeout(BOUND),
-        }
-    };
-    assert_eq!(result.unwrap(), 9);
-}
-
-/// Panics when woken.
-struct Bomb;
-
-impl Wake for Bomb {
-    fn wake(self: Arc<Self>) {
-        panic!("this waker panics on purpose");
-    }
-}
-
-#[test]
-fn a_panicking_waker_harms_nobody() {
-    let pool = Pool::new(1).unwrap();
-    let (entered, gate) = gates();
-    let mut call = Box::pin(pool.submit(gated, (entered.clone(), gate.clone())));
-    let waker = Waker::from(Arc::new(Bomb));
-    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    gate.put(1).unwrap();
-    assert_eq!(pool.submit(|x: u8| x, 3).join().unwrap(), 3);
-}
-
 /// Panics when it is woken, with a payload that panics when it is dropped.
 struct DoubleBomb;
 
@@ -277,16 +180,6 @@ fn completed_calls_come_as_they_finish_and_the_set_grows() {
     gate.put(10).unwrap();
     assert!(matches!(set.next(), Some((1, Ok(10)))));
     assert!(set.is_empty());
-}
-
-#[test]
-fn as_completed_takes_what_is_there() {
-    let pool = Pool::new(2).unwrap();
-    let handles: Vec<_> = (0..20_u64).map(|x| pool.submit(|x| x * x, x)).collect();
-    let mut results: Vec<_> =
-        as_completed(handles).map(|(key, result)| (key, result.unwrap())).collect();
-    results.sort_unstable();
-    assert_eq!(results, (0..20).map(|x| (x, x * x)).collect::<Vec<_>>());
 }
 
 #[test]

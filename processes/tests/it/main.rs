@@ -9,6 +9,7 @@ mod broken;
 mod callbacks;
 mod drop;
 mod examples;
+mod executor;
 mod faults;
 mod handle;
 mod ipc_channel;

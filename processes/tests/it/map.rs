@@ -2,25 +2,9 @@
 
 use std::cell::Cell;
 
-use processes::{JoinError, Pool};
+use processes::Pool;
 
 use crate::support::{gated, gates, soon};
-
-#[test]
-fn results_come_in_order() {
-    let pool = Pool::new(2).unwrap();
-    let results: Result<Vec<u64>, JoinError> = pool.map(|x| x * 3, 0..1_000_u64).collect();
-    assert_eq!(results.unwrap(), (0..1_000).map(|x| x * 3).collect::<Vec<_>>());
-}
-
-#[test]
-fn unordered_results_are_the_same_set() {
-    let pool = Pool::new(2).unwrap();
-    let mut results: Vec<u64> =
-        pool.map_unordered(|x| x * 3, 0..1_000_u64).map(Result::unwrap).collect();
-    results.sort_unstable();
-    assert_eq!(results, (0..1_000).map(|x| x * 3).collect::<Vec<_>>());
-}
 
 #[test]
 fn an_endless_input_is_taken_only_as_far_as_the_buffer() {
@@ -56,25 +40,4 @@ fn dropping_it_early_cancels_what_has_not_started() {
     let stats = pool.stats();
     pool.shutdown();
     assert!(stats.cancelled >= 8, "{stats:?}");
-}
-
-#[test]
-fn one_bad_item_does_not_spoil_the_others() {
-    let pool = Pool::new(2).unwrap();
-    let results: Vec<_> = pool
-        .map(
-            |x: u32| {
-                assert_ne!(x, 3, "three is not welcome");
-                x
-            },
-            0..6,
-        )
-        .collect();
-    assert_eq!(results.len(), 6);
-    for (x, result) in (0..).zip(results) {
-        match result {
-            Ok(value) => assert_eq!(value, x),
-            Err(error) => assert!(x == 3 && matches!(error, JoinError::Panicked { .. })),
-        }
-    }
 }

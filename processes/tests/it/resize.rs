@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use processes::{MAX_WORKERS, Pool};
+use processes::Pool;
 
 use crate::support::{BOUND, gated, gates, is_alive, soon, wait_until};
 
@@ -50,15 +50,6 @@ fn fewer_workers_lose_no_call() {
     pool.resize(2).unwrap();
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
     assert_eq!(pool.stats().lost, 0);
-}
-
-#[test]
-fn sizes_that_cannot_be() {
-    let pool = Pool::new(1).unwrap();
-    for size in [0, MAX_WORKERS + 1, usize::MAX] {
-        assert_eq!(pool.resize(size).unwrap_err().kind(), ErrorKind::InvalidInput);
-    }
-    assert_eq!(pool.workers(), 1);
 }
 
 #[test]

@@ -26,15 +26,6 @@ fn many_calls_from_one_thread() {
 }
 
 #[test]
-fn the_builder_refuses_nonsense_with_advice() {
-    for (workers, advice) in [(0, "1 or more"), (processes::MAX_WORKERS + 1, "or fewer")] {
-        let error = Pool::new(workers).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(advice), "{error}");
-    }
-}
-
-#[test]
 fn a_crash_is_a_value() {
     let pool = Pool::new(1).unwrap();
     let crash = pool.submit(|()| std::process::abort(), ());

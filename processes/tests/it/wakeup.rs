@@ -4,16 +4,7 @@ use std::time::Duration;
 
 use processes::{Pool, Queue};
 
-use crate::support::{BOUND, Stopped, rounds, wait_until};
-
-#[test]
-fn external_submits_each_waited_for() {
-    let pool = Pool::new(2).unwrap();
-    for x in 0..rounds(10_000, 1_000_000) {
-        let result = pool.submit(|x| x, x).join_timeout(BOUND).expect("no wake-up is lost");
-        assert_eq!(result.unwrap(), x);
-    }
-}
+use crate::support::{BOUND, Stopped, wait_until};
 
 /// How long the threads of a process called `name...` have run, in nanoseconds: it grows with
 /// every wake-up.

@@ -6,31 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use threads::{Pool, as_completed};
 
 #[test]
-fn dropping_a_pool_runs_what_is_queued() {
-    in_time(|| {
-        let pool = Pool::new(2).unwrap();
-        let gate = Gate::occupy(&pool);
-        let ran = Arc::new(AtomicUsize::new(0));
-        for _ in 0..1_000 {
-            let ran = Arc::clone(&ran);
-            drop(pool.spawn(move || ran.fetch_add(1, SeqCst)));
-        }
-        drop(gate.open());
-        drop(pool);
-        assert_eq!(ran.load(SeqCst), 1_000);
-    });
-}
-
-#[test]
-fn handles_outlive_their_pool() {
-    let pool = Pool::new(1).unwrap();
-    let handle = pool.spawn(|| 3);
-    drop(pool);
-    assert!(handle.is_finished());
-    assert_eq!(handle.join().unwrap(), 3);
-}
-
-#[test]
 fn the_last_owner_of_a_pool_may_be_its_own_job() {
     in_time(|| {
         let pool = Arc::new(Pool::new(1).unwrap());
@@ -51,19 +26,6 @@ fn the_last_owner_of_a_pool_may_be_its_own_job() {
         assert_eq!(queued_later.join().unwrap(), 1);
         assert_eq!(last.recv().unwrap().join().unwrap(), 2, "what was queued is still run");
     });
-}
-
-#[test]
-fn dropping_a_handle_or_a_set_detaches() {
-    let pool = Pool::new(1).unwrap();
-    let gate = Gate::occupy(&pool);
-    let ran = Arc::new(AtomicUsize::new(0));
-    let count = |ran: Arc<AtomicUsize>| ran.fetch_add(1, SeqCst);
-    drop(pool.submit(count, Arc::clone(&ran)));
-    drop(as_completed([pool.submit(count, Arc::clone(&ran))]));
-    gate.open().join().unwrap();
-    pool.shutdown();
-    assert_eq!(ran.load(SeqCst), 2);
 }
 
 #[test]

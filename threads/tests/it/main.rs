@@ -9,6 +9,7 @@ mod cancel;
 mod drop;
 mod examples;
 mod execute;
+mod executor;
 mod faults;
 mod fork;
 mod handle;

@@ -2,9 +2,7 @@
 
 use crate::support::{Bomb, Gate, LIMIT, in_time};
 use std::panic::panic_any;
-use std::pin::Pin;
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Wake, Waker};
 use threads::{JoinError, PanicOrigin, Pool};
 
 /// The pool's one worker still works.
@@ -78,25 +76,6 @@ fn a_panicking_drop_during_shutdown_now() {
     );
     assert_eq!(pool.shutdown_now().count(), 1);
     opener.unwrap().join().unwrap();
-}
-
-#[test]
-fn a_panicking_waker() {
-    struct Panics;
-    impl Wake for Panics {
-        fn wake(self: Arc<Self>) {
-            panic!("waker");
-        }
-    }
-    let pool = Pool::new(1).unwrap();
-    let gate = Gate::occupy(&pool);
-    let waker = Waker::from(Arc::new(Panics));
-    let mut handle = pool.spawn(|| 5);
-    let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
-    assert!(polled.is_pending());
-    gate.open().join().unwrap();
-    assert_eq!(handle.join().unwrap(), 5);
-    alive(&pool);
 }
 
 #[test]

@@ -17,23 +17,6 @@ fn all_work(pool: &Pool) {
 }
 
 #[test]
-fn a_pool_grows_at_once() {
-    in_time(|| {
-        let pool = Pool::new(1).unwrap();
-        let gate = Gate::occupy(&pool);
-        let behind = pool.spawn(|| 1);
-        pool.resize(2).unwrap();
-        assert_eq!(behind.join().unwrap(), 1, "although the first worker is busy");
-        gate.open().join().unwrap();
-        for workers in [2, 5, 64] {
-            pool.resize(workers).unwrap();
-            assert_eq!((pool.workers(), pool.stats().workers), (workers, workers));
-            all_work(&pool);
-        }
-    });
-}
-
-#[test]
 fn a_pool_shrinks_as_workers_finish() {
     in_time(|| {
         let pool = Pool::builder().workers(4).name("shrink-check").build().unwrap();

@@ -13,12 +13,6 @@ fn a_job_returns_its_result() {
 }
 
 #[test]
-fn the_default_is_one_worker_per_processor() {
-    let expected = std::thread::available_parallelism().unwrap().get();
-    assert_eq!(Pool::builder().build().unwrap().workers(), expected);
-}
-
-#[test]
 fn workers_are_named() {
     let pool = Pool::builder().workers(1).name("hasher").build().unwrap();
     let name = pool.spawn(|| std::thread::current().name().map(str::to_owned)).join().unwrap();
@@ -67,18 +61,6 @@ fn the_shared_subset() {
         assert_eq!(queue.len(), 4);
         assert_eq!(threads::spawn(|x: u64| x + 1, 5).unwrap().join().unwrap(), 6);
     });
-}
-
-#[test]
-fn stats_add_up() {
-    let pool = Pool::new(2).unwrap();
-    for x in 0..10 {
-        let result = pool.submit(|x: u32| assert!(x != 3, "three"), x).join();
-        assert_eq!(matches!(result, Err(JoinError::Panicked { .. })), x == 3);
-    }
-    let stats = pool.stats();
-    assert_eq!((stats.workers, stats.done, stats.panicked), (2, 9, 1));
-    assert_eq!((stats.queued, stats.running, stats.cancelled), (0, 0, 0));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::in_time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
-use threads::{AsCompleted, CancelToken, Pool, Queue, WaitFor, blocking, wait};
+use threads::{CancelToken, Pool, Queue, WaitFor, blocking, wait};
 
 #[test]
 fn jobs_that_spawn_jobs() {
@@ -45,30 +45,6 @@ fn a_tree_of_joins() {
             assert_eq!(pool.spawn(move || sum(&inner, 11)).join().unwrap(), 1 << 11);
             assert_eq!(sum(&pool, 8), 1 << 8, "from outside");
         }
-    });
-}
-
-#[test]
-fn many_submitters() {
-    in_time(|| {
-        let pool = Pool::new(3).unwrap();
-        thread::scope(|scope| {
-            for submitter in 0..4u64 {
-                let pool = &pool;
-                scope.spawn(move || {
-                    let mut set = AsCompleted::new();
-                    for x in 0..5_000 {
-                        set.push(x, pool.submit(|x| x, submitter * 10_000 + x));
-                        if set.len() == 32 {
-                            let (key, result) = set.next().unwrap();
-                            assert_eq!(result.unwrap(), submitter * 10_000 + key);
-                        }
-                    }
-                    assert_eq!(set.count(), 31);
-                });
-            }
-        });
-        assert_eq!(pool.stats().done, 20_000);
     });
 }
 

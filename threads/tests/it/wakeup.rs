@@ -4,18 +4,6 @@ use crate::support::{LIMIT, in_time, rounds, until};
 use std::sync::{Arc, Barrier, mpsc};
 use threads::Pool;
 
-#[test]
-fn external_submits_each_waited_for() {
-    for workers in [1, 2] {
-        let pool = Pool::new(workers).unwrap();
-        for x in 0..rounds(50_000, 500_000) {
-            let handle = pool.submit(|x| x, x);
-            let result = handle.join_timeout(LIMIT);
-            assert_eq!(result.expect("the worker was woken").unwrap(), x);
-        }
-    }
-}
-
 /// The same with more than one word of sleepers.
 #[test]
 fn submits_to_a_large_pool() {

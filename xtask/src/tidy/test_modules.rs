@@ -34,6 +34,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "callbacks",
             "cancel",
             "execute",
+            "executor",
             "fork",
             "inline",
             "local",
@@ -48,6 +49,7 @@ const OWN: [(&str, &[&str]); 3] = [
         &[
             "broken",
             "callbacks",
+            "executor",
             "ipc_channel",
             "nested",
             "payload",

@@ -67,12 +67,12 @@ fn a_cancelled_job_has_not_failed() {
             let Gate { opener, job } = Gate::occupy(&pool);
             let cancelled = pool.submit(|()| (), ());
             assert!(cancelled.cancel());
-            let (begin, begun) = std::sync::mpsc::channel();
+            let (go, gone) = std::sync::mpsc::channel();
             let opens = thread::spawn(move || {
-                begun.recv().unwrap();
+                gone.recv().unwrap();
                 drop(opener);
             });
-            begin.send(()).unwrap();
+            go.send(()).unwrap();
             let (done, _) = wait([cancelled, job], WaitFor::FirstException, None);
             assert_eq!(done.len(), 2);
             opens.join().unwrap();

@@ -101,7 +101,7 @@ macro_rules! queue {
             ///
             /// [`GetError::ShutDown`].
             pub fn get(&self) -> Result<T, GetError> {
-                self.core.get(FOR_EVER, State::take).map_err(GetError::timed_out)
+                self.core.get(FOR_EVER).map_err(GetError::timed_out)
             }
 
             #[doc = concat!("Gets the ", $text, " value if there is one.")]
@@ -110,7 +110,7 @@ macro_rules! queue {
             ///
             /// [`GetError::Empty`], [`GetError::ShutDown`].
             pub fn try_get(&self) -> Result<T, GetError> {
-                self.core.get(None, State::take).map_err(GetError::empty)
+                self.core.get(None).map_err(GetError::empty)
             }
 
             #[doc = concat!("Gets the ", $text, " value; waits while the queue is empty, but")]
@@ -121,7 +121,7 @@ macro_rules! queue {
             /// [`GetError::TimedOut`], [`GetError::ShutDown`].
             pub fn get_timeout(&self, limit: Duration) -> Result<T, GetError> {
                 let deadline = Some(Deadline::after(limit));
-                self.core.get(deadline, State::take).map_err(GetError::timed_out)
+                self.core.get(deadline).map_err(GetError::timed_out)
             }
 
             /// Gets what is there, up to `most` values, in their order; waits while the
@@ -189,31 +189,31 @@ macro_rules! queue {
 
             /// How many values were put and not reported as dealt with.
             pub fn unfinished(&self) -> usize {
-                self.core.state.lock().unfinished
+                self.core.unfinished()
             }
 
             /// Ends the queue: every later `put` fails, and so does one that waits now;
             /// `get` gives what is left and then fails, as does one that waits now. Doing
             /// it twice is no error.
             pub fn shutdown(&self) {
-                self.core.shut_down(false);
+                self.core.shut_down();
             }
 
             /// Ends the queue and drops what is in it: also every `get` fails from now on.
             /// The dropped values, whose number is returned, count as dealt with; `join`
             /// still waits for those that somebody has got.
             pub fn shutdown_now(&self) -> usize {
-                self.core.shut_down(true).map_or(0, |values| values.len())
+                self.core.discard().len()
             }
 
             /// Whether the queue was shut down.
             pub fn is_shut_down(&self) -> bool {
-                self.core.state.lock().shut_down
+                self.core.store.is_closed()
             }
 
             /// How many values are in the queue at this moment.
             pub fn len(&self) -> usize {
-                self.core.state.lock().values.len()
+                self.core.store.len()
             }
 
             /// Whether the queue has no value at this moment.

@@ -3,18 +3,17 @@
 
 #[cfg(loom)]
 pub(super) use loom::{
-    sync::atomic::{AtomicBool, AtomicUsize},
-    thread::{Thread, current},
+    cell::UnsafeCell,
+    sync::atomic::{AtomicBool, AtomicU64},
 };
 #[cfg(loom)]
-pub(super) use model::{Deadline, Mutex, aside, park, spin};
+pub(super) use model::{Deadline, Mutex, Thread, aside, dekker, has_failed, pause, spin};
 #[cfg(not(loom))]
-pub(super) use real::{Deadline, Mutex, aside, park, spin};
-#[cfg(not(loom))]
-pub(super) use std::{
-    sync::atomic::{AtomicBool, AtomicUsize},
-    thread::{Thread, current},
+pub(super) use real::{
+    Deadline, Mutex, Thread, UnsafeCell, aside, dekker, has_failed, pause, spin,
 };
+#[cfg(not(loom))]
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 /// What programs run with.
 #[cfg(not(loom))]
@@ -22,28 +21,88 @@ mod real {
     pub(crate) use crate::deadline::Deadline;
     pub(crate) use crate::waiting::aside;
     pub(crate) use parking_lot::Mutex;
-    use std::time::Instant;
-    use std::{hint, thread};
+    use std::time::{Duration, Instant};
+    use std::{cell, hint, thread};
 
     /// Rounds of spinning in which the processor pauses, each time twice as long.
-    const PAUSES: u32 = 4;
+    const PAUSES: u32 = 8;
     /// Rounds of spinning after that, in which other threads may run.
     const YIELDS: u32 = 12;
+    /// How long a thread sleeps that has paused in vain: about as long as that takes anyway.
+    const NAP: Duration = Duration::from_micros(50);
 
-    /// Blocks until unparked, woken for no reason, or `deadline`. False if that was over
-    /// when this was called; the thread has not blocked then.
-    pub(crate) fn park(deadline: Deadline) -> bool {
-        match deadline {
-            Deadline::Never => thread::park(),
-            Deadline::At(end) => {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return false;
-                }
-                thread::park_timeout(left);
-            }
+    /// A thread that can be parked.
+    pub(crate) struct Thread(thread::Thread);
+
+    impl Thread {
+        /// The calling thread.
+        pub(crate) fn current() -> Self {
+            Self(thread::current())
         }
-        true
+
+        /// Blocks the thread, which is the calling one, until unparked, woken for no reason,
+        /// or `deadline`. False if that was over when this was called; the thread has not
+        /// blocked then.
+        #[expect(clippy::unused_self, reason = "a model needs to know whom to block")]
+        pub(crate) fn park(&self, deadline: Deadline) -> bool {
+            match deadline {
+                Deadline::Never => thread::park(),
+                Deadline::At(end) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    thread::park_timeout(left);
+                }
+            }
+            true
+        }
+
+        /// See [`thread::Thread::unpark`].
+        pub(crate) fn unpark(&self) {
+            self.0.unpark();
+        }
+    }
+
+    /// A cell whose accesses a model can check.
+    pub(crate) struct UnsafeCell<T>(cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        /// See [`cell::UnsafeCell::new`].
+        pub(crate) fn new(value: T) -> Self {
+            Self(cell::UnsafeCell::new(value))
+        }
+
+        /// Gives the pointer to `access`, which needs the value for itself.
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
+        }
+    }
+
+    /// A place where the single order of sequentially consistent operations matters. They
+    /// are that by themselves; a model needs a fence.
+    #[inline]
+    pub(crate) fn dekker() {}
+
+    /// Whether this is the end of a model that has failed: never.
+    pub(crate) fn has_failed() -> bool {
+        false
+    }
+
+    /// Lets time pass until another thread is through with a few instructions.
+    #[cold]
+    pub(crate) fn pause(round: &mut u32) {
+        let now = *round;
+        *round += 1;
+        if now < PAUSES {
+            (0..1 << now).for_each(|_| hint::spin_loop());
+        } else if now < PAUSES + YIELDS {
+            thread::yield_now();
+        } else {
+            #[expect(clippy::disallowed_methods, reason = "what it waits for wakes nobody")]
+            thread::sleep(NAP);
+        }
     }
 
     /// Lets some time pass. False when this is not the way to wait any more, after so many
@@ -65,7 +124,9 @@ mod real {
 /// What loom explores.
 #[cfg(loom)]
 mod model {
-    use loom::sync::MutexGuard;
+    use loom::sync::atomic::{Ordering, fence};
+    use loom::sync::{MutexGuard, Notify};
+    use std::sync::Arc;
 
     /// A time limit without a clock.
     #[derive(Debug, Clone, Copy)]
@@ -78,17 +139,38 @@ mod model {
     }
 
     /// Locks like parking_lot's, without poisoning.
+    #[derive(Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
-        /// See [`loom::sync::Mutex::new`].
-        pub(crate) fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
-        }
-
         /// See [`loom::sync::Mutex::lock`].
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().expect("an execution ends with its first panic")
+        }
+    }
+
+    /// A thread that can be parked. (The unpark of loom itself also wakes a thread that
+    /// waits for a mutex.)
+    pub(crate) struct Thread(Arc<Notify>);
+
+    impl Thread {
+        /// The calling thread.
+        pub(crate) fn current() -> Self {
+            Self(Arc::new(Notify::new()))
+        }
+
+        /// Blocks until unparked, or not at all.
+        pub(crate) fn park(&self, deadline: Deadline) -> bool {
+            match deadline {
+                Deadline::Never => self.0.wait(),
+                Deadline::Over => return false,
+            }
+            true
+        }
+
+        /// Has it go on.
+        pub(crate) fn unpark(&self) {
+            self.0.notify();
         }
     }
 
@@ -100,13 +182,20 @@ mod model {
         wait(deadline)
     }
 
-    /// Blocks until unparked, or not at all.
-    pub(crate) fn park(deadline: Deadline) -> bool {
-        match deadline {
-            Deadline::Never => loom::thread::park(),
-            Deadline::Over => return false,
-        }
-        true
+    /// Loom has sequentially consistent fences, but no such operations.
+    pub(crate) fn dekker() {
+        fence(Ordering::SeqCst);
+    }
+
+    /// Whether this is the end of a model that has failed: then it has no more threads, and
+    /// nothing of it can be used.
+    pub(crate) fn has_failed() -> bool {
+        std::thread::panicking()
+    }
+
+    /// Lets the others run.
+    pub(crate) fn pause(_round: &mut u32) {
+        loom::thread::yield_now();
     }
 
     /// Never: spinning changes when a thread looks, not what it may see.

@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
 
 /// Places that are allocated at once, and no more for a larger bound: many queues
 /// never fill up.
 const PREALLOCATED: usize = 64;
 
-/// Where the values of a queue are. The queue sees to the bound.
+/// Where the values of a queue are. The store sees to the bound.
 pub(super) trait Storage {
     /// A value.
     type Item;
@@ -20,6 +21,9 @@ pub(super) trait Storage {
 
     /// Takes the value whose turn it is.
     fn pop(&mut self) -> Option<Self::Item>;
+
+    /// Takes all values, in no order.
+    fn take_all(&mut self) -> Vec<Self::Item>;
 
     /// How many values there are.
     fn len(&self) -> usize;
@@ -43,6 +47,10 @@ impl<T> Storage for Fifo<T> {
         self.0.pop_front()
     }
 
+    fn take_all(&mut self) -> Vec<T> {
+        mem::take(&mut self.0).into()
+    }
+
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -64,6 +72,10 @@ impl<T> Storage for Lifo<T> {
 
     fn pop(&mut self) -> Option<T> {
         self.0.pop()
+    }
+
+    fn take_all(&mut self) -> Vec<T> {
+        mem::take(&mut self.0)
     }
 
     fn len(&self) -> usize {
@@ -123,6 +135,10 @@ impl<T: Ord> Storage for Smallest<T> {
 
     fn pop(&mut self) -> Option<T> {
         self.heap.pop().map(|ranked| ranked.value)
+    }
+
+    fn take_all(&mut self) -> Vec<T> {
+        self.heap.drain().map(|ranked| ranked.value).collect()
     }
 
     fn len(&self) -> usize {

@@ -2,6 +2,7 @@
 
 mod ends;
 mod kinds;
+mod stores;
 
 use crate::support::{LIMIT, in_time, until};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

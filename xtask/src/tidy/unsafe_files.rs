@@ -99,6 +99,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
     UnsafeFile { path: "threads/src/fork/stack.rs", reason: "gives branches to others" },
     UnsafeFile { path: "threads/src/fork/task.rs", reason: "recycles the memory of closures" },
     UnsafeFile {
+        path: "threads/src/queue/ring.rs",
+        reason: "moves values in and out of places that belong to the thread whose turn it is",
+    },
+    UnsafeFile {
         path: "threads/src/slices/merge.rs",
         reason: "moves values to where their order is known, without a place in between",
     },

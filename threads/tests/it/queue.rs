@@ -107,7 +107,7 @@ fn exchange(capacity: usize, putters: u64, getters: u64, each: u64) {
 fn many_putters_and_getters() {
     in_time(|| {
         for (capacity, putters, getters) in
-            [(1, 1, 1), (1, 4, 4), (2, 1, 4), (2, 4, 1), (64, 2, 2), (1_024, 4, 4)]
+            [(1, 1, 1), (1, 4, 4), (2, 1, 4), (2, 4, 1), (64, 2, 2), (1_024, 4, 4), (1 << 20, 4, 4)]
         {
             exchange(capacity, putters, getters, 4_000);
         }

@@ -3,7 +3,7 @@
 use crate::support::in_time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use threads::Queue;
+use threads::{PutError, Queue};
 
 /// Capacities of queues of words: three with all their places, and one with places as needed.
 const CAPACITIES: [usize; 4] = [1, 3, 4, 1 << 20];
@@ -46,7 +46,7 @@ fn what_is_refused_is_dropped_once() {
         let queue = Queue::bounded(capacity).unwrap();
         queue.put(counted()).unwrap();
         if capacity == 1 {
-            assert!(queue.try_put(counted()).unwrap_err().is_full());
+            assert!(matches!(queue.try_put(counted()), Err(PutError::Full(_))));
             assert_eq!(drops.load(Relaxed), 1);
         }
         assert_eq!(queue.shutdown_now(), 1);

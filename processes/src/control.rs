@@ -52,6 +52,8 @@ pub(crate) enum Down {
     },
     /// The second message: what wakes the parent's receiver, with its descriptor.
     Doorbell(SegmentId),
+    /// The third message: what ends the worker when the parent ends, with its descriptor.
+    Lifeline,
     /// A shared object's memory, with its descriptor; kept until `Forget`.
     Segment(SegmentId),
     /// A large argument, with its descriptor; used once.

@@ -2,20 +2,25 @@
 
 /// Where a worker may be made to die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub(crate) enum Step {
     /// Before it claims a call.
     Claim = 1,
+    /// It has claimed a call, and nothing of that was executed.
+    Claimed,
     /// After the board says `DONE`, before anything of the result is in the ring.
     Publish,
     /// The result is in the ring, and its end is not published.
     Half,
     /// The result is published, and nobody was woken.
     Bell,
+    /// Everything is done for this call.
+    Sent,
 }
 
 #[cfg(test)]
-pub(crate) use armed::here;
+pub(crate) use armed::{arm, here};
 
 /// Does nothing.
 #[cfg(not(test))]
@@ -25,27 +30,43 @@ pub(crate) fn here(_step: Step) {}
 /// What only tests have.
 #[cfg(test)]
 mod armed {
-    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
     use rustix::process::{Signal, getpid, kill_process};
 
     use super::Step;
 
+    impl Step {
+        /// All of them, in the order in which a call comes to them.
+        pub(crate) const ALL: [Self; 6] =
+            [Self::Claim, Self::Claimed, Self::Publish, Self::Half, Self::Bell, Self::Sent];
+    }
+
     /// The number of the step at which this process dies; 0 for none.
     static ARMED: AtomicU8 = AtomicU8::new(0);
 
-    /// This process dies when it comes to `step`.
-    pub(super) fn arm(step: u8) {
-        ARMED.store(step, Ordering::Relaxed);
+    /// How often it passes that step before it dies.
+    static PASSES: AtomicU32 = AtomicU32::new(0);
+
+    /// This process dies when it has passed `step` so often, and comes there again.
+    pub(crate) fn arm(step: Step, passes: u32) {
+        // Calls are executed by one thread, which also comes to the steps.
+        PASSES.store(passes, Ordering::Relaxed);
+        ARMED.store(step as u8, Ordering::Relaxed);
     }
 
     /// Dies if this is the step.
     pub(crate) fn here(step: Step) {
-        if ARMED.load(Ordering::Relaxed) == step as u8 {
-            kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
-            loop {
-                std::thread::park();
-            }
+        if ARMED.load(Ordering::Relaxed) != step as u8 {
+            return;
+        }
+        if let Some(left) = PASSES.load(Ordering::Relaxed).checked_sub(1) {
+            PASSES.store(left, Ordering::Relaxed);
+            return;
+        }
+        kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
+        loop {
+            std::thread::park();
         }
     }
 }
@@ -65,39 +86,65 @@ mod tests {
         call.join_timeout(BOUND).expect("each call resolves")
     }
 
-    /// What becomes of a call whose worker dies at `step`, and of three behind it.
-    fn dies_at(step: Step) -> Result<u8, JoinError> {
+    /// What becomes of a call whose worker dies at `step` when it comes there for the first time
+    /// after the call began or, with `passes`, later; and of three behind it: how many of them are
+    /// lost.
+    fn dies_at(step: Step, passes: u32) -> (Result<u8, JoinError>, usize) {
         let pool = Pool::new(1).unwrap();
-        let arm: fn(u8) -> u8 = |step| {
-            armed::arm(step);
-            step
+        let arm: fn((Step, u32)) -> u8 = |(step, passes)| {
+            arm(step, passes);
+            9
         };
-        let first = pool.submit(arm, step as u8);
+        let first = pool.submit(arm, (step, passes));
         let behind: Vec<_> = (0..3).map(|x: u8| pool.submit(|x| x, x)).collect();
         let first = joined(first);
+        let mut lost = 0;
         for (x, call) in (0..).zip(behind) {
-            assert_eq!(joined(call).unwrap(), x, "{step:?}");
+            match joined(call) {
+                Ok(value) => assert_eq!(value, x, "{step:?}"),
+                Err(error) => {
+                    assert!(is_lost(&error), "{step:?}: {error}");
+                    lost += 1;
+                }
+            }
         }
         let stats = pool.stats();
-        assert_eq!(stats.done + stats.failed, 4, "{step:?}");
-        first
+        assert_eq!((stats.done + stats.failed, stats.lost), (4, 1), "{step:?}");
+        (first, lost)
+    }
+
+    /// True for a worker that was killed.
+    fn is_lost(error: &JoinError) -> bool {
+        matches!(error, JoinError::WorkerLost { signal: Some(9), .. })
     }
 
     #[test]
     fn a_call_that_was_not_claimed_goes_to_the_next_worker() {
-        assert_eq!(dies_at(Step::Claim).unwrap(), Step::Claim as u8);
+        let (first, lost) = dies_at(Step::Claim, 0);
+        assert_eq!((first.unwrap(), lost), (9, 0));
+    }
+
+    #[test]
+    fn a_call_that_was_claimed_is_lost_with_its_worker() {
+        let (first, lost) = dies_at(Step::Claimed, 0);
+        assert_eq!((first.unwrap(), lost), (9, 1));
     }
 
     #[test]
     fn a_result_that_was_not_published_is_lost_with_its_worker() {
         for step in [Step::Publish, Step::Half] {
-            let lost = dies_at(step);
-            assert!(matches!(lost, Err(JoinError::WorkerLost { signal: Some(9), .. })), "{lost:?}");
+            let (first, lost) = dies_at(step, 0);
+            assert!(is_lost(&first.unwrap_err()) && lost == 0, "{step:?}");
+            let (first, lost) = dies_at(step, 1);
+            assert_eq!((first.unwrap(), lost), (9, 1), "{step:?}");
         }
     }
 
     #[test]
     fn a_published_result_outlives_a_worker_that_told_nobody() {
-        assert_eq!(dies_at(Step::Bell).unwrap(), Step::Bell as u8);
+        for step in [Step::Bell, Step::Sent] {
+            let (first, lost) = dies_at(step, 0);
+            assert_eq!((first.unwrap(), lost), (9, 0), "{step:?}");
+        }
     }
 }

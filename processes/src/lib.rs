@@ -31,6 +31,8 @@ mod worker;
 
 mod board;
 mod call;
+#[cfg(test)]
+mod chaos;
 mod clock;
 mod codec;
 mod confines;

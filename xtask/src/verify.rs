@@ -5,6 +5,10 @@
 //!   each waited for become a million.
 //! - Their models: small protocols under loom, whole pools under shuttle.
 //! - Their tests under AddressSanitizer.
+//! - For `processes`, chaos: storms of kills, stops and shortages, each from a seed, for as long as
+//!   `--seconds` says, from the seed that `--seed` says on. What fails names its seed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 
@@ -24,6 +28,12 @@ pub struct VerifyArgs {
     /// The models to check; without any, all three.
     #[arg(value_enum, value_name = "MODEL")]
     pub models: Vec<Model>,
+    /// How long chaos may take.
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    pub seconds: u32,
+    /// The first seed of chaos; without it, one that nobody has tried.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
 }
 
 /// A model.
@@ -55,13 +65,13 @@ impl Model {
 /// reported.
 pub fn verify(args: &VerifyArgs) -> Result<Exit> {
     let workspace = Workspace::find();
-    ci::run(&steps(&workspace, &args.models), &workspace.root)
+    ci::run(&steps(&workspace, args), &workspace.root)
 }
 
-/// The steps for these models, or for all if none is named.
-fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
+/// The steps for the models that are asked for, or for all if none is.
+fn steps(workspace: &Workspace, args: &VerifyArgs) -> Vec<Step> {
     let wanted = Model::value_variants().iter();
-    let wanted = wanted.filter(|model| models.is_empty() || models.contains(model));
+    let wanted = wanted.filter(|model| args.models.is_empty() || args.models.contains(model));
     let wanted: Vec<_> = wanted.map(|model| model.package()).collect();
     let packages = wanted.iter().flat_map(|name| ["-p", *name]);
     // The tests run the examples.
@@ -91,7 +101,26 @@ fn steps(workspace: &Workspace, models: &[Model]) -> Vec<Step> {
             "tests under AddressSanitizer",
             ci::address_sanitizer(workspace, &wanted, Under::Tests),
         ),
+        step("chaos", "pools under everything that can go wrong", chaos(args, &wanted)),
     ]
+}
+
+/// Storms for a while, if the process pool is wanted.
+fn chaos(args: &VerifyArgs, wanted: &[&str]) -> Action {
+    let package = Model::Processes.package();
+    if !wanted.contains(&package) {
+        return Action::Skip(format!("only {package} has storms"));
+    }
+    let seed = args.seed.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // So many seeds are not tried in a second.
+        now.as_secs().wrapping_mul(1_000)
+    });
+    let tests = CommandLine::cargo(["test", "--release", "-p", package, "--lib", "--"])
+        .args(["--nocapture", "--test-threads", "1", "chaos::"])
+        .env("TRIPTYCH_SECONDS", args.seconds.to_string())
+        .env("TRIPTYCH_SEED", seed.to_string());
+    Action::Run(tests)
 }
 
 #[cfg(test)]
@@ -101,13 +130,19 @@ mod tests {
     #[test]
     fn each_model_is_checked_once() {
         let workspace = Workspace::find();
-        let long = |models: &[Model]| steps(&workspace, models)[1].action.to_string();
+        let args =
+            |models: &[Model]| VerifyArgs { models: models.to_vec(), seconds: 7, seed: Some(9) };
+        let long = |models: &[Model]| steps(&workspace, &args(models))[1].action.to_string();
         let all =
             "TRIPTYCH_LONG=1 cargo test --release --lib --tests -p threads -p processes -p evented";
         assert_eq!(long(&[]), all);
         let one = "TRIPTYCH_LONG=1 cargo test --release --lib --tests -p evented";
         assert_eq!(long(&[Model::Evented, Model::Evented]), one);
-        let loom = steps(&workspace, &[Model::Threads])[2].action.to_string();
+        let loom = steps(&workspace, &args(&[Model::Threads]))[2].action.to_string();
         assert!(loom.contains("cargo test -p threads --release --test loom"), "{loom}");
+        let chaos = |models| steps(&workspace, &args(models)).last().unwrap().action.to_string();
+        assert_eq!(chaos(&[Model::Threads]), "skipped: only processes has storms");
+        let storms = chaos(&[Model::Processes]);
+        assert!(storms.starts_with("TRIPTYCH_SECONDS=7 TRIPTYCH_SEED=9 cargo test"), "{storms}");
     }
 }

@@ -24,7 +24,9 @@ use crate::setup::Setup;
 use crate::ticket::Place;
 use crate::worker;
 
+use super::lifeline::Lifeline;
 use super::process::{Process, Server};
+use super::recycle::Post;
 use super::seat::Seat;
 use super::shortage;
 use super::stderr::Tail;
@@ -33,13 +35,14 @@ use super::{Config, Core};
 /// A worker that is not ready after this time is killed: its `main` never reached `init`.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Starts a worker and sends it the first two messages.
+/// Starts a worker and sends it the first three messages.
 ///
 /// # Errors
 /// No process, descriptor or memory is left, or the program's file cannot be executed.
 pub(super) fn launch(
     config: &Config,
     doorbell: &Doorbell,
+    lifeline: &Lifeline,
     mut setup: Setup,
 ) -> io::Result<Process> {
     let (control, far) = Control::pair()?;
@@ -78,7 +81,8 @@ pub(super) fn launch(
     let second = Down::Doorbell(doorbell.segment().id());
     let sent = control
         .send(&boot, Some(board.fd()), false)
-        .and_then(|()| control.send(&second, Some(doorbell.segment().fd()), false));
+        .and_then(|()| control.send(&second, Some(doorbell.segment().fd()), false))
+        .and_then(|()| control.send(&Down::Lifeline, Some(lifeline.end_for_worker()), false));
     match sent {
         Ok(()) => {}
         // It is dead already; the supervisor will see that and say how.
@@ -165,31 +169,67 @@ impl Core {
         })
     }
 
-    /// Starts a worker in the seat `index` and watches it.
+    /// Starts a worker in the seat `index` and watches it. One that nobody wants any more when it is
+    /// started ends again.
     ///
     /// # Errors
     /// As [`launch`].
-    pub(super) fn occupy(&self, index: usize) -> io::Result<()> {
-        // Starting takes milliseconds: not under the lock.
-        let setup = self.lock().seats[index].setup.take().unwrap_or_default();
-        let process =
-            launch(&self.config, self.inbox.doorbell(), setup).map_err(shortage::explain)?;
+    fn occupy(&self, index: usize) -> io::Result<()> {
+        let setup = self.lock().seats[index].begin_launch();
+        self.launch_into(index, setup)
+    }
+
+    /// As [`occupy`](Self::occupy), unless nobody is to come into the seat any more: it may be
+    /// somebody else's by now.
+    ///
+    /// # Errors
+    /// As [`launch`].
+    pub(super) fn occupy_if_due(&self, index: usize) -> io::Result<()> {
         let mut state = self.lock();
         let seat = &mut state.seats[index];
+        if seat.start_at_ns.is_none() {
+            return Ok(());
+        }
+        let setup = seat.begin_launch();
+        drop(state);
+        self.launch_into(index, setup)
+    }
+
+    /// Starts a worker, which takes milliseconds and is done without the lock, and puts it into its
+    /// seat.
+    fn launch_into(&self, index: usize, setup: Setup) -> io::Result<()> {
+        let launched = launch(&self.config, self.inbox.doorbell(), &self.lifeline, setup);
+        let mut state = self.lock();
+        let seat = &mut state.seats[index];
+        seat.launching = false;
+        let wanted = seat.post != Post::Vacant;
+        let mut process = launched.map_err(shortage::explain)?;
         seat.generation = seat.generation.wrapping_add(1);
         seat.start_at_ns = None;
-        let watched = self.alarm.watch(index, seat.generation, &process);
-        if let Err(error) = watched {
+        let generation = seat.generation;
+        let watched = if wanted { self.alarm.watch(index, generation, &process) } else { Ok(()) };
+        if !wanted || watched.is_err() {
+            if !wanted {
+                state.vacate(index);
+            }
             drop(state);
-            let mut process = process;
             process.kill();
-            drop(process.child.wait());
-            return Err(error);
+            process.reap();
+            return watched;
         }
         let deadline_ns = process.deadline_ns;
-        seat.process = Some(process);
+        state.seats[index].process = Some(process);
         state.counters.started += 1;
         self.check_at(&mut state, deadline_ns.unwrap_or(u64::MAX));
         Ok(())
+    }
+}
+
+impl Seat {
+    /// From now on it is not given to others, until the launch has ended.
+    fn begin_launch(&mut self) -> Setup {
+        debug_assert!(self.process.is_none() && !self.launching, "a seat has one worker");
+        self.launching = true;
+        self.setup.take().unwrap_or_default()
     }
 }

@@ -27,6 +27,7 @@
 mod alarm;
 mod dispatch;
 mod launch;
+mod lifeline;
 mod limits;
 mod process;
 mod receive;
@@ -50,6 +51,7 @@ use crate::error::JoinError;
 use crate::ticket::{Outcome, Ticket};
 
 use alarm::Alarm;
+use lifeline::Lifeline;
 use process::Doom;
 use receive::Inbox;
 use seat::Seat;
@@ -111,6 +113,8 @@ pub(crate) struct Core {
     ended: Condvar,
     /// Wakes the supervisor.
     alarm: Alarm,
+    /// Ends the workers when this process ends.
+    lifeline: Lifeline,
     /// Brings new rings to the receiver, and wakes it.
     inbox: Inbox,
     /// Calls callbacks.
@@ -228,6 +232,7 @@ impl Core {
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
             ended: Condvar::new(),
             alarm: Alarm::new().map_err(shortage::explain)?,
+            lifeline: Lifeline::new().map_err(shortage::explain)?,
             inbox,
             desk: Arc::default(),
         });
@@ -284,7 +289,7 @@ impl Core {
             state.queue.push_back(call);
             state.queued += 1;
             self.feed_lightest(&mut state, &mut settled);
-            self.wake_sleeper(&mut state);
+            self.wake_sleepers(&mut state);
         }
         self.deliver(state, settled);
     }

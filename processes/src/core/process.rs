@@ -10,7 +10,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
+};
 
 use crate::board::Board;
 use crate::call::{Argument, Call};
@@ -135,9 +137,13 @@ impl Process {
         }
     }
 
-    /// Reaps it: it has ended. None when somebody else in this program has reaped our child (a
+    /// Reaps it: it has ended. What its calls have started and not waited for ends with it, unless it
+    /// was told to leave. The status is none when somebody else in this program has reaped our child (a
     /// handler of SIGCHLD, or the kernel because the signal is ignored): its status is lost.
     pub(super) fn reap(&mut self) {
+        if self.calls.is_some() {
+            self.kill_group();
+        }
         let status = self.child.wait().ok();
         self.ended = Some(End { status });
         self.gone.store(true, Ordering::Release);
@@ -146,11 +152,26 @@ impl Process {
         }
     }
 
-    /// Sends SIGKILL; a process that is already dead is left alone.
+    /// Sends SIGKILL to it and to what its calls have started; a process that is already dead is
+    /// left alone.
     pub(super) fn kill(&self) {
         match pidfd_send_signal(&self.pidfd, Signal::KILL) {
             Ok(()) | Err(_) => {}
         }
+        self.kill_group();
+    }
+
+    /// Sends SIGKILL to its process group, if it is still there to hold the group's number: alive,
+    /// or dead and not reaped.
+    fn kill_group(&self) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if self.ended.is_some() || waitid(WaitId::PidFd(self.pidfd.as_fd()), options).is_err() {
+            return;
+        }
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // It fails for a group that does not exist: user code has left it.
+        let (Ok(()) | Err(_)) =
+            kill_process_group(pid.expect("a child has a positive pid"), Signal::KILL);
     }
 
     /// Sends ahead what the frame of `call` refers to, without blocking.

@@ -259,6 +259,7 @@ impl Core {
             self.nourish(&mut state, index, &mut settled);
             self.after_answers(&mut state, index);
         }
+        self.wake_sleepers(&mut state);
         for route in closed {
             let Some(seat) = state.seats.get_mut(route.seat) else { continue };
             if seat.generation == route.generation

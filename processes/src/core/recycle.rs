@@ -49,7 +49,9 @@ impl Core {
     /// Starts the worker that is to take over from the one in the seat `index`.
     fn begin_succession(&self, state: &mut State, index: usize) {
         let seat = &state.seats[index];
-        if seat.successor.is_some() || seat.post != Post::Open || state.closing.is_some() {
+        // A pool that is closing needs it only for what still waits.
+        let over = state.closing.is_some() && state.queued == 0;
+        if seat.successor.is_some() || seat.post != Post::Open || over {
             return;
         }
         let new = state.vacant_seat();
@@ -168,20 +170,24 @@ impl Core {
         next
     }
 
-    /// After a submit: if there are more calls than workers, one that sleeps is woken.
-    pub(super) fn wake_sleeper(&self, state: &mut State) {
-        if self.config.idle_timeout.is_none() {
+    /// After calls came into the queue, or back: as long as there are more calls than workers, those
+    /// that sleep are woken.
+    pub(super) fn wake_sleepers(&self, state: &mut State) {
+        if self.config.idle_timeout.is_none() || state.queued == 0 {
             return;
         }
         let open = |seat: &&Seat| seat.post == Post::Open && seat.replaces.is_none();
-        let awake = state.seats.iter().filter(open).count();
+        let mut awake = state.seats.iter().filter(open).count();
         let calls = state.queued + state.seats.iter().map(Seat::load).sum::<usize>();
-        if calls <= awake {
-            return;
-        }
-        let asleep = (0..state.seats.len()).find(|&index| state.seats[index].post == Post::Asleep);
-        if let Some(index) = asleep {
+        for index in 0..state.seats.len() {
+            if calls <= awake {
+                return;
+            }
             let seat = &mut state.seats[index];
+            if seat.post != Post::Asleep {
+                continue;
+            }
+            awake += 1;
             seat.post = Post::Open;
             seat.failures = 0;
             match &mut seat.process {
@@ -219,6 +225,7 @@ impl Core {
         }
         let mut settled = super::Settled::new();
         self.nourish_all(&mut state, &mut settled);
+        self.wake_sleepers(&mut state);
         self.deliver(state, settled);
         Ok(())
     }
@@ -246,13 +253,16 @@ impl State {
         index
     }
 
-    /// A seat is for nobody any more.
+    /// A seat is for nobody any more. While a worker is being started for it, it is not for others
+    /// either: whoever starts that worker vacates the seat again.
     pub(super) fn vacate(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         seat.post = Post::Vacant;
         seat.start_at_ns = None;
         seat.idle_since_ns = None;
-        self.spare_seats.push(index);
+        if !seat.launching {
+            self.spare_seats.push(index);
+        }
     }
 
     /// The worker in a seat is dead and buried: says whether another one comes into the same seat.

@@ -36,6 +36,8 @@ pub(super) struct Seat {
     pub(super) process: Option<Process>,
     /// When the next occupant is started; none when nobody is to come or one is here.
     pub(super) start_at_ns: Option<u64>,
+    /// True while somebody starts a worker for it, without the lock.
+    pub(super) launching: bool,
     /// For one call in a process of its own: no replacement, nothing from the queue.
     pub(super) one_shot: bool,
     /// The one call of a one-shot seat, until its worker is ready.
@@ -141,6 +143,7 @@ impl Seat {
             generation: 0,
             process: None,
             start_at_ns: None,
+            launching: false,
             one_shot,
             own: None,
             setup: None,

@@ -31,6 +31,7 @@ use crate::results::Reader;
 use super::alarm::{Topic, meaning};
 use super::process::{Process, ServerSlot};
 use super::receive::Route;
+use super::recycle::Post;
 use super::seat::Seat;
 use super::{Closing, Core, Settled, State};
 
@@ -62,7 +63,7 @@ pub(super) fn run(core: &Arc<Core>) {
         }
         deadline_ns = due.next_ns;
         for index in due.starts {
-            if let Err(error) = core.occupy(index) {
+            if let Err(error) = core.occupy_if_due(index) {
                 core.start_failed(index, &error);
                 deadline_ns = Some(clock::now_ns());
             }
@@ -205,6 +206,10 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         let seat = &mut state.seats[index];
+        if seat.post == Post::Vacant {
+            // Nobody wants it any more.
+            return state.vacate(index);
+        }
         seat.failures += 1;
         seat.start_at_ns = Some(clock::now_ns().saturating_add(back_off_ns(seat.failures)));
         state.note_start_failure(format!("a process could not be started: {error}"), &mut settled);
@@ -232,6 +237,7 @@ impl Core {
         }
         state.fail_if_broken(&mut settled);
         self.nourish_all(&mut state, &mut settled);
+        self.wake_sleepers(&mut state);
         if let Some(next_ns) = self.look_after_resources(&mut state, now_ns) {
             due.at(next_ns);
         }

@@ -177,10 +177,15 @@ fn start(socket: &Control) -> Result<Channels, String> {
         return Err("the claim board is too small".to_owned());
     }
     let second = socket.receive::<Down>(true).map_err(text)?;
-    let Some((Down::Doorbell(id), Some(fd))) = second else {
+    let Some((Down::Doorbell(id), Some(bell))) = second else {
         return Err("the second message was no doorbell".to_owned());
     };
-    let doorbell = Doorbell::adopt(Segment::adopt(id, fd).map_err(text)?);
+    let third = socket.receive::<Down>(true).map_err(text)?;
+    let Some((Down::Lifeline, Some(fd))) = third else {
+        return Err("the third message was no lifeline".to_owned());
+    };
+    watchdog::hold(&fd).map_err(text)?;
+    let doorbell = Doorbell::adopt(Segment::adopt(id, bell).map_err(text)?);
     let results = Writer::new(Arc::clone(&segment), doorbell);
     let board = Board::new(segment);
     let (far_calls, calls) = ipc::bytes_channel().map_err(text)?;

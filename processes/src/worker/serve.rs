@@ -135,6 +135,7 @@ impl Server {
                 self.flush();
                 continue;
             }
+            fault::here(Step::Claimed);
             self.execute(&header, body);
             if !self.channels.board.finish(slot, sequence) {
                 // The parent is about to kill this process for this call; no other call may be
@@ -145,6 +146,7 @@ impl Server {
             }
             fault::here(Step::Publish);
             self.flush();
+            fault::here(Step::Sent);
         }
     }
 

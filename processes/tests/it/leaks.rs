@@ -4,9 +4,9 @@ use processes::{Lock, Pool, Queue, spawn};
 
 use crate::support::{children, descriptors, wait_until};
 
-/// What the first `spawn` opens and keeps: the supervisor's epoll set and bell, and the receiver's
-/// doorbell.
-const SPAWN_DESCRIPTORS: usize = 3;
+/// What the first `spawn` opens and keeps: the supervisor's epoll set and bell, the receiver's
+/// doorbell, and the two ends of the lifeline.
+const SPAWN_DESCRIPTORS: usize = 5;
 
 /// What this process has: descriptors and children.
 fn have() -> (usize, usize) {

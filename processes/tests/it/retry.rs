@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use processes::{CallOptions, JoinError, Pool, Queue};
 
-use crate::support::{BOUND, gated, gates, soon};
+use crate::support::{BOUND, gated, gates, kill, soon, wait_until};
 
 /// Says that it runs, and dies unless it is the attempt of this number.
 fn dies_until((entered, good): (Queue<u32>, usize)) -> usize {
@@ -92,4 +92,24 @@ fn a_retry_ends_with_the_pool() {
     soon(&entered);
     assert_eq!(pool.shutdown_now().count(), 0);
     assert!(matches!(call.join(), Err(JoinError::WorkerLost { .. })));
+}
+
+#[test]
+fn a_retry_wakes_a_worker_that_sleeps() {
+    let retried: fn(()) -> u32 = |()| {
+        let pool = Pool::builder().workers(1).max_calls_per_worker(1);
+        let pool = pool.idle_timeout(Duration::from_millis(1)).build().unwrap();
+        let (entered, gate) = gates();
+        let once = CallOptions::new().retries(1);
+        let call = pool.submit_with(once, gated, (entered.clone(), gate.clone()));
+        let first = soon(&entered);
+        // Its successor is there, has nothing to do, and goes to sleep.
+        wait_until("only the worker with its last call is left", || pool.pids() == [first]);
+        kill(first);
+        soon(&entered);
+        gate.put(5).unwrap();
+        call.join().unwrap()
+    };
+    let ended = processes::spawn(retried, ()).unwrap().join_timeout(2 * BOUND);
+    assert_eq!(ended.expect("somebody executes it").unwrap(), 5);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use processes::{JoinError, Pool};
 
-use crate::support::{gated, gates, is_alive, soon};
+use crate::support::{BOUND, gated, gates, is_alive, soon};
 
 #[test]
 fn shutdown_runs_what_was_queued() {
@@ -95,4 +95,16 @@ fn a_worker_that_does_not_leave_is_killed() {
         .unwrap();
     pool.shutdown();
     assert!(!is_alive(pid));
+}
+
+#[test]
+fn shutdown_runs_more_than_the_workers_may_execute() {
+    let more: fn(()) -> bool = |()| {
+        let pool = Pool::builder().workers(2).max_calls_per_worker(3).build().unwrap();
+        let handles: Vec<_> = (0..50_u32).map(|x| pool.submit(|x| x, x)).collect();
+        pool.shutdown();
+        (0..).zip(handles).all(|(x, handle)| handle.join().unwrap() == x)
+    };
+    let ended = processes::spawn(more, ()).unwrap().join_timeout(BOUND);
+    assert!(ended.expect("it does not hang").unwrap());
 }

@@ -130,7 +130,7 @@ impl Call {
             })
         };
         let (function, trampoline) = (offset(function)?, offset(trampoline as usize)?);
-        let (bytes, handles) = scope::encoding_argument(|| codec::encode(argument));
+        let (bytes, luggage) = scope::encoding_argument(|| codec::encode(argument));
         let bytes = bytes.map_err(refuse)?;
         if bytes.len() > max_payload {
             let size = bytes.len();
@@ -145,8 +145,8 @@ impl Call {
             })?;
             Argument::Sealed(id, fd)
         };
-        let ticket = Ticket::new();
-        let retry = Retry::default();
+        let ticket = Ticket::new(luggage.keepers);
+        let (handles, retry) = (luggage.handles, Retry::default());
         Ok(Self { ticket, function, trampoline, argument, handles, timeout: None, retry })
     }
 

@@ -1,8 +1,11 @@
 //! Waiting for a changing set of calls.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use rustix::thread::futex::{self, Flags};
 
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
@@ -14,13 +17,32 @@ pub(crate) struct Bell {
     rung: Mutex<VecDeque<u64>>,
     /// Signalled at every ring.
     signal: Condvar,
+    /// Counts rings for one who sleeps on this word and others (a [`Select`](crate::Select)).
+    epoch: AtomicU32,
+    /// Whether there is such a one: without, nobody is woken there, which is a system call.
+    is_selected: bool,
 }
 
 impl Bell {
+    /// One whose owner sleeps on its word.
+    pub(crate) fn selected() -> Self {
+        Self { is_selected: true, ..Self::default() }
+    }
+
+    /// The word.
+    pub(crate) fn futex(&self) -> &AtomicU32 {
+        &self.epoch
+    }
+
     /// Announces a call.
     pub(crate) fn ring(&self, number: u64) {
         self.rung.lock().unwrap_or_else(PoisonError::into_inner).push_back(number);
         self.signal.notify_one();
+        if self.is_selected {
+            self.epoch.fetch_add(1, Ordering::Release);
+            // It fails only for an address that is not mapped.
+            let _woken = futex::wake(&self.epoch, Flags::empty(), 1);
+        }
     }
 
     /// The next announcement; waits until `deadline`, or for ever without one.

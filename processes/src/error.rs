@@ -235,3 +235,51 @@ pub enum GetError {
     #[error("a message could not be decoded: {0}")]
     Decode(String),
 }
+
+/// Why [`Sender::send`](crate::Sender::send) and its kin did not send the value.
+#[derive(Clone, Debug, Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum SendError<T> {
+    /// The channel is full.
+    #[error("the channel is full")]
+    Full(T),
+    /// The channel stayed full for the whole time.
+    #[error("the channel stayed full until the time was over")]
+    TimedOut(T),
+    /// No receiver is left.
+    #[error("the channel has no receiver any more")]
+    Disconnected(T),
+    /// The value cannot be encoded, or can never fit into the channel's memory.
+    #[error("the value cannot be sent: {1}")]
+    Unsendable(T, String),
+}
+
+impl<T> SendError<T> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value)
+            | Self::TimedOut(value)
+            | Self::Disconnected(value)
+            | Self::Unsendable(value, _) => value,
+        }
+    }
+}
+
+/// Why [`Receiver::recv`](crate::Receiver::recv) and its kin returned no value.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// The channel is empty.
+    #[error("the channel is empty")]
+    Empty,
+    /// The channel stayed empty for the whole time.
+    #[error("the channel stayed empty until the time was over")]
+    TimedOut,
+    /// No sender is left, and what they sent was received.
+    #[error("the channel has no sender any more and is empty")]
+    Disconnected,
+    /// A message was taken, but its bytes do not describe a value; it is gone.
+    #[error("a message could not be decoded: {0}")]
+    Decode(String),
+}

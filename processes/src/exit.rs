@@ -2,8 +2,10 @@
 
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdout, ExitStatus};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::completed::Bell;
 
 /// What the handle of a process has of the process itself. The launch fills it, the supervisor
 /// notes the end.
@@ -28,6 +30,8 @@ struct State {
     stdout: Option<ChildStdout>,
     /// What it reports, if that was asked for, until somebody takes it.
     stderr: Option<ChildStderr>,
+    /// Who waits for the end among others.
+    bells: Vec<Arc<Bell>>,
 }
 
 impl Exit {
@@ -51,8 +55,25 @@ impl Exit {
         let mut state = self.lock();
         state.over = true;
         state.status = status;
+        let bells = std::mem::take(&mut state.bells);
         drop(state);
         self.ended.notify_all();
+        for bell in bells {
+            bell.ring(0);
+        }
+    }
+
+    /// Rings `bell` at the end, if that is still to come.
+    pub(crate) fn ring_at_end(&self, bell: &Arc<Bell>) {
+        let mut state = self.lock();
+        if !state.over {
+            state.bells.push(Arc::clone(bell));
+        }
+    }
+
+    /// Forgets a bell that has not been rung.
+    pub(crate) fn ring_no_more(&self, bell: &Arc<Bell>) {
+        self.lock().bells.retain(|known| !Arc::ptr_eq(known, bell));
     }
 
     /// Process id and descriptor.

@@ -8,7 +8,9 @@ use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+
+use crate::worker;
 
 /// The life of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,16 @@ impl Life {
         *OWN.get_or_init(|| {
             let pid = std::process::id();
             Self { pid, started: started(pid).unwrap_or(0) }
+        })
+    }
+
+    /// That of the process that started this one, if this is a worker: it does not outlive that.
+    pub(crate) fn parent() -> Option<Self> {
+        static PARENT: OnceLock<Option<Life>> = OnceLock::new();
+        *PARENT.get_or_init(|| {
+            let pid = getppid().filter(|_| worker::depth() > 0)?.as_raw_nonzero().get();
+            let pid = u32::try_from(pid).ok()?;
+            Some(Self { pid, started: started(pid).unwrap_or(0) })
         })
     }
 

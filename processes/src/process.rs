@@ -163,6 +163,11 @@ pub struct Process<R> {
 }
 
 impl<R> Process<R> {
+    /// The process itself, and its call.
+    pub(crate) fn parts(&self) -> (&Exit, &JoinHandle<R>) {
+        (&self.exit, &self.handle)
+    }
+
     /// The name it was given.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()

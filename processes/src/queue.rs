@@ -16,13 +16,13 @@ use crate::ring::{Direction, Refusal, Ring};
 use crate::scope;
 
 /// A queue has room for at least this many encoded bytes.
-const MIN_BYTES: usize = 1 << 20;
+pub(crate) const MIN_BYTES: usize = 1 << 20;
 
 /// For each message a queue has room for at least this many encoded bytes.
-const BYTES_PER_MESSAGE: usize = 64;
+pub(crate) const BYTES_PER_MESSAGE: usize = 64;
 
 /// No queue holds more messages.
-const MAX_MESSAGES: usize = 1 << 24;
+pub(crate) const MAX_MESSAGES: usize = 1 << 24;
 
 /// How long an operation may wait, or that it may not.
 #[derive(Clone, Copy)]
@@ -57,6 +57,11 @@ pub struct Queue<T> {
 }
 
 impl<T> Queue<T> {
+    /// Its memory.
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
     /// A queue for `n` messages.
     ///
     /// # Errors
@@ -137,7 +142,7 @@ impl<T: Serialize> Queue<T> {
         };
         loop {
             match self.ring.put(&message) {
-                Ok(()) => return Ok(()),
+                Ok(_number) => return Ok(()),
                 Err(Refusal::ShutDown) => return Err(PutError::ShutDown(value)),
                 Err(Refusal::TooLong) => {
                     let reason = format!("{} bytes never fit into this queue", message.len());

@@ -1,7 +1,7 @@
 //! The queue's memory: a byte ring of messages that survives the death of whoever is inside.
 //!
 //! ```text
-//! mutex | counters | entries: start and length of each message | bytes
+//! mutex | counters | entries: start and length of each message | bytes | annex
 //! ```
 //!
 //! All words are read and written under the robust mutex. What is in the queue is defined by two
@@ -13,6 +13,9 @@
 //! has changed nothing that anybody looks at, so the queue recovers instead of being poisoned.
 //!
 //! Bit 0 of `put`'s epoch says that the queue was shut down.
+//!
+//! The *annex* is for those who build more on a ring: words that nobody here touches, under the same
+//! mutex. A queue has none.
 //!
 //! # Sleeping
 //!
@@ -125,10 +128,15 @@ impl Ring {
     /// # Errors
     /// No descriptors or memory are left, or the sizes do not fit into an address space.
     pub(crate) fn create(capacity: usize, bytes: usize) -> io::Result<Self> {
-        let len = capacity
-            .checked_mul(16)
-            .and_then(|entries| entries.checked_add(ENTRIES * 8))
-            .and_then(|head| head.checked_add(bytes))
+        Self::create_with(capacity, bytes, 0)
+    }
+
+    /// As [`create`](Self::create), with an annex of so many bytes.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(crate) fn create_with(capacity: usize, bytes: usize, annex: usize) -> io::Result<Self> {
+        let len = length(capacity, bytes, annex)
             .filter(|&len| isize::try_from(len).is_ok())
             .ok_or(io::ErrorKind::OutOfMemory)?;
         let segment = Segment::create(len)?;
@@ -140,12 +148,36 @@ impl Ring {
 
     /// The ring in a segment that came from elsewhere; none if it is no ring.
     pub(crate) fn adopt(segment: Arc<Segment>) -> Option<Self> {
+        Self::adopt_with(segment, |_annex| Some(0))
+    }
+
+    /// As [`adopt`](Self::adopt), one with an annex; `annex` is told where it is and says how many
+    /// bytes it has, if it is the right one.
+    pub(crate) fn adopt_with(
+        segment: Arc<Segment>,
+        annex: impl FnOnce(&Self) -> Option<usize>,
+    ) -> Option<Self> {
         if segment.len() < ENTRIES * 8 {
             return None;
         }
         let ring = Self { segment };
-        let expected = ring.capacity().checked_mul(16)?.checked_add(ENTRIES * 8)?;
-        (expected.checked_add(ring.bytes())? == ring.segment.len()).then_some(ring)
+        length(ring.capacity(), ring.bytes(), 0).filter(|&len| len <= ring.segment.len())?;
+        let annex = annex(&ring)?;
+        let expected = length(ring.capacity(), ring.bytes(), annex)?;
+        (expected == ring.segment.len()).then_some(ring)
+    }
+
+    /// The `index`th 8-byte word of the annex.
+    ///
+    /// # Panics
+    /// If it is outside.
+    pub(crate) fn annex_word(&self, index: usize) -> &AtomicU64 {
+        self.word(self.annex() + index)
+    }
+
+    /// Where the annex begins, in words.
+    fn annex(&self) -> usize {
+        (self.base() + self.bytes()).div_ceil(8)
     }
 
     /// The memory.
@@ -166,11 +198,28 @@ impl Ring {
         to_usize(len)
     }
 
-    /// Stores a message.
+    /// Whether a message could be taken.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) fn peek(&self) -> Result<(), Refusal> {
+        let held = self.lock();
+        let refusal = if self.count(Direction::Message) != self.count(Direction::Room) {
+            return Ok(());
+        } else if self.is_shut_down() {
+            Refusal::ShutDown
+        } else {
+            self.wait(Direction::Message)
+        };
+        drop(held);
+        Err(refusal)
+    }
+
+    /// Stores a message, and says how many had been stored before.
     ///
     /// # Errors
     /// Full, shut down, or never possible.
-    pub(crate) fn put(&self, message: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn put(&self, message: &[u8]) -> Result<u64, Refusal> {
         if message.len() > self.bytes() {
             return Err(Refusal::TooLong);
         }
@@ -190,7 +239,7 @@ impl Ring {
         self.prepare(Direction::Message, put + 1);
         self.commit(Direction::Message);
         drop(held);
-        Ok(())
+        Ok(put)
     }
 
     /// Takes the oldest message.
@@ -240,7 +289,7 @@ impl Ring {
 
     /// Locks the ring. What a dead owner left needs no repair (see the module's documentation).
     /// Everybody looks again all the same, should the kernel lack the call that wakes in one step.
-    fn lock(&self) -> Owned {
+    pub(crate) fn lock(&self) -> Owned {
         let held = robust::lock(&self.segment, Patience::Forever)
             .expect("waiting for ever ends with the lock");
         if held.owner_died {
@@ -299,6 +348,17 @@ impl Ring {
         }
     }
 
+    /// What one sleeps on who waits for this.
+    pub(crate) fn futex(&self, direction: Direction) -> &AtomicU32 {
+        self.half_word(direction.epoch())
+    }
+
+    /// Has everybody who sleeps look again; under the mutex.
+    pub(crate) fn nudge(&self, _held: &Owned) {
+        self.wake(Direction::Message);
+        self.wake(Direction::Room);
+    }
+
     /// Moves the epoch on, which means nothing, and wakes all sleepers; under the mutex.
     fn wake(&self, direction: Direction) {
         let word = self.half_word(direction.epoch());
@@ -308,7 +368,7 @@ impl Ring {
     }
 
     /// True once the queue was shut down.
-    fn is_shut_down(&self) -> bool {
+    pub(crate) fn is_shut_down(&self) -> bool {
         let epoch = self.half_word(Direction::Message.epoch()).load(Ordering::Relaxed);
         epoch & u32::from(SHUT_DOWN) != 0
     }
@@ -348,16 +408,21 @@ impl Ring {
     fn copy_in(&self, start: u64, message: &[u8]) {
         let (at, first) = self.span(start, message.len());
         let (head, tail) = message.split_at(first);
-        for (offset, part) in [(at, head), (self.base(), tail)] {
-            if !part.is_empty() {
-                let to = self.segment.at(offset + part.len() - 1).as_ptr();
-                let to = to.wrapping_sub(part.len() - 1);
-                // SAFETY: the `part.len()` bytes at `offset` are inside the mapping (the last
-                // one was checked), no reference to them exists, and the mutex keeps other
-                // processes away from them.
-                unsafe { to.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
-            }
+        self.copy_to(at, head);
+        self.copy_to(self.base(), tail);
+    }
+
+    /// Copies bytes to `offset`; under the mutex.
+    fn copy_to(&self, offset: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
         }
+        let to = self.segment.at(offset + bytes.len() - 1).as_ptr();
+        let to = to.wrapping_sub(bytes.len() - 1);
+        // SAFETY: the `bytes.len()` bytes at `offset` are inside the mapping (the last one was
+        // checked), no reference to them exists, and the mutex keeps other processes away from
+        // them.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
     /// Copies a message out of the ring.
@@ -365,15 +430,20 @@ impl Ring {
         let mut message = vec![0; length];
         let (at, first) = self.span(start, length);
         let (head, tail) = message.split_at_mut(first);
-        for (offset, part) in [(at, head), (self.base(), tail)] {
-            if !part.is_empty() {
-                let from = self.segment.at(offset + part.len() - 1).as_ptr();
-                let from = from.wrapping_sub(part.len() - 1);
-                // SAFETY: as in `copy_in`, in the other direction.
-                unsafe { part.as_mut_ptr().copy_from_nonoverlapping(from, part.len()) };
-            }
-        }
+        self.copy_from(at, head);
+        self.copy_from(self.base(), tail);
         message
+    }
+
+    /// Copies bytes from `offset`; under the mutex.
+    fn copy_from(&self, offset: usize, bytes: &mut [u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let from = self.segment.at(offset + bytes.len() - 1).as_ptr();
+        let from = from.wrapping_sub(bytes.len() - 1);
+        // SAFETY: as in `copy_to`, in the other direction.
+        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(from, bytes.len()) };
     }
 
     /// Where a message begins in the segment, and how many of its bytes come before the end.
@@ -396,6 +466,13 @@ impl Ring {
     fn half_word(&self, index: usize) -> &AtomicU32 {
         self.segment.atomic_u32(index)
     }
+}
+
+/// The size of a segment for a ring; none if it does not fit into an address space.
+fn length(capacity: usize, bytes: usize, annex: usize) -> Option<usize> {
+    let head = capacity.checked_mul(16)?.checked_add(ENTRIES * 8)?;
+    let ring = head.checked_add(bytes)?;
+    if annex == 0 { Some(ring) } else { ring.checked_next_multiple_of(8)?.checked_add(annex) }
 }
 
 /// A number that was stored from a `usize` of the same machine.
@@ -492,5 +569,22 @@ mod tests {
         let ring = Ring::create(2, 10).unwrap();
         assert!(Ring::adopt(Arc::clone(ring.segment())).is_some());
         assert!(Ring::adopt(Segment::create(4096).unwrap()).is_none());
+        let more = Ring::create_with(2, 10, 64).unwrap();
+        assert!(Ring::adopt(Arc::clone(more.segment())).is_none(), "it is more than a ring");
+        assert!(Ring::adopt_with(Arc::clone(more.segment()), |_| Some(64)).is_some());
+        assert!(Ring::adopt_with(Arc::clone(ring.segment()), |_| Some(64)).is_none());
+    }
+
+    #[test]
+    fn an_annex_is_left_alone() {
+        let ring = Ring::create_with(2, 11, 16).unwrap();
+        ring.annex_word(0).store(7, Ordering::Relaxed);
+        ring.annex_word(1).store(8, Ordering::Relaxed);
+        for _ in 0..5 {
+            ring.put(&[0xff; 11]).unwrap();
+            ring.get().unwrap();
+        }
+        let words = [0, 1].map(|index| ring.annex_word(index).load(Ordering::Relaxed));
+        assert_eq!(words, [7, 8]);
     }
 }

@@ -5,6 +5,7 @@
 //! call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
 //! outside of one they fail instead of producing a number that means nothing.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -20,12 +21,25 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the current thread is doing with the codec.
 enum Scope {
-    /// The parent encodes an argument: handles are collected.
-    Argument(Vec<Arc<Segment>>),
+    /// The parent encodes an argument: what travels with it is collected.
+    Argument(Luggage),
     /// A worker encodes a result: only handles that came from the parent may go back.
     Result,
     /// A call or a result is being decoded.
     Decoding,
+}
+
+/// What is dropped when the call that it travels with has ended: it counts as an end of a channel
+/// while the call is on its way, whoever else drops theirs.
+pub(crate) type Keeper = Box<dyn Any + Send>;
+
+/// What travels with an argument.
+#[derive(Debug, Default)]
+pub(crate) struct Luggage {
+    /// The memory of shared objects, each once.
+    pub(crate) handles: Vec<Arc<Segment>>,
+    /// What is kept until the call has ended.
+    pub(crate) keepers: Vec<Keeper>,
 }
 
 thread_local! {
@@ -56,11 +70,11 @@ fn with<T>(scope: Scope, f: impl FnOnce() -> T) -> (T, Option<Scope>) {
     (value, inner)
 }
 
-/// Encodes an argument with `f` and tells which handles it contains, each once.
-pub(crate) fn encoding_argument<T>(f: impl FnOnce() -> T) -> (T, Vec<Arc<Segment>>) {
-    match with(Scope::Argument(Vec::new()), f) {
-        (value, Some(Scope::Argument(handles))) => (value, handles),
-        (value, _) => (value, Vec::new()),
+/// Encodes an argument with `f` and tells what travels with it.
+pub(crate) fn encoding_argument<T>(f: impl FnOnce() -> T) -> (T, Luggage) {
+    match with(Scope::Argument(Luggage::default()), f) {
+        (value, Some(Scope::Argument(luggage))) => (value, luggage),
+        (value, _) => (value, Luggage::default()),
     }
 }
 
@@ -80,10 +94,8 @@ pub(crate) fn decoding<T>(f: impl FnOnce() -> T) -> T {
 /// A sentence for the user: no call is being encoded, or the handle cannot go this way.
 pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
     SCOPE.with(|current| match current.borrow_mut().as_mut() {
-        Some(Scope::Argument(handles)) => {
-            if !handles.iter().any(|known| Arc::ptr_eq(known, segment)) {
-                handles.push(Arc::clone(segment));
-            }
+        Some(Scope::Argument(luggage)) => {
+            luggage.add(segment);
             Ok(segment.id())
         }
         Some(Scope::Result) if arrivals().contains(segment.id()) => Ok(segment.id()),
@@ -94,6 +106,49 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
              be serialised inside the argument of a call")
         }
     })
+}
+
+impl Luggage {
+    /// One more shared object.
+    fn add(&mut self, segment: &Arc<Segment>) {
+        if !self.handles.iter().any(|known| Arc::ptr_eq(known, segment)) {
+            self.handles.push(Arc::clone(segment));
+        }
+    }
+}
+
+/// As [`send`], for a handle that counts: `keeper` is kept until the call has ended. Such a handle
+/// cannot be returned.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) fn send_counted(
+    segment: &Arc<Segment>,
+    keeper: impl FnOnce() -> Keeper,
+) -> Result<SegmentId, &'static str> {
+    // What is user code here (there is none at present) must find the scope free.
+    let refusal = SCOPE.with(|current| match &*current.borrow() {
+        Some(Scope::Argument(_)) => None,
+        Some(Scope::Result) => Some(
+            "an end of a channel, or a reference of an actor, cannot be returned by a call; make \
+             it in the parent and keep it there",
+        ),
+        Some(Scope::Decoding) | None => Some(
+            "an end of a channel, or a reference of an actor, can only be serialised inside the \
+             argument of a call",
+        ),
+    });
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    let keeper = keeper();
+    SCOPE.with(|current| {
+        if let Some(Scope::Argument(luggage)) = current.borrow_mut().as_mut() {
+            luggage.add(segment);
+            luggage.keepers.push(keeper);
+        }
+    });
+    Ok(segment.id())
 }
 
 /// Called by a handle's `Deserialize`: the memory behind a number.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::callbacks::{Callback, Desk, Followers};
 use crate::completed::Bell;
 use crate::error::{self, JoinError};
+use crate::scope::Keeper;
 use crate::segment::{Sealed, Segment};
 use crate::unwind;
 
@@ -98,6 +99,8 @@ struct State {
     bells: Vec<(Arc<Bell>, u64)>,
     /// Callbacks.
     followers: Option<Box<Followers>>,
+    /// What travels with the argument, until the call has ended.
+    keepers: Vec<Keeper>,
     /// Threads that wait: without one nobody needs to be signalled, which is a system call.
     waiting: u32,
 }
@@ -122,11 +125,14 @@ pub(crate) struct Waiters {
     followers: Option<Box<Followers>>,
     /// True when threads wait.
     threads: bool,
+    /// What has travelled with the argument: dropped before anybody is told of the end.
+    keepers: Vec<Keeper>,
 }
 
 impl Waiters {
     /// Wakes everybody who waits for `ticket`.
     pub(crate) fn wake(self, ticket: &Ticket) {
+        drop(self.keepers);
         if self.threads {
             ticket.finished.notify_all();
         }
@@ -149,7 +155,8 @@ impl Waiters {
 impl State {
     /// Nobody waits so far.
     fn new(phase: Phase) -> Self {
-        Self { phase, waker: None, bells: Vec::new(), followers: None, waiting: 0 }
+        let (bells, keepers) = (Vec::new(), Vec::new());
+        Self { phase, waker: None, bells, followers: None, keepers, waiting: 0 }
     }
 }
 
@@ -174,9 +181,9 @@ impl Phase {
 }
 
 impl Ticket {
-    /// A ticket for a call that is in the queue.
-    pub(crate) fn new() -> Arc<Self> {
-        let state = State::new(Phase::Queued);
+    /// A ticket for a call that is in the queue, and what travels with it.
+    pub(crate) fn new(keepers: Vec<Keeper>) -> Arc<Self> {
+        let state = State { keepers, ..State::new(Phase::Queued) };
         Arc::new(Self { state: Mutex::new(state), finished: Condvar::new() })
     }
 
@@ -241,7 +248,8 @@ impl Ticket {
         let bells = std::mem::take(&mut state.bells);
         let threads = state.waiting > 0;
         let (waker, followers) = (state.waker.take(), state.followers.take());
-        Some(Waiters { waker, bells, followers, threads })
+        let keepers = std::mem::take(&mut state.keepers);
+        Some(Waiters { waker, bells, followers, threads, keepers })
     }
 
     /// Rings `bell` with `key` when the call is finished, at once if it already is.
@@ -353,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_bell_that_is_not_wanted_any_more_is_forgotten() {
-        let (ticket, bell, other) = (Ticket::new(), Arc::default(), Arc::default());
+        let (ticket, bell, other) = (Ticket::new(Vec::new()), Arc::default(), Arc::default());
         ticket.ring_when_finished(&bell, 1);
         ticket.ring_when_finished(&other, 2);
         ticket.ring_when_finished(&bell, 3);

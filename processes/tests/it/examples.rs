@@ -161,3 +161,17 @@ fn retries() {
                     no worker can be started: the initializer failed: a name is needed\n";
     assert_eq!(output("processes_retries", ""), expected);
 }
+
+#[test]
+fn channel() {
+    let expected = "1229 primes, the largest is 9973\n\
+                    before it died: Ok(7), then: Err(Disconnected)\n\
+                    a crash: true, nothing more: true\ngone: true\n";
+    assert_eq!(output("processes_channel", ""), expected);
+}
+
+#[test]
+fn select() {
+    let expected = "at first: []\ntold to go\nsum: 6, call: Some(Returned), process: Ok(())\n";
+    assert_eq!(output("processes_select", ""), expected);
+}

@@ -7,6 +7,7 @@
 
 mod broken;
 mod callbacks;
+mod channel;
 mod drop;
 mod examples;
 mod executor;
@@ -22,6 +23,7 @@ mod payload;
 mod queue;
 mod resize;
 mod retry;
+mod select;
 mod send_sync;
 mod shared;
 mod shutdown;

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicU8;
 use processes::{
     AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, Frozen,
     GetError, JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, Process, ProcessBuilder,
-    PutError, Queue, Semaphore, SharedArray, SharedAtomics,
+    PutError, Queue, Receiver, RecvError, Select, Semaphore, SendError, Sender, SharedArray,
+    SharedAtomics,
 };
 
 fn send<T: Send>() {}
@@ -30,6 +31,8 @@ fn as_promised() {
     send::<(Process<u8>, ProcessBuilder)>();
     sync::<Process<u8>>();
     send::<(BarrierError, OverReleaseError)>();
+    send::<(Sender<u8>, Receiver<u8>, Select<'static>, SendError<u8>, RecvError)>();
+    sync::<(Sender<u8>, Receiver<u8>, Select<'static>)>();
     send::<JoinError>();
     sync::<JoinError>();
     send::<GetError>();

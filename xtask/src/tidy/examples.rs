@@ -15,6 +15,8 @@ const SOME: &[(&str, &[&str])] = &[
     ("swap", &["threads", "processes"]),
     ("swap_waiting", &["threads", "processes"]),
     ("barrier", &["threads"]),
+    ("channel", &["processes"]),
+    ("select", &["processes"]),
     ("condition", &["threads"]),
     ("event", &["threads"]),
     ("locks", &["threads"]),

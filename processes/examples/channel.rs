@@ -6,7 +6,8 @@ use processes::{Pool, RecvError, SendError, Sender, channel, spawn};
 
 /// Sends the primes from `start` on, and then drops its end.
 fn primes((send, start): (Sender<u64>, u64)) {
-    let is_prime = |n: &u64| *n > 1 && (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime =
+        |n: &u64| *n > 1 && (2..*n).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     for prime in (start..start + 1_000).filter(is_prime) {
         send.send(prime).expect("somebody receives");
     }
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let call = spawn::<_, ()>(crash, send)?;
     println!("before it died: {:?}, then: {:?}", receive.recv(), receive.recv());
-    println!("a crash: {}, nothing more: {}", call.join().is_err(), ends(receive.try_recv()));
+    println!("a crash: {}, nothing more: {}", call.join().is_err(), ends(&receive.try_recv()));
 
     // And without a receiver there is nobody to send to.
     let (send, receive) = channel(8)?;
@@ -45,6 +46,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Whether that is the end.
-fn ends(result: Result<u64, RecvError>) -> bool {
-    result == Err(RecvError::Disconnected)
+fn ends(result: &Result<u64, RecvError>) -> bool {
+    *result == Err(RecvError::Disconnected)
 }

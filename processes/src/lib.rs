@@ -45,6 +45,8 @@ mod fault;
 mod frame;
 mod holders;
 mod image;
+#[cfg(feature = "interrupt")]
+mod interrupt;
 mod life;
 mod monitor;
 mod permits;

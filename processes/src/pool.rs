@@ -93,7 +93,8 @@ impl Builder {
     /// What each worker calls before it takes calls, also a replacement: a function, or a closure
     /// that captures nothing, and its argument.
     ///
-    /// A worker whose initializer fails, panics, ends the process or takes longer than 30 s is
+    /// A worker whose initializer fails, panics, ends the process or takes too long
+    /// ([`init_timeout`](Self::init_timeout)) is
     /// replaced, with growing pauses. After five in a row, and when no other worker serves, the
     /// pool has given up: every call is [`JoinError::Broken`], which
     /// says why. `build` does not wait for it.
@@ -118,6 +119,15 @@ impl Builder {
             Ok(call) => (self.config.init, self.wrong) = (Some(Arc::new(call)), None),
             Err(error) => self.wrong = Some(error),
         }
+        self
+    }
+
+    /// How long a worker may take from its start until it is ready, which includes the initializer.
+    /// The default is 30 s; also a busy machine starts a worker within some milliseconds, so what it
+    /// has to cover is the initializer. A worker that takes longer is killed, which is a failure as
+    /// described for [`initializer`](Self::initializer).
+    pub fn init_timeout(mut self, limit: Duration) -> Self {
+        self.config.init_timeout = limit;
         self
     }
 
@@ -358,6 +368,31 @@ impl Pool {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         MapUnordered::new(self, f, xs.into_iter())
+    }
+
+    /// From now on the first Ctrl-C (SIGINT) closes the pool: what was submitted runs, what is
+    /// submitted later is [`JoinError::Cancelled`] at once. The second one cancels what no worker has
+    /// started and kills the workers; their calls are [`JoinError::WorkerLost`]. A third one, or one
+    /// when no such pool is left, ends the program as usual.
+    ///
+    /// The program itself goes on: it sees how its calls end, and drops the pool. Only the terminal's
+    /// foreground process group gets the signal, and workers have groups of their own, so without
+    /// this call Ctrl-C ends the program and by that its workers.
+    ///
+    /// Starts a thread, which all pools share and which sleeps until a signal comes; and has the
+    /// signal handled for the life of the process, beside what else handles it through the crate
+    /// `signal-hook`.
+    ///
+    /// # Errors
+    /// The system's: no threads or descriptors are left.
+    #[cfg(feature = "interrupt")]
+    pub fn close_on_interrupt(&self) -> io::Result<()> {
+        crate::interrupt::watch(&self.core)
+    }
+
+    /// True once the pool takes no more calls: it is being shut down, or Ctrl-C has closed it.
+    pub fn is_closing(&self) -> bool {
+        self.core.is_closing()
     }
 
     /// The process ids of the workers that are alive now.

@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -31,9 +30,6 @@ use super::seat::Seat;
 use super::shortage;
 use super::stderr::Tail;
 use super::{Config, Core};
-
-/// A worker that is not ready after this time is killed: its `main` never reached `init`.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Starts a worker and sends it the first three messages.
 ///
@@ -92,7 +88,7 @@ pub(super) fn launch(
     let tail = child.stderr.take().filter(|_pipe| config.stderr_bytes > 0);
     let tail = tail.map(|pipe| Tail::new(pipe, config.stderr_bytes)).transpose()?;
     let child = guard.0.take().expect("taken only here and in drop");
-    let deadline_ns = clock::after_ns(START_TIMEOUT);
+    let deadline_ns = clock::after_ns(config.init_timeout);
     let board = Board::new(board);
     let mut process = Process::new(child, pidfd, control, credit, board, server, deadline_ns);
     process.exit = setup.exit;

@@ -56,6 +56,9 @@ use process::Doom;
 use receive::Inbox;
 use seat::Seat;
 
+/// How long a worker may take until it is ready, unless the pool says otherwise.
+pub(crate) const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What a pool was built with.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -69,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) grace: Duration,
     /// What each worker calls before it takes calls.
     pub(crate) init: Option<Arc<Call>>,
+    /// How long a worker may take until it is ready, with that call.
+    pub(crate) init_timeout: Duration,
     /// How many calls a worker executes before it is replaced.
     pub(crate) max_calls: Option<u64>,
     /// How many bytes a worker may have resident before it is replaced.
@@ -90,6 +95,7 @@ impl Config {
             call_timeout: None,
             grace,
             init: None,
+            init_timeout: DEFAULT_INIT_TIMEOUT,
             max_calls: None,
             max_rss: None,
             idle_timeout: None,
@@ -363,18 +369,40 @@ impl Core {
         if drain {
             state.closing.get_or_insert(Closing::Drain);
         } else {
-            let kill_at_ns = clock::after_ns(self.config.grace);
-            state.closing = Some(Closing::Now { kill_at_ns });
-            let waiting: Vec<_> = state.queue.drain(..).collect();
-            state.queued = 0;
-            let sent = state.seats.iter_mut().flat_map(Seat::revoke_all);
-            let calls = waiting.into_iter().filter(|call| call.ticket.is_queued()).chain(sent);
-            settled.extend(calls.map(|call| (call, Err(JoinError::Cancelled))));
+            settled = state.withdraw(clock::after_ns(self.config.grace));
         }
         let unrun = settled.len();
         self.deliver(state, settled);
         self.alarm.ring();
         unrun
+    }
+
+    /// Ctrl-C: the first one closes, the next one kills, also what somebody else has closed. False
+    /// when there is nothing more to do.
+    pub(crate) fn interrupt(&self) -> bool {
+        let mut state = self.lock();
+        let now_ns = clock::now_ns();
+        let (closing, ended) = (state.closing, state.ended);
+        match closing {
+            None => {
+                drop(state);
+                self.close(true);
+                true
+            }
+            Some(Closing::Now { kill_at_ns }) if kill_at_ns <= now_ns => false,
+            Some(_) if ended => false,
+            Some(_) => {
+                let settled = state.withdraw(now_ns);
+                self.deliver(state, settled);
+                self.alarm.ring();
+                true
+            }
+        }
+    }
+
+    /// True once no calls are taken any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().closing.is_some()
     }
 
     /// Waits until the last worker of a closing core is gone.
@@ -422,6 +450,16 @@ impl Core {
 }
 
 impl State {
+    /// Cancels what no worker has started; what runs may go on until then.
+    fn withdraw(&mut self, kill_at_ns: u64) -> Settled {
+        self.closing = Some(Closing::Now { kill_at_ns });
+        let waiting: Vec<_> = self.queue.drain(..).collect();
+        self.queued = 0;
+        let sent = self.seats.iter_mut().flat_map(Seat::revoke_all);
+        let calls = waiting.into_iter().filter(|call| call.ticket.is_queued()).chain(sent);
+        calls.map(|call| (call, Err(JoinError::Cancelled))).collect()
+    }
+
     /// True when no call is queued or in flight.
     fn is_drained(&self) -> bool {
         self.queued == 0 && self.seats.iter().all(|seat| seat.load() == 0)

@@ -224,7 +224,8 @@ impl Core {
         let mut state = self.lock();
         state.next_check_ns = u64::MAX;
         for index in 0..state.seats.len() {
-            match state.seats[index].look_after(index, now_ns, &mut due) {
+            let limit = self.config.init_timeout;
+            match state.seats[index].look_after(index, now_ns, limit, &mut due) {
                 Fate::Lives => {}
                 Fate::Buried => state.bury(index, now_ns, &mut settled),
                 Fate::GivenUp => {
@@ -362,7 +363,13 @@ enum Fate {
 
 impl Seat {
     /// Keeps the worker's deadlines, and says what is to become of it.
-    fn look_after(&mut self, index: usize, now_ns: u64, due: &mut Due) -> Fate {
+    fn look_after(
+        &mut self,
+        index: usize,
+        now_ns: u64,
+        init_timeout: Duration,
+        due: &mut Due,
+    ) -> Fate {
         let Some(process) = &mut self.process else { return Fate::Lives };
         if process.ended.is_some() {
             // The receiver rings when it has emptied the ring.
@@ -370,6 +377,12 @@ impl Seat {
         }
         if let Some(deadline_ns) = process.deadline_ns {
             if deadline_ns <= now_ns {
+                if !process.ready {
+                    process.refusal.get_or_insert(format!(
+                        "a worker was not ready within {init_timeout:?} and was killed: its \
+                         initializer takes longer, or its `main` does not come to `init`"
+                    ));
+                }
                 process.kill();
                 process.deadline_ns = None;
             } else {

@@ -1,6 +1,7 @@
 //! Pools whose workers cannot serve, and what workers call first.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use processes::{JoinError, Pool, Queue};
 
@@ -67,6 +68,23 @@ fn an_initializer_may_have_no_argument_or_a_large_one() {
         |bytes| if bytes.len() == 1 << 20 { Ok(()) } else { Err(bytes.len()) };
     let pool = Pool::builder().workers(1).initializer(check, vec![3; 1 << 20]).build().unwrap();
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+}
+
+#[test]
+fn an_initializer_that_hangs_is_killed_and_breaks_the_pool() {
+    let hangs: fn(()) -> Result<(), String> = |()| {
+        loop {
+            std::thread::park();
+        }
+    };
+    let pool = Pool::builder().workers(2).initializer(hangs, ());
+    let pool = pool.init_timeout(Duration::from_millis(20)).build().unwrap();
+    let calls: Vec<_> = (0..5_u8).map(|x| pool.submit(|x| x, x)).collect();
+    for call in calls {
+        let error = call.join_timeout(BOUND).expect("nothing hangs").unwrap_err();
+        assert!(matches!(error, JoinError::Broken { .. }), "{error}");
+        assert!(error.to_string().contains("was not ready within 20ms"), "{error}");
+    }
 }
 
 #[test]

@@ -1,12 +1,44 @@
 //! What the crate exists for: a call that takes its process down fails alone.
+//!
+//! What is promised for each fault, and where that is tested; every wait is bounded:
+//!
+//! | fault | tests |
+//! |---|---|
+//! | worker killed in a call | [`a_kill_from_outside_fails_only_the_running_call`], `retry`, `stress`, and in the crate `chaos`, `fault` |
+//! | idle worker killed | [`an_idle_worker_that_dies_is_replaced`] |
+//! | hang | [`a_call_that_hangs_is_ended_by_its_limit`], `handle` |
+//! | worker stopped | [`a_worker_that_is_stopped_in_a_call_runs_out_of_time`], before the call: `handle` |
+//! | panic | `panic`, `executor` |
+//! | panic with `panic = "abort"`, abort, segfault, stack overflow, exit | [`panic_as_abort`], [`abort`], [`segfault`], [`stack_overflow`], [`exit`] |
+//! | argument or result cannot be encoded or decoded | [`the_codec_fails_one_call_and_says_where`] |
+//! | huge payload | `payload` |
+//! | initializer fails, panics, ends the process, hangs | `broken` |
+//! | poison call, crash loop | `retry`, `broken` |
+//! | parent killed | [`workers_die_with_the_parent_in_the_middle_of_a_call`]; with their children, and at any time: `chaos` |
+//! | Ctrl-C | `interrupt` |
+//! | descriptors exhausted | [`a_shortage_of_descriptors_at_any_step_of_a_start`], [`a_shortage_of_descriptors_leaves_the_other_workers_alone`] |
+//! | memory exhausted | [`memory`] |
+//! | shutdown | [`shutdown_is_bounded_by_the_grace_period`], `shutdown`, `leaks` |
+
+mod memory;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use processes::{JoinError, Pool, Side};
+use processes::{JoinError, JoinHandle, Pool, Queue, Side};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::support::{BOUND, gated, gates, is_alive, kill, soon, wait_until};
+use crate::support::{
+    BOUND, Stopped, children, descriptors, gated, gates, is_alive, kill, soon, wait_until,
+};
+
+/// The outcome, which must come.
+#[track_caller]
+pub(crate) fn ended<R: DeserializeOwned>(call: JoinHandle<R>) -> Result<R, JoinError> {
+    call.join_timeout(BOUND).expect("each call resolves")
+}
 
 /// Runs `f`, which must lose its worker, and checks that the pool lives on.
 #[track_caller]
@@ -14,8 +46,8 @@ fn lost(f: fn(()) -> u32) -> (Option<i32>, Option<i32>) {
     let pool = Pool::new(1).unwrap();
     let call = pool.submit(f, ());
     let behind = pool.submit(|x: u64| x + 1, 1);
-    let error = call.join().unwrap_err();
-    assert_eq!(behind.join().unwrap(), 2, "the call behind it was queued and must run");
+    let error = ended(call).unwrap_err();
+    assert_eq!(ended(behind).unwrap(), 2, "the call behind it was queued and must run");
     match error {
         JoinError::WorkerLost { signal, exit_code, .. } => (signal, exit_code),
         other => panic!("{other}"),
@@ -30,6 +62,16 @@ fn exit() {
 #[test]
 fn abort() {
     assert_eq!(lost(|()| std::process::abort()).0, Some(6));
+}
+
+/// What the profile setting `panic = "abort"` makes of a panic: the hook runs, then the process ends.
+#[test]
+fn panic_as_abort() {
+    let panics: fn(()) -> u32 = |()| {
+        std::panic::set_hook(Box::new(|_| std::process::abort()));
+        panic!("on purpose")
+    };
+    assert_eq!(lost(panics).0, Some(6));
 }
 
 #[test]
@@ -59,9 +101,9 @@ fn a_kill_from_outside_fails_only_the_running_call() {
     let running = pool.submit(gated, (entered.clone(), gate));
     let behind: Vec<_> = (0..200_u64).map(|x| pool.submit(|x| x, x)).collect();
     kill(soon(&entered));
-    assert!(matches!(running.join(), Err(JoinError::WorkerLost { signal: Some(9), .. })));
+    assert!(matches!(ended(running), Err(JoinError::WorkerLost { signal: Some(9), .. })));
     for (x, call) in (0..).zip(behind) {
-        assert_eq!(call.join().unwrap(), x);
+        assert_eq!(ended(call).unwrap(), x);
     }
 }
 
@@ -74,7 +116,43 @@ fn an_idle_worker_that_dies_is_replaced() {
     wait_until("both are replaced", || {
         pool.stats().ready == 2 && pool.pids().iter().all(|pid| !before.contains(pid))
     });
-    assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+    assert_eq!(ended(pool.submit(|x: u8| x, 1)).unwrap(), 1);
+}
+
+/// Never returns.
+#[expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
+fn hang(entered: Queue<u32>) -> u32 {
+    entered.put(std::process::id()).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_call_that_hangs_is_ended_by_its_limit() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, _gate) = gates();
+    let limit = Duration::from_millis(50);
+    let hangs = pool.submit_timeout(hang, entered.clone(), limit);
+    let behind = pool.submit(|()| std::process::id(), ());
+    let error = ended(hangs).unwrap_err();
+    assert!(matches!(error, JoinError::TimedOut { limit: given, .. } if given == limit), "{error}");
+    assert_ne!(ended(behind).unwrap(), soon(&entered), "its worker is replaced");
+}
+
+#[test]
+fn a_worker_that_is_stopped_in_a_call_runs_out_of_time() {
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let limit = Duration::from_millis(300);
+    let call = pool.submit_timeout(gated, (entered.clone(), gate.clone()), limit);
+    let stopped = Stopped::new(soon(&entered));
+    gate.put(1).unwrap();
+    let behind = pool.submit(|x: u8| x, 1);
+    let error = ended(call).unwrap_err();
+    assert!(matches!(error, JoinError::TimedOut { .. }), "{error}");
+    assert_eq!(ended(behind).unwrap(), 1);
+    drop(stopped);
 }
 
 /// Fails to encode, to decode, or neither.
@@ -107,27 +185,27 @@ impl<'de> Deserialize<'de> for Odd {
 #[test]
 fn the_codec_fails_one_call_and_says_where() {
     let pool = Pool::new(1).unwrap();
-    let pid = pool.submit(|()| std::process::id(), ()).join().unwrap();
+    let pid = ended(pool.submit(|()| std::process::id(), ())).unwrap();
     let take: fn(Odd) = |_odd| ();
     let give: fn(u8) -> Odd = |which| if which == 0 { Odd::NoEncode } else { Odd::NoDecode };
-    let error = pool.submit(take, Odd::NoEncode).join().unwrap_err();
+    let error = ended(pool.submit(take, Odd::NoEncode)).unwrap_err();
     assert!(
         matches!(&error, JoinError::Encode { side: Side::Parent, message, .. }
             if message == "it does not want to go"),
         "{error}"
     );
-    let error = pool.submit(take, Odd::NoDecode).join().unwrap_err();
+    let error = ended(pool.submit(take, Odd::NoDecode)).unwrap_err();
     assert!(
         matches!(&error, JoinError::Decode { side: Side::Worker, message, .. }
             if message == "it does not want to come"),
         "{error}"
     );
-    let error = pool.submit(give, 0).join().unwrap_err();
+    let error = ended(pool.submit(give, 0)).unwrap_err();
     assert!(matches!(&error, JoinError::Encode { side: Side::Worker, .. }), "{error}");
-    let error = pool.submit(give, 1).join().unwrap_err();
+    let error = ended(pool.submit(give, 1)).unwrap_err();
     assert!(matches!(&error, JoinError::Decode { side: Side::Parent, .. }), "{error}");
-    pool.submit(take, Odd::Fine).join().unwrap();
-    assert_eq!(pool.submit(|()| std::process::id(), ()).join().unwrap(), pid, "it survived");
+    ended(pool.submit(take, Odd::Fine)).unwrap();
+    assert_eq!(ended(pool.submit(|()| std::process::id(), ())).unwrap(), pid, "it survived");
 }
 
 #[test]
@@ -137,16 +215,19 @@ fn workers_die_with_the_parent_in_the_middle_of_a_call() {
     let lines = BufReader::new(parent.stdout.take().unwrap()).lines();
     let pids: Vec<u32> = lines.take(8).map(|line| line.unwrap().parse().unwrap()).collect();
     assert_eq!(pids.len(), 8);
+    // Those cannot do anything about it themselves.
+    let stopped = pids[6..].iter().map(|&pid| Stopped::new(pid)).collect::<Vec<_>>();
     parent.kill().unwrap();
     parent.wait().unwrap();
     wait_until("all workers are gone", || !pids.iter().any(|&pid| is_alive(pid)));
+    drop(stopped);
 }
 
 #[test]
 fn stdin_of_a_worker_is_empty() {
     let pool = Pool::new(1).unwrap();
     let read = pool.submit(|()| std::io::read_to_string(std::io::stdin()).unwrap().len(), ());
-    assert_eq!(read.join().unwrap(), 0);
+    assert_eq!(ended(read).unwrap(), 0);
 }
 
 #[test]
@@ -154,7 +235,7 @@ fn user_code_does_not_see_the_marker_and_has_its_own_group() {
     let pool = Pool::new(1).unwrap();
     let names: fn(()) -> Vec<String> = |()| std::env::vars().map(|(name, _)| name).collect();
     let mine = names(());
-    let more = pool.submit(names, ()).join().unwrap();
+    let more = ended(pool.submit(names, ())).unwrap();
     let more: Vec<_> = more.into_iter().filter(|name| !mine.contains(name)).collect();
     assert_eq!(more, [""; 0], "a worker's environment is its parent's");
     let group: fn(()) -> u32 = |()| {
@@ -162,24 +243,21 @@ fn user_code_does_not_see_the_marker_and_has_its_own_group() {
         let fields = stat.rsplit_once(')').unwrap().1;
         fields.split_whitespace().nth(2).unwrap().parse().unwrap()
     };
-    let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
-    assert_eq!(pool.submit(group, ()).join().unwrap(), worker);
+    let worker = ended(pool.submit(|()| std::process::id(), ())).unwrap();
+    assert_eq!(ended(pool.submit(group, ())).unwrap(), worker);
 }
 
 #[test]
 fn a_child_that_somebody_else_reaps_is_lost_without_a_status() {
     let ignoring: fn(()) -> bool = |()| {
-        unsafe extern "C" {
-            fn signal(number: i32, handler: usize) -> usize;
-        }
-        // SAFETY: 17 is SIGCHLD and 1 is SIG_IGN; no handler is installed.
-        assert_ne!(unsafe { signal(17, 1) }, usize::MAX);
+        const SIGCHLD: i32 = 17;
+        ignore(SIGCHLD);
         let pool = Pool::new(1).unwrap();
-        let lost = pool.submit(|()| std::process::abort(), ()).join();
-        assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+        let lost = ended(pool.submit(|()| std::process::abort(), ()));
+        assert_eq!(ended(pool.submit(|x: u8| x, 1)).unwrap(), 1);
         matches!(lost, Err::<(), _>(JoinError::WorkerLost { signal: None, exit_code: None, .. }))
     };
-    assert!(processes::spawn(ignoring, ()).unwrap().join().unwrap());
+    assert!(ended(processes::spawn(ignoring, ()).unwrap()).unwrap());
 }
 
 /// Opens files until none can be opened, then closes `spare` of them.
@@ -192,20 +270,45 @@ fn hoard(spare: usize) -> Vec<std::fs::File> {
     files
 }
 
-/// Lowers the limit of descriptors to `limit`.
-fn limit_descriptors(limit: u64) {
+/// A resource of which a process can be given a limited amount, by the number that the kernel has for
+/// it.
+#[derive(Clone, Copy)]
+enum Resource {
+    /// The size of a file, also of one in memory.
+    FileSize = 1,
+    /// The highest descriptor.
+    Descriptors = 7,
+    /// The size of the address space.
+    Addresses = 9,
+}
+
+/// Sets this process's limit, which can be raised again.
+fn limit(resource: Resource, amount: u64) {
     unsafe extern "C" {
+        fn getrlimit(resource: i32, limit: *mut [u64; 2]) -> i32;
         fn setrlimit(resource: i32, limit: *const [u64; 2]) -> i32;
     }
-    let limits = [limit, limit];
-    // SAFETY: 7 is RLIMIT_NOFILE, and two 64-bit numbers are a `struct rlimit`.
-    assert_eq!(unsafe { setrlimit(7, &raw const limits) }, 0);
+    let mut limits = [0; 2];
+    // SAFETY: two 64-bit numbers are a `struct rlimit`.
+    assert_eq!(unsafe { getrlimit(resource as i32, &raw mut limits) }, 0);
+    limits[0] = amount.min(limits[1]);
+    // SAFETY: as above.
+    assert_eq!(unsafe { setrlimit(resource as i32, &raw const limits) }, 0);
+}
+
+/// Has a signal of this number ignored.
+fn ignore(number: i32) {
+    unsafe extern "C" {
+        fn signal(number: i32, handler: usize) -> usize;
+    }
+    // SAFETY: 1 is SIG_IGN; no handler is installed.
+    assert_ne!(unsafe { signal(number, 1) }, usize::MAX);
 }
 
 #[test]
 fn a_shortage_of_descriptors_at_any_step_of_a_start() {
     let sweep: fn(()) -> (u32, u32, u32) = |()| {
-        limit_descriptors(128);
+        limit(Resource::Descriptors, 128);
         let (mut built, mut served, mut refused) = (0, 0, 0);
         for spare in 0..24 {
             let hoarded = hoard(spare);
@@ -246,7 +349,7 @@ fn a_shortage_of_descriptors_leaves_the_other_workers_alone() {
         fn kill(pid: i32, signal: i32) -> i32;
     }
     let shortage: fn(()) -> bool = |()| {
-        limit_descriptors(128);
+        limit(Resource::Descriptors, 128);
         let pool = Pool::new(2).unwrap();
         wait_until("both workers are ready", || pool.stats().ready == 2);
         let (entered, gate) = gates();
@@ -267,5 +370,31 @@ fn a_shortage_of_descriptors_leaves_the_other_workers_alone() {
         wait_until("it is replaced", || pool.stats().ready == 2);
         true
     };
-    assert!(processes::spawn(shortage, ()).unwrap().join().unwrap());
+    assert!(ended(processes::spawn(shortage, ()).unwrap()).unwrap());
+}
+
+#[test]
+fn shutdown_is_bounded_by_the_grace_period() {
+    let ends: fn(()) -> bool = |()| {
+        drop(Pool::new(1).unwrap());
+        let before = (descriptors(), children().len());
+        let pool = Pool::builder().workers(3).grace(Duration::from_millis(50)).build().unwrap();
+        let entered = Queue::bounded(8).unwrap();
+        let hang: Vec<_> = (0..2).map(|_| pool.submit(hang, entered.clone())).collect();
+        soon(&entered);
+        // One hangs in a call, one hangs and is stopped, one has nothing to do.
+        let stopped = Stopped::new(soon(&entered));
+        assert_eq!(pool.shutdown_now().count(), 0);
+        assert!(hang.into_iter().all(|call| is_lost(&ended(call).unwrap_err())));
+        drop((stopped, entered));
+        wait_until("nothing is left", || (descriptors(), children().len()) == before);
+        true
+    };
+    let bounded = processes::spawn(ends, ()).unwrap();
+    assert!(bounded.join_timeout(2 * BOUND).expect("shutdown does not hang").unwrap());
+}
+
+/// True for a worker that was killed.
+fn is_lost(error: &JoinError) -> bool {
+    matches!(error, JoinError::WorkerLost { signal: Some(9), .. })
 }

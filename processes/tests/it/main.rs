@@ -13,6 +13,8 @@ mod examples;
 mod executor;
 mod faults;
 mod handle;
+#[cfg(feature = "interrupt")]
+mod interrupt;
 mod ipc_channel;
 mod leaks;
 mod lock;

@@ -1,10 +1,12 @@
 //! No wake-up is lost, and none is needless.
 
+use std::collections::HashSet;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use processes::{Pool, Queue};
 
-use crate::support::{BOUND, Stopped, wait_until};
+use crate::support::{BOUND, Stopped, gates, signal, soon, wait_until};
 
 /// How long the threads of a process called `name...` have run, in nanoseconds: it grows with
 /// every wake-up.
@@ -61,4 +63,87 @@ fn a_stopped_worker_with_a_full_control_socket_wakes_nobody() {
     assert!(!last.is_finished());
     drop(stopped);
     assert_eq!(last.join_timeout(BOUND).expect("it is sent when there is room").unwrap(), 20);
+}
+
+/// A program with an idle pool of two workers, in one of which a thread wakes up again and again if
+/// that is `planted`. It says who they are.
+#[expect(clippy::disallowed_methods, reason = "waking up again and again is to be found")]
+fn idle((planted, pids, gate): (bool, Queue<u32>, Queue<u32>)) {
+    let pool = Pool::builder().workers(2).name("idler").build().unwrap();
+    wait_until("both workers are ready", || pool.stats().ready == 2);
+    let wake: fn(()) = |()| {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+    };
+    if planted {
+        pool.submit(wake, ()).join().unwrap();
+    }
+    pids.put(std::process::id()).unwrap();
+    pool.pids().into_iter().for_each(|pid| pids.put(pid).unwrap());
+    drop(gate.get());
+}
+
+/// What system calls the threads of such a program end, or begin anew, within a time; none where
+/// there is no strace, or it may not be used.
+#[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
+fn calls_of_an_idle_pool(planted: bool, time: Duration) -> Option<Vec<String>> {
+    let missing = |why: &str| {
+        eprintln!("skipped: {why}");
+        None
+    };
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        return missing("there is no strace to look for system calls with");
+    }
+    let (pids, gate) = gates();
+    let program = processes::spawn(idle, (planted, pids.clone(), gate.clone())).unwrap();
+    let pids = [(); 3].map(|()| soon(&pids));
+    let all = || pids.iter().map(|&pid| ran_ns(pid, "")).sum::<u64>();
+    // The threads may still be on their way to sleep.
+    let mut before = all();
+    wait_until("everybody sleeps", || {
+        std::thread::sleep(Duration::from_millis(100));
+        planted || std::mem::replace(&mut before, all()) == before
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, errors) = (folder.path().join("trace"), folder.path().join("errors"));
+    let mut strace = Command::new("strace");
+    strace
+        .arg("-f")
+        .arg("-o")
+        .arg(&trace)
+        .args(pids.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]));
+    let mut strace = strace.stderr(std::fs::File::create(&errors).unwrap()).spawn().unwrap();
+    let said = || std::fs::read_to_string(&errors).unwrap();
+    wait_until("strace watches them", || {
+        strace.try_wait().unwrap().is_some() || said().matches(" attached").count() >= pids.len()
+    });
+    std::thread::sleep(time);
+    signal(strace.id(), "-INT");
+    strace.wait().unwrap();
+    gate.put(0).unwrap();
+    program.join_timeout(BOUND).expect("it ends").unwrap();
+    if said().matches(" detached").count() < pids.len() {
+        return missing(&format!("strace may not be used: {}", said().trim_end()));
+    }
+    let trace = std::fs::read_to_string(&trace).unwrap();
+    // The first line of each thread is the call in which it slept when strace came.
+    let mut known = HashSet::new();
+    let thread_of = |line: &str| line.split(' ').next().unwrap().to_owned();
+    Some(trace.lines().filter(|line| !known.insert(thread_of(line))).map(str::to_owned).collect())
+}
+
+#[test]
+fn an_idle_pool_makes_no_system_call_in_ten_seconds() {
+    let calls = calls_of_an_idle_pool(false, Duration::from_secs(10));
+    assert_eq!(calls.unwrap_or_default(), [""; 0]);
+}
+
+#[test]
+fn a_system_call_of_an_idle_pool_would_be_found() {
+    if let Some(calls) = calls_of_an_idle_pool(true, Duration::from_secs(1)) {
+        assert!(calls.iter().any(|call| call.contains("nanosleep")), "{calls:?}");
+    }
 }

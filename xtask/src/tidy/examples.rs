@@ -11,6 +11,7 @@ const LINES: usize = 60;
 /// `orphan` where workers could outlive a killed parent, and the others show what only those
 /// models have.
 const SOME: &[(&str, &[&str])] = &[
+    ("interrupt", &["processes"]),
     ("orphan", &["processes"]),
     ("swap", &["threads", "processes"]),
     ("swap_waiting", &["threads", "processes"]),

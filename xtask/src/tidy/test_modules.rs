@@ -51,6 +51,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "callbacks",
             "channel",
             "executor",
+            "interrupt",
             "ipc_channel",
             "nested",
             "payload",

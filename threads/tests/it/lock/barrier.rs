@@ -114,7 +114,7 @@ fn while_the_action_runs() {
     in_time(|| {
         let (begun, seen) = mpsc::channel();
         let (open, gate) = mpsc::channel::<()>();
-        let gate = std::sync::Mutex::new(gate);
+        let gate = Mutex::new(gate);
         let barrier = Barrier::with_action(2, move || {
             begun.send(()).unwrap();
             gate.lock().unwrap().recv().unwrap();

@@ -24,7 +24,10 @@ mod real {
     use std::time::{Duration, Instant};
     use std::{cell, hint, thread};
 
-    /// Rounds of spinning in which the processor pauses, each time twice as long.
+    /// Rounds of spinning in which the processor pauses once: at full speed, the other side of
+    /// a queue with one place is through after some of them.
+    const SHORT_PAUSES: u32 = 16;
+    /// Rounds of spinning after that, in which the processor pauses, each time twice as long.
     const PAUSES: u32 = 8;
     /// Rounds of spinning after that, in which other threads may run.
     const YIELDS: u32 = 12;
@@ -108,12 +111,13 @@ mod real {
     /// Lets some time pass. False when this is not the way to wait any more, after so many
     /// rounds: then no time has passed.
     pub(crate) fn spin(round: u32, deadline: Deadline) -> bool {
-        if round < PAUSES {
-            (0..1 << round).for_each(|_| hint::spin_loop());
+        let long = round.saturating_sub(SHORT_PAUSES);
+        if long < PAUSES {
+            (0..1 << long).for_each(|_| hint::spin_loop());
             return true;
         }
         let over = matches!(deadline, Deadline::At(end) if end <= Instant::now());
-        if over || round >= PAUSES + YIELDS {
+        if over || long >= PAUSES + YIELDS {
             return false;
         }
         thread::yield_now();

@@ -21,7 +21,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut select = Select::new();
     let (number, command) = (select.recv(&numbers), select.get(&commands));
-    let (result, end) = (select.join(&call), select.end(&process));
     println!("at first: {:?}", select.wait(Duration::from_millis(10)));
 
     commands.put("go".to_owned())?;
@@ -29,15 +28,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("told to {}", commands.get()?);
     go.set();
 
-    let (mut sum, mut ends) = (0, Vec::new());
-    while ends != [result, end] {
-        ends = select.wait(None);
-        if ends.contains(&number) {
-            // A value, or the end of the channel, which stays ready.
-            sum += numbers.try_recv().unwrap_or(0);
-            ends.retain(|&source| source != number);
+    let mut sum = 0;
+    loop {
+        let ready = select.wait(None);
+        if ready.contains(&number) {
+            match numbers.try_recv() {
+                Ok(n) => sum += n,
+                Err(_) => break, // No sender is left: that is ready for ever.
+            }
         }
+        assert!(!ready.contains(&command), "nobody says more");
     }
-    println!("sum: {sum}, call: {:?}, process: {:?}", call.outcome(), process.join());
+    let mut rest = Select::new();
+    let (result, end) = (rest.join(&call), rest.end(&process));
+    let first = rest.wait(None);
+    println!("sum: {sum}, one has ended: {}", first.contains(&result) || first.contains(&end));
+    println!("call: {:?}, process: {:?}", call.join(), process.join());
     Ok(())
 }

@@ -6,13 +6,14 @@
 //!
 //! This is one of the crate's few files with unsafe code: it turns addresses into functions.
 
+use std::any::Any;
 use std::fmt::Display;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec;
 use crate::error::{JoinError, Side};
@@ -28,6 +29,9 @@ use crate::ticket::Ticket;
 /// # Safety
 /// The address must be that of a `fn(A) -> R` for the trampoline's own `A` and `R`.
 type Trampoline = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+
+/// Why a function cannot be named.
+const IN_A_LIBRARY: &str = "the function is not in this program but in a shared library";
 
 /// Why a trampoline has no result.
 #[derive(Debug)]
@@ -125,9 +129,7 @@ impl Call {
     ) -> Result<Self, JoinError> {
         let refuse = |message: String| JoinError::Encode { side: Side::Parent, message };
         let offset = |address: usize| {
-            image::offset_of(address).ok_or_else(|| {
-                refuse("the function is not in this program but in a shared library".to_owned())
-            })
+            image::offset_of(address).ok_or_else(|| refuse(IN_A_LIBRARY.to_owned()))
         };
         let (function, trampoline) = (offset(function)?, offset(trampoline as usize)?);
         let (bytes, luggage) = scope::encoding_argument(|| codec::encode(argument));
@@ -177,6 +179,111 @@ impl Call {
     }
 }
 
+/// A handler of an actor, as a message names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Post {
+    /// Offset of the handler.
+    pub(crate) function: i64,
+    /// Offset of its trampoline.
+    pub(crate) trampoline: i64,
+}
+
+/// As [`Trampoline`], with the state of an actor.
+///
+/// # Safety
+/// The address must be that of a `fn(&mut S, A) -> R` for the trampoline's own types.
+type Hand = unsafe fn(usize, &mut dyn Any, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+
+impl Post {
+    /// Names a handler.
+    ///
+    /// # Errors
+    /// It is not part of the program's image.
+    pub(crate) fn new<S, A, R>(handler: fn(&mut S, A) -> R) -> Result<Self, String>
+    where
+        S: 'static,
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        let offset = |address| image::offset_of(address).ok_or_else(|| IN_A_LIBRARY.to_owned());
+        let trampoline = hand::<S, A, R> as Hand as usize;
+        Ok(Self { function: offset(handler as usize)?, trampoline: offset(trampoline)? })
+    }
+
+    /// Executes it in the actor's process.
+    ///
+    /// # Errors
+    /// As [`execute`].
+    ///
+    /// # Panics
+    /// As [`execute`].
+    pub(crate) fn deliver(
+        &self,
+        state: &mut dyn Any,
+        argument: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let (function, trampoline) = addresses(self.function, self.trampoline)?;
+        // SAFETY: the offsets were made by `Post::new` in a process that runs the same image (the
+        // handshake refuses others, and only workers get the memory that messages lie in), so this
+        // is the address of some `hand::<S, A, R>`.
+        let trampoline = unsafe { std::mem::transmute::<usize, Hand>(trampoline) };
+        // SAFETY: `Post::new` took the function together with that very trampoline.
+        unsafe { trampoline(function, state, argument, out) }
+    }
+}
+
+/// The trampoline of a handler. Its argument and result hold no shared objects: no scope is open.
+///
+/// # Safety
+/// `function` must be the address of a `fn(&mut S, A) -> R`.
+unsafe fn hand<S, A, R>(
+    function: usize,
+    state: &mut dyn Any,
+    argument: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Fault>
+where
+    S: 'static,
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    let wrong = || Fault::Argument("the state of the actor has another type".to_owned());
+    let state = state.downcast_mut::<S>().ok_or_else(wrong)?;
+    // SAFETY: as in `trampoline`.
+    let function = unsafe { std::mem::transmute::<usize, fn(&mut S, A) -> R>(function) };
+    let argument = codec::decode::<A>(argument).map_err(Fault::Argument)?;
+    codec::encode_into(&function(state, argument), out).map_err(Fault::Result)
+}
+
+/// A function that travels inside of the argument of a call.
+#[derive(Debug)]
+pub(crate) struct Sent<A, R>(
+    /// The function.
+    pub(crate) fn(A) -> R,
+);
+
+impl<A, R> Serialize for Sent<A, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let offset = image::offset_of(self.0 as usize);
+        let offset = offset.ok_or_else(|| serde::ser::Error::custom(IN_A_LIBRARY))?;
+        serializer.serialize_i64(offset)
+    }
+}
+
+/// Only for the argument of a call that this crate makes itself: there, the type is the same on
+/// both sides.
+impl<'de, A, R> Deserialize<'de> for Sent<A, R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let address = image::address_of(i64::deserialize(deserializer)?);
+        let outside = || serde::de::Error::custom("no function of this program has that number");
+        let address = address.ok_or_else(outside)?;
+        // SAFETY: the number was made by `serialize` of the same type, as both sides run the same
+        // image, in which the same trampoline decodes what was encoded for it.
+        Ok(Self(unsafe { std::mem::transmute::<usize, fn(A) -> R>(address) }))
+    }
+}
+
 /// The trampoline of one pair of types.
 ///
 /// # Safety
@@ -214,6 +321,16 @@ where
     codec::encode_into(&result, out).map_err(Fault::Result)
 }
 
+/// The addresses of a function and its trampoline.
+///
+/// # Errors
+/// They are not code of this program.
+fn addresses(function: i64, trampoline: i64) -> Result<(usize, usize), Fault> {
+    let outside = || Fault::Argument("the call names no function of this program".to_owned());
+    let function = image::address_of(function).ok_or_else(outside)?;
+    Ok((function, image::address_of(trampoline).ok_or_else(outside)?))
+}
+
 /// Executes a call in a worker: `argument` is encoded, the result is appended to `out`.
 ///
 /// # Errors
@@ -227,9 +344,7 @@ pub(crate) fn execute(
     argument: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    let outside = || Fault::Argument("the call names no function of this program".to_owned());
-    let function = image::address_of(function).ok_or_else(outside)?;
-    let trampoline = image::address_of(trampoline).ok_or_else(outside)?;
+    let (function, trampoline) = addresses(function, trampoline)?;
     // SAFETY: the offsets were made by `Call::new` in a process with the same image fingerprint
     // (the handshake refuses others), so this is the address of some `trampoline::<A, R>`.
     let trampoline = unsafe { std::mem::transmute::<usize, Trampoline>(trampoline) };

@@ -283,3 +283,70 @@ pub enum RecvError {
     #[error("a message could not be decoded: {0}")]
     Decode(String),
 }
+
+/// Why a call of an actor has no result, or a cast was not sent.
+///
+/// It can be sent: a call that uses an actor may return its errors.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ActorError {
+    /// The handler panicked, which has ended the actor.
+    #[error("the actor panicked: {message}{}", location.as_ref().map(|at| format!(" at {at}")).unwrap_or_default())]
+    #[non_exhaustive]
+    Panicked {
+        /// The panic's message, or a sentence that says so when the payload was not text.
+        message: String,
+        /// `file:line:column`.
+        location: Option<String>,
+    },
+    /// The actor failed after it had taken this call from its mailbox: what the handler has done
+    /// may be done.
+    #[error("the actor was lost during the call: {reason}")]
+    #[non_exhaustive]
+    Lost {
+        /// How it failed.
+        reason: String,
+    },
+    /// The actor has ended; this call was not begun.
+    #[error("the actor has ended: {reason}")]
+    #[non_exhaustive]
+    Ended {
+        /// That it was told to stop, or how it failed.
+        reason: String,
+    },
+    /// There was no result in time.
+    #[error("the actor gave no answer until the time was over")]
+    TimedOut,
+    /// The mailbox is full.
+    #[error("the mailbox of the actor is full")]
+    Full,
+    /// The argument (parent: the caller) or the result (worker: the actor) could not be encoded.
+    #[error("failed to encode on the {side} side: {message}")]
+    #[non_exhaustive]
+    Encode {
+        /// Where it failed.
+        side: Side,
+        /// What the codec or the value's `Serialize` said.
+        message: String,
+    },
+    /// The argument (worker: the actor) or the result (parent: the caller) could not be decoded.
+    #[error("failed to decode on the {side} side: {message}")]
+    #[non_exhaustive]
+    Decode {
+        /// Where it failed.
+        side: Side,
+        /// What the codec or the value's `Deserialize` said.
+        message: String,
+    },
+    /// The encoded argument (parent: the caller) or result (worker: the actor) is above the limit.
+    #[error("{size} bytes on the {side} side exceed the limit of {limit}")]
+    #[non_exhaustive]
+    TooLarge {
+        /// Where the value was.
+        side: Side,
+        /// Its encoded size in bytes.
+        size: usize,
+        /// The limit in bytes, see [`ActorBuilder::max_message`](crate::ActorBuilder::max_message).
+        limit: usize,
+    },
+}

@@ -16,6 +16,7 @@ mod process;
 mod spawn;
 mod wait;
 
+mod actor;
 mod array;
 mod atomics;
 mod barrier;
@@ -59,6 +60,7 @@ mod setup;
 mod ticket;
 mod unwind;
 
+pub use actor::{ActorBuilder, ActorRef, MAX_CALLERS, MAX_MESSAGE, spawn_actor};
 pub use array::{FreezeError, SharedArray, SharedMem};
 pub use atomics::{Atomic, SharedAtomics};
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
@@ -67,7 +69,7 @@ pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use confines::Limit;
 pub use error::{
-    GetError, JoinError, NotInitialised, Outcome, PutError, RecvError, SendError, Side,
+    ActorError, GetError, JoinError, NotInitialised, Outcome, PutError, RecvError, SendError, Side,
 };
 pub use event::Event;
 pub use frozen::Frozen;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
 
 use crate::worker;
 
@@ -39,6 +39,14 @@ impl Life {
             let pid = u32::try_from(pid).ok()?;
             Some(Self { pid, started: started(pid).unwrap_or(0) })
         })
+    }
+
+    /// Kills it. False when it has ended, or this process may not.
+    pub(crate) fn kill(self) -> bool {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return false };
+        // The descriptor keeps the number from being given away between the look and the signal.
+        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+        !self.is_over() && pidfd_send_signal(&pidfd, Signal::KILL).is_ok()
     }
 
     /// True when it has ended. False when it goes on, or when nobody can tell: no descriptor is

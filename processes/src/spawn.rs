@@ -70,7 +70,7 @@ where
 }
 
 /// Starts the process of a call.
-fn start_call<R>(call: Call, setup: Setup) -> io::Result<JoinHandle<R>> {
+pub(crate) fn start_call<R>(call: Call, setup: Setup) -> io::Result<JoinHandle<R>> {
     let core = shared_core()?;
     let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&core));
     core.open_one_shot(call, setup)?;

@@ -13,6 +13,8 @@
 mod serve;
 mod watchdog;
 
+pub(crate) use serve::{report, shorten};
+
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;

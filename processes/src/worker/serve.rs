@@ -228,6 +228,12 @@ fn fetch(id: crate::segment::SegmentId) -> Result<Sealed, String> {
     Sealed::map(&fd).map_err(|error| format!("the large argument cannot be mapped: {error}"))
 }
 
+/// The text of a panic that was just caught, and where it happened.
+pub(crate) fn report(payload: Box<dyn Any + Send>) -> (String, Option<String>) {
+    let (location, _backtrace) = PANIC.take();
+    (message_of(payload), location)
+}
+
 /// The text of a panic.
 fn message_of(payload: Box<dyn Any + Send>) -> String {
     let message = match payload.downcast::<String>() {
@@ -244,7 +250,7 @@ fn message_of(payload: Box<dyn Any + Send>) -> String {
 }
 
 /// Cuts a text that would not fit into a frame.
-fn shorten(mut text: String, longest: usize) -> String {
+pub(crate) fn shorten(mut text: String, longest: usize) -> String {
     text.truncate(text.floor_char_boundary(longest));
     text
 }

@@ -172,6 +172,39 @@ fn channel() {
 
 #[test]
 fn select() {
-    let expected = "at first: []\ntold to go\nsum: 6, call: Some(Returned), process: Ok(())\n";
+    let expected = "at first: []\ntold to go\nsum: 6, one has ended: true\n\
+                    call: Ok(()), process: Ok(())\n";
     assert_eq!(output("processes_select", ""), expected);
+}
+
+#[test]
+fn actors() {
+    let expected = "at least twice: [\"be\", \"to\"]\n\
+                    then: the actor has ended: it was told to stop\n\
+                    a quarter: 25\nnone: true\n\
+                    a half, of the state it has begun with: 50\na crash: true\n\
+                    and on: 100, start number 3\n";
+    assert_eq!(output("processes_actors", ""), expected);
+}
+
+#[test]
+fn recycling() {
+    let expected = "20 calls, 5 for each worker: 4 workers\nsmall, so it stays: true\n\
+                    still that one: true\nreplaced: 1, lost: 0\n";
+    assert_eq!(output("processes_recycling", ""), expected);
+}
+
+#[test]
+fn idle_timeout() {
+    let expected = "round 1: 385, with up to 2 workers\nprocesses left: 0\n\
+                    round 2: 385, with up to 2 workers\nprocesses left: 0\n\
+                    and again: 2\nlost: 0\n";
+    assert_eq!(output("processes_idle_timeout", ""), expected);
+}
+
+#[test]
+fn resize() {
+    let expected = "1 worker, finished: false\n3 workers, places [0, 1, 2]\n1 worker, sum 4950\n\
+                    none: give a pool 0 workers: ask for at least 1, or leave the number out\n";
+    assert_eq!(output("processes_resize", ""), expected);
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, though clippy sees only their modules")]
 
+mod actor;
 mod broken;
 mod callbacks;
 mod channel;

@@ -3,10 +3,10 @@
 use std::sync::atomic::AtomicU8;
 
 use processes::{
-    AsCompleted, Barrier, BarrierError, BoundedSemaphore, Builder, Condition, Event, Frozen,
-    GetError, JoinError, JoinHandle, Lock, OverReleaseError, Permit, Pool, Process, ProcessBuilder,
-    PutError, Queue, Receiver, RecvError, Select, Semaphore, SendError, Sender, SharedArray,
-    SharedAtomics,
+    ActorBuilder, ActorError, ActorRef, AsCompleted, Barrier, BarrierError, BoundedSemaphore,
+    Builder, Condition, Event, Frozen, GetError, JoinError, JoinHandle, Lock, OverReleaseError,
+    Permit, Pool, Process, ProcessBuilder, PutError, Queue, Receiver, RecvError, Select, Semaphore,
+    SendError, Sender, SharedArray, SharedAtomics,
 };
 
 fn send<T: Send>() {}
@@ -33,6 +33,8 @@ fn as_promised() {
     send::<(BarrierError, OverReleaseError)>();
     send::<(Sender<u8>, Receiver<u8>, Select<'static>, SendError<u8>, RecvError)>();
     sync::<(Sender<u8>, Receiver<u8>, Select<'static>)>();
+    send::<(ActorRef<*const u8>, ActorBuilder, ActorError)>();
+    sync::<(ActorRef<*const u8>, ActorBuilder, ActorError)>();
     send::<JoinError>();
     sync::<JoinError>();
     send::<GetError>();

@@ -12,6 +12,7 @@ const LINES: usize = 60;
 /// models have.
 const SOME: &[(&str, &[&str])] = &[
     ("interrupt", &["processes"]),
+    ("actors", &["processes"]),
     ("orphan", &["processes"]),
     ("swap", &["threads", "processes"]),
     ("swap_waiting", &["threads", "processes"]),
@@ -34,10 +35,12 @@ const SOME: &[(&str, &[&str])] = &[
     ("cancel", &["threads"]),
     ("fork_join", &["threads"]),
     ("handles", &["threads"]),
+    ("idle_timeout", &["processes"]),
     ("inline", &["threads"]),
     ("maps", &["threads"]),
     ("priorities", &["threads"]),
-    ("resize", &["threads"]),
+    ("recycling", &["processes"]),
+    ("resize", &["threads", "processes"]),
     ("retries", &["processes"]),
     ("shutdown", &["threads"]),
     ("slices", &["threads"]),

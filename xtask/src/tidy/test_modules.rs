@@ -47,6 +47,7 @@ const OWN: [(&str, &[&str]); 3] = [
     (
         "processes",
         &[
+            "actor",
             "broken",
             "callbacks",
             "channel",

@@ -1,0 +1,103 @@
+//! The owner's side: it starts the actor's process, is told of its end, and starts it again.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::{Call, Sent};
+use crate::error::JoinError;
+use crate::handle::JoinHandle;
+use crate::pool::DEFAULT_MAX_PAYLOAD;
+use crate::setup::Setup;
+use crate::spawn;
+use crate::worker;
+
+use super::mailbox::{Mailbox, Status};
+use super::serve::{Stop, serve};
+
+/// What is needed to start the actor again.
+struct Owner<A, S> {
+    /// The argument of the process: its mailbox, how the state is made, and of what.
+    argument: (Mailbox, Sent<A, S>, A),
+    /// What `ps` shows.
+    name: Option<String>,
+    /// How often it may be started again.
+    restarts: u32,
+}
+
+/// Starts an actor.
+///
+/// # Errors
+/// As [`super::ActorBuilder::spawn`].
+pub(super) fn start<A, S>(
+    mailbox: Mailbox,
+    name: Option<String>,
+    restarts: u32,
+    init: fn(A) -> S,
+    x: A,
+) -> io::Result<()>
+where
+    A: Serialize + DeserializeOwned + Send + 'static,
+    S: 'static,
+{
+    worker::may_start_workers()?;
+    let owner = Owner { argument: (mailbox, Sent(init), x), name, restarts };
+    let handle = owner.launch()?;
+    watch(owner, handle);
+    Ok(())
+}
+
+/// Has `owner` told of the end of its process.
+fn watch<A, S>(owner: Owner<A, S>, handle: JoinHandle<Stop>)
+where
+    A: Serialize + DeserializeOwned + Send + 'static,
+    S: 'static,
+{
+    // In a cell that is `Sync`, as the argument need not be.
+    let owner = Arc::new(Mutex::new(Some(owner)));
+    handle.on_result(move |result| {
+        let owner = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(owner) = owner {
+            owner.ended(result);
+        }
+    });
+}
+
+impl<A, S> Owner<A, S>
+where
+    A: Serialize + DeserializeOwned + Send + 'static,
+    S: 'static,
+{
+    /// Starts the process.
+    fn launch(&self) -> io::Result<JoinHandle<Stop>> {
+        let setup = Setup { name: self.name.clone(), ..Setup::default() };
+        setup.check()?;
+        let call = Call::new(serve::<A, S>, &self.argument, DEFAULT_MAX_PAYLOAD, None);
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        spawn::start_call(call.map_err(invalid)?, setup)
+    }
+
+    /// The process has ended.
+    fn ended(mut self, result: Result<Stop, JoinError>) {
+        let mailbox = self.argument.0.clone();
+        let reason = match result {
+            Ok(Stop::Asked) => return mailbox.end(Status::Stopped, "it was told to stop"),
+            Ok(Stop::Panicked(message)) => format!("a handler panicked: {message}"),
+            Err(error) => error.to_string(),
+        };
+        if self.restarts == 0 || !mailbox.is_wanted() {
+            return mailbox.end(Status::Failed, &reason);
+        }
+        self.restarts -= 1;
+        mailbox.bury(&reason);
+        match self.launch() {
+            Ok(handle) => watch(self, handle),
+            Err(error) => {
+                let reason = format!("{reason}; it could not be started again: {error}");
+                mailbox.end(Status::Failed, &reason);
+            }
+        }
+    }
+}

@@ -2,11 +2,17 @@
 //!
 //! bincode's upkeep has ended (RUSTSEC-2025-0141), so another format is a change of this file.
 
+mod bounded;
+
+use std::marker::PhantomData;
+
 use bincode::config::{Configuration, standard};
 use bincode::error::{DecodeError, EncodeError};
 use bincode::serde::{DecodeError as OfSerdeDecode, EncodeError as OfSerdeEncode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use bounded::Bounded;
 
 /// The one configuration: little-endian, integers of variable length.
 const CONFIG: Configuration = standard();
@@ -37,9 +43,12 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String
 /// The value that `bytes` encode, all of them.
 ///
 /// # Errors
-/// The bytes do not describe a `T`, or describe one and go on.
+/// The bytes do not describe a `T`, or describe one and go on. Whatever they claim to be, no more is
+/// allocated than in proportion to their number and to the size of the items of `T`'s collections.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let (value, read) = bincode::serde::decode_from_slice(bytes, CONFIG).map_err(decode_reason)?;
+    let seed = Bounded::<PhantomData<T>>::seed(bytes.len());
+    let decoded = bincode::serde::seed_decode_from_slice(seed, bytes, CONFIG);
+    let (value, read) = decoded.map_err(decode_reason)?;
     if read == bytes.len() {
         Ok(value)
     } else {
@@ -98,6 +107,35 @@ mod tests {
         assert!(decode::<(u8, String)>(&bytes[..bytes.len() - 1]).is_err());
         bytes.push(0);
         assert!(decode::<(u8, String)>(&bytes).unwrap_err().contains("left over"));
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_allocates_nothing() {
+        // As an owned string this aborted the process, or panicked where it exceeds the addresses.
+        for claimed in [1_u64 << 40, 1 << 62, u64::MAX] {
+            let bytes = encode(&claimed).unwrap();
+            assert!(decode::<String>(&bytes).unwrap_err().contains("too early"));
+            assert!(decode::<Vec<String>>(&bytes).unwrap_err().contains("too early"));
+        }
+    }
+
+    #[test]
+    fn every_form_of_value_survives_the_trip() {
+        #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+        enum Form {
+            Unit,
+            New(Option<Box<Form>>),
+            Tuple(u128, char, f64),
+            Struct { map: std::collections::BTreeMap<String, [i16; 2]>, unit: () },
+        }
+        let map = [("a".to_owned(), [1, -2]), (String::new(), [0; 2])].into();
+        let value = vec![
+            Form::Unit,
+            Form::New(Some(Box::new(Form::New(None)))),
+            Form::Tuple(u128::MAX, 'x', 0.5),
+            Form::Struct { map, unit: () },
+        ];
+        assert_eq!(decode::<Vec<Form>>(&encode(&value).unwrap()).unwrap(), value);
     }
 
     #[test]

@@ -44,6 +44,8 @@ mod doorbell;
 mod exit;
 mod fault;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod holders;
 mod image;
 #[cfg(feature = "interrupt")]

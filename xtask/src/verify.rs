@@ -5,8 +5,9 @@
 //!   each waited for become a million.
 //! - Their models: small protocols under loom, whole pools under shuttle.
 //! - Their tests under AddressSanitizer.
-//! - For `processes`, chaos: storms of kills, stops and shortages, each from a seed, for as long as
-//!   `--seconds` says, from the seed that `--seed` says on. What fails names its seed.
+//! - For `processes`, chaos: storms of kills, stops and shortages, and decoding of bytes that were
+//!   changed at random, each from a seed, for as long as `--seconds` says, from the seed that `--seed`
+//!   says on. What fails names its seed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -117,7 +118,7 @@ fn chaos(args: &VerifyArgs, wanted: &[&str]) -> Action {
         now.as_secs().wrapping_mul(1_000)
     });
     let tests = CommandLine::cargo(["test", "--release", "-p", package, "--lib", "--"])
-        .args(["--nocapture", "--test-threads", "1", "chaos::"])
+        .args(["--nocapture", "--test-threads", "1", "chaos::", "fuzz::"])
         .env("TRIPTYCH_SECONDS", args.seconds.to_string())
         .env("TRIPTYCH_SEED", seed.to_string());
     Action::Run(tests)

@@ -24,6 +24,8 @@ mod random;
 mod storm;
 mod trouble;
 
+pub(crate) use random::Random;
+
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 

@@ -38,6 +38,9 @@ mod shortage;
 mod stderr;
 mod supervise;
 
+#[cfg(test)]
+pub(crate) use receive::fuzz;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

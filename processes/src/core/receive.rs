@@ -272,3 +272,53 @@ impl Core {
         self.deliver(state, settled);
     }
 }
+
+/// What the tests with arbitrary bytes need.
+#[cfg(test)]
+pub(crate) mod fuzz {
+    use super::*;
+    use crate::board::Board;
+    use crate::results::{BOARD_AND_RING_BYTES, Writer};
+    use crate::segment::Segment;
+
+    /// A ring of results into which anything can be written.
+    pub(crate) struct Rig {
+        /// The worker's end.
+        writer: Writer,
+        /// The receiver's end.
+        route: Route,
+        /// The worker's end of the control socket, through which nothing comes.
+        _control: std::os::fd::OwnedFd,
+        /// The memory.
+        _board: Board,
+    }
+
+    impl Rig {
+        /// An empty one.
+        pub(crate) fn new() -> Self {
+            let segment = Segment::create(BOARD_AND_RING_BYTES).expect("memory");
+            let doorbell = Doorbell::create().expect("memory");
+            let (control, far) = Control::pair().expect("descriptors");
+            let results = Reader::new(Arc::clone(&segment));
+            let gone = Arc::default();
+            let route = Route { seat: 0, generation: 0, control: Arc::new(control), results, gone };
+            let board = Board::new(Arc::clone(&segment));
+            Self { writer: Writer::new(segment, doorbell), route, _control: far, _board: board }
+        }
+
+        /// Has the receiver read these bytes; what it made of them.
+        pub(crate) fn feed(&mut self, bytes: &[u8]) -> String {
+            self.writer.publish(bytes);
+            let mut replies = Vec::new();
+            let sane = self.route.read(&mut Vec::new(), 1 << 20, &mut replies);
+            let said = replies.first().map(|reply| match &reply.content {
+                Some((_slot, _sequence, answer)) => format!("{answer:?}"),
+                None => "nonsense".to_owned(),
+            });
+            // The names of what it is, and not what is in it.
+            let said = said.unwrap_or_default();
+            let said = said.split([' ', '{', '[']).next().unwrap_or_default();
+            format!("{said} {sane}")
+        }
+    }
+}

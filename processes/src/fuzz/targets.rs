@@ -1,0 +1,195 @@
+//! What is fed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::call::Init;
+use crate::codec;
+use crate::confines::Confines;
+use crate::control::{Down, Up};
+use crate::core::fuzz::Rig;
+use crate::frame::{Body, CallHeader, Kind, finish_result, push_call, start_result, take_call};
+use crate::{JoinError, Limit, Side};
+
+/// Takes an input; says what it did with it.
+type Run = Box<dyn FnMut(&[u8]) -> String>;
+
+/// Something that takes bytes from elsewhere.
+pub(super) struct Target {
+    /// Its name, and that of its corpus.
+    pub(super) name: &'static str,
+    /// Inputs of which something is known.
+    pub(super) corpus: &'static str,
+    /// Inputs that are right.
+    pub(super) right: fn() -> Vec<Vec<u8>>,
+    /// Takes an input; says what it did with it.
+    pub(super) run: Run,
+}
+
+/// All of them.
+pub(super) const TARGETS: [fn() -> Target; 5] = [calls, results, down, up, values];
+
+/// Frames of calls, as a worker takes them apart.
+fn calls() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let header = CallHeader { slot: 3, sequence: 7, function: -9, trampoline: 1 << 40 };
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        push_call(&mut one, &header, Body::Inline(b"argument"));
+        push_call(&mut two, &header, Body::Payload(u128::MAX));
+        push_call(&mut two, &header, Body::Inline(&[]));
+        vec![one, two]
+    }
+    let run = |mut bytes: &[u8]| {
+        let mut said = String::new();
+        while let Some((_header, body)) = take_call(&mut bytes) {
+            said.push(if matches!(body, Body::Inline(_)) { 'i' } else { 'p' });
+        }
+        said.truncate(3);
+        said + if bytes.is_empty() { "" } else { " rest" }
+    };
+    Target { name: "calls", corpus: include_str!("corpus/calls.txt"), right, run: Box::new(run) }
+}
+
+/// Records in the ring of results, as the receiver reads them.
+fn results() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let panic = ("message".to_owned(), Some("here".to_owned()), None::<String>);
+        let panic = codec::encode(&panic).expect("texts can be encoded");
+        let records = [
+            (Kind::Value, vec![1, 2, 3]),
+            (Kind::Payload, vec![9; 16]),
+            (Kind::Panicked, panic),
+            (Kind::BadArgument, b"no".to_vec()),
+            (Kind::BadResult, vec![0xff]),
+            (Kind::TooLarge, vec![0xff; 8]),
+            (Kind::Skipped, Vec::new()),
+        ];
+        let record = |(kind, body): (Kind, Vec<u8>)| {
+            let mut frame = Vec::new();
+            start_result(&mut frame, 1, 2, kind);
+            frame.extend_from_slice(&body);
+            finish_result(&mut frame);
+            frame
+        };
+        records.map(record).into()
+    }
+    let mut rig = Rig::new();
+    let run = move |bytes: &[u8]| rig.feed(bytes);
+    let corpus = include_str!("corpus/results.txt");
+    Target { name: "results", corpus, right, run: Box::new(run) }
+}
+
+/// Encodings of these.
+fn encoded<T: Serialize>(values: impl IntoIterator<Item = T>) -> Vec<Vec<u8>> {
+    values.into_iter().map(|value| codec::encode(&value).expect("it can be encoded")).collect()
+}
+
+/// Whether it is one; and why not.
+fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> String {
+    codec::decode::<T>(bytes).map_or_else(|why| why, |_| "fine".to_owned())
+}
+
+/// Messages to a worker.
+fn down() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let limits = [(Limit::OpenFiles, 17), (Limit::CpuTime, u64::MAX)].into();
+        let confines = Confines { limits, nice: Some(-3), affinity: Some([0, 1, 5].into()) };
+        let init = Some(Init { function: -1, trampoline: 8, argument: Some(1 << 100) });
+        let boot = Down::Boot {
+            fingerprint: 1 << 60,
+            server: "/tmp/a-socket".to_owned(),
+            depth: 1,
+            board: 1 << 90,
+            max_payload: 1 << 30,
+            confines,
+            init,
+            backtraces: true,
+        };
+        encoded([boot, Down::Doorbell(1), Down::Lifeline, Down::Forget(u128::MAX)])
+    }
+    let corpus = include_str!("corpus/control.txt");
+    Target { name: "control, down", corpus, right, run: Box::new(decoded::<Down>) }
+}
+
+/// Messages from a worker.
+fn up() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        encoded([Up::Ready, Up::Refused("for a reason".to_owned()), Up::Payload(1 << 127)])
+    }
+    let corpus = include_str!("corpus/control.txt");
+    Target { name: "control, up", corpus, right, run: Box::new(decoded::<Up>) }
+}
+
+/// One of each form that an argument or a result can have.
+#[derive(Debug, Serialize, Deserialize)]
+enum Rich {
+    /// Numbers and their like.
+    Plain(u8, u16, u32, u64, u128, i8, i64, i128, f32, f64, bool, char, ()),
+    /// What has a length.
+    Text(String, Box<str>, Vec<u8>),
+    /// Collections of collections.
+    Many { lists: Vec<Vec<String>>, map: BTreeMap<String, Vec<[u64; 4]>>, set: HashSet<u16> },
+    /// More of it.
+    Deep(Vec<Rich>, Option<Box<Rich>>),
+    /// What this crate sends itself.
+    Ours(Result<Duration, JoinError>),
+}
+
+/// Arguments and results.
+fn values() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let plain = || {
+            Rich::Plain(
+                1,
+                300,
+                70_000,
+                1 << 40,
+                1 << 100,
+                -1,
+                -70_000,
+                -1 << 70,
+                0.5,
+                2.5,
+                true,
+                'ä',
+                (),
+            )
+        };
+        let text = || Rich::Text("text".to_owned(), "more".into(), vec![1; 300]);
+        let lists = vec![vec!["a".to_owned(), String::new()], Vec::new()];
+        let map = [("key".to_owned(), vec![[7; 4]])].into();
+        let lost = JoinError::WorkerLost {
+            pid: 70_000,
+            signal: Some(9),
+            exit_code: None,
+            stderr: "the end".to_owned(),
+        };
+        let poison = JoinError::Poison { attempts: 2, last: Box::new(lost) };
+        let encode = JoinError::Encode { side: Side::Worker, message: "why".to_owned() };
+        encoded([
+            plain(),
+            text(),
+            Rich::Many { lists, map, set: [1, 300].into() },
+            Rich::Deep(vec![plain(), text()], Some(Box::new(Rich::Deep(Vec::new(), None)))),
+            Rich::Ours(Ok(Duration::from_millis(70))),
+            Rich::Ours(Err(poison)),
+            Rich::Ours(Err(encode)),
+        ])
+    }
+    let corpus = include_str!("corpus/values.txt");
+    Target { name: "values", corpus, right, run: Box::new(decoded::<Rich>) }
+}
+
+#[test]
+fn right_inputs_are_right() {
+    for make in TARGETS {
+        let mut target = make();
+        for input in (target.right)() {
+            let said = (target.run)(&input);
+            assert!(!said.contains("rest") && !said.contains("early"), "{}: {said}", target.name);
+        }
+    }
+}

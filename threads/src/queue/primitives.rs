@@ -18,18 +18,16 @@ pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 /// What programs run with.
 #[cfg(not(loom))]
 mod real {
+    use super::Patience;
     pub(crate) use crate::deadline::Deadline;
     pub(crate) use crate::waiting::aside;
     pub(crate) use parking_lot::Mutex;
     use std::time::{Duration, Instant};
     use std::{cell, hint, thread};
 
-    /// Rounds of spinning in which the processor pauses once: at full speed, the other side of
-    /// a queue with one place is through after some of them.
-    const SHORT_PAUSES: u32 = 16;
-    /// Rounds of spinning after that, in which the processor pauses, each time twice as long.
+    /// Rounds of spinning in which the processor pauses, each time twice as long.
     const PAUSES: u32 = 8;
-    /// Rounds of spinning after that, in which other threads may run.
+    /// Rounds of waiting after that, in which other threads may run.
     const YIELDS: u32 = 12;
     /// How long a thread sleeps that has paused in vain: about as long as that takes anyway.
     const NAP: Duration = Duration::from_micros(50);
@@ -110,14 +108,14 @@ mod real {
 
     /// Lets some time pass. False when this is not the way to wait any more, after so many
     /// rounds: then no time has passed.
-    pub(crate) fn spin(round: u32, deadline: Deadline) -> bool {
-        let long = round.saturating_sub(SHORT_PAUSES);
+    pub(crate) fn spin(round: u32, patience: Patience, deadline: Deadline) -> bool {
+        let long = round.saturating_sub(patience.short_pauses);
         if long < PAUSES {
             (0..1 << long).for_each(|_| hint::spin_loop());
             return true;
         }
         let over = matches!(deadline, Deadline::At(end) if end <= Instant::now());
-        if over || long >= PAUSES + YIELDS {
+        if over || long >= PAUSES + patience.yields {
             return false;
         }
         thread::yield_now();
@@ -125,9 +123,19 @@ mod real {
     }
 }
 
+/// How a thread spins.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// Rounds in which the processor pauses once.
+    pub(super) short_pauses: u32,
+    /// Rounds in which other threads may run: the last ones.
+    pub(super) yields: u32,
+}
+
 /// What loom explores.
 #[cfg(loom)]
 mod model {
+    use super::Patience;
     use loom::sync::atomic::{Ordering, fence};
     use loom::sync::{MutexGuard, Notify};
     use std::sync::Arc;
@@ -203,7 +211,7 @@ mod model {
     }
 
     /// Never: spinning changes when a thread looks, not what it may see.
-    pub(crate) fn spin(_round: u32, _deadline: Deadline) -> bool {
+    pub(crate) fn spin(_round: u32, _patience: Patience, _deadline: Deadline) -> bool {
         false
     }
 }

@@ -19,9 +19,11 @@ use crate::codec;
 use crate::error::{JoinError, Side};
 use crate::frame::{Body, CALL_HEADER, MAX_INLINE};
 use crate::image;
+use crate::items::Items;
 use crate::options::Retry;
-use crate::scope;
+use crate::scope::{self, Luggage};
 use crate::segment::{Sealed, Segment, SegmentId, random_id};
+use crate::target::Target;
 use crate::ticket::Ticket;
 
 /// Decodes the argument, runs the function at the address, appends the encoded result.
@@ -34,7 +36,7 @@ type Trampoline = unsafe fn(usize, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
 const IN_A_LIBRARY: &str = "the function is not in this program but in a shared library";
 
 /// Why a trampoline has no result.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// The argument could not be decoded.
     Argument(String),
@@ -42,16 +44,80 @@ pub(crate) enum Fault {
     Result(String),
 }
 
+/// A function and its trampoline, as numbers that mean the same in every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// Offset of the function.
+    pub(crate) function: i64,
+    /// Offset of the trampoline.
+    pub(crate) trampoline: i64,
+}
+
+impl Code {
+    /// That of calls of `function`.
+    ///
+    /// # Errors
+    /// The function is not part of the program's image.
+    pub(crate) fn of<A, R>(function: fn(A) -> R) -> Result<Self, JoinError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        Self::of_addresses(function as usize, trampoline::<A, R> as Trampoline)
+    }
+
+    /// As numbers.
+    fn of_addresses(function: usize, trampoline: Trampoline) -> Result<Self, JoinError> {
+        let offset = |address: usize| {
+            image::offset_of(address).ok_or_else(|| refused(IN_A_LIBRARY.to_owned()))
+        };
+        Ok(Self { function: offset(function)?, trampoline: offset(trampoline as usize)? })
+    }
+
+    /// The functions themselves, in a worker.
+    ///
+    /// # Errors
+    /// The numbers name no functions of this program.
+    pub(crate) fn resolve(self) -> Result<Resolved, Fault> {
+        let (function, trampoline) = addresses(self.function, self.trampoline)?;
+        // SAFETY: the offsets were made by `Code::of` in a process with the same image fingerprint
+        // (the handshake refuses others), so this is the address of some `trampoline::<A, R>`.
+        let trampoline = unsafe { std::mem::transmute::<usize, Trampoline>(trampoline) };
+        Ok(Resolved { function, trampoline })
+    }
+}
+
+/// A function and its trampoline, in the process that executes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolved {
+    /// Address of the function.
+    function: usize,
+    /// Knows its types.
+    trampoline: Trampoline,
+}
+
+impl Resolved {
+    /// Executes a call: `argument` is encoded, the result is appended to `out`.
+    ///
+    /// # Errors
+    /// The codec failed on the way in or out.
+    ///
+    /// # Panics
+    /// If the function, or a `Deserialize`, `Serialize` or `Drop` of its types, panics.
+    pub(crate) fn run(self, argument: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        // SAFETY: `Code::of` took the function as `fn(A) -> R` together with that very trampoline.
+        unsafe { (self.trampoline)(self.function, argument, out) }
+    }
+}
+
 /// A call, ready to be sent, perhaps more than once: until it is claimed it may go back into
 /// the queue.
 #[derive(Debug)]
 pub(crate) struct Call {
     /// Where the outcome goes.
-    pub(crate) ticket: Arc<Ticket>,
-    /// Offset of the function.
-    pub(crate) function: i64,
-    /// Offset of the trampoline.
-    pub(crate) trampoline: i64,
+    pub(crate) target: Target,
+    /// What is called.
+    pub(crate) code: Code,
     /// The encoded argument.
     pub(crate) argument: Argument,
     /// The shared objects inside the argument.
@@ -80,10 +146,44 @@ pub(crate) enum Argument {
     Inline(Vec<u8>),
     /// Long: sealed in a memfd that goes ahead on the control socket.
     Sealed(SegmentId, OwnedFd),
+    /// Many short ones of calls of the same function.
+    Items(Items),
+}
+
+impl Argument {
+    /// Encodes one; what travels with it comes along.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub(crate) fn encode<A: Serialize>(argument: &A) -> Result<(Vec<u8>, Luggage), JoinError> {
+        let (bytes, luggage) = scope::encoding_argument(|| codec::encode(argument));
+        Ok((bytes.map_err(refused)?, luggage))
+    }
+
+    /// Encoded as `bytes`, which go ahead if they are more than `inline`.
+    ///
+    /// # Errors
+    /// They are more than `max_payload`; no descriptor is left for a large argument.
+    pub(crate) fn of(bytes: Vec<u8>, max_payload: usize, inline: usize) -> Result<Self, JoinError> {
+        let size = bytes.len();
+        if size > max_payload {
+            return Err(JoinError::TooLarge { side: Side::Parent, size, limit: max_payload });
+        }
+        if size <= inline {
+            return Ok(Self::Inline(bytes));
+        }
+        let sealed = random_id().and_then(|id| Ok(Self::Sealed(id, Sealed::write(&bytes)?)));
+        sealed.map_err(|error| refused(format!("no shared memory for {size} bytes: {error}")))
+    }
+}
+
+/// What went wrong with an argument in the parent.
+pub(crate) fn refused(message: String) -> JoinError {
+    JoinError::Encode { side: Side::Parent, message }
 }
 
 impl Call {
-    /// Encodes a call of `function` with `argument`.
+    /// Encodes a call of `function` with `argument`; its ticket is new.
     ///
     /// # Errors
     /// The argument cannot be encoded or is above `max_payload`; the function is not part of the
@@ -93,14 +193,14 @@ impl Call {
         argument: &A,
         max_payload: usize,
         timeout: Option<Duration>,
-    ) -> Result<Self, JoinError>
+    ) -> Result<(Self, Arc<Ticket>), JoinError>
     where
         A: Serialize + DeserializeOwned,
         R: Serialize,
     {
-        let addresses = (function as usize, trampoline::<A, R> as Trampoline);
-        let call = Self::encode(addresses, argument, max_payload, MAX_INLINE)?;
-        Ok(Self { timeout, ..call })
+        let code = Code::of(function)?;
+        let (call, ticket) = Self::encode(code, argument, max_payload, MAX_INLINE)?;
+        Ok((Self { timeout, ..call }, ticket))
     }
 
     /// Encodes the call of an initializer, whose argument goes ahead unless it is empty.
@@ -116,49 +216,73 @@ impl Call {
         A: Serialize + DeserializeOwned,
         E: Display,
     {
-        let addresses = (function as usize, initializer::<A, E> as Trampoline);
-        Self::encode(addresses, argument, max_payload, 0)
+        let trampoline = initializer::<A, E> as Trampoline;
+        let code = Code::of_addresses(function as usize, trampoline)?;
+        Ok(Self::encode(code, argument, max_payload, 0)?.0)
     }
 
     /// Encodes a call; an argument of more than `inline` bytes goes ahead.
     fn encode<A: Serialize>(
-        (function, trampoline): (usize, Trampoline),
+        code: Code,
         argument: &A,
         max_payload: usize,
         inline: usize,
-    ) -> Result<Self, JoinError> {
-        let refuse = |message: String| JoinError::Encode { side: Side::Parent, message };
-        let offset = |address: usize| {
-            image::offset_of(address).ok_or_else(|| refuse(IN_A_LIBRARY.to_owned()))
-        };
-        let (function, trampoline) = (offset(function)?, offset(trampoline as usize)?);
-        let (bytes, luggage) = scope::encoding_argument(|| codec::encode(argument));
-        let bytes = bytes.map_err(refuse)?;
-        if bytes.len() > max_payload {
-            let size = bytes.len();
-            return Err(JoinError::TooLarge { side: Side::Parent, size, limit: max_payload });
-        }
-        let argument = if bytes.len() <= inline {
-            Argument::Inline(bytes)
-        } else {
-            let sealed = random_id().and_then(|id| Ok((id, Sealed::write(&bytes)?)));
-            let (id, fd) = sealed.map_err(|error| {
-                refuse(format!("no shared memory for {} bytes: {error}", bytes.len()))
-            })?;
-            Argument::Sealed(id, fd)
-        };
+    ) -> Result<(Self, Arc<Ticket>), JoinError> {
+        let (bytes, luggage) = Argument::encode(argument)?;
+        let argument = Argument::of(bytes, max_payload, inline)?;
         let ticket = Ticket::new(luggage.keepers);
+        let target = Target::Ticket(Arc::clone(&ticket));
         let (handles, retry) = (luggage.handles, Retry::default());
-        Ok(Self { ticket, function, trampoline, argument, handles, timeout: None, retry })
+        Ok((Self { target, code, argument, handles, timeout: None, retry }, ticket))
+    }
+
+    /// How many results it has.
+    pub(crate) fn items(&self) -> u16 {
+        match &self.argument {
+            Argument::Items(items) => items.count(),
+            Argument::Inline(_) | Argument::Sealed(..) => 1,
+        }
+    }
+
+    /// Keeps the first `count` items and makes a call of the others; none when there are no others.
+    pub(crate) fn split_off(&mut self, count: u16) -> Option<Self> {
+        let (Argument::Items(items), Target::Items(portion)) = (&mut self.argument, &self.target)
+        else {
+            return None;
+        };
+        let others = items.split_off(count)?;
+        Some(Self {
+            target: Target::Items(portion.after(count)),
+            argument: Argument::Items(others),
+            handles: Vec::new(),
+            ..*self
+        })
+    }
+
+    /// One of many items as a call of its own.
+    pub(crate) fn nth(&self, n: u16) -> Option<Self> {
+        let (Argument::Items(items), Target::Items(portion)) = (&self.argument, &self.target)
+        else {
+            return None;
+        };
+        let mut item = items.clone().split_off(n)?;
+        let _others = item.split_off(1);
+        Some(Self {
+            target: Target::Items(portion.after(n)),
+            argument: Argument::Items(item),
+            handles: Vec::new(),
+            ..*self
+        })
     }
 
     /// What a worker has to know of an initializer.
     pub(crate) fn header(&self) -> Init {
         let argument = match &self.argument {
-            Argument::Inline(_empty) => None,
             Argument::Sealed(id, _fd) => Some(*id),
+            Argument::Inline(_) | Argument::Items(_) => None,
         };
-        Init { function: self.function, trampoline: self.trampoline, argument }
+        let Code { function, trampoline } = self.code;
+        Init { function, trampoline, argument }
     }
 
     /// Bytes it takes in a frame.
@@ -167,6 +291,7 @@ impl Call {
             + match &self.argument {
                 Argument::Inline(bytes) => bytes.len(),
                 Argument::Sealed(..) => size_of::<SegmentId>(),
+                Argument::Items(items) => items.bytes().len(),
             }
     }
 
@@ -175,6 +300,7 @@ impl Call {
         match &self.argument {
             Argument::Inline(bytes) => Body::Inline(bytes),
             Argument::Sealed(id, _fd) => Body::Payload(*id),
+            Argument::Items(items) => Body::Items(items.bytes()),
         }
     }
 }
@@ -213,10 +339,10 @@ impl Post {
     /// Executes it in the actor's process.
     ///
     /// # Errors
-    /// As [`execute`].
+    /// As [`Resolved::run`].
     ///
     /// # Panics
-    /// As [`execute`].
+    /// As [`Resolved::run`].
     pub(crate) fn deliver(
         &self,
         state: &mut dyn Any,
@@ -329,25 +455,4 @@ fn addresses(function: i64, trampoline: i64) -> Result<(usize, usize), Fault> {
     let outside = || Fault::Argument("the call names no function of this program".to_owned());
     let function = image::address_of(function).ok_or_else(outside)?;
     Ok((function, image::address_of(trampoline).ok_or_else(outside)?))
-}
-
-/// Executes a call in a worker: `argument` is encoded, the result is appended to `out`.
-///
-/// # Errors
-/// The codec failed on the way in or out.
-///
-/// # Panics
-/// If the function, or a `Deserialize`, `Serialize` or `Drop` of its types, panics.
-pub(crate) fn execute(
-    function: i64,
-    trampoline: i64,
-    argument: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let (function, trampoline) = addresses(function, trampoline)?;
-    // SAFETY: the offsets were made by `Call::new` in a process with the same image fingerprint
-    // (the handshake refuses others), so this is the address of some `trampoline::<A, R>`.
-    let trampoline = unsafe { std::mem::transmute::<usize, Trampoline>(trampoline) };
-    // SAFETY: `Call::new` took the function as `fn(A) -> R` together with that very trampoline.
-    unsafe { trampoline(function, argument, out) }
 }

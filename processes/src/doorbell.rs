@@ -4,23 +4,25 @@
 //! | word | set by | meaning |
 //! |---|---|---|
 //! | `AWAKE` | receiver when it has woken up; whoever rings | it will look at all rings before it sleeps |
-//! | `ASLEEP` | receiver, before its last look | whoever publishes has to ring |
+//! | `ASLEEP` | receiver, before its last look | whoever announces has to ring |
 //!
-//! A worker publishes, then reads the word; the receiver sets the word, then looks for what was
-//! published. Both put a full fence in between, so at least one of them sees the other: no result
+//! A worker announces, then reads the word; the receiver sets the word, then looks for what was
+//! announced. Both put a full fence in between, so at least one of them sees the other: no result
 //! is left lying, and a worker makes no system call while the receiver is busy anyway.
 //!
 //! Ringing changes the word *and* wakes, in one system call (`FUTEX_WAKE_OP`), in the middle of
 //! which a process is neither killed nor stopped. In two steps, a worker that dies between them
 //! would leave a word that says `AWAKE` and a receiver that sleeps, and no other worker would ring.
-//! Who dies between publishing and ringing is reaped by the parent, which rings for it.
+//! Who dies between announcing and ringing is reaped by the parent, which rings for it.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::time::Duration;
 
 use rustix::thread::futex::{self, Flags, WakeOp, WakeOpCmp};
 
+use crate::clock;
 use crate::segment::Segment;
 
 /// The receiver looks at all rings before it sleeps.
@@ -101,6 +103,14 @@ impl Doorbell {
         }
     }
 
+    /// As [`sleep`](Self::sleep), but not longer than `limit`. True when nobody has rung.
+    pub(crate) fn nap(&self, limit: Duration) -> bool {
+        let limit = clock::timespec(limit);
+        match futex::wait(self.word(), Flags::empty(), ASLEEP, Some(&limit)) {
+            Ok(()) | Err(_) => self.word().swap(AWAKE, Ordering::Relaxed) == ASLEEP,
+        }
+    }
+
     /// Receiver: the last look found something.
     pub(crate) fn stay_up(&self) {
         self.word().store(AWAKE, Ordering::Relaxed);
@@ -126,6 +136,16 @@ mod tests {
         assert_eq!(bell.word().load(Ordering::Relaxed), AWAKE);
         // It was rung between the two, so this returns.
         bell.sleep();
+    }
+
+    #[test]
+    fn a_nap_ends_and_says_whether_somebody_rang() {
+        let bell = Doorbell::create().unwrap();
+        bell.lie_down();
+        assert!(bell.nap(Duration::from_millis(1)));
+        bell.lie_down();
+        bell.announce();
+        assert!(!bell.nap(Duration::from_hours(1)));
     }
 
     #[test]

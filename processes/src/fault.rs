@@ -17,8 +17,13 @@ pub(crate) enum Step {
     Bell,
     /// Everything is done for this call.
     Sent,
+    /// The result of an item is published, and the next item of the frame is not claimed. Only
+    /// maps come here.
+    Next,
 }
 
+#[cfg(test)]
+use armed::arm_pause;
 #[cfg(test)]
 pub(crate) use armed::{arm, here};
 
@@ -37,13 +42,16 @@ mod armed {
     use super::Step;
 
     impl Step {
-        /// All of them, in the order in which a call comes to them.
+        /// All that a single call comes to, in that order.
         pub(crate) const ALL: [Self; 6] =
             [Self::Claim, Self::Claimed, Self::Publish, Self::Half, Self::Bell, Self::Sent];
     }
 
     /// The number of the step at which this process dies; 0 for none.
     static ARMED: AtomicU8 = AtomicU8::new(0);
+
+    /// Added to the number of a step at which the process pauses, once, instead of dying.
+    const PAUSE: u8 = 0x80;
 
     /// How often it passes that step before it dies.
     static PASSES: AtomicU32 = AtomicU32::new(0);
@@ -55,9 +63,25 @@ mod armed {
         ARMED.store(step as u8, Ordering::Relaxed);
     }
 
+    /// This process pauses when it comes to `step`.
+    pub(super) fn arm_pause(step: Step) {
+        ARMED.store(step as u8 | PAUSE, Ordering::Relaxed);
+    }
+
+    /// Takes some time, in which the parent may do something.
+    #[expect(clippy::disallowed_methods, reason = "nothing depends on what the parent does")]
+    fn pause() {
+        ARMED.store(0, Ordering::Relaxed);
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+
     /// Dies if this is the step.
     pub(crate) fn here(step: Step) {
-        if ARMED.load(Ordering::Relaxed) != step as u8 {
+        let armed = ARMED.load(Ordering::Relaxed);
+        if armed == step as u8 | PAUSE {
+            return pause();
+        }
+        if armed != step as u8 {
             return;
         }
         if let Some(left) = PASSES.load(Ordering::Relaxed).checked_sub(1) {
@@ -76,7 +100,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{JoinError, JoinHandle, Pool};
+    use crate::{CallOptions, JoinError, JoinHandle, Pool};
 
     /// Anything that takes longer is taken for a hang.
     const BOUND: Duration = Duration::from_secs(30);
@@ -146,5 +170,66 @@ mod tests {
             let (first, lost) = dies_at(step, 0);
             assert_eq!((first.unwrap(), lost), (9, 0), "{step:?}");
         }
+    }
+    /// After so many short calls, frames hold thousands.
+    const WARM: u64 = 30_000;
+
+    /// Item [`WARM`] has its worker die at a step.
+    fn armed_item((x, step): (u64, Step)) -> u64 {
+        if x == WARM {
+            arm(step, 0);
+        }
+        x
+    }
+
+    #[test]
+    fn in_the_middle_of_a_frame_a_death_is_that_of_one_item() {
+        let cases = [
+            (Step::Claimed, Some(WARM + 1)),
+            (Step::Publish, Some(WARM)),
+            (Step::Half, Some(WARM)),
+            (Step::Next, None),
+        ];
+        for (step, expected) in cases {
+            let pool = Pool::new(1).unwrap();
+            let items = (0..WARM + 2_000).map(|x| (x, step));
+            let results = pool.map(armed_item, items).options(CallOptions::new().timeout(BOUND));
+            let mut lost = None;
+            for (x, result) in (0..).zip(results) {
+                match result {
+                    Ok(value) => assert_eq!(value, x),
+                    Err(error) => {
+                        assert!(is_lost(&error) && lost.is_none(), "{step:?}, {x}: {error}");
+                        lost = Some(x);
+                    }
+                }
+            }
+            assert_eq!(lost, expected, "{step:?}");
+            assert_eq!(pool.stats().lost, 1, "{step:?}: it was in the middle of a frame");
+        }
+    }
+
+    #[test]
+    fn a_frame_may_be_cut_between_two_items() {
+        let pool = Pool::new(2).unwrap();
+        let pausing: fn(u64) -> u64 = |x| {
+            if x == WARM {
+                arm_pause(Step::Next);
+            }
+            x
+        };
+        for _ in 0..5 {
+            // While the worker pauses, the other one runs out of work.
+            let results = pool.map(pausing, 0..WARM + 2_000);
+            for (x, result) in (0..).zip(results.options(CallOptions::new().timeout(BOUND))) {
+                assert_eq!(result.unwrap(), x);
+            }
+        }
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            pool.shutdown();
+            ended.send(()).unwrap();
+        });
+        end.recv_timeout(BOUND).expect("nothing is left in the pool's books");
     }
 }

@@ -12,7 +12,13 @@
 //! ```
 //!
 //! The body of a call is its encoded argument, or the 16-byte id of a payload that went ahead
-//! through the control socket.
+//! through the control socket, or, for a frame of many items of a map, one after the other:
+//!
+//! ```text
+//! item: length u16 | encoded argument
+//! ```
+//!
+//! Each item has a result of its own, in their order, all with the slot and sequence of the call.
 //!
 //! The length of a result counts what follows it.
 
@@ -34,6 +40,16 @@ const PREFIX: usize = size_of::<u32>();
 /// The longest body that travels inside a frame; longer ones go through a sealed memfd.
 pub(crate) const MAX_INLINE: usize = MAX_FRAME - CALL_HEADER;
 
+/// The longest encoded argument that may be one item of many. A longer one costs more than its way
+/// does, and is sent alone.
+pub(crate) const MAX_ITEM: usize = 16 * 1024;
+
+/// Bytes of an item's length.
+pub(crate) const ITEM_PREFIX: usize = size_of::<u16>();
+
+/// The most items of one call: their index is 16 bits of the claim board's word.
+pub(crate) const MAX_ITEMS: u16 = u16::MAX;
+
 /// Where a call runs and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallHeader {
@@ -54,6 +70,8 @@ pub(crate) enum Body<'a> {
     Inline(&'a [u8]),
     /// In a payload of this id.
     Payload(SegmentId),
+    /// Many of them, in the frame; see [`take_item`].
+    Items(&'a [u8]),
 }
 
 /// Appends a call to a frame.
@@ -65,6 +83,7 @@ pub(crate) fn push_call(frame: &mut Vec<u8>, header: &CallHeader, body: Body<'_>
             id = payload.to_le_bytes();
             (1, id.as_slice())
         }
+        Body::Items(bytes) => (2, bytes),
     };
     frame.extend_from_slice(&header.slot.to_le_bytes());
     frame.extend_from_slice(&header.sequence.to_le_bytes());
@@ -89,9 +108,18 @@ pub(crate) fn take_call<'a>(frame: &mut &'a [u8]) -> Option<(CallHeader, Body<'a
     let body = match form {
         0 => Body::Inline(body),
         1 => Body::Payload(SegmentId::from_le_bytes(body.try_into().ok()?)),
+        2 => Body::Items(body),
         _ => return None,
     };
     Some((CallHeader { slot: header_slot, sequence, function, trampoline }, body))
+}
+
+/// Takes the first of several items off `bytes`; none when that is not whole.
+pub(crate) fn take_item<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::from(u16::from_le_bytes(take(bytes)?));
+    let (item, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(item)
 }
 
 /// What a result frame reports; its number on the wire is its discriminant.
@@ -189,6 +217,21 @@ mod tests {
         assert_eq!(take_call(&mut rest), Some((two, Body::Payload(9))));
         assert!(rest.is_empty());
         assert_eq!(take_call(&mut rest), None);
+    }
+
+    #[test]
+    fn items_follow_each_other() {
+        let header = CallHeader { slot: 1, sequence: 2, function: 3, trampoline: 4 };
+        let (mut frame, items) = (Vec::new(), b"\x02\0ab\0\0\x01\0c");
+        push_call(&mut frame, &header, Body::Items(items));
+        let (_header, body) = take_call(&mut frame.as_slice()).unwrap();
+        let Body::Items(mut rest) = body else { panic!("{body:?}") };
+        let mut found = Vec::new();
+        while let Some(item) = take_item(&mut rest) {
+            found.push(item);
+        }
+        assert_eq!(found, [b"ab".as_slice(), b"", b"c"]);
+        assert_eq!(take_item(&mut b"\x02\0a".as_slice()), None, "half of one is none");
     }
 
     #[test]

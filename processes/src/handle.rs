@@ -167,9 +167,14 @@ fn follow(ticket: &Ticket, core: &Weak<Core>, callback: Callback) {
 }
 
 /// The value in an outcome.
-fn decode<R: DeserializeOwned>(outcome: Outcome) -> Result<R, JoinError> {
+pub(crate) fn decode<R: DeserializeOwned>(outcome: Outcome) -> Result<R, JoinError> {
     let payload = outcome?;
-    scope::decoding(|| codec::decode(&payload))
+    decode_bytes(&payload)
+}
+
+/// The value that a worker encoded.
+pub(crate) fn decode_bytes<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, JoinError> {
+    scope::decoding(|| codec::decode(bytes))
         .map_err(|message| JoinError::Decode { side: Side::Parent, message })
 }
 

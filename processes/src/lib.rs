@@ -5,6 +5,7 @@ compile_error!(
     "processes needs Linux: it stands on process descriptors, memfds and robust futexes"
 );
 
+mod builder;
 mod callbacks;
 mod completed;
 mod error;
@@ -14,6 +15,7 @@ mod options;
 mod pool;
 mod process;
 mod spawn;
+mod stats;
 mod wait;
 
 mod actor;
@@ -43,15 +45,20 @@ mod control;
 mod doorbell;
 mod exit;
 mod fault;
+mod feed;
 mod frame;
 #[cfg(test)]
 mod fuzz;
+mod gather;
+mod harvest;
 mod holders;
 mod image;
 #[cfg(feature = "interrupt")]
 mod interrupt;
+mod items;
 mod life;
 mod monitor;
+mod pace;
 mod permits;
 mod results;
 mod ring;
@@ -59,13 +66,16 @@ mod robust;
 mod scope;
 mod segment;
 mod setup;
+mod target;
 mod ticket;
+mod tray;
 mod unwind;
 
 pub use actor::{ActorBuilder, ActorRef, MAX_CALLERS, MAX_MESSAGE, spawn_actor};
 pub use array::{FreezeError, SharedArray, SharedMem};
 pub use atomics::{Atomic, SharedAtomics};
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
+pub use builder::{Builder, DEFAULT_MAX_PAYLOAD, MAX_STDERR, MAX_WORKERS};
 pub use channel::{MAX_HOLDERS, Receiver, Sender, channel};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
@@ -80,11 +90,12 @@ pub use lock::{Guard, Lock, Shared};
 pub use map::{Map, MapTimedOut, MapUnordered};
 pub use options::CallOptions;
 pub use permits::MAX_PERMITS;
-pub use pool::{Builder, DEFAULT_MAX_PAYLOAD, MAX_STDERR, MAX_WORKERS, Pool, Stats, Unrun};
+pub use pool::Pool;
 pub use process::{Process, ProcessBuilder};
 pub use queue::Queue;
 pub use select::Select;
 pub use semaphore::{BoundedSemaphore, OverReleaseError, Permit, Semaphore};
 pub use spawn::spawn;
+pub use stats::{Stats, Unrun};
 pub use wait::{WaitFor, wait};
 pub use worker::{MAX_DEPTH, init};

@@ -1,21 +1,20 @@
 //! Many calls of one function.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::iter::{Fuse, FusedIterator};
-use std::time::Duration;
+use std::iter::FusedIterator;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::completed::AsCompleted;
 use crate::error::JoinError;
-use crate::handle::JoinHandle;
+use crate::feed::Feed;
+use crate::gather::Gather;
+use crate::harvest::{Piece, TimeIsOver, Wanted};
+use crate::options::CallOptions;
 use crate::pool::Pool;
-
-/// Calls in flight for each worker unless [`Map::buffer`] says otherwise.
-const AHEAD_PER_WORKER: usize = 16;
 
 /// Time was over before the next result of a map was there; from [`Map::next_timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -26,46 +25,9 @@ pub struct MapTimedOut {
     pub limit: Duration,
 }
 
-/// What both kinds of map begin with: items that become calls, a bounded number ahead.
-struct Feed<'p, I: Iterator, R> {
-    /// Where the calls go.
-    pool: &'p Pool,
-    /// The function.
-    function: fn(I::Item) -> R,
-    /// Items that were not sent.
-    items: Fuse<I>,
-    /// How many calls may be sent and not given back; at least 1.
-    buffer: usize,
-}
-
-impl<'p, I: Iterator, R> Feed<'p, I, R> {
-    /// With the usual look-ahead.
-    fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
-        let buffer = pool.workers().saturating_mul(AHEAD_PER_WORKER);
-        Self { pool, function, items: items.fuse(), buffer }
-    }
-
-    /// How many results are still to come when `sent` calls were sent and not given back.
-    fn size_hint(&self, sent: usize) -> (usize, Option<usize>) {
-        let (least, most) = self.items.size_hint();
-        (least.saturating_add(sent), most.and_then(|most| most.checked_add(sent)))
-    }
-}
-
-impl<I, R> Feed<'_, I, R>
-where
-    I: Iterator,
-    I::Item: Serialize + DeserializeOwned + 'static,
-    R: Serialize + DeserializeOwned + Send + 'static,
-{
-    /// Sends the next item, unless `sent` calls are enough or no item is left.
-    fn next_call(&mut self, sent: usize) -> Option<JoinHandle<R>> {
-        if sent >= self.buffer {
-            return None;
-        }
-        let item = self.items.next()?;
-        Some(self.pool.submit(self.function, item))
-    }
+/// When waiting ends that may take so long; none: never.
+fn deadline_after(limit: Duration) -> Option<Instant> {
+    Instant::now().checked_add(limit)
 }
 
 /// The results of [`Pool::map`], in the order of the items.
@@ -73,34 +35,27 @@ where
 pub struct Map<'p, I: Iterator, R> {
     /// Makes the calls.
     feed: Feed<'p, I, R>,
-    /// Calls that were sent and not given back, oldest first.
-    sent: VecDeque<JoinHandle<R>>,
+    /// What came out of turn, by the number of its first item.
+    waiting: BTreeMap<u64, Piece>,
+    /// Gives what is in turn.
+    gather: Gather<R>,
+    /// What has just come; kept for its memory.
+    arrived: Vec<Piece>,
 }
 
-impl<'p, I: Iterator, R> Map<'p, I, R> {
-    /// Nothing is sent yet.
-    pub(crate) fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
-        Self { feed: Feed::new(pool, function, items), sent: VecDeque::new() }
-    }
-
-    /// How many items may be taken ahead of what was consumed; at least 1. The default is 16 for
-    /// each worker.
-    pub fn buffer(mut self, n: usize) -> Self {
-        self.feed.buffer = n.max(1);
-        self
-    }
-}
-
-impl<I, R> Map<'_, I, R>
+impl<'p, I, R> Map<'p, I, R>
 where
     I: Iterator,
     I::Item: Serialize + DeserializeOwned + 'static,
     R: Serialize + DeserializeOwned + Send + 'static,
 {
-    /// Sends as many calls as may be ahead.
-    fn top_up(&mut self) {
-        while let Some(call) = self.feed.next_call(self.sent.len()) {
-            self.sent.push_back(call);
+    /// Nothing is sent yet.
+    pub(crate) fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
+        Self {
+            feed: Feed::new(pool, function, items),
+            waiting: BTreeMap::new(),
+            gather: Gather::new(),
+            arrived: Vec::new(),
         }
     }
 
@@ -112,15 +67,52 @@ where
         &mut self,
         limit: Duration,
     ) -> Result<Option<Result<R, JoinError>>, MapTimedOut> {
-        self.top_up();
-        match self.sent.pop_front().map(|front| front.join_timeout(limit)) {
-            None => Ok(None),
-            Some(Ok(result)) => Ok(Some(result)),
-            Some(Err(front)) => {
-                self.sent.push_front(front);
-                Err(MapTimedOut { limit })
+        self.next_until(deadline_after(limit)).map_err(|TimeIsOver| MapTimedOut { limit })
+    }
+
+    /// The next result.
+    fn next_until(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Result<R, JoinError>>, TimeIsOver> {
+        loop {
+            self.feed.feed(&mut self.arrived);
+            let next = self.feed.consumed;
+            // Before a result is decoded, which may panic.
+            self.feed.consumed += 1;
+            if let Some(result) = self.gather.next() {
+                return Ok(Some(result));
+            }
+            self.feed.consumed = next;
+            if next == self.feed.taken() {
+                return Ok(None);
+            }
+            self.waiting.extend(self.arrived.drain(..).map(|piece| (piece.first(), piece)));
+            if let Some(piece) = self.waiting.remove(&next) {
+                self.gather.turn_to(piece);
+            } else {
+                let harvest = &self.feed.harvest;
+                let timing = harvest.take(Wanted::Number(next), deadline, &mut self.arrived)?;
+                self.feed.learn(timing);
             }
         }
+    }
+}
+
+impl<I: Iterator, R> Map<'_, I, R> {
+    /// How many items may be taken ahead of what was consumed; at least 1. The default is 16 for
+    /// each worker, and more when calls are so short that many travel together: as many as the
+    /// workers execute in some milliseconds.
+    pub fn buffer(mut self, n: usize) -> Self {
+        self.feed.limit(n);
+        self
+    }
+
+    /// What each call asks for: a limit, retries. The default is that of [`Pool::submit`]. Items
+    /// that were sent are not affected.
+    pub fn options(mut self, options: CallOptions) -> Self {
+        self.feed.set_options(options);
+        self
     }
 }
 
@@ -132,13 +124,13 @@ where
 {
     type Item = Result<R, JoinError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.top_up();
-        self.sent.pop_front().map(JoinHandle::join)
+        self.next_until(None).expect("without a deadline, time is not over")
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.feed.size_hint(self.sent.len())
+        self.feed.size_hint()
     }
 }
 
@@ -151,19 +143,15 @@ where
 
 impl<I: Iterator, R> Drop for Map<'_, I, R> {
     fn drop(&mut self) {
-        // Last first, so that a worker does not start what is cancelled a moment later.
-        for handle in self.sent.iter().rev() {
-            handle.cancel();
-        }
+        self.feed.abandon();
     }
 }
 
 impl<I: Iterator, R> fmt::Debug for Map<'_, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Map")
-            .field("sent", &self.sent.len())
-            .field("buffer", &self.feed.buffer)
-            .finish_non_exhaustive()
+        let mut text = f.debug_struct("Map");
+        self.feed.describe(&mut text);
+        text.finish_non_exhaustive()
     }
 }
 
@@ -172,33 +160,27 @@ impl<I: Iterator, R> fmt::Debug for Map<'_, I, R> {
 pub struct MapUnordered<'p, I: Iterator, R> {
     /// Makes the calls.
     feed: Feed<'p, I, R>,
-    /// Calls that were sent and not given back.
-    sent: AsCompleted<R>,
+    /// What has come, in that order.
+    waiting: VecDeque<Piece>,
+    /// Gives what is in turn.
+    gather: Gather<R>,
+    /// What has just come; kept for its memory.
+    arrived: Vec<Piece>,
 }
 
-impl<'p, I: Iterator, R> MapUnordered<'p, I, R> {
-    /// Nothing is sent yet.
-    pub(crate) fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
-        Self { feed: Feed::new(pool, function, items), sent: AsCompleted::new() }
-    }
-
-    /// As [`Map::buffer`].
-    pub fn buffer(mut self, n: usize) -> Self {
-        self.feed.buffer = n.max(1);
-        self
-    }
-}
-
-impl<I, R> MapUnordered<'_, I, R>
+impl<'p, I, R> MapUnordered<'p, I, R>
 where
     I: Iterator,
     I::Item: Serialize + DeserializeOwned + 'static,
     R: Serialize + DeserializeOwned + Send + 'static,
 {
-    /// Sends as many calls as may be ahead.
-    fn top_up(&mut self) {
-        while let Some(call) = self.feed.next_call(self.sent.len()) {
-            self.sent.push(0, call);
+    /// Nothing is sent yet.
+    pub(crate) fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
+        Self {
+            feed: Feed::new(pool, function, items),
+            waiting: VecDeque::new(),
+            gather: Gather::new(),
+            arrived: Vec::new(),
         }
     }
 
@@ -210,12 +192,49 @@ where
         &mut self,
         limit: Duration,
     ) -> Result<Option<Result<R, JoinError>>, MapTimedOut> {
-        self.top_up();
-        match self.sent.next_timeout(limit) {
-            Some((_key, result)) => Ok(Some(result)),
-            None if self.sent.is_empty() => Ok(None),
-            None => Err(MapTimedOut { limit }),
+        self.next_until(deadline_after(limit)).map_err(|TimeIsOver| MapTimedOut { limit })
+    }
+
+    /// The next result.
+    fn next_until(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Result<R, JoinError>>, TimeIsOver> {
+        loop {
+            self.feed.feed(&mut self.arrived);
+            let next = self.feed.consumed;
+            // Before a result is decoded, which may panic.
+            self.feed.consumed += 1;
+            if let Some(result) = self.gather.next() {
+                return Ok(Some(result));
+            }
+            self.feed.consumed = next;
+            if next == self.feed.taken() {
+                return Ok(None);
+            }
+            self.waiting.extend(self.arrived.drain(..));
+            if let Some(piece) = self.waiting.pop_front() {
+                self.gather.turn_to(piece);
+            } else {
+                let harvest = &self.feed.harvest;
+                let timing = harvest.take(Wanted::Any, deadline, &mut self.arrived)?;
+                self.feed.learn(timing);
+            }
         }
+    }
+}
+
+impl<I: Iterator, R> MapUnordered<'_, I, R> {
+    /// As [`Map::buffer`].
+    pub fn buffer(mut self, n: usize) -> Self {
+        self.feed.limit(n);
+        self
+    }
+
+    /// As [`Map::options`].
+    pub fn options(mut self, options: CallOptions) -> Self {
+        self.feed.set_options(options);
+        self
     }
 }
 
@@ -227,13 +246,13 @@ where
 {
     type Item = Result<R, JoinError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.top_up();
-        self.sent.next().map(|(_key, result)| result)
+        self.next_until(None).expect("without a deadline, time is not over")
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.feed.size_hint(self.sent.len())
+        self.feed.size_hint()
     }
 }
 
@@ -246,15 +265,14 @@ where
 
 impl<I: Iterator, R> Drop for MapUnordered<'_, I, R> {
     fn drop(&mut self) {
-        self.sent.cancel();
+        self.feed.abandon();
     }
 }
 
 impl<I: Iterator, R> fmt::Debug for MapUnordered<'_, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MapUnordered")
-            .field("sent", &self.sent.len())
-            .field("buffer", &self.feed.buffer)
-            .finish_non_exhaustive()
+        let mut text = f.debug_struct("MapUnordered");
+        self.feed.describe(&mut text);
+        text.finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! The way of results: a byte ring with one producer, in the segment of the worker's claim board.
 //!
 //! ```text
-//! claim board | head | tail | room | (page 1) bytes
+//! claim board | head, announced | tail | room | (a page further) bytes
 //! ```
 //!
 //! `head` and `tail` count bytes for ever; the byte of a position is at the position modulo
@@ -11,7 +11,22 @@
 //! out, frees the place by storing `tail`, and looks at its copy only, which nobody can change
 //! under its eyes.
 //!
-//! A worker that finds no room sets `room`, looks again, and sleeps on that word; the receiver
+//! Publishing and *announcing* are two steps. Items of a map take less than a microsecond each, and
+//! a receiver that were woken for each would take the processor from those who work. So a worker
+//! announces what it has published, by storing the position in `announced` and ringing the
+//! [doorbell](crate::doorbell), at the end of a call or frame, and within one when an item has ended
+//! and the last announcement was [`QUIET_NS`] ago. The receiver looks at rings with something
+//! announced, and then takes everything that is published.
+//!
+//! That leaves what was published shortly before a long item. Therefore the receiver, whenever it
+//! has been awake, sleeps for [`NAP`] at first, and then looks at what was published everywhere,
+//! announced or not. That is enough. A result is left unannounced only if it was published before
+//! `last` + `QUIET_NS`, `last` being the time of the worker's last announcement (the clock is read
+//! after publishing). That announcement found the receiver awake or woke it, so the receiver went
+//! to sleep, at first for a nap, later than `last`, and the nap ends after `last` + `NAP`, when the
+//! result was there.
+//!
+//! A worker that finds no room announces, sets `room`, looks again, and sleeps on that word; the receiver
 //! stores `tail`, then reads the word, with a full fence between the two on both sides. A worker
 //! whose parent is gone does not wait for ever: its watchdog ends the process.
 //!
@@ -19,6 +34,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::time::Duration;
 
 use rustix::thread::futex::{self, Flags};
 
@@ -33,13 +49,22 @@ use crate::segment::Segment;
 const RING_BYTES: usize = 256 * 1024;
 
 /// Where the bytes begin: at a page of their own.
-const BYTES_AT: usize = 4096;
+const BYTES_AT: usize = 8192;
+
+/// Within a frame, results are announced no more often.
+pub(crate) const QUIET_NS: u64 = 100_000;
+
+/// How long the receiver sleeps before it looks at what is published and not announced; longer than
+/// [`QUIET_NS`], see the module's documentation.
+pub(crate) const NAP: Duration = Duration::from_millis(1);
 
 /// Bytes of a segment that holds a claim board and a ring.
 pub(crate) const BOARD_AND_RING_BYTES: usize = BYTES_AT + RING_BYTES;
 
 /// Index of the head, in words of 8 bytes; only the worker writes it.
 const HEAD: usize = BOARD_BYTES / 8;
+/// Index of the announced position; only the worker writes it.
+const ANNOUNCED: usize = HEAD + 1;
 /// Index of the tail, in a cache line of its own; only the receiver writes it.
 const TAIL: usize = HEAD + 8;
 /// Index of the futex word on which a worker waits for room, in words of 4 bytes.
@@ -68,14 +93,18 @@ impl Writer {
         Self { segment, doorbell, head: 0, tail: 0 }
     }
 
-    /// Publishes a record of at most [`MAX_FRAME`] bytes, once there is room, and wakes the
-    /// receiver if it sleeps.
+    /// Publishes a record of at most [`MAX_FRAME`] bytes, once there is room.
     pub(crate) fn publish(&mut self, record: &[u8]) {
         self.wait_for_room(record.len());
         self.copy_in(record);
         fault::here(Step::Half);
         self.commit(record.len());
+    }
+
+    /// Announces what was published, and wakes the receiver if it sleeps.
+    pub(crate) fn announce(&self) {
         fault::here(Step::Bell);
+        self.segment.atomic_u64(ANNOUNCED).store(self.head, Ordering::Release);
         self.doorbell.announce();
     }
 
@@ -103,6 +132,7 @@ impl Writer {
     fn wait_for_room(&mut self, length: usize) {
         assert!(length <= MAX_FRAME, "a record is at most {MAX_FRAME} bytes");
         while !self.has_room(length) {
+            self.announce();
             let room = room_of(&self.segment);
             room.store(1, Ordering::Relaxed);
             fence(Ordering::SeqCst);
@@ -140,9 +170,10 @@ impl Reader {
         Self { segment, tail: 0 }
     }
 
-    /// True when something was published and not taken.
+    /// True when something was announced and not taken. What is taken may be ahead of it.
     pub(crate) fn has_news(&self) -> bool {
-        self.segment.atomic_u64(HEAD).load(Ordering::Acquire) != self.tail
+        let announced = self.segment.atomic_u64(ANNOUNCED).load(Ordering::Acquire);
+        announced.wrapping_sub(self.tail).cast_signed() > 0
     }
 
     /// Takes everything that was published, and frees its place. The old content of `out` is
@@ -218,6 +249,8 @@ mod tests {
             let record = vec![u8::try_from(round).unwrap(); round * 331 % MAX_FRAME];
             writer.publish(&record);
             writer.publish(b"and one more");
+            assert!(!reader.has_news());
+            writer.announce();
             assert!(reader.has_news());
             reader.take(&mut out).unwrap();
             assert_eq!(out, [record.as_slice(), b"and one more"].concat(), "round {round}");

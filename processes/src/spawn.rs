@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::builder::DEFAULT_MAX_PAYLOAD;
 use crate::call::Call;
 use crate::core::{Config, Core};
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
-use crate::pool::DEFAULT_MAX_PAYLOAD;
 use crate::setup::Setup;
+use crate::ticket::Ticket;
 use crate::worker;
 
 /// How long a process may take to end after its function returned.
@@ -59,7 +60,7 @@ where
 }
 
 /// The call of `f` with `x`.
-fn encode<A, R>(f: fn(A) -> R, x: A) -> Result<Call, JoinError>
+fn encode<A, R>(f: fn(A) -> R, x: A) -> Result<(Call, Arc<Ticket>), JoinError>
 where
     A: Serialize + DeserializeOwned,
     R: Serialize,
@@ -70,9 +71,12 @@ where
 }
 
 /// Starts the process of a call.
-pub(crate) fn start_call<R>(call: Call, setup: Setup) -> io::Result<JoinHandle<R>> {
+pub(crate) fn start_call<R>(
+    (call, ticket): (Call, Arc<Ticket>),
+    setup: Setup,
+) -> io::Result<JoinHandle<R>> {
     let core = shared_core()?;
-    let handle = JoinHandle::new(Arc::clone(&call.ticket), Arc::downgrade(&core));
+    let handle = JoinHandle::new(ticket, Arc::downgrade(&core));
     core.open_one_shot(call, setup)?;
     Ok(handle)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::callbacks::{Callback, Desk, Followers};
 use crate::completed::Bell;
 use crate::error::{self, JoinError};
+use crate::frame::RESULT_HEADER;
 use crate::scope::Keeper;
 use crate::segment::{Sealed, Segment};
 use crate::unwind;
@@ -38,6 +39,12 @@ impl From<Encoded> for Payload {
 }
 
 impl Payload {
+    /// The body of the one result frame in `record`.
+    pub(crate) fn of_record(mut record: Vec<u8>) -> Self {
+        record.drain(..RESULT_HEADER.min(record.len()));
+        Self::from(Encoded::Bytes(record))
+    }
+
     /// Keeps shared objects alive until the result has been decoded.
     pub(crate) fn keep(&mut self, handles: Vec<Arc<Segment>>) {
         self.handles = handles;

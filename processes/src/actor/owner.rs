@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::builder::DEFAULT_MAX_PAYLOAD;
 use crate::call::{Call, Sent};
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
-use crate::pool::DEFAULT_MAX_PAYLOAD;
 use crate::setup::Setup;
 use crate::spawn;
 use crate::worker;

@@ -3,14 +3,17 @@
 //! A worker may hold calls that it has not started: that hides the latency of the way to it. A
 //! busy worker is given no more than [`AHEAD`] by a submit; a worker that has run low is given
 //! its share of the queue, in one frame. Nothing is stuck behind a long call: a worker that has
-//! nothing takes back half of what another one holds and has not claimed.
+//! nothing takes back half of what another one holds and has not claimed, and if there is no such
+//! thing, the rest of a frame of items that takes long is [cut](super::cut) off.
 
 use std::io;
 
 use crate::board::SLOTS;
+use crate::call::Call;
 use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_FRAME;
+use crate::target::Target;
 
 use super::limits::FIRST_LOOK;
 use super::seat::Obstacle;
@@ -47,12 +50,20 @@ impl Core {
         if !seat.is_open() || seat.room() == 0 || seat.load() > LOW {
             return;
         }
-        if state.queued == 0 && seat.load() == 0 {
+        if state.queue.is_empty() && seat.load() == 0 {
             state.take_back_for(index);
+            if state.queue.is_empty() {
+                // What is cut is for all.
+                return self.cut_for(state, index, settled);
+            }
         }
-        if state.queued > 0 {
-            let serving = state.seats.iter().filter(|seat| seat.is_open()).count().max(1);
-            let share = state.queued.div_ceil(serving);
+        self.send_share(state, index, settled);
+    }
+
+    /// Gives a worker its share of the queue.
+    pub(super) fn send_share(&self, state: &mut State, index: usize, settled: &mut Settled) {
+        if !state.queue.is_empty() {
+            let share = state.queue.len().div_ceil(state.serving());
             self.send_queued(state, index, share, settled);
         }
     }
@@ -88,10 +99,14 @@ impl Core {
     /// Sends up to `count` calls from the front of the queue, in as few frames as they need.
     fn send_queued(&self, state: &mut State, index: usize, count: usize, settled: &mut Settled) {
         let mut frame = Vec::new();
-        let mut left = count.min(state.seats[index].room());
+        let mut left = count;
         while left > 0
-            && let Some(call) = state.next_queued()
+            && state.seats[index].room() > 0
+            && let Some(mut call) = state.queue.pop()
         {
+            if let Some(rest) = call.split_off(state.seats[index].items_left()) {
+                state.queue.push_front(rest);
+            }
             if frame.len() + call.frame_bytes() > MAX_FRAME {
                 Self::send_frame(state, index, &frame);
                 frame.clear();
@@ -114,7 +129,6 @@ impl Core {
                         self.alarm.watch_room(index, &state.seats[index]);
                     }
                     state.queue.push_front(call);
-                    state.queued += 1;
                     break;
                 }
             }
@@ -160,15 +174,9 @@ impl Core {
 }
 
 impl State {
-    /// The first call in the queue that was not cancelled.
-    fn next_queued(&mut self) -> Option<crate::call::Call> {
-        while let Some(call) = self.queue.pop_front() {
-            if call.ticket.is_queued() {
-                self.queued -= 1;
-                return Some(call);
-            }
-        }
-        None
+    /// How many workers take calls from the queue; at least 1.
+    pub(super) fn serving(&self) -> usize {
+        self.seats.iter().filter(|seat| seat.is_open()).count().max(1)
     }
 
     /// Moves half of the unstarted calls of the worker that holds most of them to the queue,
@@ -189,10 +197,19 @@ impl State {
     }
 
     /// Puts a call that no worker has claimed back to the front of the queue.
-    pub(super) fn requeue(&mut self, call: crate::call::Call) {
-        if call.ticket.requeued() {
+    pub(super) fn requeue(&mut self, call: Call) {
+        if call.target.requeued() {
             self.queue.push_front(call);
-            self.queued += 1;
+        } else {
+            self.forget(&call);
+        }
+    }
+
+    /// Nobody wants a call any more that is on its way back. A cancelled single call was counted
+    /// when it was cancelled; what is left of a map that was dropped was not.
+    pub(super) fn forget(&mut self, call: &Call) {
+        if matches!(call.target, Target::Items(_)) {
+            self.counters.cancelled += u64::from(call.items());
         }
     }
 }

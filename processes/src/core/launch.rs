@@ -152,7 +152,7 @@ impl Core {
             state.seats.len() - 1
         });
         // No slot yet, but the seat says where to kill it.
-        call.ticket.sent(Place { seat: index, slot: 0, sequence: 0 });
+        call.target.sent(Place { seat: index, slot: 0, sequence: 0 });
         state.seats[index].own = Some(call);
         state.seats[index].setup = Some(setup);
         drop(state);

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::board::{Claim, SLOTS};
+use crate::board::Claim;
 use crate::call::Call;
 use crate::clock;
 use crate::ticket::Place;
@@ -91,23 +91,27 @@ impl Seat {
             running |= matches!(claim, Claim::Running { .. });
             let Some(limit) = call.timeout else { continue };
             let limit_ns = clock::to_ns(limit);
-            if let Claim::Running { started_ns } = claim {
+            if let Claim::Running { index: item, started_ns } = claim {
                 let at_ns = started_ns.saturating_add(limit_ns);
                 if at_ns <= now_ns {
-                    overdue = Some((Place { seat: index, slot, sequence: entry.sequence }, limit));
+                    let place = Place { seat: index, slot, sequence: entry.sequence };
+                    overdue = Some((place, item, limit));
                 } else {
                     look_at(at_ns);
                 }
                 continue;
             }
             held = Some(held.map_or(limit, |held| held.min(limit)));
-            if claim == Claim::Queued {
+            if entry.left() > 0 {
+                // Not started, or between two items.
                 look_at(now_ns.saturating_add(limit_ns.max(MIN_CHECK_NS)));
             }
         }
-        if let Some((place, limit)) = overdue {
-            // False means that it finished this very moment: its result is on the way.
-            self.doom(place, Doom::TimedOut(limit));
+        if let Some((place, item, limit)) = overdue
+            && !self.doom(place, item, Doom::TimedOut(limit))
+        {
+            // It finished this very moment: its result is on the way. There may be other items.
+            look_at(now_ns.saturating_add(clock::to_ns(limit).max(MIN_CHECK_NS)));
         }
         let silent = match held {
             Some(limit) if !running && self.is_serving() => {
@@ -136,7 +140,7 @@ impl Seat {
     pub(super) fn give_up(&mut self, index: usize) -> Vec<Call> {
         self.silence = None;
         // Also from one that cannot even be killed, because it sleeps in the kernel.
-        let calls = if self.one_shot { Vec::new() } else { self.revoke_newest(index, SLOTS) };
+        let calls = if self.one_shot { Vec::new() } else { self.revoke_all(index) };
         if self.running() == 0
             && let Some(process) = &mut self.process
         {

@@ -20,44 +20,56 @@
 //! # The way of a call
 //!
 //! queue -> slot of a seat (the ticket is `Sent`, the board says `QUEUED`) -> the worker claims
-//! it -> record in the worker's ring -> ticket. A call that is `QUEUED` on the board may go back: to be
+//! it -> record in the worker's ring -> ticket. Items of a map go the same way, many in one call, with
+//! a record for each, to the map's [harvest](crate::harvest). A call that is `QUEUED` on the board may go back: to be
 //! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
 //! never runs again, unless it asked for that ([`retry`]).
 
 mod alarm;
+mod attend;
+mod cut;
 mod dispatch;
+mod flight;
 mod launch;
 mod lifeline;
 mod limits;
 mod process;
+mod queue;
 mod receive;
 mod recycle;
 mod retry;
 mod seat;
+mod settle;
 mod shortage;
 mod stderr;
 mod supervise;
+mod threads;
+mod view;
 
 #[cfg(test)]
 pub(crate) use receive::fuzz;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crate::call::Call;
 use crate::callbacks::Desk;
 use crate::clock;
 use crate::error::JoinError;
-use crate::ticket::{Outcome, Ticket};
+use crate::ticket::Ticket;
 
 use alarm::Alarm;
+use attend::Trays;
 use lifeline::Lifeline;
 use process::Doom;
+use queue::Queue;
 use receive::Inbox;
 use seat::Seat;
+use settle::Settled;
+use view::Counters;
+
+pub(crate) use threads::Threads;
 
 /// How long a worker may take until it is ready, unless the pool says otherwise.
 pub(crate) const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -108,9 +120,6 @@ impl Config {
     }
 }
 
-/// A call and how it ended, on its way to the ticket.
-type Settled = Vec<(Call, Outcome)>;
-
 /// The shared part of a pool.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -133,10 +142,10 @@ pub(crate) struct Core {
 /// Everything that changes, behind the core's lock.
 #[derive(Debug, Default)]
 struct State {
-    /// Calls that no worker has. May hold tombstones: calls cancelled since.
-    queue: VecDeque<Call>,
-    /// Calls in `queue` that are not tombstones.
-    queued: usize,
+    /// Calls that no worker has.
+    queue: Queue,
+    /// Where items of maps wait for others.
+    trays: Trays,
     /// The workers' places.
     seats: Vec<Seat>,
     /// Seats that nobody has and that may be used again.
@@ -169,66 +178,6 @@ enum Closing {
     },
 }
 
-/// Totals since the start.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counters {
-    /// Calls that returned a value.
-    pub(crate) done: u64,
-    /// Calls that panicked.
-    pub(crate) panicked: u64,
-    /// Calls that failed in another way, cancelled ones not counted.
-    pub(crate) failed: u64,
-    /// Calls that were cancelled before they ran.
-    pub(crate) cancelled: u64,
-    /// Workers that were started.
-    pub(crate) started: u64,
-    /// Attempts after the first one.
-    pub(crate) retried: u64,
-    /// Workers that were replaced because they had executed enough or used too much memory.
-    pub(crate) recycled: u64,
-    /// Workers that ended although nobody had told them to.
-    pub(crate) lost: u64,
-}
-
-/// A moment's view of a core.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct View {
-    /// Calls that have not started.
-    pub(crate) queued: usize,
-    /// Calls that are being executed.
-    pub(crate) running: usize,
-    /// Workers that are ready.
-    pub(crate) ready: usize,
-    /// Totals.
-    pub(crate) counters: Counters,
-}
-
-/// The two threads of a core.
-#[derive(Debug)]
-pub(crate) struct Threads {
-    /// See the module's documentation.
-    supervisor: thread::JoinHandle<()>,
-    /// See the module's documentation.
-    receiver: thread::JoinHandle<()>,
-}
-
-impl Threads {
-    /// True when the calling thread is one of them: it runs a waker that owns the pool.
-    pub(crate) fn are_here(&self) -> bool {
-        let here = thread::current().id();
-        [&self.supervisor, &self.receiver].iter().any(|thread| thread.thread().id() == here)
-    }
-
-    /// Waits for both to end.
-    pub(crate) fn join(self) {
-        for thread in [self.supervisor, self.receiver] {
-            if thread.join().is_err() {
-                // Its panic was reported by the panic hook; there is nothing to add.
-            }
-        }
-    }
-}
-
 impl Core {
     /// A core without workers, and its threads.
     ///
@@ -258,17 +207,6 @@ impl Core {
         Ok((core, Threads { supervisor, receiver }))
     }
 
-    /// Starts one of the two threads.
-    fn start_thread(
-        self: &Arc<Self>,
-        role: &str,
-        body: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> io::Result<thread::JoinHandle<()>> {
-        let core = Arc::clone(self);
-        let name = format!("{}-{role}", self.config.name);
-        thread::Builder::new().name(name).spawn(move || body(&core))
-    }
-
     /// Who calls callbacks.
     pub(crate) fn desk(&self) -> Arc<Desk> {
         self.desk.open(&self.config.name);
@@ -296,7 +234,6 @@ impl Core {
             settled.push((call, Err(JoinError::Broken { reason })));
         } else {
             state.queue.push_back(call);
-            state.queued += 1;
             self.feed_lightest(&mut state, &mut settled);
             self.wake_sleepers(&mut state);
         }
@@ -308,9 +245,8 @@ impl Core {
         let mut settled = Settled::new();
         let mut state = self.lock();
         if ticket.is_queued() {
-            // The call stays in the queue as a tombstone, dropped when its turn comes.
             let waiters = ticket.settle(Err(JoinError::Cancelled));
-            state.queued -= 1;
+            state.queue.bury_one();
             state.counters.cancelled += 1;
             let stop_now = state.closing.is_some() && state.is_drained();
             drop(state);
@@ -332,7 +268,7 @@ impl Core {
     /// Kills the worker that executes a call.
     pub(crate) fn kill(&self, ticket: &Ticket) -> bool {
         let mut state = self.lock();
-        ticket.place().is_some_and(|place| state.seats[place.seat].doom(place, Doom::Killed))
+        ticket.place().is_some_and(|place| state.seats[place.seat].doom(place, 0, Doom::Killed))
     }
 
     /// Whether a worker executes a call.
@@ -352,19 +288,6 @@ impl Core {
         self.lock().seats.iter().filter_map(Seat::pid).collect()
     }
 
-    /// A moment's view.
-    pub(crate) fn view(&self) -> View {
-        let state = self.lock();
-        let running = state.seats.iter().map(Seat::running).sum();
-        let in_flight: usize = state.seats.iter().map(Seat::load).sum();
-        View {
-            queued: state.queued + in_flight.saturating_sub(running),
-            running,
-            ready: state.seats.iter().filter(|seat| seat.is_serving()).count(),
-            counters: state.counters,
-        }
-    }
-
     /// Stops: after everything queued has run, or at once. Returns how many calls will not run.
     pub(crate) fn close(&self, drain: bool) -> usize {
         let mut settled = Settled::new();
@@ -374,7 +297,7 @@ impl Core {
         } else {
             settled = state.withdraw(clock::after_ns(self.config.grace));
         }
-        let unrun = settled.len();
+        let unrun = settled.iter().map(|(call, _outcome)| usize::from(call.items())).sum();
         self.deliver(state, settled);
         self.alarm.ring();
         unrun
@@ -416,35 +339,6 @@ impl Core {
         }
     }
 
-    /// Gives each outcome to its ticket, releases the lock, then wakes those who wait.
-    fn deliver(&self, mut state: MutexGuard<'_, State>, settled: Settled) {
-        let mut waited_for = Vec::with_capacity(settled.len());
-        for (mut call, mut outcome) in settled {
-            let counters = &mut state.counters;
-            *match &outcome {
-                Ok(_) => &mut counters.done,
-                Err(JoinError::Panicked { .. }) => &mut counters.panicked,
-                Err(JoinError::Cancelled) => &mut counters.cancelled,
-                Err(_) => &mut counters.failed,
-            } += 1;
-            if let Ok(payload) = &mut outcome {
-                payload.keep(std::mem::take(&mut call.handles));
-            }
-            let waiters = call.ticket.settle(outcome);
-            waited_for.push((call, waiters));
-        }
-        let stop_now = state.closing.is_some() && state.is_drained();
-        drop(state);
-        if stop_now {
-            self.alarm.ring();
-        }
-        for (call, waiters) in waited_for {
-            if let Some(waiters) = waiters {
-                waiters.wake(&call.ticket);
-            }
-        }
-    }
-
     /// The state. No user code runs under this lock; a panic in our own would be a bug that
     /// must not also hang everybody else.
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -456,15 +350,16 @@ impl State {
     /// Cancels what no worker has started; what runs may go on until then.
     fn withdraw(&mut self, kill_at_ns: u64) -> Settled {
         self.closing = Some(Closing::Now { kill_at_ns });
-        let waiting: Vec<_> = self.queue.drain(..).collect();
-        self.queued = 0;
-        let sent = self.seats.iter_mut().flat_map(Seat::revoke_all);
-        let calls = waiting.into_iter().filter(|call| call.ticket.is_queued()).chain(sent);
-        calls.map(|call| (call, Err(JoinError::Cancelled))).collect()
+        let mut calls: Vec<_> = self.queue.take_all().collect();
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            calls.extend(seat.revoke_all(index));
+            calls.extend(seat.own.take());
+        }
+        calls.into_iter().map(|call| (call, Err(JoinError::Cancelled))).collect()
     }
 
     /// True when no call is queued or in flight.
     fn is_drained(&self) -> bool {
-        self.queued == 0 && self.seats.iter().all(|seat| seat.load() == 0)
+        self.queue.is_empty() && self.seats.iter().all(|seat| seat.load() == 0)
     }
 }

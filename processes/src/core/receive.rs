@@ -18,11 +18,17 @@ use crate::control::{Control, Up};
 use crate::doorbell::Doorbell;
 use crate::error::{JoinError, Side};
 use crate::frame::{Kind, take_record, take_result};
-use crate::results::Reader;
+use crate::harvest::{Piece, Values};
+use crate::results::{NAP, Reader};
 use crate::segment::Sealed;
+use crate::target::Target;
 use crate::ticket::{Encoded, Outcome, Payload};
 
-use super::{Core, Settled};
+use super::flight::Answered;
+use super::seat::Seat;
+use super::settle::{Alerts, Settled};
+use super::view::Counters;
+use super::{Core, State};
 
 /// Brings new rings to the receiver, which alone reads them.
 #[derive(Debug)]
@@ -74,7 +80,7 @@ impl Inbox {
     }
 }
 
-/// A result frame, taken apart.
+/// One or more result frames about the same call, taken apart.
 #[derive(Debug)]
 struct Reply {
     /// Index of the seat.
@@ -88,7 +94,9 @@ struct Reply {
 /// What a worker says about a call.
 #[derive(Debug)]
 enum Answer {
-    /// It ended like this.
+    /// So many items of it returned; the result frames as they came.
+    Values(u16, Vec<u8>),
+    /// It, or an item of it, ended like this.
     Outcome(Outcome),
     /// It had been taken back.
     Skipped,
@@ -99,11 +107,15 @@ pub(super) fn run(core: &Arc<Core>) {
     let mut routes = Vec::new();
     let mut bytes = Vec::new();
     let doorbell = core.inbox.doorbell();
+    // Whether to look at what was not announced, and whether to do so before a long sleep.
+    let (mut thorough, mut fresh) = (false, true);
     loop {
         core.inbox.collect(&mut routes);
-        if core.receive(&mut routes, &mut bytes) {
+        if core.receive(&mut routes, &mut bytes, thorough) {
+            (thorough, fresh) = (false, true);
             continue;
         }
+        thorough = false;
         doorbell.lie_down();
         if core.inbox.has_news(&routes) {
             doorbell.stay_up();
@@ -112,7 +124,13 @@ pub(super) fn run(core: &Arc<Core>) {
         if core.lock().ended {
             return;
         }
-        doorbell.sleep();
+        if fresh {
+            thorough = doorbell.nap(NAP);
+            fresh = !thorough;
+        } else {
+            doorbell.sleep();
+            fresh = true;
+        }
     }
 }
 
@@ -144,7 +162,8 @@ impl Route {
         let mut sane = self.results.take(bytes).is_ok();
         let mut rest = if sane { bytes.as_slice() } else { &[] };
         while sane && !rest.is_empty() {
-            let reply = take_record(&mut rest).and_then(|record| self.parse(record, limit));
+            let reply = take_values(&mut rest)
+                .or_else(|| take_record(&mut rest).and_then(|record| self.parse(record, limit)));
             sane = reply.is_some();
             replies.push(self.reply(reply));
         }
@@ -206,13 +225,35 @@ impl Route {
     }
 }
 
+/// Takes values of the same call, as many as follow each other, off `bytes`. None when the first
+/// record is something else.
+fn take_values(bytes: &mut &[u8]) -> Option<(u16, u32, Answer)> {
+    let (mut rest, mut call, mut count) = (*bytes, None, 0_u16);
+    let mut end = rest;
+    while let Some((slot, sequence, Kind::Value, _body)) =
+        take_record(&mut rest).and_then(take_result)
+        && *call.get_or_insert((slot, sequence)) == (slot, sequence)
+        && count < u16::MAX
+    {
+        end = rest;
+        count += 1;
+    }
+    let (slot, sequence) = call.filter(|_| count > 0)?;
+    let (values, others) = bytes.split_at(bytes.len() - end.len());
+    *bytes = others;
+    Some((slot, sequence, Answer::Values(count, values.to_vec())))
+}
+
 impl Core {
-    /// Empties all rings once. False when there was nothing.
-    fn receive(&self, routes: &mut Vec<Route>, bytes: &mut Vec<u8>) -> bool {
+    /// Empties all rings with news once, and with `thorough` all others, too. False when there was
+    /// nothing.
+    fn receive(&self, routes: &mut Vec<Route>, bytes: &mut Vec<u8>, thorough: bool) -> bool {
         let limit = self.config.max_payload;
         let mut replies = Vec::new();
-        let closed: Vec<_> =
-            routes.extract_if(.., |route| !route.read(bytes, limit, &mut replies)).collect();
+        let read = |route: &mut Route| {
+            (thorough || route.has_news()) && !route.read(bytes, limit, &mut replies)
+        };
+        let closed: Vec<_> = routes.extract_if(.., read).collect();
         let found = !replies.is_empty() || !closed.is_empty();
         if found {
             self.absorb(replies, &closed);
@@ -220,29 +261,29 @@ impl Core {
         found
     }
 
-    /// Settles the calls that were answered, gives their workers new ones, and notes which
+    /// Settles what was answered, gives their workers new ones, and notes which
     /// workers will not say more.
     fn absorb(&self, replies: Vec<Reply>, closed: &[Route]) {
-        let mut settled = Settled::new();
+        let (mut settled, mut ended) = (Settled::new(), Settled::new());
+        let mut alerts = Alerts::default();
         let mut hungry = Vec::new();
-        let mut ended = Settled::new();
         let mut state = self.lock();
         for reply in replies {
-            let Some(seat) = state.seats.get_mut(reply.seat) else { continue };
-            let Some(process) = seat.process.as_mut() else { continue };
-            if seat.generation != reply.generation {
+            let State { seats, counters, .. } = &mut *state;
+            let Some(seat) = seats.get_mut(reply.seat) else { continue };
+            if seat.generation != reply.generation || seat.process.is_none() {
                 continue;
             }
-            let Some((slot, sequence, answer)) = reply.content else {
+            let sane = reply.content.is_some_and(|(slot, sequence, answer)| {
+                seat.take_in(slot, sequence, answer, counters, &mut alerts, &mut ended)
+            });
+            let Some(process) = &mut seat.process else { continue };
+            if !sane {
                 // It does not speak our language (any more). Its death settles its calls.
                 process.kill();
                 continue;
-            };
-            process.useful = true;
-            let call = seat.answered(slot, sequence);
-            if let (Some(call), Answer::Outcome(outcome)) = (call, answer) {
-                ended.push((call, outcome));
             }
+            process.useful = true;
             if seat.one_shot {
                 // Also when the call was cancelled: there will be no other.
                 seat.dismiss(self.config.grace);
@@ -269,7 +310,56 @@ impl Core {
                 self.alarm.ring();
             }
         }
-        self.deliver(state, settled);
+        self.deliver_more(state, settled, alerts);
+    }
+}
+
+impl Seat {
+    /// Takes in what the worker says about a call: values of items go to their map at once, what
+    /// else has ended to `ended`. False when it makes no sense.
+    fn take_in(
+        &mut self,
+        slot: u16,
+        sequence: u32,
+        answer: Answer,
+        counters: &mut Counters,
+        alerts: &mut Alerts,
+        ended: &mut Settled,
+    ) -> bool {
+        let (count, records) = match answer {
+            Answer::Skipped => return self.skipped(slot, sequence),
+            Answer::Outcome(outcome) => {
+                return match self.failed(slot, sequence) {
+                    Answered::Whole(call) if call.items() == 1 => {
+                        ended.push((call, outcome));
+                        true
+                    }
+                    Answered::Nobody => true,
+                    Answered::Whole(_) | Answered::Part(_) | Answered::Nonsense => false,
+                };
+            }
+            Answer::Values(count, records) => (count, records),
+        };
+        let whole;
+        let portion = match self.answered(slot, sequence, count) {
+            Answered::Nobody => return true,
+            Answered::Nonsense => return false,
+            Answered::Part(portion) => portion,
+            Answered::Whole(call) => {
+                whole = call;
+                match &whole.target {
+                    Target::Items(portion) if whole.handles.is_empty() => portion.clone(),
+                    Target::Items(_) | Target::Ticket(_) => {
+                        ended.push((whole, Ok(Payload::of_record(records))));
+                        return true;
+                    }
+                }
+            }
+        };
+        counters.done += u64::from(count);
+        let values = Values { first: portion.first, records, count };
+        alerts.bring(&portion.harvest, Piece::Values(values));
+        true
     }
 }
 

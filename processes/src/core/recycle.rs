@@ -16,7 +16,6 @@
 
 use std::io;
 
-use crate::board::SLOTS;
 use crate::clock;
 
 use super::seat::Seat;
@@ -50,7 +49,7 @@ impl Core {
     fn begin_succession(&self, state: &mut State, index: usize) {
         let seat = &state.seats[index];
         // A pool that is closing needs it only for what still waits.
-        let over = state.closing.is_some() && state.queued == 0;
+        let over = state.closing.is_some() && state.queue.is_empty();
         if seat.successor.is_some() || seat.post != Post::Open || over {
             return;
         }
@@ -82,7 +81,7 @@ impl Core {
         seat.post = Post::Retiring;
         seat.start_at_ns = None;
         // Newest first, so pushing to the front restores their order.
-        for call in seat.revoke_newest(index, SLOTS) {
+        for call in seat.revoke_all(index) {
             state.requeue(call);
         }
         let seat = &mut state.seats[index];
@@ -173,12 +172,12 @@ impl Core {
     /// After calls came into the queue, or back: as long as there are more calls than workers, those
     /// that sleep are woken.
     pub(super) fn wake_sleepers(&self, state: &mut State) {
-        if self.config.idle_timeout.is_none() || state.queued == 0 {
+        if self.config.idle_timeout.is_none() || state.queue.is_empty() {
             return;
         }
         let open = |seat: &&Seat| seat.post == Post::Open && seat.replaces.is_none();
         let mut awake = state.seats.iter().filter(open).count();
-        let calls = state.queued + state.seats.iter().map(Seat::load).sum::<usize>();
+        let calls = state.queue.len() + state.seats.iter().map(Seat::load).sum::<usize>();
         for index in 0..state.seats.len() {
             if calls <= awake {
                 return;

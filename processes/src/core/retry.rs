@@ -15,10 +15,11 @@ impl State {
         };
         let can_run = self.broken.is_none() && !matches!(self.closing, Some(Closing::Now { .. }));
         if call.retry.after(&error) && can_run {
-            if call.ticket.requeued() {
-                self.counters.retried += 1;
+            if call.target.requeued() {
+                self.counters.retried += u64::from(call.items());
                 self.queue.push_back(call);
-                self.queued += 1;
+            } else {
+                self.forget(&call);
             }
             return;
         }

@@ -17,12 +17,12 @@
 use std::io;
 
 use crate::board::{Claim, SLOTS};
-use crate::call::Call;
-use crate::error::JoinError;
+use crate::call::{Call, Code};
 use crate::frame::{CallHeader, push_call};
 use crate::setup::Setup;
 use crate::ticket::Place;
 
+use super::flight::InFlight;
 use super::limits::Silence;
 use super::process::{Doom, Process};
 use super::recycle::Post;
@@ -47,16 +47,16 @@ pub(super) struct Seat {
     /// Workers in a row that died without finishing a call.
     pub(super) failures: u32,
     /// What is in flight, by slot of the board.
-    slots: Vec<Option<InFlight>>,
+    pub(super) slots: Vec<Option<InFlight>>,
     /// Slots that are free.
-    free: Vec<u16>,
+    pub(super) free: Vec<u16>,
     /// The last sequence number of each slot; they go on over generations, so that a place
     /// names one sending of one call.
     sequences: Vec<u32>,
     /// What is in flight, as [`charge`]d.
-    charged: usize,
-    /// Calls in flight that are not revoked.
-    load: usize,
+    pub(super) charged: usize,
+    /// Calls and frames in flight that are not revoked.
+    pub(super) load: usize,
     /// How many answers came so far.
     pub(super) answers: u64,
     /// Set while the worker holds a call with a limit and gives no sign of life.
@@ -71,21 +71,6 @@ pub(super) struct Seat {
     pub(super) idle_since_ns: Option<u64>,
     /// The count of answers when the worker's memory was looked at last.
     pub(super) weighed_at: u64,
-}
-
-/// One call in flight.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    /// The call; none when it was revoked and the worker has not said so yet.
-    pub(super) call: Option<Call>,
-    /// Its number on the board.
-    pub(super) sequence: u32,
-    /// What it took of the credit.
-    charge: usize,
-    /// When it was sent, as a count.
-    order: u64,
-    /// Why its worker is being killed.
-    doom: Option<Doom>,
 }
 
 /// Why a call could not be sent to a worker.
@@ -168,15 +153,20 @@ impl Seat {
         self.process.as_ref().is_some_and(|process| process.calls.is_some())
     }
 
-    /// Calls in flight that are not revoked.
+    /// Calls and frames in flight that are not revoked.
     pub(super) fn load(&self) -> usize {
         self.load
     }
 
     /// Calls that can be sent now, as far as slots count.
     pub(super) fn room(&self) -> usize {
+        usize::from(self.items_left()).min(self.free.len())
+    }
+
+    /// Items that the worker may be sent; at most as many as one call has.
+    pub(super) fn items_left(&self) -> u16 {
         let left = self.process.as_ref().and_then(|process| process.calls_left);
-        left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX).min(self.free.len())
+        left.map_or(u16::MAX, |left| u16::try_from(left).unwrap_or(u16::MAX))
     }
 
     /// The worker's process id, while it is not reaped.
@@ -231,84 +221,27 @@ impl Seat {
         }
         let sequence = self.sequences[usize::from(slot)].wrapping_add(1);
         let place = Place { seat: index, slot, sequence };
-        if !call.ticket.sent(place) {
+        if !call.target.sent(place) {
             // Cancelled: nothing more to do with it.
             self.free.push(slot);
             return Ok(());
         }
         self.sequences[usize::from(slot)] = sequence;
-        process.calls_left = process.calls_left.map(|left| left.saturating_sub(1));
+        let booked = call.items();
+        process.calls_left = process.calls_left.map(|left| left.saturating_sub(booked.into()));
         process.board.offer(slot, sequence);
-        let (function, trampoline) = (call.function, call.trampoline);
+        let Code { function, trampoline } = call.code;
         push_call(frame, &CallHeader { slot, sequence, function, trampoline }, call.body());
-        let entry = InFlight { call: Some(call), sequence, charge, order, doom: None };
+        let call = Some(call);
+        let entry = InFlight { call, sequence, answered: 0, charge, booked, order, doom: None };
         self.slots[usize::from(slot)] = Some(entry);
         self.charged += charge;
         self.load += 1;
         Ok(())
     }
 
-    /// Frees a slot whose call was answered; gives the call unless it was revoked before.
-    pub(super) fn answered(&mut self, slot: u16, sequence: u32) -> Option<Call> {
-        let entry = self.slots.get_mut(usize::from(slot))?;
-        if entry.as_ref().is_none_or(|entry| entry.sequence != sequence) {
-            return None;
-        }
-        let entry = entry.take()?;
-        self.answers += 1;
-        self.free.push(slot);
-        self.charged -= entry.charge;
-        self.load -= usize::from(entry.call.is_some());
-        if entry.call.is_none()
-            && let Some(left) =
-                self.process.as_mut().and_then(|process| process.calls_left.as_mut())
-        {
-            // It was skipped.
-            *left += 1;
-        }
-        entry.call
-    }
-
-    /// Takes back the call at `place` if the worker has not claimed it.
-    pub(super) fn revoke(&mut self, place: Place) -> Option<Call> {
-        let board = &self.process.as_ref()?.board;
-        let entry = self.slots[usize::from(place.slot)].as_mut()?;
-        if entry.sequence != place.sequence || entry.call.is_none() {
-            return None;
-        }
-        if !board.revoke(place.slot, place.sequence) {
-            return None;
-        }
-        self.load -= 1;
-        entry.call.take()
-    }
-
-    /// Takes back what the worker has not claimed, the last sent first, at most `count`.
-    pub(super) fn revoke_newest(&mut self, index: usize, count: usize) -> Vec<Call> {
-        let mut candidates: Vec<_> = self
-            .occupied()
-            .filter(|(_slot, entry)| entry.call.is_some())
-            .map(|(slot, entry)| (entry.order, slot, entry.sequence))
-            .collect();
-        candidates.sort_unstable_by_key(|&(order, ..)| std::cmp::Reverse(order));
-        let places = candidates.into_iter().map(|(_order, slot, sequence)| Place {
-            seat: index,
-            slot,
-            sequence,
-        });
-        places.filter_map(|place| self.revoke(place)).take(count).collect()
-    }
-
-    /// Takes back everything that the worker has not claimed, and a call that waits for its own
-    /// worker to start.
-    pub(super) fn revoke_all(&mut self) -> Vec<Call> {
-        let mut calls = self.revoke_newest(0, SLOTS);
-        calls.extend(self.own.take());
-        calls
-    }
-
-    /// Kills the worker if it is executing the call at `place`.
-    pub(super) fn doom(&mut self, place: Place, doom: Doom) -> bool {
+    /// Kills the worker if it is executing this item of the call at `place`.
+    pub(super) fn doom(&mut self, place: Place, index: u16, doom: Doom) -> bool {
         let Some(process) = &self.process else { return false };
         if self.one_shot && self.own.is_some() {
             // It is starting, and nothing but this call depends on it.
@@ -322,7 +255,7 @@ impl Seat {
         }
         let doomed = entry.sequence == place.sequence
             && entry.call.is_some()
-            && process.board.doom(place.slot, place.sequence);
+            && process.board.doom(place.slot, place.sequence, index);
         if doomed {
             if matches!(doom, Doom::Killed)
                 && let Some(call) = &mut entry.call
@@ -333,42 +266,6 @@ impl Seat {
             process.kill();
         }
         doomed
-    }
-
-    /// Empties the seat of a dead worker: calls that it never claimed, in the order they were
-    /// sent, and what it was executing with the verdict.
-    pub(super) fn bury(&mut self) -> (Option<Process>, Vec<Call>, Vec<(Call, JoinError)>) {
-        let Some(process) = self.process.take() else { return (None, Vec::new(), Vec::new()) };
-        let mut unclaimed = Vec::new();
-        let mut blamed = Vec::new();
-        for (slot, entry) in self.slots.iter_mut().enumerate() {
-            let Some(entry) = entry.take() else { continue };
-            let slot = u16::try_from(slot).expect("a board has fewer than 65,536 slots");
-            self.free.push(slot);
-            let Some(call) = entry.call else { continue };
-            if process.board.look(slot, entry.sequence) == Claim::Queued {
-                unclaimed.push((entry.order, call));
-            } else {
-                blamed.push((call, process.verdict(entry.doom)));
-            }
-        }
-        self.charged = 0;
-        self.load = 0;
-        self.silence = None;
-        self.idle_since_ns = None;
-        unclaimed.sort_unstable_by_key(|&(order, _)| order);
-        (Some(process), unclaimed.into_iter().map(|(_order, call)| call).collect(), blamed)
-    }
-
-    /// The slots in use.
-    pub(super) fn occupied(&self) -> impl Iterator<Item = (u16, &InFlight)> {
-        (0_u16..).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
-    }
-
-    /// What the board says about an entry.
-    pub(super) fn look(&self, slot: u16, entry: &InFlight) -> Claim {
-        let board = self.process.as_ref().map(|process| &process.board);
-        board.map_or(Claim::Over, |board| board.look(slot, entry.sequence))
     }
 }
 

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use ipc_channel::ipc::IpcBytesSender;
 
-use crate::call::Call;
 use crate::clock;
 use crate::control::Up;
 use crate::error::JoinError;
@@ -236,6 +235,9 @@ impl Core {
                 }
             }
         }
+        if let Some(next_ns) = state.look_at_trays(now_ns) {
+            due.at(next_ns);
+        }
         state.fail_if_broken(&mut settled);
         self.nourish_all(&mut state, &mut settled);
         self.wake_sleepers(&mut state);
@@ -315,11 +317,8 @@ impl State {
     /// A core that has given up fails what is queued, and what came back into the queue since.
     fn fail_if_broken(&mut self, settled: &mut Settled) {
         let Some(reason) = &self.broken else { return };
-        let queue = std::mem::take(&mut self.queue);
-        self.queued = 0;
-        let waiting = queue.into_iter().filter(|call: &Call| call.ticket.is_queued());
         let failed = |call| (call, Err(JoinError::Broken { reason: reason.clone() }));
-        settled.extend(waiting.map(failed));
+        settled.extend(self.queue.take_all().map(failed));
     }
 
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.

@@ -11,7 +11,9 @@ use crate::codec;
 use crate::confines::Confines;
 use crate::control::{Down, Up};
 use crate::core::fuzz::Rig;
-use crate::frame::{Body, CallHeader, Kind, finish_result, push_call, start_result, take_call};
+use crate::frame::{
+    Body, CallHeader, Kind, finish_result, push_call, start_result, take_call, take_item,
+};
 use crate::{JoinError, Limit, Side};
 
 /// Takes an input; says what it did with it.
@@ -40,12 +42,21 @@ fn calls() -> Target {
         push_call(&mut one, &header, Body::Inline(b"argument"));
         push_call(&mut two, &header, Body::Payload(u128::MAX));
         push_call(&mut two, &header, Body::Inline(&[]));
-        vec![one, two]
+        let mut many = Vec::new();
+        push_call(&mut many, &header, Body::Items(b"\x02\0ab\0\0\x01\0c"));
+        vec![one, two, many]
     }
     let run = |mut bytes: &[u8]| {
         let mut said = String::new();
         while let Some((_header, body)) = take_call(&mut bytes) {
-            said.push(if matches!(body, Body::Inline(_)) { 'i' } else { 'p' });
+            said.push(match body {
+                Body::Inline(_) => 'i',
+                Body::Payload(_) => 'p',
+                Body::Items(mut items) => {
+                    while take_item(&mut items).is_some() {}
+                    if items.is_empty() { 'm' } else { 'h' }
+                }
+            });
         }
         said.truncate(3);
         said + if bytes.is_empty() { "" } else { " rest" }

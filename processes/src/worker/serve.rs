@@ -1,5 +1,5 @@
-//! The worker's loop: take a frame, execute its calls one after the other, publish each result
-//! before the next call is claimed.
+//! The worker's loop: take a frame, execute its calls and their items one after the other, publish
+//! each result before the next one is claimed.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -12,14 +12,16 @@ use std::thread;
 
 use ipc_channel::IpcError;
 
-use crate::call::{self, Fault, Init};
+use crate::call::{Code, Fault, Init, Resolved};
 use crate::clock;
 use crate::codec;
 use crate::control::{Control, Up};
 use crate::fault::{self, Step};
 use crate::frame::{
     Body, CallHeader, Kind, MAX_INLINE, RESULT_HEADER, finish_result, start_result, take_call,
+    take_item,
 };
+use crate::results::QUIET_NS;
 use crate::scope::arrivals;
 use crate::segment::{Sealed, random_id};
 use crate::unwind;
@@ -58,7 +60,7 @@ pub(super) fn run(channels: Channels, socket: Control) -> ! {
     if socket.send(&Up::Ready, None, true).is_err() {
         std::process::exit(EXIT_UNUSABLE);
     }
-    let mut server = Server { channels, socket, out: Vec::new() };
+    let mut server = Server { channels, socket, out: Vec::new(), announced_ns: 0 };
     loop {
         match server.channels.calls.recv() {
             Ok(frame) => server.serve(&frame),
@@ -78,7 +80,8 @@ fn initialise(init: &Init) -> Result<(), String> {
         let large = init.argument.map(fetch).transpose().map_err(Fault::Argument)?;
         let argument = large.as_deref().unwrap_or_default();
         let mut out = Vec::new();
-        call::execute(init.function, init.trampoline, argument, &mut out)?;
+        let code = Code { function: init.function, trampoline: init.trampoline };
+        code.resolve()?.run(argument, &mut out)?;
         codec::decode::<Result<(), String>>(&out).map_err(Fault::Result)
     });
     let mut reason = match panic::catch_unwind(run) {
@@ -122,52 +125,119 @@ struct Server {
     socket: Arc<Control>,
     /// The result frame; kept for its memory.
     out: Vec<u8>,
+    /// When results were announced last.
+    announced_ns: u64,
+}
+
+/// The items of a call, one after the other.
+enum Arguments<'a> {
+    /// The argument of a single call, until it is taken.
+    One(Option<Body<'a>>),
+    /// Those that are left of many.
+    Many(&'a [u8]),
+}
+
+impl<'a> Arguments<'a> {
+    /// Those in the body of a call.
+    fn of(body: Body<'a>) -> Self {
+        match body {
+            Body::Items(bytes) => Self::Many(bytes),
+            single => Self::One(Some(single)),
+        }
+    }
+
+    /// True when none is left.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::One(body) => body.is_none(),
+            Self::Many(bytes) => bytes.is_empty(),
+        }
+    }
+
+    /// The next one.
+    fn next(&mut self) -> Option<Body<'a>> {
+        match self {
+            Self::One(body) => body.take(),
+            Self::Many(bytes) => take_item(bytes).map(Body::Inline),
+        }
+    }
 }
 
 impl Server {
     /// Executes the calls of a frame.
     fn serve(&mut self, mut frame: &[u8]) {
         while let Some((header, body)) = take_call(&mut frame) {
-            let (slot, sequence) = (header.slot, header.sequence);
             fault::here(Step::Claim);
-            if !self.channels.board.claim(slot, sequence, clock::now_ns()) {
-                start_result(&mut self.out, slot, sequence, Kind::Skipped);
+            let now_ns = clock::now_ns();
+            if self.channels.board.claim(header.slot, header.sequence, now_ns) {
+                self.run_items(&header, Arguments::of(body), now_ns);
+            } else {
+                start_result(&mut self.out, header.slot, header.sequence, Kind::Skipped);
                 self.flush();
-                continue;
+                self.channels.results.announce();
             }
+        }
+    }
+
+    /// Executes the items of a call that is claimed, up to the last one or to where the parent has
+    /// cut it.
+    fn run_items(&mut self, header: &CallHeader, mut items: Arguments<'_>, begun_ns: u64) {
+        let CallHeader { slot, sequence, function, trampoline } = *header;
+        let code = Code { function, trampoline }.resolve();
+        let mut index = 0;
+        while let Some(item) = items.next() {
             fault::here(Step::Claimed);
-            self.execute(&header, body);
-            if !self.channels.board.finish(slot, sequence) {
-                // The parent is about to kill this process for this call; no other call may be
+            self.execute(header, &code, item);
+            if !self.channels.board.finish(slot, sequence, index) {
+                // The parent is about to kill this process for this item; no other one may be
                 // hit, so nothing is executed any more.
                 loop {
                     thread::park();
                 }
             }
             fault::here(Step::Publish);
+            if items.is_empty() {
+                let now_ns = clock::now_ns();
+                self.channels.board.note_taken(slot, now_ns.saturating_sub(begun_ns));
+                self.flush();
+                self.announce(now_ns);
+                fault::here(Step::Sent);
+                return;
+            }
             self.flush();
-            fault::here(Step::Sent);
+            // After publishing; `crate::results` says why.
+            let now_ns = clock::now_ns();
+            if now_ns.saturating_sub(self.announced_ns) >= QUIET_NS {
+                self.announce(now_ns);
+            }
+            fault::here(Step::Next);
+            if !self.channels.board.advance(slot, sequence, index, now_ns) {
+                // The result of this item is the last one of the frame.
+                self.announce(now_ns);
+                return;
+            }
+            index += 1;
         }
     }
 
-    /// Executes one call and leaves its result frame in `out`.
-    fn execute(&mut self, header: &CallHeader, body: Body<'_>) {
-        let CallHeader { slot, sequence, function, trampoline } = *header;
+    /// Executes one item and leaves its result frame in `out`.
+    fn execute(&mut self, header: &CallHeader, code: &Result<Resolved, Fault>, body: Body<'_>) {
+        let CallHeader { slot, sequence, .. } = *header;
         start_result(&mut self.out, slot, sequence, Kind::Value);
         let out = &mut self.out;
         let run = AssertUnwindSafe(|| {
+            let code = code.as_ref().map_err(Clone::clone)?;
             let large;
             let argument = match body {
-                Body::Inline(bytes) => bytes,
+                Body::Inline(bytes) | Body::Items(bytes) => bytes,
                 Body::Payload(id) => {
                     large = fetch(id).map_err(Fault::Argument)?;
                     &*large
                 }
             };
-            call::execute(function, trampoline, argument, out)
+            code.run(argument, out)
         });
-        let ended = panic::catch_unwind(run);
-        let failed = match ended {
+        let failed = match panic::catch_unwind(run) {
             Ok(Ok(())) => return self.fit(slot, sequence),
             Ok(Err(Fault::Argument(reason))) => (Kind::BadArgument, reason.into_bytes()),
             Ok(Err(Fault::Result(reason))) => (Kind::BadResult, reason.into_bytes()),
@@ -219,6 +289,12 @@ impl Server {
     fn flush(&mut self) {
         finish_result(&mut self.out);
         self.channels.results.publish(&self.out);
+    }
+
+    /// Announces what was published.
+    fn announce(&mut self, now_ns: u64) {
+        self.announced_ns = now_ns;
+        self.channels.results.announce();
     }
 }
 

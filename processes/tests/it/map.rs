@@ -1,5 +1,8 @@
 //! Many calls of one function.
 
+mod frames;
+mod kills;
+
 use std::cell::Cell;
 
 use processes::Pool;

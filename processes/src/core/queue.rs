@@ -1,0 +1,97 @@
+//! The queue: calls that no worker has.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::call::Call;
+use crate::harvest::Harvest;
+
+/// Calls that no worker has, in the order in which they are to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// May hold tombstones: single calls that were cancelled since.
+    calls: VecDeque<Call>,
+    /// Calls that are no tombstones.
+    len: usize,
+    /// Their items; a single call is one.
+    items: usize,
+}
+
+impl Queue {
+    /// How many calls there are, and frames of items.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when there is nothing to send.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many results are expected of what is here.
+    pub(super) fn items(&self) -> usize {
+        self.items
+    }
+
+    /// Appends a call.
+    pub(super) fn push_back(&mut self, call: Call) {
+        self.count(&call);
+        self.calls.push_back(call);
+    }
+
+    /// Puts a call before all others.
+    pub(super) fn push_front(&mut self, call: Call) {
+        self.count(&call);
+        self.calls.push_front(call);
+    }
+
+    /// One more.
+    fn count(&mut self, call: &Call) {
+        self.len += 1;
+        self.items += usize::from(call.items());
+    }
+
+    /// One less.
+    fn discount(&mut self, call: &Call) {
+        self.len -= 1;
+        self.items -= usize::from(call.items());
+    }
+
+    /// Takes the first call that was not cancelled.
+    pub(super) fn pop(&mut self) -> Option<Call> {
+        while let Some(call) = self.calls.pop_front() {
+            if call.target.is_queued() {
+                self.discount(&call);
+                return Some(call);
+            }
+        }
+        None
+    }
+
+    /// A single call in the queue was cancelled: it stays as a tombstone, dropped when its turn
+    /// comes.
+    pub(super) fn bury_one(&mut self) {
+        self.len -= 1;
+        self.items -= 1;
+    }
+
+    /// Takes everything that was not cancelled.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Call> {
+        let all = std::mem::take(self);
+        all.calls.into_iter().filter(|call| call.target.is_queued())
+    }
+
+    /// Takes the frames of a map out.
+    pub(super) fn take_of(&mut self, harvest: &Arc<Harvest>) -> Vec<Call> {
+        let mut taken = Vec::new();
+        for call in std::mem::take(&mut self.calls) {
+            if call.target.belongs_to(harvest) {
+                self.discount(&call);
+                taken.push(call);
+            } else {
+                self.calls.push_back(call);
+            }
+        }
+        taken
+    }
+}

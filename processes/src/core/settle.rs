@@ -1,0 +1,107 @@
+//! Outcomes on their way to those who wait for them.
+
+use std::sync::{Arc, MutexGuard};
+
+use crate::call::Call;
+use crate::error::JoinError;
+use crate::harvest::{Failed, Harvest, Piece};
+use crate::scope::Keeper;
+use crate::target::Target;
+use crate::ticket::{Outcome, Ticket, Waiters};
+
+use super::view::Counters;
+use super::{Core, State};
+
+/// Calls and how they ended, or all items of a call, on the way to tickets and maps.
+pub(super) type Settled = Vec<(Call, Outcome)>;
+
+/// Who is to be woken when no lock is held.
+#[derive(Debug, Default)]
+pub(super) struct Alerts {
+    /// Waiters of single calls.
+    calls: Vec<(Arc<Ticket>, Waiters)>,
+    /// Maps whose owners wait.
+    maps: Vec<Arc<Harvest>>,
+    /// What has travelled with items: dropped before anybody is told of their end.
+    keepers: Vec<Keeper>,
+}
+
+impl Alerts {
+    /// Brings results to a map, whose owner is woken later if it waits for them.
+    pub(super) fn bring(&mut self, harvest: &Arc<Harvest>, piece: Piece) {
+        if harvest.bring(piece) {
+            self.maps.push(Arc::clone(harvest));
+        }
+    }
+
+    /// Wakes everybody.
+    fn wake(self) {
+        drop(self.keepers);
+        for (ticket, waiters) in self.calls {
+            waiters.wake(&ticket);
+        }
+        for map in self.maps {
+            map.wake();
+        }
+    }
+}
+
+impl Counters {
+    /// Counts so many calls that ended like this.
+    fn count(&mut self, outcome: &Outcome, calls: u16) {
+        *match outcome {
+            Ok(_) => &mut self.done,
+            Err(JoinError::Panicked { .. }) => &mut self.panicked,
+            Err(JoinError::Cancelled) => &mut self.cancelled,
+            Err(_) => &mut self.failed,
+        } += u64::from(calls);
+    }
+}
+
+impl Core {
+    /// Gives each outcome to where it belongs, releases the lock, then wakes those who wait.
+    pub(super) fn deliver(&self, state: MutexGuard<'_, State>, settled: Settled) {
+        self.deliver_more(state, settled, Alerts::default());
+    }
+
+    /// As [`deliver`](Self::deliver), and wakes some more.
+    pub(super) fn deliver_more(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        settled: Settled,
+        mut alerts: Alerts,
+    ) {
+        let mut calls = Vec::with_capacity(settled.len());
+        for (mut call, mut outcome) in settled {
+            state.counters.count(&outcome, call.items());
+            if let Ok(payload) = &mut outcome {
+                payload.keep(std::mem::take(&mut call.handles));
+            }
+            let count = call.items();
+            match &call.target {
+                Target::Ticket(ticket) => {
+                    let waiters = ticket.settle(outcome);
+                    alerts.calls.extend(waiters.map(|waiters| (Arc::clone(ticket), waiters)));
+                }
+                Target::Items(portion) => {
+                    let first = portion.first;
+                    alerts.keepers.extend(portion.take_keepers());
+                    let piece = match outcome {
+                        Err(error) if count > 1 => Piece::Failed(Failed { first, count, error }),
+                        outcome => Piece::One(first, Box::new(outcome)),
+                    };
+                    alerts.bring(&portion.harvest, piece);
+                }
+            }
+            calls.push(call);
+        }
+        let stop_now = state.closing.is_some() && state.is_drained();
+        drop(state);
+        if stop_now {
+            self.alarm.ring();
+        }
+        alerts.wake();
+        // Arguments may be long: not under the lock.
+        drop(calls);
+    }
+}

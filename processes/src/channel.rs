@@ -66,8 +66,8 @@ enum Side {
 /// longer if the call has kept it. A killed process is noticed at once if it was executing the call
 /// that got the end, and otherwise within 0.1 s.
 ///
-/// It holds as many encoded bytes as a queue: 1 MiB, or 64 for each message, whatever is more; no
-/// message can be longer. A message that a process has received is gone with it. **Not**
+/// It holds as many encoded bytes as a queue: 1 MiB, or 64 for each message, whatever is more, and no
+/// message can be longer; [`channel_with_bytes`] changes that. A message that a process has received is gone with it. **Not**
 /// guaranteed: fairness among senders.
 ///
 /// ```
@@ -86,13 +86,22 @@ enum Side {
 /// # Errors
 /// `InvalidInput` when `n` is zero or above 16,777,216; otherwise no descriptors or memory are left.
 pub fn channel<T>(n: usize) -> io::Result<(Sender<T>, Receiver<T>)> {
-    if n == 0 || n > MAX_MESSAGES {
+    channel_with_bytes(n, n.saturating_mul(BYTES_PER_MESSAGE).max(MIN_BYTES))
+}
+
+/// A [`channel`](channel()) for `n` messages that together take up to `bytes` encoded bytes; that is
+/// also the limit for one message.
+///
+/// # Errors
+/// As [`channel`](channel()); also `InvalidInput` when `bytes` is zero.
+pub fn channel_with_bytes<T>(n: usize, bytes: usize) -> io::Result<(Sender<T>, Receiver<T>)> {
+    if n == 0 || n > MAX_MESSAGES || bytes == 0 {
         let message = format!(
-            "a channel for {n} messages is not possible; ask for 1 to {MAX_MESSAGES} messages"
+            "a channel for {n} messages and {bytes} bytes is not possible; ask for 1 to \
+             {MAX_MESSAGES} messages and at least 1 byte"
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let bytes = n.saturating_mul(BYTES_PER_MESSAGE).max(MIN_BYTES);
     let ring = Ring::create_with(n, bytes, ANNEX)?;
     let end = |side| End::open(ring.clone(), side).ok_or(io::ErrorKind::OutOfMemory);
     let (sending, receiving) = (end(Side::Sending)?, end(Side::Receiving)?);

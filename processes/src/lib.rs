@@ -71,12 +71,15 @@ mod ticket;
 mod tray;
 mod unwind;
 
+#[doc = include_str!("../PYTHON.md")]
+pub mod python {}
+
 pub use actor::{ActorBuilder, ActorRef, MAX_CALLERS, MAX_MESSAGE, spawn_actor};
 pub use array::{FreezeError, SharedArray, SharedMem};
 pub use atomics::{Atomic, SharedAtomics};
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
 pub use builder::{Builder, DEFAULT_MAX_PAYLOAD, MAX_STDERR, MAX_WORKERS};
-pub use channel::{MAX_HOLDERS, Receiver, Sender, channel};
+pub use channel::{MAX_HOLDERS, Receiver, Sender, channel, channel_with_bytes};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use confines::Limit;

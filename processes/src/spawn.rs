@@ -27,6 +27,13 @@ static CORE: Mutex<Option<Arc<Core>>> = Mutex::new(None);
 /// As with [`Pool::submit`](crate::Pool::submit), but there is no queue, no replacement and
 /// nothing shared with other calls. [`JoinHandle::pid`] is the process's id,
 /// [`JoinHandle::kill`] kills it, dropping the handle lets it go on. It dies with this process.
+/// As there, a closure that captures something does not compile:
+///
+/// ```compile_fail,E0308
+/// let name = String::from("somebody");
+/// let greeting = processes::spawn(|()| format!("hello, {name}"), ());
+/// ```
+///
 /// [`ProcessBuilder`](crate::ProcessBuilder) starts one with a name, an environment, limits and a
 /// handle of the process itself.
 ///

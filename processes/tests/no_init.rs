@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::process::Command;
 
-use processes::{NotInitialised, Pool, spawn};
+use processes::{NotInitialised, Pool, ProcessBuilder, spawn, spawn_actor};
 
 /// Switches the start-up hook off.
 const SWITCH: &str = "TRIPTYCH_PROCESSES_AUTO_INIT";
@@ -35,7 +35,12 @@ fn main() {
 
 /// Without the hook and without `init`, the first constructor says what to do.
 fn refused() {
-    for error in [Pool::new(1).unwrap_err(), spawn(|x: u8| x, 1).unwrap_err()] {
+    for error in [
+        Pool::new(1).unwrap_err(),
+        spawn(|x: u8| x, 1).unwrap_err(),
+        ProcessBuilder::new().spawn(|x: u8| x, 1).unwrap_err(),
+        spawn_actor(|x: u8| x, 1).unwrap_err(),
+    ] {
         assert!(
             error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<NotInitialised>),
             "{error}"

@@ -220,6 +220,15 @@ impl<S: 'static> ActorRef<S> {
     /// [`Pool::submit`](crate::Pool::submit). Shared objects (a [`Queue`](crate::Queue) and the
     /// like) cannot be in `x` or in the result; give them to `init`.
     ///
+    /// ```compile_fail,E0308
+    /// let actor = processes::spawn_actor(|n: u64| n, 1)?;
+    /// let factor = 3;
+    /// let product = actor.call(|n, ()| *n * factor, ());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Pass what it needs as the argument: `actor.call(|n, factor| *n * factor, 3)`.
+    ///
     /// # Errors
     /// Every way it can fail, see [`ActorError`].
     ///

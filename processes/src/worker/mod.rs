@@ -198,3 +198,46 @@ fn start(socket: &Control) -> Result<Channels, String> {
     confines.apply()?;
     Ok(Channels { calls, results, board, max_payload, init, backtraces })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::confines::Confines;
+
+    /// What a worker answers to a boot message with this fingerprint, and how it ends.
+    fn answer(fingerprint: u64) -> (Option<Up>, Option<i32>) {
+        let (near, far) = Control::pair().unwrap();
+        let mut worker = Command::new(std::env::current_exe().unwrap());
+        worker.env(MARKER, MARKER_VALUE).stdin(Stdio::from(far)).stderr(Stdio::null());
+        let mut worker = worker.spawn().unwrap();
+        let board = Segment::create(BOARD_AND_RING_BYTES).unwrap();
+        let boot = Down::Boot {
+            fingerprint,
+            server: "there is none".to_owned(),
+            depth: 1,
+            board: board.id(),
+            max_payload: 100,
+            confines: Confines::default(),
+            init: None,
+            backtraces: false,
+        };
+        near.send(&boot, Some(board.fd()), true).unwrap();
+        // In place of the doorbell.
+        near.send(&Down::Forget(1), None, true).unwrap();
+        let up = near.receive::<Up>(true).unwrap().map(|(up, _descriptor)| up);
+        (up, worker.wait().unwrap().code())
+    }
+
+    #[test]
+    fn a_worker_of_another_build_serves_nobody() {
+        let (up, code) = answer(image::fingerprint() ^ 1);
+        let Some(Up::Refused(reason)) = up else { panic!("{up:?}") };
+        assert!(reason.contains("a different build of the program"), "{reason}");
+        assert_eq!(code, Some(EXIT_UNUSABLE));
+        let (up, _code) = answer(image::fingerprint());
+        let Some(Up::Refused(reason)) = up else { panic!("{up:?}") };
+        assert!(reason.contains("no doorbell"), "it has gone on: {reason}");
+    }
+}

@@ -23,6 +23,7 @@ mod map;
 mod nested;
 mod panic;
 mod payload;
+mod python;
 mod queue;
 mod resize;
 mod retry;

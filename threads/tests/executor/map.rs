@@ -1,5 +1,6 @@
 //! The two maps: order, look-ahead, early drop, panics.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -41,6 +42,33 @@ fn nothing_happens_before_the_first_next() {
     assert!(pulled.load(SeqCst) <= 4);
     assert!(map.map(Result::unwrap).take(100).eq(2..102));
     assert!(pulled.load(SeqCst) <= 104);
+}
+
+#[test]
+fn nothing_gives_nothing() {
+    let pool = Pool::new(1).unwrap();
+    assert!(pool.map(|x: u64| x, []).next().is_none());
+    assert!(pool.map_unordered(|x: u64| x, []).next().is_none());
+    assert!(matches!(pool.map(|x: u64| x, []).next_timeout(SHORT), Ok(None)));
+}
+
+/// It comes out of `next`, where the input is asked for; what was there before is not lost.
+#[test]
+fn a_panic_of_the_input_is_the_callers() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let inputs = || (0..10).inspect(|x| assert!(*x != 3, "no more"));
+        let mut map = pool.map(|x: u32| x, inputs()).buffer(1);
+        assert!(map.by_ref().take(3).map(Result::unwrap).eq(0..3));
+        let next = catch_unwind(AssertUnwindSafe(|| map.next().is_none()));
+        assert!(next.is_err());
+        drop(map);
+        let mut map = pool.map_unordered(|x: u32| x, inputs()).buffer(1);
+        assert!(map.by_ref().take(3).map(Result::unwrap).eq(0..3));
+        assert!(catch_unwind(AssertUnwindSafe(|| map.next().is_none())).is_err());
+        drop(map);
+        assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+    });
 }
 
 #[test]

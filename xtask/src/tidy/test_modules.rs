@@ -56,6 +56,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "ipc_channel",
             "nested",
             "payload",
+            "python",
             "resize",
             "retry",
             "select",

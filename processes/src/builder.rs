@@ -93,9 +93,11 @@ impl Builder {
     ///
     /// A worker whose initializer fails, panics, ends the process or takes too long
     /// ([`init_timeout`](Self::init_timeout)) is
-    /// replaced, with growing pauses. After five in a row, and when no other worker serves, the
-    /// pool has given up: every call is [`JoinError::Broken`], which
-    /// says why. `build` does not wait for it.
+    /// replaced, with growing pauses. After five in a row, and when no other worker serves, every
+    /// call is [`JoinError::Broken`] at once, which says why. The first call that comes more than a
+    /// second later (two, four, up to a minute, if that fails as well) waits while one worker is
+    /// tried; when that is ready, the pool has all of its workers again. `build` does not wait for
+    /// it.
     ///
     /// ```
     /// use processes::Pool;

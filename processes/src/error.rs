@@ -105,7 +105,8 @@ pub enum JoinError {
         /// The limit in bytes, see [`Builder::max_payload`](crate::Builder::max_payload).
         limit: usize,
     },
-    /// No worker could be started, again and again; the pool has given up.
+    /// No worker could be started, again and again. A later call may find that it can, see
+    /// [`Builder::initializer`](crate::Builder::initializer).
     #[error("no worker can be started: {reason}")]
     #[non_exhaustive]
     Broken {

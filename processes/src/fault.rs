@@ -23,9 +23,7 @@ pub(crate) enum Step {
 }
 
 #[cfg(test)]
-use armed::arm_pause;
-#[cfg(test)]
-pub(crate) use armed::{arm, here};
+pub(crate) use armed::{arm, arm_pause, here};
 
 /// Does nothing.
 #[cfg(not(test))]
@@ -64,7 +62,7 @@ mod armed {
     }
 
     /// This process pauses when it comes to `step`.
-    pub(super) fn arm_pause(step: Step) {
+    pub(crate) fn arm_pause(step: Step) {
         ARMED.store(step as u8 | PAUSE, Ordering::Relaxed);
     }
 

@@ -271,6 +271,32 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_published_before_it_is_there() {
+        let (mut writer, mut reader) = ring();
+        let mut out = Vec::new();
+        // Each lap of the ring begins elsewhere, and every fourth record goes around the end.
+        for round in 0..30_u8 {
+            let record = vec![round; MAX_FRAME - 100];
+            let length = record.len();
+            std::thread::scope(|scope| {
+                let writer = &mut writer;
+                scope.spawn(move || {
+                    // Pauses between the copy and the commit, unless another test does instead.
+                    fault::arm_pause(Step::Half);
+                    writer.publish(&record);
+                });
+                let mut got = Vec::new();
+                while got.len() < length {
+                    reader.take(&mut out).unwrap();
+                    got.append(&mut out);
+                    std::thread::yield_now();
+                }
+                assert!(got.iter().all(|&byte| byte == round), "round {round}");
+            });
+        }
+    }
+
+    #[test]
     fn a_writer_waits_for_room_and_is_woken() {
         const ROUNDS: usize = 2_000;
         let (mut writer, mut reader) = ring();

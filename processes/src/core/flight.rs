@@ -7,6 +7,7 @@ use crate::harvest::{Portion, Timing};
 use crate::target::Target;
 use crate::ticket::Place;
 
+use super::breaker::USEFUL_NS;
 use super::process::{Doom, Process};
 use super::seat::Seat;
 
@@ -215,6 +216,15 @@ impl Seat {
         let mut calls = self.revoke_newest(index, SLOTS);
         calls.extend(self.cut_all());
         calls
+    }
+
+    /// Whether a worker that has died had worked: it had executed a call for a while, or was killed
+    /// for one by the parent.
+    pub(super) fn has_worked(&self, now_ns: u64) -> bool {
+        self.occupied().any(|(slot, entry)| match self.look(slot, entry) {
+            Claim::Running { started_ns, .. } => now_ns.saturating_sub(started_ns) >= USEFUL_NS,
+            Claim::Queued | Claim::Between { .. } | Claim::Over => entry.doom.is_some(),
+        })
     }
 
     /// Empties the seat of a dead worker: what it never claimed, in the order in which it was

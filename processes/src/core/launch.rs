@@ -144,8 +144,8 @@ impl Core {
     /// As [`launch`], and when the core has given up.
     pub(crate) fn open_one_shot(&self, call: Call, setup: Setup) -> io::Result<()> {
         let mut state = self.lock();
-        if let Some(reason) = &state.broken {
-            return Err(io::Error::other(reason.clone()));
+        if let Some(reason) = state.breaker.refusal() {
+            return Err(io::Error::other(reason.to_owned()));
         }
         let index = state.spare_seats.pop().unwrap_or_else(|| {
             state.seats.push(Seat::new(true));

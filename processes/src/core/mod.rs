@@ -27,6 +27,7 @@
 
 mod alarm;
 mod attend;
+mod breaker;
 mod cut;
 mod dispatch;
 mod flight;
@@ -61,6 +62,7 @@ use crate::ticket::Ticket;
 
 use alarm::Alarm;
 use attend::Trays;
+use breaker::Breaker;
 use lifeline::Lifeline;
 use process::Doom;
 use queue::Queue;
@@ -154,10 +156,8 @@ struct State {
     closing: Option<Closing>,
     /// True when the last worker of a closing core is gone.
     ended: bool,
-    /// Why no worker can be started, once the core has given up.
-    broken: Option<String>,
-    /// Workers in a row that died before they were ready.
-    start_failures: u32,
+    /// What happens when workers cannot be started.
+    breaker: Breaker,
     /// When the supervisor looks at time limits next; it must be woken for an earlier one.
     next_check_ns: u64,
     /// Stamps calls in the order they were sent, so that they are requeued in that order.
@@ -230,8 +230,8 @@ impl Core {
         let mut state = self.lock();
         if state.closing.is_some() {
             settled.push((call, Err(JoinError::Cancelled)));
-        } else if let Some(reason) = state.broken.clone() {
-            settled.push((call, Err(JoinError::Broken { reason })));
+        } else if let Some(error) = self.refusal(&mut state) {
+            settled.push((call, Err(error)));
         } else {
             state.queue.push_back(call);
             self.feed_lightest(&mut state, &mut settled);

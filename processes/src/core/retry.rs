@@ -13,7 +13,8 @@ impl State {
             Ok(payload) => return settled.push((call, Ok(payload))),
             Err(error) => error,
         };
-        let can_run = self.broken.is_none() && !matches!(self.closing, Some(Closing::Now { .. }));
+        let can_run =
+            self.breaker.refusal().is_none() && !matches!(self.closing, Some(Closing::Now { .. }));
         if call.retry.after(&error) && can_run {
             if call.target.requeued() {
                 self.counters.retried += u64::from(call.items());

@@ -12,9 +12,9 @@
 //! Death is seen on the process descriptor, and the child is reaped at once. It is buried when
 //! the receiver has emptied its ring, so that every result it published counts. Burial settles or
 //! requeues its calls, and the seat, if it is still to have a worker (see [`super::recycle`]),
-//! waits for a replacement: at once after a useful life, later and later
-//! after useless ones. After [`MAX_START_FAILURES`] starts in a row without one success the core
-//! is broken: all its calls fail, so nobody waits for ever.
+//! waits for a replacement: at once after a useful life, later and later after useless ones. After
+//! too many starts in a row without one success the [breaker](super::breaker) opens: all calls fail,
+//! so nobody waits for ever.
 
 use std::io;
 use std::sync::Arc;
@@ -24,24 +24,15 @@ use ipc_channel::ipc::IpcBytesSender;
 
 use crate::clock;
 use crate::control::Up;
-use crate::error::JoinError;
 use crate::results::Reader;
 
 use super::alarm::{Topic, meaning};
+use super::breaker::back_off_ns;
 use super::process::{Process, ServerSlot};
 use super::receive::Route;
 use super::recycle::Post;
 use super::seat::Seat;
 use super::{Closing, Core, Settled, State};
-
-/// Starts in a row that may fail before the core gives up.
-const MAX_START_FAILURES: u32 = 5;
-
-/// The first back-off after a useless life; doubled each time.
-const BACK_OFF_NS: u64 = 10_000_000;
-
-/// The longest back-off.
-const MAX_BACK_OFF_NS: u64 = 1_000_000_000;
 
 /// The body of the supervisor's thread.
 pub(super) fn run(core: &Arc<Core>) {
@@ -165,9 +156,12 @@ impl Core {
     fn install(&self, index: usize, generation: u32, calls: IpcBytesSender) {
         let mut settled = Settled::new();
         let mut state = self.lock();
-        state.start_failures = 0;
-        // A core that has given up executes nothing.
-        let usable = state.broken.is_none();
+        if state.breaker.close() {
+            state.reopen_seats();
+            self.alarm.ring();
+        }
+        // While the breaker is open, nothing is executed.
+        let usable = state.breaker.refusal().is_none();
         if let Some(process) = state.process_of(index, generation)
             && process.ended.is_none()
             && usable
@@ -275,6 +269,7 @@ impl State {
     fn bury(&mut self, index: usize, now_ns: u64, settled: &mut Settled) {
         let seat = &mut self.seats[index];
         let one_shot = seat.one_shot;
+        let worked = seat.has_worked(now_ns);
         let (process, unclaimed, blamed) = seat.bury();
         let Some(process) = process else { return };
         let told_to_leave = process.deadline_ns.is_some() && process.ready;
@@ -287,7 +282,7 @@ impl State {
             self.spare_seats.push(index);
             return;
         }
-        seat.failures = if process.useful { 0 } else { seat.failures + 1 };
+        seat.failures = if process.useful || worked { 0 } else { seat.failures + 1 };
         let at_ns = now_ns.saturating_add(back_off_ns(seat.failures));
         if self.is_reoccupied(index) {
             self.seats[index].start_at_ns = Some(at_ns);
@@ -303,28 +298,10 @@ impl State {
         }
     }
 
-    /// Counts a start that failed; after too many in a row every call fails.
-    fn note_start_failure(&mut self, reason: String, settled: &mut Settled) {
-        self.start_failures += 1;
-        let serving =
-            self.seats.iter().any(|seat| seat.is_serving() && seat.room() + seat.load() > 0);
-        if self.start_failures >= MAX_START_FAILURES && !serving {
-            self.broken.get_or_insert(reason);
-        }
-        self.fail_if_broken(settled);
-    }
-
-    /// A core that has given up fails what is queued, and what came back into the queue since.
-    fn fail_if_broken(&mut self, settled: &mut Settled) {
-        let Some(reason) = &self.broken else { return };
-        let failed = |call| (call, Err(JoinError::Broken { reason: reason.clone() }));
-        settled.extend(self.queue.take_all().map(failed));
-    }
-
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.
     fn close_step(&mut self, grace: Duration, now_ns: u64, due: &mut Due) {
         let drained = self.is_drained();
-        if self.broken.is_some() {
+        if self.breaker.refusal().is_some() {
             self.seats.iter_mut().for_each(|seat| seat.start_at_ns = None);
         }
         let Some(closing) = self.closing else { return };
@@ -406,13 +383,5 @@ impl Seat {
         process.calls.take()?;
         process.deadline_ns = Some(clock::after_ns(grace));
         process.deadline_ns
-    }
-}
-
-/// How long a seat stays empty after this many useless lives in a row.
-fn back_off_ns(failures: u32) -> u64 {
-    match failures {
-        0 | 1 => 0,
-        more => BACK_OFF_NS.saturating_mul(1 << (more - 2).min(16)).min(MAX_BACK_OFF_NS),
     }
 }

@@ -1,11 +1,12 @@
 //! Pools whose workers cannot serve, and what workers call first.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use processes::{JoinError, Pool, Queue};
 
-use crate::support::{BOUND, kill};
+use crate::support::{BOUND, gated, gates, kill, soon, wait_until};
 
 /// What the initializer has left.
 static SET_UP: AtomicU32 = AtomicU32::new(0);
@@ -143,4 +144,71 @@ fn a_panic_has_a_backtrace_when_asked_for() {
         panic!("{error}")
     };
     assert!(trace.contains("far_below") && location.is_some(), "{trace}");
+}
+
+#[test]
+fn a_pool_recovers_when_the_cause_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let license = folder.path().join("license");
+    let needs: fn(PathBuf) -> Result<(), String> =
+        |license| license.exists().then_some(()).ok_or_else(|| "no license".to_owned());
+    let pool = Pool::builder().workers(2).initializer(needs, license.clone()).build().unwrap();
+    let error = pool.submit(|x: u8| x, 1).join_timeout(BOUND).unwrap().unwrap_err();
+    assert!(error.to_string().contains("no license"), "{error}");
+    // A call that comes after the pause waits for a worker that is tried, and fails with that one.
+    let started = pool.stats().started;
+    let mut calls = 0_u64;
+    wait_until("a worker is tried", || {
+        let call = pool.submit(|x: u8| x, 1).join_timeout(BOUND).expect("it does not wait");
+        assert!(matches!(call, Err(JoinError::Broken { .. })), "{call:?}");
+        calls += 1;
+        pool.stats().started > started
+    });
+    assert!(calls > 2 * (pool.stats().started - started), "{calls} calls, {:?}", pool.stats());
+    std::fs::write(&license, "").unwrap();
+    wait_until("a call returns", || {
+        pool.submit(|x: u8| x, 7).join_timeout(BOUND).unwrap().is_ok_and(|x| x == 7)
+    });
+    wait_until("all workers are back", || pool.stats().ready == 2);
+}
+
+#[test]
+fn workers_that_are_killed_while_they_work_are_replaced_at_once() {
+    let pool = Pool::new(1).unwrap();
+    // With pauses as after lives that were of no use, this took more than three minutes.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for round in 0..200 {
+            let (entered, gate) = gates();
+            let call = pool.submit(gated, (entered.clone(), gate));
+            soon(&entered);
+            assert!(call.kill());
+            let error = call.join_timeout(BOUND).unwrap().unwrap_err();
+            assert!(matches!(error, JoinError::WorkerLost { .. }), "{round}: {error}");
+        }
+        sender.send(pool.submit(|x: u8| x, 1).join()).unwrap();
+    });
+    let last = receiver.recv_timeout(2 * BOUND).expect("no replacement is late");
+    assert_eq!(last.unwrap(), 1);
+}
+
+#[test]
+fn a_worker_that_has_worked_for_a_while_was_of_use_whoever_kills_it() {
+    let pool = Pool::new(1).unwrap();
+    let busy: fn((Queue<u32>, Queue<u32>)) = |(entered, gate)| {
+        entered.put(std::process::id()).unwrap();
+        let (Ok(_) | Err(_)) = gate.get_timeout(Duration::from_millis(60));
+        entered.put(std::process::id()).unwrap();
+        gate.get().unwrap();
+    };
+    for round in 0..8 {
+        let (entered, gate) = gates();
+        let call = pool.submit(busy, (entered.clone(), gate));
+        soon(&entered);
+        kill(soon(&entered));
+        let error = call.join_timeout(BOUND).unwrap().unwrap_err();
+        assert!(matches!(error, JoinError::WorkerLost { signal: Some(9), .. }), "{round}: {error}");
+    }
+    assert_eq!(pool.submit(|x: u8| x, 1).join_timeout(BOUND).unwrap().unwrap(), 1);
+    assert_eq!(pool.stats().lost, 8);
 }

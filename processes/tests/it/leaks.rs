@@ -1,8 +1,12 @@
 //! Nothing is left behind.
 
-use processes::{Lock, Pool, Queue, spawn};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{children, descriptors, wait_until};
+use processes::{JoinError, Lock, Pool, Queue, SharedAtomics, spawn};
+
+use crate::support::{
+    BOUND, children, descriptors, gates, is_alive, kill, signal, soon, state_of, wait_until,
+};
 
 /// What the first `spawn` opens and keeps: the supervisor's epoll set and bell, the receiver's
 /// doorbell, and the two ends of the lifeline.
@@ -62,4 +66,47 @@ fn a_worker_forgets_what_the_parent_has_dropped() {
     let counts: Vec<_> =
         (0..50).map(|_| pool.submit(use_it, Queue::bounded(1).unwrap()).join().unwrap()).collect();
     assert!(counts[49] <= counts[5] + 4, "{counts:?}");
+}
+
+/// What [`fill_a_ring`] shares with the test: how many calls were executed, by whom, and a gate.
+type Shared = (SharedAtomics<AtomicU64>, Queue<u32>, Queue<u32>);
+
+/// A parent whose worker has more results than there is room for.
+#[expect(clippy::needless_pass_by_value, reason = "what is called owns its argument")]
+fn fill_a_ring(shared: Shared) {
+    let pool = Pool::new(1).unwrap();
+    let long: fn((Shared, bool)) -> String = |((executed, entered, gate), first)| {
+        if first {
+            entered.put(std::process::id()).unwrap();
+            gate.get().unwrap();
+        }
+        executed[0].fetch_add(1, Ordering::Relaxed);
+        "x".repeat(60_000)
+    };
+    let calls: Vec<_> = (0..20).map(|n| pool.submit(long, (shared.clone(), n == 0))).collect();
+    for call in calls {
+        call.join().unwrap();
+    }
+}
+
+#[test]
+fn a_worker_that_waits_for_room_goes_with_its_parent() {
+    let executed = SharedAtomics::<AtomicU64>::new(1).unwrap();
+    let (entered, gate) = gates();
+    let parent = spawn(fill_a_ring, (executed.clone(), entered.clone(), gate.clone())).unwrap();
+    let (parent_pid, worker) = (parent.pid().unwrap(), soon(&entered));
+    // A parent that is stopped takes no results out.
+    signal(parent_pid, "-STOP");
+    wait_until("the parent is stopped", || state_of(parent_pid) == "T");
+    gate.put(0).unwrap();
+    // Four results fill the ring; the fifth waits for room.
+    wait_until("the ring is full", || {
+        executed[0].load(Ordering::Relaxed) == 5 && state_of(worker) == "S"
+    });
+    assert!(is_alive(worker));
+    kill(parent_pid);
+    let error = parent.join_timeout(BOUND).unwrap().unwrap_err();
+    assert!(matches!(error, JoinError::WorkerLost { signal: Some(9), .. }), "{error}");
+    wait_until("the worker is gone", || !is_alive(worker));
+    assert_eq!(executed[0].load(Ordering::Relaxed), 5);
 }

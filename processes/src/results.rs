@@ -19,12 +19,12 @@
 //! announced, and then takes everything that is published.
 //!
 //! That leaves what was published shortly before a long item. Therefore the receiver, whenever it
-//! has been awake, sleeps for [`NAP`] at first, and then looks at what was published everywhere,
-//! announced or not. That is enough. A result is left unannounced only if it was published before
-//! `last` + `QUIET_NS`, `last` being the time of the worker's last announcement (the clock is read
-//! after publishing). That announcement found the receiver awake or woke it, so the receiver went
-//! to sleep, at first for a nap, later than `last`, and the nap ends after `last` + `NAP`, when the
-//! result was there.
+//! has slept, takes what is published everywhere, announced or not, and its first sleep after it
+//! was awake is a [`NAP`]. That is enough. A result is left unannounced only if it was published
+//! before `last` + `QUIET_NS`, `last` being the time of the worker's last announcement (the clock is
+//! read after publishing). That announcement found the receiver awake or woke it, so it went to sleep
+//! later than `last`, at first for a nap. Either that nap ended after `last` + `NAP`, when the result
+//! was there, or somebody ended it before, and the next sleep was a nap again.
 //!
 //! A worker that finds no room announces, sets `room`, looks again, and sleeps on that word; the receiver
 //! stores `tail`, then reads the word, with a full fence between the two on both sides. A worker

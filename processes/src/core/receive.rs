@@ -107,15 +107,18 @@ pub(super) fn run(core: &Arc<Core>) {
     let mut routes = Vec::new();
     let mut bytes = Vec::new();
     let doorbell = core.inbox.doorbell();
-    // Whether to look at what was not announced, and whether to do so before a long sleep.
-    let (mut thorough, mut fresh) = (false, true);
+    // After each sleep, also at what was not announced.
+    let mut thorough = false;
+    // Whether the next sleep is a nap.
+    let mut fresh = true;
     loop {
         core.inbox.collect(&mut routes);
-        if core.receive(&mut routes, &mut bytes, thorough) {
-            (thorough, fresh) = (false, true);
+        let found = core.receive(&mut routes, &mut bytes, thorough);
+        thorough = false;
+        if found {
+            fresh = true;
             continue;
         }
-        thorough = false;
         doorbell.lie_down();
         if core.inbox.has_news(&routes) {
             doorbell.stay_up();
@@ -125,12 +128,13 @@ pub(super) fn run(core: &Arc<Core>) {
             return;
         }
         if fresh {
-            thorough = doorbell.nap(NAP);
-            fresh = !thorough;
+            let undisturbed = doorbell.nap(NAP);
+            fresh = !undisturbed;
         } else {
             doorbell.sleep();
             fresh = true;
         }
+        thorough = true;
     }
 }
 

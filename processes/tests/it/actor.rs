@@ -51,7 +51,7 @@ fn calls_and_casts_change_the_state_in_order() {
     assert_eq!((actor.pid(), actor.starts(), actor.len()), (Some(pid), 1, 0));
     assert!(!actor.is_finished() && actor.is_empty() && is_alive(pid));
     actor.stop();
-    actor.join().unwrap();
+    actor.join_timeout(BOUND).expect("it ends").unwrap();
     assert!(actor.is_finished());
     wait_until("its process has ended", || !is_alive(pid));
     assert_eq!(actor.pid(), None);
@@ -105,7 +105,7 @@ fn a_panic_ends_it_and_everybody_is_told() {
     let error = actor.call(|n, x: u64| if x == 0 { panic!("n is {n}") } else { x }, 0).unwrap_err();
     let ActorError::Panicked { message, location, .. } = error else { panic!("{error}") };
     assert!(message == "n is 5" && location.unwrap().contains("actor.rs:"));
-    let ended = actor.join().unwrap_err();
+    let ended = actor.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(
         matches!(&ended, ActorError::Ended { reason, .. } if reason.contains("n is 5")),
         "{ended}"
@@ -123,7 +123,7 @@ fn a_panic_ends_it_and_everybody_is_told() {
 fn it_begins_anew_as_often_as_it_may() {
     let actor = ActorBuilder::new().restarts(2).name("phoenix").spawn(|x: u64| x, 5).unwrap();
     for start in 1..=3 {
-        assert_eq!(actor.call(add, 1).unwrap(), 6, "with a new state");
+        assert_eq!(actor.call_timeout(add, 1, BOUND).unwrap(), 6, "with a new state");
         assert_eq!(actor.starts(), start);
         match start {
             1 => drop(actor.call(|_, ()| -> u8 { panic!("on purpose") }, ()).unwrap_err()),
@@ -145,13 +145,13 @@ fn killed(restarts: u32) -> (Vec<Result<u32, ActorError>>, ActorRef<Door>) {
     let builder = ActorBuilder::new().restarts(restarts);
     let actor = builder.spawn(|door: Door| door, door.clone()).unwrap();
     let results = thread::scope(|scope| {
-        let first = scope.spawn(|| actor.call(held, ()).map(|()| 0));
+        let first = scope.spawn(|| actor.call_timeout(held, (), BOUND).map(|()| 0));
         let pid = soon(&door.entered);
         assert_eq!(actor.pid(), Some(pid));
         let others = [1, 2, 3].map(|x| {
             let waits = scope.spawn({
                 let actor = &actor;
-                move || actor.call(|_, x: u32| x, x)
+                move || actor.call_timeout(|_, x: u32| x, x, BOUND)
             });
             wait_until("it is in the mailbox", || actor.len() >= usize::try_from(x).unwrap());
             waits
@@ -214,7 +214,7 @@ fn more_callers_than_places() {
     let actor = spawn_actor(|()| 0_u64, ()).unwrap();
     thread::scope(|scope| {
         for _ in 0..MAX_CALLERS + 20 {
-            scope.spawn(|| (0..20).map(|_| actor.call(add, 1).unwrap()).max());
+            scope.spawn(|| (0..20).map(|_| actor.call_timeout(add, 1, BOUND).unwrap()).max());
         }
     });
     assert_eq!(actor.call(|n, ()| *n, ()).unwrap(), 20 * (MAX_CALLERS as u64 + 20));
@@ -239,7 +239,7 @@ fn killed_callers_leave_their_places() {
     callers.kill();
     callers.join().unwrap_err();
     door.open.set();
-    assert_eq!(actor.call(|_, x: u32| x, 4).unwrap(), 4);
+    assert_eq!(actor.call_timeout(|_, x: u32| x, 4, BOUND).unwrap(), 4);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn produce((send, start, count): (Sender<u64>, u64, u64)) {
 #[test]
 fn many_senders_in_other_processes_and_the_end() {
     let pool = Pool::new(3).unwrap();
-    let (send, receive) = channel(8).unwrap();
+    let (send, receive) = channel::<u64>(8).unwrap();
     let calls = [0, 1_000, 2_000].map(|start| pool.submit(produce, (send.clone(), start, 1_000)));
     drop(send);
     let mut last = [None; 3];

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use processes::{JoinError, Lock, Pool, Queue, SharedAtomics, spawn};
+use processes::{
+    ActorRef, JoinError, Lock, Pool, Queue, Sender, SharedAtomics, channel, spawn, spawn_actor,
+};
 
 use crate::support::{
     BOUND, children, descriptors, gates, is_alive, kill, signal, soon, state_of, wait_until,
@@ -51,6 +53,31 @@ fn a_spawned_process_leaves_nothing_either() {
             spawn(|x: u8| x, 1).unwrap().join().unwrap();
             wait_until("everything is given back", || have() == (base + SPAWN_DESCRIPTORS, 0));
         }
+        true
+    };
+    assert!(spawn(rounds, ()).unwrap().join().unwrap());
+}
+
+#[test]
+fn channels_and_actors_leave_nothing_either() {
+    fn use_both((send, actor): (Sender<u64>, ActorRef<u64>)) {
+        send.send(actor.call(|n, x: u64| *n + x, 1).unwrap()).unwrap();
+    }
+    let rounds: fn(()) -> bool = |()| {
+        let pool = Pool::new(1).unwrap();
+        let round = || {
+            let (send, receive) = channel(2).unwrap();
+            let actor = spawn_actor(|n: u64| n, 6).unwrap();
+            pool.submit(use_both, (send, actor.clone())).join().unwrap();
+            assert_eq!(receive.iter().map(Result::unwrap).collect::<Vec<_>>(), [7]);
+            let crash = actor.call(|_, ()| -> u64 { std::process::abort() }, ());
+            assert!(crash.is_err() && actor.is_finished());
+        };
+        round();
+        wait_until("the first actor's process is gone", || children().len() == 1);
+        let before = have();
+        (0..5).for_each(|_| round());
+        wait_until("everything is given back", || have() == before);
         true
     };
     assert!(spawn(rounds, ()).unwrap().join().unwrap());

@@ -11,6 +11,7 @@ mod core;
 #[path = "../../src/queue/gate.rs"]
 mod gate;
 #[path = "../../src/queue/primitives.rs"]
+#[expect(dead_code, reason = "nobody spins in a model")]
 mod primitives;
 #[path = "../../src/queue/ring.rs"]
 #[expect(dead_code, reason = "the models need a part of it")]

@@ -14,21 +14,25 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use crate::blocking::Threads;
-use crate::class::Class;
+use crate::class::{Class, Rank};
+use crate::classes::{Classes, NO_DEADLINE};
 use crate::contain::{contain, contain_and_discard};
-use crate::driver::{Driver, MioDriver, Ready};
+use crate::driver::{Driver, Ready};
 use crate::mailbox::{self, Call, Mailbox};
 use crate::remote::Drained;
 use crate::sources::{Direction, SourceId, Sources, Waiter};
 use crate::task::body::{Body, Job};
 use crate::task::{JoinError, Spawn};
-use crate::tasks::{Slot, State, Tasks};
+use crate::tasks::{NONE, Slot, State, Tasks};
 use crate::timers::{TimerId, Timers};
 use crate::waker;
 
 /// How many operations that are ready at once a task may do in one poll. After that leaf futures
 /// yield, so that a socket that is always readable cannot keep the loop.
 const OPERATIONS_PER_POLL: u32 = 128;
+
+/// The id of the class of tasks that do not ask for another one, and are not spawned by a task.
+const NORMAL: u8 = Class::NORMAL.default_id();
 
 /// See the module's documentation.
 pub(crate) struct Engine {
@@ -47,12 +51,12 @@ pub(crate) struct Engine {
     pub(crate) drained: RefCell<Drained<Call>>,
     /// What the driver reported; kept for its memory.
     pub(crate) events: RefCell<Vec<Ready>>,
-    /// Longest gap between I/O checks while lower classes run and a higher one waits.
-    pub(crate) latency: Duration,
     /// Polls between two looks at the clock, see `turn::Pace`.
     pub(crate) clock_gap: Cell<u32>,
-    /// The class of the task that is being polled.
-    pub(crate) running_class: Cell<Class>,
+    /// The id of the class of the task that is being polled.
+    pub(crate) running_class: Cell<u8>,
+    /// The slot of the task that is being polled, or [`NONE`].
+    pub(crate) running: Cell<u32>,
     /// Operations left to the task that is being polled.
     pub(crate) operations_left: Cell<u32>,
     /// `block_on` or `run` is on the stack.
@@ -80,23 +84,27 @@ pub(crate) fn count(counter: &Cell<u64>) {
 }
 
 impl Engine {
-    pub(crate) fn new(latency: Duration, threads: Threads) -> io::Result<Self> {
-        let driver = MioDriver::new()?;
+    pub(crate) fn new(
+        driver: Box<dyn Driver>,
+        latency: Duration,
+        threads: Threads,
+    ) -> io::Result<Self> {
         let (mailbox, id) = mailbox::acquire()?;
         mailbox.open(id, driver.unparker());
+        let classes = Classes::new(latency, driver.now());
         Ok(Self {
-            tasks: Tasks::new(mailbox),
+            tasks: Tasks::new(mailbox, classes, NORMAL),
             mailbox,
             id,
-            driver: RefCell::new(Some(Box::new(driver))),
+            driver: RefCell::new(Some(driver)),
             sources: RefCell::default(),
             timers: RefCell::default(),
             threads,
             drained: RefCell::default(),
             events: RefCell::default(),
-            latency,
             clock_gap: Cell::new(1),
-            running_class: Cell::new(Class::NORMAL),
+            running_class: Cell::new(NORMAL),
+            running: Cell::new(NONE),
             operations_left: Cell::new(OPERATIONS_PER_POLL),
             is_running: Cell::new(false),
             is_closed: Cell::new(false),
@@ -117,6 +125,11 @@ impl Engine {
         self.driver.borrow().as_ref().map_or_else(Instant::now, |driver| driver.now())
     }
 
+    /// Lets time pass. False for a clock that goes by itself.
+    pub(crate) fn advance(&self, by: Duration) -> bool {
+        self.driver.borrow_mut().as_mut().is_some_and(|driver| driver.advance(by))
+    }
+
     /// Puts a future into a slot and returns it, not yet queued. A closed engine drops the future at
     /// once and leaves a cancelled task.
     pub(crate) fn insert<F>(
@@ -129,9 +142,13 @@ impl Engine {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let class = options.class_or(self.running_class.get());
+        let class = options.class_asked_for().map(|class| class.id_in(self.id));
+        let class = class.unwrap_or(self.running_class.get());
+        let deadline = options.deadline_from(|| self.now());
+        let deadline =
+            deadline.map_or(NO_DEADLINE, |deadline| self.tasks.classes.deadline_at(deadline));
         let body: Pin<Box<dyn Body>> = Box::pin(Job::new(future, &mut options, location));
-        let index = self.tasks.insert(class);
+        let index = self.tasks.insert(class, deadline);
         let slot = self.tasks.slot(index);
         slot.set(State::PINNED);
         slot.body.set(Some(body));
@@ -153,12 +170,13 @@ impl Engine {
             return;
         }
         let Some(mut body) = slot.body.take() else { return };
-        self.begin_poll(slot.class());
+        self.begin_poll(index, slot.class.get());
         slot.set(State::RUNNING);
         let waker = waker::of(self.tasks.name_of(index, slot));
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
         slot.clear(State::RUNNING);
-        self.running_class.set(Class::NORMAL);
+        self.running_class.set(NORMAL);
+        self.running.set(NONE);
         match polled {
             Ok(poll) if poll.is_pending() => {
                 slot.body.set(Some(body));
@@ -175,8 +193,9 @@ impl Engine {
     }
 
     /// What comes before every poll, the root's included.
-    pub(crate) fn begin_poll(&self, class: Class) {
+    pub(crate) fn begin_poll(&self, index: u32, class: u8) {
         count(&self.counters.polls);
+        self.running.set(index);
         self.running_class.set(class);
         self.operations_left.set(OPERATIONS_PER_POLL);
     }
@@ -211,6 +230,7 @@ impl Engine {
     /// The task has its result: tells the joiner and frees what nobody refers to.
     fn complete(&self, index: u32, body: Pin<Box<dyn Body>>) {
         let slot = self.tasks.slot(index);
+        self.judge_deadline(slot);
         let joiner = slot.joiner.take();
         slot.clear(State::LIVE);
         slot.clear(State::CANCELLED);
@@ -224,6 +244,35 @@ impl Engine {
         if let Some(joiner) = joiner {
             self.wake_contained(joiner);
         }
+    }
+
+    /// A task is done with what it had a deadline for: counts a miss if that was earlier.
+    fn judge_deadline(&self, slot: &Slot) {
+        let deadline = slot.deadline.get();
+        let classes = &self.tasks.classes;
+        if deadline != NO_DEADLINE && classes.deadline_at(self.now()) > deadline {
+            classes.miss(slot.class.get());
+        }
+    }
+
+    /// The task that is being polled goes on with something that has another deadline, or none.
+    /// False if none is being polled.
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) -> bool {
+        let index = self.running.get();
+        if index == NONE {
+            return false;
+        }
+        self.judge_deadline(self.tasks.slot(index));
+        let classes = &self.tasks.classes;
+        let deadline = deadline.map_or(NO_DEADLINE, |deadline| classes.deadline_at(deadline));
+        self.tasks.set_deadline(index, deadline);
+        true
+    }
+
+    /// Puts a task into another class, from its next poll on.
+    #[track_caller]
+    pub(crate) fn set_class(&self, index: u32, class: Class) {
+        self.tasks.set_class(index, class.id_in(self.id));
     }
 
     /// The `Task` of slot `index` is gone. Nobody wants the result.
@@ -284,9 +333,14 @@ impl Engine {
         left > 0
     }
 
+    /// The rank of the task being polled.
+    pub(crate) fn running_rank(&self) -> Rank {
+        self.tasks.classes.rank(self.running_class.get())
+    }
+
     /// Starts a timer for the task being polled.
     pub(crate) fn start_timer(&self, deadline: Instant, waker: Waker) -> TimerId {
-        self.timers.borrow_mut().insert(deadline, waker, self.running_class.get())
+        self.timers.borrow_mut().insert(deadline, waker, self.running_rank())
     }
 
     /// Stops a timer; harmless if it has fired.
@@ -321,7 +375,7 @@ impl Engine {
         direction: Direction,
         waker: Waker,
     ) -> io::Result<()> {
-        let waiter: Waiter = (waker, self.running_class.get());
+        let waiter: Waiter = (waker, self.running_rank());
         // Two steps: should the first fail, the waker is dropped with nothing borrowed.
         self.with_driver(|driver, sources| sources.would_block(driver, id, direction))?;
         let (wake, others) =

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod armed;
 mod blocking;
 mod chunks;
 mod class;
+mod classes;
 mod contain;
 mod current;
 mod driver;
@@ -23,14 +25,15 @@ mod turn;
 mod waker;
 
 pub use blocking::{Blocking, blocking};
-pub use class::Class;
+pub use class::{Class, ClassSpec, MAX_CLASSES, Order};
+pub use classes::ClassStats;
 pub use handle::{Closed, Handle, RemoteTask};
 pub use reactor::{Builder, MAX_BLOCKING_THREADS, Reactor, Stats, block_on, handle, stats};
 pub use task::{
-    JoinError, Panic, Spawn, Task, TaskGroup, YieldNow, call_soon, join_all, spawn, spawn_with,
-    yield_now,
+    JoinError, Panic, Spawn, Task, TaskGroup, YieldNow, call_soon, join_all, set_deadline, spawn,
+    spawn_with, yield_now,
 };
 pub use time::{
-    Elapsed, Interval, MissedTick, Sleep, Timeout, Timer, call_at, call_later, interval,
-    interval_at, sleep, sleep_until, timeout, timeout_at,
+    Elapsed, Interval, MissedTick, Sleep, Timeout, Timer, advance, call_at, call_later, interval,
+    interval_at, now, sleep, sleep_until, timeout, timeout_at,
 };

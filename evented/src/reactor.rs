@@ -9,7 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::blocking::Threads;
+use crate::class::{Class, ClassSpec};
+use crate::classes::ClassStats;
 use crate::current;
+use crate::driver::{Driver, MioDriver, VirtualDriver};
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::task::{Spawn, Task};
@@ -39,6 +42,8 @@ pub struct Reactor {
 pub struct Builder {
     /// See [`Builder::latency`].
     latency: Duration,
+    /// See [`Builder::virtual_time`].
+    virtual_time: bool,
     /// See [`Builder::blocking_threads`].
     blocking_threads: usize,
     /// See [`Builder::blocking_queue`].
@@ -54,6 +59,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             latency: Duration::from_micros(20),
+            virtual_time: false,
             blocking_threads: 32,
             blocking_queue: 1024,
             blocking_keep_alive: Duration::from_secs(5),
@@ -62,10 +68,37 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Longest gap between two looks at descriptors and timers while tasks of lower classes run and
-    /// one of a higher class waits for a descriptor. Default: 20 microseconds. Zero: after each poll.
+    /// Longest gap between two looks at descriptors and timers while tasks run and one of a more urgent
+    /// rank waits for a descriptor, for classes without a [`latency`](ClassSpec::latency) of their own.
+    /// Default: 20 microseconds. Zero: after each poll.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// A clock that stands still while tasks run, and jumps to the next timer when none is ready: for
+    /// tests of programs that wait, and to try out classes. A task that is to take time says so with
+    /// [`advance`](crate::advance). When there is no timer either, the reactor waits for other
+    /// threads, as usual.
+    ///
+    /// There are no descriptors: everything in [`net`](crate::net) fails with `Unsupported`. Other
+    /// threads, those of [`blocking`](fn@crate::blocking) too, do not know this time, and while there
+    /// is a timer nobody waits for them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let reactor = evented::Reactor::builder().virtual_time().build()?;
+    /// let took = reactor.block_on(async {
+    ///     let start = evented::now();
+    ///     evented::sleep(Duration::from_secs(3600)).await;
+    ///     evented::now() - start
+    /// });
+    /// assert_eq!(took, Duration::from_secs(3600)); // At once.
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn virtual_time(mut self) -> Self {
+        self.virtual_time = true;
         self
     }
 
@@ -107,7 +140,12 @@ impl Builder {
         }
         let threads =
             Threads::new(self.blocking_threads, self.blocking_queue, self.blocking_keep_alive);
-        Ok(Reactor { engine: Rc::new(Engine::new(self.latency, threads)?) })
+        let driver: Box<dyn Driver> = if self.virtual_time {
+            Box::new(VirtualDriver::new())
+        } else {
+            Box::new(MioDriver::new()?)
+        };
+        Ok(Reactor { engine: Rc::new(Engine::new(driver, self.latency, threads)?) })
     }
 }
 
@@ -171,6 +209,52 @@ impl Reactor {
         F::Output: 'static,
     {
         Task::spawn(Rc::clone(&self.engine), options, future)
+    }
+
+    /// Makes a class of tasks of this reactor.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when a value of the policy is out of its range, there is a class of this name,
+    /// or there are [`MAX_CLASSES`](crate::MAX_CLASSES).
+    pub fn add_class(&self, spec: ClassSpec) -> io::Result<Class> {
+        self.engine.tasks.classes.add(spec, self.engine.id())
+    }
+
+    /// The policy of a class.
+    ///
+    /// # Panics
+    ///
+    /// When the class was added to another reactor.
+    #[track_caller]
+    pub fn class_spec(&self, class: Class) -> ClassSpec {
+        self.engine.tasks.classes.spec(class.id_in(self.engine.id()))
+    }
+
+    /// Changes shares, latency, reserve or `max_starve` of a class, also while it is in use; take
+    /// the policy from [`class_spec`](Self::class_spec).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when a value is out of its range, or name, rank or order are not those of the
+    /// class.
+    ///
+    /// # Panics
+    ///
+    /// When the class was added to another reactor.
+    #[track_caller]
+    pub fn change_class(&self, class: Class, spec: ClassSpec) -> io::Result<()> {
+        self.engine.tasks.classes.change(class.id_in(self.engine.id()), spec)
+    }
+
+    /// What a class has to do and has done.
+    ///
+    /// # Panics
+    ///
+    /// When the class was added to another reactor.
+    #[track_caller]
+    pub fn class_stats(&self, class: Class) -> ClassStats {
+        self.engine.tasks.classes.stats(class.id_in(self.engine.id()))
     }
 
     /// What other threads use to reach this reactor.

@@ -10,7 +10,8 @@ use std::io;
 use std::os::fd::RawFd;
 use std::task::Waker;
 
-use crate::class::{Class, RANKS};
+use crate::armed::Armed;
+use crate::class::Rank;
 use crate::driver::{Directions, Driver, Ready};
 
 /// A direction with this many waiters gets rid of those that went away (a timeout around an accept),
@@ -34,7 +35,7 @@ pub(crate) enum Direction {
 }
 
 /// Who waits for a direction.
-pub(crate) type Waiter = (Waker, Class);
+pub(crate) type Waiter = (Waker, Rank);
 
 /// One direction of a source.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ pub(crate) struct Sources {
     /// Free places of `entries`.
     free: Vec<u32>,
     /// How many waiters there are per rank; tells whether somebody more urgent may become ready.
-    armed: [usize; RANKS],
+    armed: Armed,
 }
 
 impl Sources {
@@ -104,9 +105,9 @@ impl Sources {
         self.entries.len() - self.free.len()
     }
 
-    /// Whether a task of a rank above `rank` waits for a descriptor.
-    pub(crate) fn armed_above(&self, rank: usize) -> bool {
-        self.armed[..rank].iter().any(|&waiters| waiters > 0)
+    /// The ranks of which a task waits for a descriptor.
+    pub(crate) fn armed(&self) -> u8 {
+        self.armed.ranks()
     }
 
     /// Registers a descriptor for `direction`. Neither direction is taken for ready: if it is, the
@@ -160,7 +161,7 @@ impl Sources {
 
     /// Forgets all sources and hands their waiters back.
     pub(crate) fn clear(&mut self) -> Vec<Waiter> {
-        self.armed = [0; RANKS];
+        self.armed = Armed::default();
         self.free.clear();
         let sources = self.entries.drain(..).filter_map(|(_, source)| source);
         sources
@@ -215,20 +216,20 @@ impl Sources {
         waiter: Waiter,
         is_gone: impl Fn(&Waker) -> Option<bool>,
     ) -> (bool, Vec<Waiter>) {
-        let rank = waiter.1.index();
+        let rank = waiter.1;
         let Some(source) = self.get_mut(id) else { return (true, vec![waiter]) };
         let side = source.side_mut(direction);
         let waiters = &mut side.waiters;
         if let Some(known) = waiters.iter().position(|(waker, _)| waker.will_wake(&waiter.0)) {
             let old = std::mem::replace(&mut waiters[known], waiter);
-            self.armed[old.1.index()] -= 1;
-            self.armed[rank] += 1;
+            self.armed.remove(old.1);
+            self.armed.add(rank);
             return (false, vec![old]);
         }
         let away = side.thin_out(is_gone);
         side.waiters.push(waiter);
         self.disarm(&away);
-        self.armed[rank] += 1;
+        self.armed.add(rank);
         (true, away)
     }
 
@@ -249,14 +250,14 @@ impl Sources {
             source.write.ready = true;
             woken.extend(source.write.release());
         }
-        for (_, class) in &woken[before..] {
-            self.armed[class.index()] -= 1;
+        for (_, rank) in &woken[before..] {
+            self.armed.remove(*rank);
         }
     }
 
     fn disarm(&mut self, waiters: &[Waiter]) {
-        for (_, class) in waiters {
-            self.armed[class.index()] -= 1;
+        for (_, rank) in waiters {
+            self.armed.remove(*rank);
         }
     }
 

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::task::Waker;
 
 use crate::chunks::{CAPACITY, Chunks};
-use crate::class::{Class, RANKS};
+use crate::classes::{Classes, NO_DEADLINE};
 use crate::mailbox::Mailbox;
 use crate::name::{GENERATION_MASK, Name};
 use crate::task::body::Body;
 
 /// No slot.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 /// The slot of the future given to `block_on`.
 pub(crate) const ROOT: u32 = 0;
 
@@ -64,9 +64,14 @@ pub(crate) struct Slot {
     /// How often the slot was freed, as in names.
     generation: Cell<u32>,
     /// The next slot in the same ready queue, or in the free list.
-    next: Cell<u32>,
+    pub(crate) next: Cell<u32>,
+    /// The previous slot in the same ready queue.
+    pub(crate) previous: Cell<u32>,
+    /// By when it is to be done, see [`Classes::deadline_at`].
+    pub(crate) deadline: Cell<u64>,
     state: Cell<State>,
-    class: Cell<Class>,
+    /// The id of its class.
+    pub(crate) class: Cell<u8>,
 }
 
 impl Default for Slot {
@@ -77,8 +82,10 @@ impl Default for Slot {
             serial: Cell::new(0),
             generation: Cell::new(0),
             next: Cell::new(NONE),
+            previous: Cell::new(NONE),
+            deadline: Cell::new(NO_DEADLINE),
             state: Cell::new(State::FREE),
-            class: Cell::new(Class::NORMAL),
+            class: Cell::new(0),
         }
     }
 }
@@ -95,16 +102,6 @@ impl Slot {
     pub(crate) fn clear(&self, bits: State) {
         self.state.set(self.state.get().without(bits));
     }
-
-    pub(crate) fn class(&self) -> Class {
-        self.class.get()
-    }
-}
-
-/// A FIFO of slots, linked through [`Slot::next`].
-struct Queue {
-    head: Cell<u32>,
-    tail: Cell<u32>,
 }
 
 /// All tasks of a reactor.
@@ -120,14 +117,12 @@ pub(crate) struct Tasks {
     occupied: Cell<u32>,
     /// The next serial number.
     next_serial: Cell<u64>,
-    /// One ready queue per rank.
-    queues: [Queue; RANKS],
-    /// Bit `r` is set when the queue of rank `r` is not empty.
-    ready: Cell<u8>,
+    /// The classes, with the queues of ready tasks.
+    pub(crate) classes: Classes,
 }
 
 impl Tasks {
-    pub(crate) fn new(mailbox: &'static Mailbox) -> Self {
+    pub(crate) fn new(mailbox: &'static Mailbox, classes: Classes, root_class: u8) -> Self {
         let tasks = Self {
             slots: Chunks::new(),
             mailbox,
@@ -135,10 +130,9 @@ impl Tasks {
             free: Cell::new(NONE),
             occupied: Cell::new(0),
             next_serial: Cell::new(0),
-            queues: [const { Queue { head: Cell::new(NONE), tail: Cell::new(NONE) } }; RANKS],
-            ready: Cell::new(0),
+            classes,
         };
-        let root = tasks.insert(Class::NORMAL);
+        let root = tasks.insert(root_class, NO_DEADLINE);
         debug_assert_eq!(root, ROOT, "the first slot is the root's");
         tasks
     }
@@ -173,7 +167,8 @@ impl Tasks {
     /// # Panics
     ///
     /// When 16,777,152 slots are in use.
-    pub(crate) fn insert(&self, class: Class) -> u32 {
+    pub(crate) fn insert(&self, class: u8, deadline: u64) -> u32 {
+        self.classes.populate(class);
         let index = self.free.get();
         let index = if index == NONE { self.fresh() } else { index };
         let slot = self.slot(index);
@@ -184,6 +179,7 @@ impl Tasks {
         self.next_serial.set(serial + 1);
         slot.serial.set(serial);
         slot.class.set(class);
+        slot.deadline.set(deadline);
         slot.state.set(State::LIVE);
         self.occupied.set(self.occupied.get() + 1);
         index
@@ -254,36 +250,41 @@ impl Tasks {
             return;
         }
         slot.state.set(state.with(State::QUEUED));
-        slot.next.set(NONE);
-        let rank = slot.class.get().index();
-        let queue = &self.queues[rank];
-        let tail = queue.tail.replace(index);
-        if tail == NONE {
-            queue.head.set(index);
-            self.ready.set(self.ready.get() | (1 << rank));
-        } else {
-            self.slot(tail).next.set(index);
+        self.classes.push(&self.slots, index);
+    }
+
+    /// Takes the next task to run.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {
+        let index = self.classes.pop(&self.slots)?;
+        let slot = self.slot(index);
+        slot.clear(State::QUEUED);
+        Some((index, slot))
+    }
+
+    /// Changes something by which a task is queued; a task in a queue gets its new place, after
+    /// those that are there.
+    fn requeue(&self, index: u32, change: impl FnOnce(&Slot)) {
+        let slot = self.slot(index);
+        let is_queued = slot.state().has(State::QUEUED);
+        if is_queued {
+            self.classes.remove(&self.slots, index);
+        }
+        change(slot);
+        if is_queued {
+            self.classes.push(&self.slots, index);
         }
     }
 
-    /// Takes the next task to run: the oldest one of the highest rank.
-    pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {
-        let ready = self.ready.get();
-        if ready == 0 {
-            return None;
-        }
-        let rank = ready.trailing_zeros() as usize;
-        let queue = &self.queues[rank];
-        let index = queue.head.get();
-        let slot = self.slot(index);
-        slot.clear(State::QUEUED);
-        let next = slot.next.get();
-        queue.head.set(next);
-        if next == NONE {
-            queue.tail.set(NONE);
-            self.ready.set(ready & !(1 << rank));
-        }
-        Some((index, slot))
+    /// Puts a task into another class.
+    pub(crate) fn set_class(&self, index: u32, class: u8) {
+        self.classes.populate(class);
+        self.requeue(index, |slot| slot.class.set(class));
+    }
+
+    /// Gives a task another deadline.
+    pub(crate) fn set_deadline(&self, index: u32, deadline: u64) {
+        self.requeue(index, |slot| slot.deadline.set(deadline));
     }
 
     /// Empties the queues of a reactor that will not run again; frees done tasks that waited there.
@@ -295,7 +296,7 @@ impl Tasks {
 
     /// Whether a task is ready.
     pub(crate) fn any_ready(&self) -> bool {
-        self.ready.get() != 0
+        self.classes.any_ready()
     }
 
     /// The slots of live tasks without the root, newest first.

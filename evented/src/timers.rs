@@ -7,7 +7,8 @@
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::class::{Class, RANKS};
+use crate::armed::Armed;
+use crate::class::Rank;
 
 /// Children per node: shallower than a binary heap, and the four keys share cache lines.
 const ARITY: usize = 4;
@@ -34,8 +35,8 @@ struct Entry {
     generation: u64,
     /// Where the timer is in the heap.
     position: usize,
-    /// Who is woken, with the class of the task that waits. None: the place is free.
-    waiter: Option<(Waker, Class)>,
+    /// Who is woken, with the rank of the task that waits. None: the place is free.
+    waiter: Option<(Waker, Rank)>,
 }
 
 /// All timers of a reactor.
@@ -49,7 +50,7 @@ pub(crate) struct Timers {
     /// The next serial number.
     next_serial: u64,
     /// How many timers wait per rank; tells whether somebody more urgent may become ready.
-    armed: [usize; RANKS],
+    armed: Armed,
 }
 
 impl Timers {
@@ -58,9 +59,9 @@ impl Timers {
         self.heap.len()
     }
 
-    /// Whether a task of a rank above `rank` waits for a timer.
-    pub(crate) fn armed_above(&self, rank: usize) -> bool {
-        self.armed[..rank].iter().any(|&waiters| waiters > 0)
+    /// The ranks of which a task waits for a timer.
+    pub(crate) fn armed(&self) -> u8 {
+        self.armed.ranks()
     }
 
     /// The nearest deadline.
@@ -68,12 +69,12 @@ impl Timers {
         self.heap.first().map(|(key, _)| key.deadline)
     }
 
-    pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker, class: Class) -> TimerId {
+    pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker, rank: Rank) -> TimerId {
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.armed[class.index()] += 1;
+        self.armed.add(rank);
         let position = self.heap.len();
-        let entry = Entry { generation: serial, position, waiter: Some((waker, class)) };
+        let entry = Entry { generation: serial, position, waiter: Some((waker, rank)) };
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = entry;
             slot
@@ -88,20 +89,20 @@ impl Timers {
     }
 
     /// The waiter of a timer that has not fired.
-    pub(crate) fn waiter(&mut self, id: TimerId) -> Option<&mut (Waker, Class)> {
+    pub(crate) fn waiter(&mut self, id: TimerId) -> Option<&mut (Waker, Rank)> {
         let entry = self.entries.get_mut(id.slot as usize)?;
         if entry.generation == id.generation { entry.waiter.as_mut() } else { None }
     }
 
     /// Removes a timer and gives its waiter back, unless it has fired or was removed.
-    pub(crate) fn remove(&mut self, id: TimerId) -> Option<(Waker, Class)> {
+    pub(crate) fn remove(&mut self, id: TimerId) -> Option<(Waker, Rank)> {
         self.waiter(id)?;
         let position = self.entries[id.slot as usize].position;
         self.remove_at(position)
     }
 
     /// Removes the first timer whose deadline is not after `now`.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Waker, Class)> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Waker, Rank)> {
         if self.next()? > now {
             return None;
         }
@@ -112,11 +113,11 @@ impl Timers {
     pub(crate) fn clear(&mut self) -> Vec<Waker> {
         self.heap.clear();
         self.free.clear();
-        self.armed = [0; RANKS];
+        self.armed = Armed::default();
         self.entries.drain(..).filter_map(|entry| Some(entry.waiter?.0)).collect()
     }
 
-    fn remove_at(&mut self, position: usize) -> Option<(Waker, Class)> {
+    fn remove_at(&mut self, position: usize) -> Option<(Waker, Rank)> {
         let (_, slot) = self.heap.swap_remove(position);
         if position < self.heap.len() {
             self.note_position(position);
@@ -125,8 +126,8 @@ impl Timers {
         }
         self.free.push(slot);
         let waiter = self.entries[slot as usize].waiter.take();
-        if let Some((_, class)) = &waiter {
-            self.armed[class.index()] -= 1;
+        if let Some((_, rank)) = &waiter {
+            self.armed.remove(*rank);
         }
         waiter
     }
@@ -192,7 +193,11 @@ mod tests {
             match next(&mut state) % 4 {
                 0 | 1 => {
                     let deadline = start + Duration::from_nanos(next(&mut state) % 500);
-                    let id = timers.insert(deadline, Waker::noop().clone(), Class::NORMAL);
+                    let id = timers.insert(
+                        deadline,
+                        Waker::noop().clone(),
+                        crate::class::Class::NORMAL.strict_rank(),
+                    );
                     model.push((deadline, order, id));
                 }
                 2 if !model.is_empty() => {

@@ -9,13 +9,15 @@
 //! - after a poll of a lower class while a task of a higher class waits for a descriptor, as soon as
 //!   the configured latency has passed since the last look; for a timer, as soon as one is due.
 //!
+//! While time is taken after each poll anyway (see [`Classes::is_metered`](crate::classes::Classes)),
+//! timers that are due fire then, so that whom they wake is in the choice of the next task.
+//!
 //! Timers that are started while timers fire are looked at in the next turn, so `call_later(0)` in a
 //! loop does not starve anything either.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::class::Class;
 use crate::contain::contain_and_discard;
 use crate::driver::Wait;
 use crate::engine::{Engine, count};
@@ -91,14 +93,15 @@ impl Engine {
         root: &mut dyn FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
         let mut pace = Pace { looked, left: self.clock_gap.get() };
+        self.tasks.classes.set_clock(looked);
         for _ in 0..POLLS_PER_TURN {
             if self.mailbox().inbox().is_pending() {
                 self.drain_inbox();
             }
             let (index, slot) = self.tasks.pop()?;
-            let class = slot.class();
+            let class = slot.class.get();
             if index == ROOT {
-                self.begin_poll(class);
+                self.begin_poll(index, class);
                 if let Poll::Ready(result) = root(cx) {
                     return Some(result);
                 }
@@ -112,20 +115,34 @@ impl Engine {
         None
     }
 
-    /// Whether it is time to look outside, after a poll of `class`.
-    fn is_turn_over(&self, class: Class, pace: &mut Pace) -> bool {
-        let urgent_io = self.sources.borrow().armed_above(class.index());
-        let timers = self.timers.borrow();
-        if urgent_io || timers.armed_above(class.index()) {
-            let now = self.now();
-            return now - pace.looked >= if urgent_io { self.latency } else { SLICE }
-                || timers.next().is_some_and(|deadline| deadline <= now);
+    /// Whether it is time to look outside, after a poll of `class`. Charges the poll to the class,
+    /// if time decides something.
+    fn is_turn_over(&self, class: u8, pace: &mut Pace) -> bool {
+        let classes = &self.tasks.classes;
+        let urgent = classes.rank(class).above();
+        let urgent_io = self.sources.borrow().armed() & urgent;
+        let urgent_timers = self.timers.borrow().armed() & urgent != 0;
+        let is_metered = classes.is_metered();
+        let now = (is_metered || urgent_io != 0 || urgent_timers).then(|| self.now());
+        if let Some(now) = now
+            && is_metered
+        {
+            classes.charge(class, now);
+            // Time is known: whoever is due by now takes part in the choice of the next task.
+            self.fire_timers(now);
+        }
+        if let Some(now) = now
+            && (urgent_io != 0 || urgent_timers)
+        {
+            let gap = if urgent_io != 0 { classes.latency(urgent_io).min(SLICE) } else { SLICE };
+            return now - pace.looked >= gap
+                || self.timers.borrow().next().is_some_and(|deadline| deadline <= now);
         }
         pace.left -= 1;
         if pace.left > 0 {
             return false;
         }
-        let is_over = self.now() - pace.looked >= SLICE;
+        let is_over = now.unwrap_or_else(|| self.now()) - pace.looked >= SLICE;
         let gap = if is_over { 1 } else { (self.clock_gap.get() * 2).min(POLLS_PER_LOOK) };
         self.clock_gap.set(gap);
         pace.left = gap;

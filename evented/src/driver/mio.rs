@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -46,7 +46,7 @@ impl Driver for MioDriver {
 
     fn wait(&mut self, sleep: Wait, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = match sleep {
-            Wait::Never => Some(std::time::Duration::ZERO),
+            Wait::Never => Some(Duration::ZERO),
             Wait::For(duration) => self.tail.timeout(duration)?,
             Wait::Forever => None,
         };
@@ -68,6 +68,10 @@ impl Driver for MioDriver {
             });
         }
         Ok(())
+    }
+
+    fn advance(&mut self, _by: Duration) -> bool {
+        false
     }
 
     fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod mio;
 mod tail;
+mod virtual_time;
 
 use std::io;
 use std::os::fd::RawFd;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::mio::MioDriver;
+pub(crate) use self::virtual_time::VirtualDriver;
 
 /// A source of time and readiness. One implementation asks the kernel; another may simulate it.
 pub(crate) trait Driver {
@@ -18,6 +20,9 @@ pub(crate) trait Driver {
     /// Collects readiness into `ready`. Sleeps until something is ready, the deadline has come or an
     /// [`Unpark`] was used, whichever is first; it may also return early.
     fn wait(&mut self, sleep: Wait, ready: &mut Vec<Ready>) -> io::Result<()>;
+
+    /// Lets time pass. False for a clock that goes by itself.
+    fn advance(&mut self, by: Duration) -> bool;
 
     /// Reports readiness of `fd`, edge-triggered, under `token`. Closing the descriptor ends that.
     fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()>;

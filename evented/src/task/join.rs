@@ -7,8 +7,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::{JoinError, Spawn};
+use crate::class::Class;
 use crate::current;
 use crate::engine::Engine;
 use crate::tasks::State;
@@ -72,6 +74,44 @@ pub fn call_soon(f: impl FnOnce() + 'static) {
     spawn(async move { f() }).detach();
 }
 
+/// Gives the task that calls this another [deadline](Spawn::deadline), for the next thing it does:
+/// so long from now, or none. The one before counts as missed if it is over. Call it when a thing is
+/// done and before waiting for the next one, so that the next one's place in the queue is right from
+/// the moment on when the task is ready again:
+///
+/// ```
+/// use std::time::Duration;
+/// use evented::{ClassSpec, Order, Reactor, Spawn, now, set_deadline, sleep_until};
+///
+/// const PERIOD: Duration = Duration::from_millis(2);
+///
+/// let reactor = Reactor::builder().virtual_time().build()?;
+/// let frames = reactor.add_class(ClassSpec::new("frames").order(Order::Deadline))?;
+/// let first = Spawn::new().class(frames).deadline(PERIOD);
+/// let task = reactor.spawn_with(first, async {
+///     let mut release = now();
+///     for _ in 0..10 {
+///         // ... the work of one period ...
+///         release += PERIOD;
+///         set_deadline(Some(release + PERIOD - now()));
+///         sleep_until(release).await;
+///     }
+/// });
+/// reactor.block_on(task).expect("it returns");
+/// assert_eq!(reactor.class_stats(frames).missed_deadlines, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+///
+/// Outside a task, and outside of a future that is being polled by [`Reactor::block_on`](crate::Reactor::block_on).
+#[track_caller]
+pub fn set_deadline(after: Option<Duration>) {
+    let engine = current::engine();
+    let deadline = after.and_then(|after| engine.now().checked_add(after));
+    assert!(engine.set_deadline(deadline), "no task is being polled: call this inside of one");
+}
+
 impl<T: 'static> Task<T> {
     #[track_caller]
     pub(crate) fn spawn<F>(engine: Rc<Engine>, options: Spawn, future: F) -> Self
@@ -113,6 +153,25 @@ impl<T> Task<T> {
         if let Some(slot) = self.slot.take() {
             self.engine.unpin(slot, false);
         }
+    }
+
+    /// Puts the task into another class. If it is ready, it goes to the end of the queue of that
+    /// class (or to the place of its deadline). Tasks that it has spawned keep theirs.
+    ///
+    /// # Panics
+    ///
+    /// When the class was added to another reactor.
+    #[track_caller]
+    pub fn set_class(&self, class: Class) {
+        if let Some(slot) = self.slot {
+            self.engine.set_class(slot, class);
+        }
+    }
+
+    /// The class of the task.
+    pub fn class(&self) -> Class {
+        let slot = self.slot.map(|slot| self.engine.tasks.slot(slot).class.get());
+        slot.map_or(Class::NORMAL, |id| self.engine.tasks.classes.class(id))
     }
 
     /// Whether the future has returned, panicked or been dropped.

@@ -10,6 +10,6 @@ mod yielding;
 pub use error::{JoinError, Panic};
 pub use group::{TaskGroup, join_all};
 pub(crate) use join::STANDS_STILL;
-pub use join::{Task, call_soon, spawn, spawn_with};
+pub use join::{Task, call_soon, set_deadline, spawn, spawn_with};
 pub use options::Spawn;
 pub use yielding::{YieldNow, yield_now};

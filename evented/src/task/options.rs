@@ -1,5 +1,7 @@
 //! How a task is to be spawned.
 
+use std::time::{Duration, Instant};
+
 use crate::class::Class;
 
 /// Options of [`spawn_with`](crate::spawn_with).
@@ -20,6 +22,8 @@ pub struct Spawn {
     name: Option<Box<str>>,
     /// None: that of the spawning task.
     class: Option<Class>,
+    /// From the spawn on.
+    deadline: Option<Duration>,
 }
 
 impl Spawn {
@@ -44,7 +48,22 @@ impl Spawn {
         self.name.take()
     }
 
-    pub(crate) fn class_or(&self, inherited: Class) -> Class {
-        self.class.unwrap_or(inherited)
+    /// By when the task is to be done: so long after it was spawned. Decides the order in a class
+    /// with [`Order::Deadline`](crate::Order::Deadline), and is counted as missed if the task finishes
+    /// later; nothing else happens then. Default: none. A task that works in periods calls
+    /// [`set_deadline`](fn@crate::set_deadline) for each.
+    pub fn deadline(mut self, after: Duration) -> Self {
+        self.deadline = Some(after);
+        self
+    }
+
+    pub(crate) fn class_asked_for(&self) -> Option<Class> {
+        self.class
+    }
+
+    /// The deadline of a task that is spawned now. One too far away for the clock is none.
+    pub(crate) fn deadline_from(&self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        let after = self.deadline?;
+        now().checked_add(after)
     }
 }

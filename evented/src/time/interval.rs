@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Sleep, after, sleep_until};
+use super::{Sleep, after, now, sleep_until};
 
 /// Ticks every `period`, the first time at once.
 ///
@@ -10,7 +10,7 @@ use super::{Sleep, after, sleep_until};
 ///
 /// When `period` is zero.
 pub fn interval(period: Duration) -> Interval {
-    interval_at(Instant::now(), period)
+    interval_at(now(), period)
 }
 
 /// Ticks every `period`, the first time at `start`.
@@ -62,7 +62,7 @@ impl Interval {
     pub async fn tick(&mut self) -> Instant {
         (&mut self.next).await;
         let due = self.next.deadline();
-        self.next.reset(next_tick(self.missed, due, Instant::now(), self.period));
+        self.next.reset(next_tick(self.missed, due, now(), self.period));
         due
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::after;
+use super::{after, now};
 use crate::task::{Spawn, Task};
 use crate::timers::TimerId;
 use crate::{current, waker};
@@ -21,7 +21,7 @@ use crate::{current, waker};
 /// [`Stats::panics`](crate::Stats::panics).
 #[track_caller]
 pub fn call_later(delay: Duration, f: impl FnOnce() + 'static) -> Timer {
-    call_at(after(Instant::now(), delay), f)
+    call_at(after(now(), delay), f)
 }
 
 /// As [`call_later`], at a point in time.

@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::after;
+use super::{after, now};
 use crate::current;
 use crate::handle::Handle;
 use crate::timers::TimerId;
 
 /// Waits for a duration, counted from this call. [`Duration::MAX`] waits for ever.
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(after(Instant::now(), duration))
+    sleep_until(after(now(), duration))
 }
 
 /// Waits until `deadline`. Ready at once if that is past.
@@ -46,7 +46,7 @@ impl Sleep {
 
     /// Whether the deadline has passed.
     pub fn is_elapsed(&self) -> bool {
-        Instant::now() >= self.deadline
+        now() >= self.deadline
     }
 
     fn stop(&mut self) {

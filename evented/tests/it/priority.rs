@@ -1,5 +1,7 @@
 //! Classes, counted in polls and not in time.
 
+mod classes;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::Write;

@@ -1,0 +1,516 @@
+//! Which class is next: the ready queues of all classes, and the accounts by which one is picked.
+//!
+//! After each poll, in this order, all of it independent of the number of tasks:
+//!
+//! 1. a class whose guarantee ([`reserve`](ClassSpec::reserve), [`max_starve`](ClassSpec::max_starve))
+//!    is due; nothing is looked at unless a class with one is ready;
+//! 2. the most urgent rank with a ready class;
+//! 3. in it the class with the smallest *pass*: the time it has used, divided by its shares. A class
+//!    that becomes ready begins at least where the last one picked was: sleepers save nothing up.
+//!
+//! Time is taken only where it decides something ([`Classes::is_metered`]).
+//!
+//! A reserve is an account in nanoseconds that grows with the clock, up to what the class gets in
+//! [`RESERVE_WINDOW`], and shrinks by what its polls take. While it is positive, the class is due.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::chunks::Chunks;
+use crate::class::{Class, ClassSpec, MAX_CLASSES, Order, RANKS, Rank};
+use crate::tasks::{NONE, Slot};
+
+/// For how long a class that had nothing to do can use its reserve later, at most.
+const RESERVE_WINDOW: Duration = Duration::from_millis(10);
+
+/// What a nanosecond with one share adds to a pass; with more shares it is divided by them.
+const PASS_OF_ONE_SHARE: u64 = 1 << 30;
+
+/// The longest poll that is charged in full, in nanoseconds: 4 seconds.
+const LONGEST_CHARGE: u64 = 1 << 32;
+
+/// The deadline of a task without one.
+pub(crate) const NO_DEADLINE: u64 = u64::MAX;
+
+/// A ready task in a class that goes by deadlines: (deadline, number of arrival, slot).
+type Due = Reverse<(u64, u64, u32)>;
+
+/// One class.
+struct Entry {
+    /// The class as users know it.
+    class: Class,
+    /// Its policy.
+    spec: RefCell<ClassSpec>,
+    /// Whether the queue is `due`, and not the list from `head` to `tail`.
+    by_deadline: bool,
+    /// What a nanosecond adds to `pass`.
+    stride: Cell<u64>,
+    /// First slot of the list.
+    head: Cell<u32>,
+    /// Last slot of the list.
+    tail: Cell<u32>,
+    /// The queue by deadlines.
+    due: RefCell<BinaryHeap<Due>>,
+    /// The number of the next arrival in `due`.
+    arrivals: Cell<u64>,
+    /// How many tasks are ready.
+    ready: Cell<usize>,
+    /// Time used, by shares, see the module's text.
+    pass: Cell<u128>,
+    /// The account of its reserve in nanoseconds, and when it last grew.
+    reserve: Cell<(i64, Instant)>,
+    /// Since when it is ready and was not picked.
+    waits_since: Cell<Instant>,
+    /// See [`ClassStats::polls`].
+    polls: Cell<u64>,
+    /// See [`ClassStats::busy`], in nanoseconds.
+    busy_ns: Cell<u64>,
+    /// See [`ClassStats::rescues`].
+    rescues: Cell<u64>,
+    /// See [`ClassStats::missed_deadlines`].
+    missed: Cell<u64>,
+}
+
+impl Entry {
+    /// A class in which nothing is ready.
+    fn new(class: Class, spec: ClassSpec, now: Instant) -> Self {
+        Self {
+            class,
+            by_deadline: spec.order == Order::Deadline,
+            stride: Cell::new(PASS_OF_ONE_SHARE / u64::from(spec.shares)),
+            spec: RefCell::new(spec),
+            head: Cell::new(NONE),
+            tail: Cell::new(NONE),
+            due: RefCell::default(),
+            arrivals: Cell::new(0),
+            ready: Cell::new(0),
+            pass: Cell::new(0),
+            reserve: Cell::new((0, now)),
+            waits_since: Cell::new(now),
+            polls: Cell::new(0),
+            busy_ns: Cell::new(0),
+            rescues: Cell::new(0),
+            missed: Cell::new(0),
+        }
+    }
+
+    /// Adds a task at its place.
+    fn push(&self, slots: &Chunks<Slot>, index: u32) {
+        let slot = slots.get(index);
+        self.ready.set(self.ready.get() + 1);
+        if self.by_deadline {
+            let arrival = self.arrivals.get();
+            self.arrivals.set(arrival + 1);
+            self.due.borrow_mut().push(Reverse((slot.deadline.get(), arrival, index)));
+            return;
+        }
+        slot.next.set(NONE);
+        let tail = self.tail.replace(index);
+        slot.previous.set(tail);
+        if tail == NONE { &self.head } else { &slots.get(tail).next }.set(index);
+    }
+
+    /// Takes the task that is next; there is one.
+    fn pop(&self, slots: &Chunks<Slot>) -> u32 {
+        self.ready.set(self.ready.get() - 1);
+        if self.by_deadline {
+            let due = self.due.borrow_mut().pop();
+            return due.expect("a ready class has a task").0.2;
+        }
+        let index = self.head.get();
+        self.unlink(slots, slots.get(index));
+        index
+    }
+
+    /// Takes a task out that is in the queue.
+    fn remove(&self, slots: &Chunks<Slot>, index: u32) {
+        self.ready.set(self.ready.get() - 1);
+        if self.by_deadline {
+            self.due.borrow_mut().retain(|due| due.0.2 != index);
+        } else {
+            self.unlink(slots, slots.get(index));
+        }
+    }
+
+    /// Takes a slot out of the list.
+    fn unlink(&self, slots: &Chunks<Slot>, slot: &Slot) {
+        let (previous, next) = (slot.previous.get(), slot.next.get());
+        if previous == NONE { &self.head } else { &slots.get(previous).next }.set(next);
+        if next == NONE { &self.tail } else { &slots.get(next).previous }.set(previous);
+    }
+
+    /// Whether one of its guarantees is due at this moment; it is ready.
+    fn is_due(&self, now: Instant) -> bool {
+        let spec = self.spec.borrow();
+        let has_starved =
+            spec.max_starve.is_some_and(|limit| now.duration_since(self.waits_since.get()) > limit);
+        has_starved || (spec.reserve > 0 && self.grow_reserve(spec.reserve, now) > 0)
+    }
+
+    /// Lets the account of the reserve grow until now, and tells what is on it.
+    fn grow_reserve(&self, thousandths: u32, now: Instant) -> i64 {
+        let (account, grown) = self.reserve.get();
+        let part = i64::from(thousandths);
+        let window = as_nanos(RESERVE_WINDOW);
+        // What a long time adds is beyond the bound anyway.
+        let passed = as_nanos(now.duration_since(grown)).min(2_000 * window);
+        let account = (account + passed * part / 1_000).min(window * part / 1_000);
+        // The time of which less than a nanosecond was added counts later.
+        if passed * part >= 1_000 {
+            self.reserve.set((account, now));
+        }
+        account
+    }
+
+    /// Charges a poll to it.
+    fn charge(&self, cost: Duration) {
+        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(LONGEST_CHARGE).min(LONGEST_CHARGE);
+        self.busy_ns.set(self.busy_ns.get() + nanos);
+        self.pass.set(self.pass.get() + u128::from(nanos * self.stride.get()));
+        let (account, grown) = self.reserve.get();
+        let part = i64::from(self.spec.borrow().reserve);
+        if part > 0 {
+            // What it used beyond its reserve is not to be made up for later.
+            let least = -(as_nanos(RESERVE_WINDOW) * part / 1_000);
+            self.reserve.set(((account - nanos.cast_signed()).max(least), grown));
+        }
+    }
+}
+
+/// Nanoseconds, as many as fit.
+fn as_nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// What a class of a reactor has to do and has done; see
+/// [`Reactor::class_stats`](crate::Reactor::class_stats).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClassStats {
+    /// Tasks that are ready now.
+    pub ready: usize,
+    /// Polls so far.
+    pub polls: u64,
+    /// Time that its polls took, as far as it was taken: from the moment on when two classes of a
+    /// rank, or one with a guarantee or with deadlines, have had a task.
+    pub busy: Duration,
+    /// How often it went before a more urgent rank, by its reserve or because it had starved.
+    pub rescues: u64,
+    /// Tasks that finished, or set a new deadline, after their deadline.
+    pub missed_deadlines: u64,
+}
+
+/// All classes of a reactor.
+pub(crate) struct Classes {
+    /// The classes by their ids.
+    entries: [OnceCell<Box<Entry>>; MAX_CLASSES],
+    /// How many there are.
+    len: Cell<usize>,
+    /// Bit `r` is set when a class of rank `r` is ready.
+    ready_ranks: Cell<u8>,
+    /// For each rank, the ready classes.
+    ready: [Cell<u64>; RANKS],
+    /// For each rank, the pass of the class that was picked last.
+    pass: [Cell<u128>; RANKS],
+    /// Classes that have had a task.
+    populated: Cell<u64>,
+    /// Of those, the ones with a guarantee.
+    guaranteed: Cell<u64>,
+    /// See [`Classes::is_metered`].
+    metered: Cell<bool>,
+    /// The latency of classes that do not ask for another one.
+    default_latency: Duration,
+    /// For each rank, the smallest latency of its classes that have had a task.
+    latency: [Cell<Duration>; RANKS],
+    /// When time was last taken.
+    clock: Cell<Instant>,
+    /// Deadlines of tasks are counted in nanoseconds from here on.
+    epoch: Instant,
+}
+
+impl Classes {
+    /// Those that every reactor has.
+    pub(crate) fn new(default_latency: Duration, now: Instant) -> Self {
+        let classes = Self {
+            entries: [const { OnceCell::new() }; MAX_CLASSES],
+            len: Cell::new(0),
+            ready_ranks: Cell::new(0),
+            ready: [const { Cell::new(0) }; RANKS],
+            pass: [const { Cell::new(0) }; RANKS],
+            populated: Cell::new(0),
+            guaranteed: Cell::new(0),
+            metered: Cell::new(false),
+            default_latency,
+            latency: [const { Cell::new(Duration::MAX) }; RANKS],
+            clock: Cell::new(now),
+            epoch: now,
+        };
+        for spec in Class::defaults() {
+            classes.insert(spec, 0);
+        }
+        classes
+    }
+
+    /// Makes a class for the reactor with this number.
+    pub(crate) fn add(&self, spec: ClassSpec, reactor: u64) -> io::Result<Class> {
+        let invalid = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if let Some(fault) = spec.fault() {
+            return invalid(format!("class {}: a class {fault}", spec.name));
+        }
+        if self.all().any(|entry| entry.class.name() == spec.name) {
+            return invalid(format!("class {}: there is one of this name", spec.name));
+        }
+        if self.len.get() == MAX_CLASSES {
+            return invalid(format!("class {}: a reactor has at most {MAX_CLASSES}", spec.name));
+        }
+        Ok(self.insert(spec, reactor))
+    }
+
+    /// Adds a class that is valid.
+    fn insert(&self, spec: ClassSpec, reactor: u64) -> Class {
+        let place = self.len.get();
+        let id = u8::try_from(place).expect("there are fewer than 256 classes");
+        let class = Class::new(&spec, reactor, id);
+        let entry = Box::new(Entry::new(class, spec, self.clock.get()));
+        assert!(self.entries[place].set(entry).is_ok(), "no class is added twice");
+        self.len.set(place + 1);
+        class
+    }
+
+    /// Changes the policy of a class; its name, rank and order stay.
+    pub(crate) fn change(&self, id: u8, spec: ClassSpec) -> io::Result<()> {
+        let entry = self.entry(id);
+        let invalid = |text| {
+            let text = format!("class {}: {text}", entry.class.name());
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        };
+        if let Some(fault) = spec.fault() {
+            return invalid(format!("a class {fault}"));
+        }
+        let old = entry.spec.borrow().clone();
+        if (old.name, old.rank, old.order) != (spec.name, spec.rank, spec.order) {
+            return invalid("its name, rank and order stay as they are".to_owned());
+        }
+        entry.stride.set(PASS_OF_ONE_SHARE / u64::from(spec.shares));
+        entry.reserve.set((0, self.clock.get()));
+        *entry.spec.borrow_mut() = spec;
+        self.account();
+        Ok(())
+    }
+
+    /// The policy of a class.
+    pub(crate) fn spec(&self, id: u8) -> ClassSpec {
+        self.entry(id).spec.borrow().clone()
+    }
+
+    /// The class itself.
+    #[inline]
+    pub(crate) fn class(&self, id: u8) -> Class {
+        self.entry(id).class
+    }
+
+    /// The rank of a class.
+    #[inline]
+    pub(crate) fn rank(&self, id: u8) -> Rank {
+        self.entry(id).class.strict_rank()
+    }
+
+    /// What a class has to do and has done.
+    pub(crate) fn stats(&self, id: u8) -> ClassStats {
+        let entry = self.entry(id);
+        ClassStats {
+            ready: entry.ready.get(),
+            polls: entry.polls.get(),
+            busy: Duration::from_nanos(entry.busy_ns.get()),
+            rescues: entry.rescues.get(),
+            missed_deadlines: entry.missed.get(),
+        }
+    }
+
+    /// A class is about to have a task.
+    #[inline]
+    pub(crate) fn populate(&self, id: u8) {
+        if self.populated.get() & (1 << id) == 0 {
+            self.populated.set(self.populated.get() | (1 << id));
+            self.account();
+        }
+    }
+
+    /// Finds out what has to be looked at, when classes or their policies have changed.
+    #[cold]
+    fn account(&self) {
+        let (mut guaranteed, mut metered) = (0, false);
+        self.latency.iter().for_each(|latency| latency.set(Duration::MAX));
+        let mut ranks = 0;
+        for (id, entry) in self.all().enumerate() {
+            if self.populated.get() & (1 << id) == 0 {
+                continue;
+            }
+            let spec = entry.spec.borrow();
+            if spec.reserve > 0 || spec.max_starve.is_some() {
+                guaranteed |= 1 << id;
+            }
+            metered |= spec.order == Order::Deadline;
+            let rank = entry.class.strict_rank();
+            metered |= ranks & rank.bit() != 0;
+            ranks |= rank.bit();
+            let latency = &self.latency[rank.index()];
+            latency.set(latency.get().min(spec.latency.unwrap_or(self.default_latency)));
+        }
+        self.guaranteed.set(guaranteed);
+        self.metered.set(metered || guaranteed != 0);
+    }
+
+    /// Whether time decides something, so that it has to be taken after each poll: two classes of
+    /// a rank have had tasks, or one with a guarantee or with deadlines has.
+    #[inline]
+    pub(crate) fn is_metered(&self) -> bool {
+        self.metered.get()
+    }
+
+    /// The smallest latency that is asked for in one of these ranks.
+    pub(crate) fn latency(&self, ranks: u8) -> Duration {
+        let asked = (0..RANKS).filter(|rank| ranks & (1 << rank) != 0);
+        asked.map(|rank| self.latency[rank].get()).min().unwrap_or(Duration::MAX)
+    }
+
+    /// Time was taken: what comes from here on is the next poll's.
+    #[inline]
+    pub(crate) fn set_clock(&self, now: Instant) {
+        self.clock.set(now);
+    }
+
+    /// A poll of this class has ended now: charges the time since the clock was set.
+    pub(crate) fn charge(&self, id: u8, now: Instant) {
+        self.entry(id).charge(now.duration_since(self.clock.replace(now)));
+    }
+
+    /// Puts a task into the queue of its class.
+    #[inline]
+    pub(crate) fn push(&self, slots: &Chunks<Slot>, index: u32) {
+        let id = slots.get(index).class.get();
+        let entry = self.entry(id);
+        if entry.ready.get() == 0 {
+            let rank = entry.class.strict_rank();
+            let ready = &self.ready[rank.index()];
+            ready.set(ready.get() | (1 << id));
+            self.ready_ranks.set(self.ready_ranks.get() | rank.bit());
+            if self.metered.get() {
+                entry.pass.set(entry.pass.get().max(self.pass[rank.index()].get()));
+                entry.waits_since.set(self.clock.get());
+            }
+        }
+        entry.push(slots, index);
+    }
+
+    /// Takes the next task to run.
+    #[inline]
+    pub(crate) fn pop(&self, slots: &Chunks<Slot>) -> Option<u32> {
+        let id = self.pick()?;
+        let entry = self.entry(id);
+        let index = entry.pop(slots);
+        self.note_empty(id, entry);
+        entry.polls.set(entry.polls.get() + 1);
+        if self.metered.get() {
+            let pass = &self.pass[entry.class.strict_rank().index()];
+            pass.set(pass.get().max(entry.pass.get()));
+            entry.waits_since.set(self.clock.get());
+        }
+        Some(index)
+    }
+
+    /// Takes a task out that is in the queue of its class.
+    pub(crate) fn remove(&self, slots: &Chunks<Slot>, index: u32) {
+        let id = slots.get(index).class.get();
+        let entry = self.entry(id);
+        entry.remove(slots, index);
+        self.note_empty(id, entry);
+    }
+
+    /// A task of this class met its deadline or did not.
+    pub(crate) fn miss(&self, id: u8) {
+        let missed = &self.entry(id).missed;
+        missed.set(missed.get() + 1);
+    }
+
+    /// Whether a task is ready.
+    #[inline]
+    pub(crate) fn any_ready(&self) -> bool {
+        self.ready_ranks.get() != 0
+    }
+
+    /// A moment as a deadline of a task.
+    pub(crate) fn deadline_at(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch).as_nanos();
+        u64::try_from(since).map_or(NO_DEADLINE - 1, |nanos| nanos.min(NO_DEADLINE - 1))
+    }
+
+    /// The class to run next.
+    #[inline]
+    fn pick(&self) -> Option<u8> {
+        let ranks = self.ready_ranks.get();
+        if ranks == 0 {
+            return None;
+        }
+        if self.guaranteed.get() != 0
+            && let Some(id) = self.rescue(ranks)
+        {
+            return Some(id);
+        }
+        let ready = self.ready[ranks.trailing_zeros() as usize].get();
+        if ready.is_power_of_two() {
+            return ids(ready).next();
+        }
+        ids(ready).min_by_key(|&id| self.entry(id).pass.get())
+    }
+
+    /// The first class whose guarantee is due.
+    fn rescue(&self, ranks: u8) -> Option<u8> {
+        let ready = self.ready.iter().fold(0, |all, ready| all | ready.get());
+        let now = self.clock.get();
+        let id = ids(ready & self.guaranteed.get()).find(|&id| self.entry(id).is_due(now))?;
+        let entry = self.entry(id);
+        if ranks & entry.class.strict_rank().above() != 0 {
+            entry.rescues.set(entry.rescues.get() + 1);
+        }
+        Some(id)
+    }
+
+    /// Notes that a class has no ready task, if so.
+    #[inline]
+    fn note_empty(&self, id: u8, entry: &Entry) {
+        if entry.ready.get() > 0 {
+            return;
+        }
+        let rank = entry.class.strict_rank();
+        let ready = &self.ready[rank.index()];
+        ready.set(ready.get() & !(1 << id));
+        if ready.get() == 0 {
+            self.ready_ranks.set(self.ready_ranks.get() & !rank.bit());
+        }
+    }
+
+    #[inline]
+    fn entry(&self, id: u8) -> &Entry {
+        self.entries[usize::from(id)].get().expect("a class that was made is in the table")
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map_while(|entry| entry.get().map(|entry| &**entry))
+    }
+}
+
+/// The ids in a mask.
+fn ids(mut mask: u64) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let id = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        u8::try_from(id).ok().filter(|&id| u32::from(id) < u64::BITS)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The accounts, in a time that the tests make up.
+
+use super::*;
+
+/// Classes and tasks without futures.
+struct Model {
+    classes: Classes,
+    slots: Chunks<Slot>,
+    now: Instant,
+    /// How often each task was polled.
+    polls: Vec<u64>,
+}
+
+impl Model {
+    fn new() -> Self {
+        let now = Instant::now();
+        let classes = Classes::new(Duration::ZERO, now);
+        Self { classes, slots: Chunks::new(), now, polls: Vec::new() }
+    }
+
+    /// A ready task of a new class.
+    fn class(&mut self, name: &'static str, make: impl FnOnce(ClassSpec) -> ClassSpec) -> u32 {
+        let class = self.classes.add(make(ClassSpec::new(name)), 1).unwrap();
+        let task = self.asleep(class);
+        self.classes.push(&self.slots, task);
+        task
+    }
+
+    /// A task that is not ready.
+    fn asleep(&mut self, class: Class) -> u32 {
+        let task = u32::try_from(self.polls.len()).unwrap();
+        self.polls.push(0);
+        let id = class.id_in(1);
+        self.classes.populate(id);
+        self.slots.get(task).class.set(id);
+        task
+    }
+
+    /// Polls what is next for `cost(task)`; it is ready again if `stays(task)`.
+    fn poll(&mut self, cost: impl Fn(u32) -> Duration, stays: impl Fn(u32) -> bool) -> Option<u32> {
+        let task = self.classes.pop(&self.slots)?;
+        self.polls[task as usize] += 1;
+        if stays(task) {
+            self.classes.push(&self.slots, task);
+        }
+        self.now += cost(task);
+        self.classes.charge(self.slots.get(task).class.get(), self.now);
+        Some(task)
+    }
+
+    fn busy(&self, task: u32) -> f64 {
+        self.classes.stats(self.slots.get(task).class.get()).busy.as_secs_f64()
+    }
+
+    fn total(&self) -> f64 {
+        (0..u32::try_from(self.polls.len()).unwrap()).map(|task| self.busy(task)).sum()
+    }
+}
+
+const fn micros(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+/// Within half a percent, whatever the polls of each cost.
+#[test]
+fn time_goes_by_shares() {
+    let mut model = Model::new();
+    let shares = [1, 2, 5, 12];
+    let tasks = [("a", 1), ("b", 2), ("c", 5), ("d", 12)]
+        .map(|(name, n)| model.class(name, |c| c.shares(n)));
+    for _ in 0..20_000 {
+        model.poll(|task| micros([3, 20, 7, 40][task as usize]), |_| true).unwrap();
+    }
+    for (task, share) in tasks.into_iter().zip(shares) {
+        let (got, due) = (model.busy(task) / model.total(), f64::from(share) / 20.0);
+        assert!((got - due).abs() < 0.005, "{share} of 20 shares: {got}");
+    }
+}
+
+/// Who slept gets its shares from then on, and nothing for the time before.
+#[test]
+fn sleepers_save_nothing_up() {
+    let mut model = Model::new();
+    let busy = model.class("busy", |class| class);
+    let late = model.classes.add(ClassSpec::new("late"), 1).unwrap();
+    let late = model.asleep(late);
+    for _ in 0..1_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    model.classes.push(&model.slots, late);
+    for _ in 0..100 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let polls = [busy, late].map(|task| model.polls[task as usize]);
+    assert!((1_049..=1_051).contains(&polls[0]), "{polls:?}");
+}
+
+/// Shares that change apply to what comes.
+#[test]
+fn shares_change_while_they_are_used() {
+    let mut model = Model::new();
+    let [one, other] = ["one", "other"].map(|name| model.class(name, |class| class));
+    let id = model.slots.get(one).class.get();
+    let spec = model.classes.spec(id).shares(3 * 1024);
+    model.classes.change(id, spec).unwrap();
+    for _ in 0..4_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let polls = [one, other].map(|task| model.polls[task as usize]);
+    assert!((2_990..=3_010).contains(&polls[0]), "{polls:?}");
+}
+
+/// A tenth, and not much more, of a processor that the most urgent rank would keep busy.
+#[test]
+fn a_reserve_is_kept_beside_an_urgent_rank() {
+    let mut model = Model::new();
+    let urgent = model.class("urgent", |class| class.rank(0));
+    let other = model.class("other", |class| class.rank(5).reserve(0.1));
+    let starved = model.class("starved", |class| class.rank(5));
+    for _ in 0..50_000 {
+        model.poll(|_| micros(17), |_| true).unwrap();
+    }
+    let part = model.busy(other) / model.total();
+    assert!((part - 0.1).abs() < 0.01, "{part}");
+    assert!(model.busy(urgent) > 0.89 * model.total() && model.polls[starved as usize] == 0);
+    let stats = model.classes.stats(model.slots.get(other).class.get());
+    assert!(stats.rescues > 4_000, "{stats:?}");
+}
+
+/// A class that slept has its reserve of some milliseconds, not of all the time.
+#[test]
+fn a_reserve_is_not_saved_up() {
+    let mut model = Model::new();
+    model.class("urgent", |class| class.rank(0));
+    let other = model.classes.add(ClassSpec::new("other").reserve(0.5), 1).unwrap();
+    let other = model.asleep(other);
+    for _ in 0..100_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    model.classes.push(&model.slots, other);
+    for _ in 0..2_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let polls = model.polls[other as usize];
+    // Half of 2,000, and what half of the window is in polls.
+    assert!((990..1_600).contains(&polls), "{polls}");
+}
+
+/// One poll each time the limit has passed.
+#[test]
+fn nobody_starves_longer_than_asked() {
+    let mut model = Model::new();
+    model.class("urgent", |class| class.rank(0));
+    let other = model.class("other", |class| class.rank(7).max_starve(micros(1_000)));
+    for _ in 0..100_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let polls = model.polls[other as usize];
+    assert!((970..=1_000).contains(&polls), "{polls}");
+}
+
+/// The nearest deadline first, then those that came first, then those without.
+#[test]
+fn deadlines_decide_the_order() {
+    let mut model = Model::new();
+    let class = model.classes.add(ClassSpec::new("edf").order(Order::Deadline), 1).unwrap();
+    let deadlines = [NO_DEADLINE, 30, 10, 20, 10, NO_DEADLINE, 0];
+    for deadline in deadlines {
+        let task = model.asleep(class);
+        model.slots.get(task).deadline.set(deadline);
+        model.classes.push(&model.slots, task);
+    }
+    model.classes.remove(&model.slots, 3);
+    let order: Vec<u32> = std::iter::from_fn(|| model.poll(|_| micros(1), |_| false)).collect();
+    assert_eq!(order, [6, 2, 4, 1, 0, 5]);
+}
+
+/// A task leaves a list wherever it is.
+#[test]
+fn out_of_the_middle() {
+    for out in 0..4 {
+        let mut model = Model::new();
+        let class = model.classes.add(ClassSpec::new("fifo"), 1).unwrap();
+        for _ in 0..4 {
+            let task = model.asleep(class);
+            model.classes.push(&model.slots, task);
+        }
+        model.classes.remove(&model.slots, out);
+        let order: Vec<u32> = std::iter::from_fn(|| model.poll(|_| micros(1), |_| false)).collect();
+        assert_eq!(order, (0..4).filter(|&task| task != out).collect::<Vec<_>>());
+        assert!(!model.classes.any_ready());
+    }
+}
+
+/// Time is taken only from the moment on when it decides something.
+#[test]
+fn one_class_a_rank_is_not_metered() {
+    let mut model = Model::new();
+    model.class("urgent", |class| class.rank(0));
+    model.class("other", |class| class.rank(1));
+    assert!(!model.classes.is_metered());
+    model.class("third", |class| class.rank(1));
+    assert!(model.classes.is_metered());
+}
+
+#[test]
+fn what_is_no_class_is_refused() {
+    let classes = Classes::new(Duration::ZERO, Instant::now());
+    let spec = || ClassSpec::new("x");
+    for wrong in [
+        spec().rank(8),
+        spec().shares(0),
+        spec().shares(1_000_001),
+        spec().reserve(0.91),
+        spec().reserve(-0.1),
+        spec().reserve(f64::NAN),
+        ClassSpec::new("RT"),
+    ] {
+        assert_eq!(classes.add(wrong.clone(), 1).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+    let names: Vec<&'static str> = (0..MAX_CLASSES).map(|n| &*format!("c{n}").leak()).collect();
+    let added = names.iter().take_while(|name| classes.add(ClassSpec::new(name), 1).is_ok());
+    assert_eq!(added.count(), MAX_CLASSES - 4);
+    assert!(classes.change(1, classes.spec(1).rank(0)).is_err(), "the rank stays");
+}

@@ -1,0 +1,88 @@
+//! The driver of a reactor in virtual time: no descriptors, and a clock that jumps.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Directions, Driver, Ready, Unpark, Wait};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct VirtualDriver {
+    /// The time that it is in this driver.
+    now: Instant,
+    /// Ends a wait for other threads.
+    bell: Arc<Bell>,
+}
+
+/// Rung by other threads.
+#[derive(Debug, Default)]
+struct Bell {
+    /// Whether it was rung since the last wait.
+    rung: Mutex<bool>,
+    /// For the thread that waits.
+    changed: Condvar,
+}
+
+impl VirtualDriver {
+    /// Time begins now.
+    pub(crate) fn new() -> Self {
+        Self { now: Instant::now(), bell: Arc::default() }
+    }
+}
+
+impl Driver for VirtualDriver {
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn wait(&mut self, sleep: Wait, _ready: &mut Vec<Ready>) -> io::Result<()> {
+        let rung = self.bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rung = match sleep {
+            // Only another thread can change anything.
+            Wait::Forever => self
+                .bell
+                .changed
+                .wait_while(rung, |rung| !*rung)
+                .unwrap_or_else(PoisonError::into_inner),
+            Wait::Never | Wait::For(_) => rung,
+        };
+        // What has come from another thread comes before time passes.
+        if let (false, Wait::For(duration)) = (*rung, sleep) {
+            self.now += duration;
+        }
+        *rung = false;
+        Ok(())
+    }
+
+    fn advance(&mut self, by: Duration) -> bool {
+        self.now += by;
+        true
+    }
+
+    fn register(&mut self, _: RawFd, _: usize, _: Directions) -> io::Result<()> {
+        let text = "a reactor in virtual time has no descriptors";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    fn reregister(&mut self, fd: RawFd, token: usize, to: Directions) -> io::Result<()> {
+        self.register(fd, token, to)
+    }
+
+    fn deregister(&mut self, _: RawFd) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        let bell: Arc<Bell> = Arc::clone(&self.bell);
+        bell
+    }
+}
+
+impl Unpark for Bell {
+    fn unpark(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
+    }
+}

@@ -14,6 +14,12 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
+    /// Whether it has come.
+    #[cfg_attr(loom, allow(dead_code, reason = "the queues have a model of their own"))]
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::At(end) if end <= Instant::now())
+    }
+
     /// The end of a wait of this length that begins now.
     pub(crate) fn after(limit: Duration) -> Self {
         Instant::now().checked_add(limit).map_or(Self::Never, Self::At)

@@ -2,8 +2,8 @@
 //!
 //! A put and a get try the store, and that is all if there is a place or a value; then they
 //! look whether the other side waits. The protocol of waiting, and why no wake-up is lost, is
-//! in [`gate`](super::gate). Values are never dropped here while something is locked; of user
-//! code, only the comparisons of a priority queue run under the mutex of its store.
+//! in [`gate`](super::gate). Of user code, only the comparisons of a priority queue run under the
+//! mutex of its store, and the drop of the value that is got when one panics.
 //!
 //! # Spinning
 //!
@@ -23,7 +23,7 @@
 //! to other programs, so it gets in line at once.
 
 use super::gate::Gate;
-use super::primitives::{Deadline, Patience, spin};
+use super::primitives::{Deadline, Spins, spin};
 use super::store::{Refused, Store};
 use super::tasks::Tasks;
 use crossbeam_utils::CachePadded;
@@ -206,12 +206,12 @@ impl<S: Store> Core<S> {
         is_ready: impl Fn() -> bool,
         mut attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
-        let patience = Patience {
+        let spins = Spins {
             short_pauses: if self.capacity <= FEW { SHORT_PAUSES } else { 0 },
             yields: if self.capacity <= SOME { YIELDS } else { 0 },
         };
         let mut round = 0;
-        while spin(round, patience, deadline) {
+        while spin(round, spins, deadline) {
             round += 1;
             if is_ready()
                 && let Some(done) = attempt()

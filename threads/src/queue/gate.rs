@@ -10,33 +10,58 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! `wanted` is true if and only if threads are in line and none is coming; it changes under
-//! the mutex. Say *value* for what the line waits for.
+//! `wanted` changes under the mutex, with what it says:
+//!
+//! | `wanted` | in line | coming | a put |
+//! |---|---|---|---|
+//! | [`NOBODY`] | nobody | one or none | goes on |
+//! | [`WANTED`] | threads | none (or one more than is known) | sends the first |
+//! | [`LATER`] | threads | one | goes on, and every so often sends one more |
+//!
+//! Say *value* for what the line waits for.
 //!
 //! 1. A thread gets in line, setting `wanted`, before it tries the last time. Of a put and
 //!    this attempt, either the put is earlier, and the attempt finds the value; or the attempt
 //!    is earlier, and the put finds `wanted` set (or somebody coming).
-//! 2. Puts that see `wanted` unset because somebody is coming leave their value to that
-//!    thread. When it arrives it first ends `coming`, which sets `wanted` again if others are
-//!    in line, and then takes what it finds. After that it looks whether **more** values are
+//! 2. Puts that send nobody because somebody is coming leave their value to that
+//!    thread. Between being told and arriving, a thread does nothing else: a worker steps aside out
+//!    of the line. When it arrives it first ends `coming`, which makes the others in line
+//!    `WANTED` again, and then takes what it finds. After that it looks whether **more** values are
 //!    there, and sends the next one if so. Each put is either before that look, which sees its
 //!    value, or sees `wanted` itself.
 //! 3. A thread whose time is over leaves the line. If it was told in the last moment, it
 //!    behaves like one that was woken: otherwise the **word** would end with it.
 //!
-//! All other steps only take values away, or threads out of the line. `tests/loom` checks this,
+//! All other steps only take values away, or threads out of the line.
+//!
+//! A thread that was told may be kept from running, by others of higher priority for example. So
+//! that the rest of the line does not wait with it, every [`SKIPS`] puts send one more. It may
+//! be that the one who was told is the only one left to tell of it then: hence the number is small.
+//!
+//! `tests/loom` checks this,
 //! and that it fails without each of the words in bold.
 
-use super::primitives::{AtomicBool, Deadline, Mutex, dekker, has_failed};
+use super::primitives::{
+    AtomicU8, AtomicU32, Deadline, Mutex, Patience, SKIPS, dekker, has_failed,
+};
 use super::waiter::{Line, Waiter};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+/// Nobody is in line.
+const NOBODY: u8 = 0;
+/// Threads are in line, and none is coming.
+const WANTED: u8 = 1;
+/// Threads are in line, and one is coming.
+const LATER: u8 = 2;
 
 /// The line of one side, and who of it is on the way.
 #[derive(Default)]
 pub(super) struct Gate {
-    /// Whether threads are in line and none is coming.
-    wanted: AtomicBool,
+    /// See the table of the module.
+    wanted: AtomicU8,
+    /// How often nobody was sent, because one is coming, since the last time that one was. Lossy.
+    skips: AtomicU32,
     /// The line itself.
     waiting: Mutex<Waiting>,
 }
@@ -54,18 +79,32 @@ impl Gate {
     /// To be called after each step that is good for one thread of the line.
     #[inline]
     pub(super) fn notify(&self) {
-        if self.wanted.load(SeqCst) {
-            self.send();
+        match self.wanted.load(SeqCst) {
+            NOBODY => {}
+            WANTED => self.send(false),
+            _ => self.skip(),
         }
     }
 
-    /// Sends the first thread of the line, unless one is coming.
+    /// Somebody is coming already.
     #[cold]
-    fn send(&self) {
+    fn skip(&self) {
+        let skips = self.skips.load(Relaxed) + 1;
+        self.skips.store(skips, Relaxed);
+        if skips >= SKIPS {
+            self.send(true);
+        }
+    }
+
+    /// Sends the first thread of the line, unless one is coming and that is `enough`.
+    #[cold]
+    fn send(&self, one_more: bool) {
         let first = {
             let mut waiting = self.waiting.lock();
-            let first = if waiting.coming { None } else { waiting.line.tell_first() };
+            let is_enough = waiting.coming && !one_more;
+            let first = if is_enough { None } else { waiting.line.tell_first() };
             waiting.coming |= first.is_some();
+            self.skips.store(0, Relaxed);
             self.want(&waiting);
             first
         };
@@ -96,28 +135,38 @@ impl Gate {
         more: impl Fn() -> bool,
     ) -> Option<R> {
         let waiter = Waiter::mine();
+        // Comes before `stay`: a worker takes its seat again when it has left the line.
+        let mut patience = Patience::new(deadline);
         let mut stay = Stay { gate: self, waiter: &waiter, more, in_line: false, word: false };
-        let mut is_first_time = true;
         loop {
-            stay.enter(is_first_time);
+            stay.enter();
             if let Some(found) = attempt() {
                 return Some(found);
             }
-            let in_time = waiter.wait(deadline);
+            if !waiter.wait(patience.next()) {
+                patience.time_is_over();
+            }
             stay.leave();
             if let Some(found) = attempt() {
                 return Some(found);
             }
-            if !in_time {
+            if patience.is_over() || deadline.is_over() {
                 return None;
             }
-            is_first_time = false;
+            if patience.is_due() {
+                patience.step_aside(); // Out of the line: it may run a part of a broadcast.
+            }
         }
     }
 
     /// Sets `wanted` to what it says.
     fn want(&self, waiting: &Waiting) {
-        self.wanted.store(!waiting.coming && !waiting.line.is_empty(), SeqCst);
+        let wanted = match (waiting.line.is_empty(), waiting.coming) {
+            (true, _) => NOBODY,
+            (false, false) => WANTED,
+            (false, true) => LATER,
+        };
+        self.wanted.store(wanted, SeqCst);
         dekker();
     }
 }
@@ -139,13 +188,13 @@ struct Stay<'a, M: Fn() -> bool> {
 
 impl<M: Fn() -> bool> Stay<'_, M> {
     /// Gets in line: at its end, or where it was if it was told and found nothing.
-    fn enter(&mut self, is_first_time: bool) {
+    fn enter(&mut self) {
         self.waiter.forget_told();
         let mut waiting = self.gate.waiting.lock();
-        if is_first_time {
-            waiting.line.push(Arc::clone(self.waiter));
-        } else {
+        if self.word {
             waiting.line.push_first(Arc::clone(self.waiter));
+        } else {
+            waiting.line.push(Arc::clone(self.waiter));
         }
         self.gate.want(&waiting);
         drop(waiting);

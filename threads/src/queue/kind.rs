@@ -201,7 +201,12 @@ macro_rules! queue {
 
             /// Ends the queue and drops what is in it: also every `get` fails from now on.
             /// The dropped values, whose number is returned, count as dealt with; `join`
-            /// still waits for those that somebody has got.
+            /// still waits for those that somebody has got. It may return before the drops of the
+            /// values have run.
+            ///
+            /// # Panics
+            ///
+            /// With the panic of such a drop; the queue has ended then, and the values count.
             pub fn shutdown_now(&self) -> usize {
                 self.core.discard().len()
             }
@@ -232,7 +237,7 @@ macro_rules! queue {
             }
         }
 
-        // After a panic, a queue is as good as before.
+        // After a panic, a queue can be used as before.
         impl<T $(: $bound)?> UnwindSafe for $name<T> {}
         impl<T $(: $bound)?> RefUnwindSafe for $name<T> {}
 

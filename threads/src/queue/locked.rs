@@ -89,16 +89,19 @@ impl<S: Storage> Store for Locked<S> {
     }
 
     fn pop_many(&self, most: usize) -> Result<Vec<S::Item>, Refused> {
+        // Out here: when a comparison panics, they are dropped with the mutex unlocked.
+        let mut values = Vec::new();
         self.change(|inside| {
-            let mut values = Vec::with_capacity(most.min(inside.values.len()));
+            values.reserve(most.min(inside.values.len()));
             values.push(inside.pop()?);
             while values.len() < most
                 && let Some(value) = inside.values.pop()
             {
                 values.push(value);
             }
-            Ok(values)
-        })
+            Ok(())
+        })?;
+        Ok(values)
     }
 
     fn take_all(&self) -> Vec<S::Item> {

@@ -80,7 +80,9 @@ queue! {
     ///
     /// # Not promised
     ///
-    /// Fairness: a thread that does not wait may be served before one that does.
+    /// Fairness: a thread that does not wait may be served before one that does. And a bound on
+    /// how long a call takes that does not wait, or whose time is over: where a thread was interrupted
+    /// in the middle of a put or a get, which takes some nanoseconds, others wait for it.
     Queue, Places, "oldest"
 }
 
@@ -111,8 +113,9 @@ queue! {
     ///
     /// Comparisons run while the queue is locked: one that uses the queue waits for ever. One
     /// that panics does so in the caller of the method, and the queue goes on: a value that was
-    /// being put stays in it, perhaps in a wrong place; what the caller was getting is dropped,
-    /// without being reported as done.
+    /// being put stays in it, perhaps in a wrong place, and of many those that were not yet put are
+    /// dropped; what the caller was getting is dropped, without being reported as done, and while the
+    /// queue is locked, so a drop that uses the queue then waits for ever, too.
     PriorityQueue, Heap, "smallest", Ord
 }
 
@@ -162,8 +165,7 @@ impl GetError {
 }
 
 impl<S: Store> Core<S> {
-    /// The text for `Debug`. Waits for nobody but for the few instructions in which the mutex
-    /// of a store is locked, or for a comparison of a priority queue.
+    /// The text for `Debug`. Waits for nobody.
     fn describe(&self, text: &mut fmt::DebugStruct<'_, '_>) -> fmt::Result {
         text.field("capacity", &self.capacity);
         text.field("len", &self.store.hint());

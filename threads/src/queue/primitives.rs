@@ -4,23 +4,25 @@
 #[cfg(loom)]
 pub(super) use loom::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicBool, AtomicU64},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64},
 };
 #[cfg(loom)]
-pub(super) use model::{Deadline, Mutex, Thread, aside, dekker, has_failed, pause, spin};
-#[cfg(not(loom))]
-pub(super) use real::{
-    Deadline, Mutex, Thread, UnsafeCell, aside, dekker, has_failed, pause, spin,
+pub(super) use model::{
+    Deadline, Mutex, Patience, SKIPS, Thread, aside, dekker, has_failed, pause, spin,
 };
 #[cfg(not(loom))]
-pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+pub(super) use real::{
+    Deadline, Mutex, Patience, SKIPS, Thread, UnsafeCell, aside, dekker, has_failed, pause, spin,
+};
+#[cfg(not(loom))]
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
 /// What programs run with.
 #[cfg(not(loom))]
 mod real {
-    use super::Patience;
+    use super::Spins;
     pub(crate) use crate::deadline::Deadline;
-    pub(crate) use crate::waiting::aside;
+    pub(crate) use crate::waiting::{Patience, aside};
     pub(crate) use parking_lot::Mutex;
     use std::time::{Duration, Instant};
     use std::{cell, hint, thread};
@@ -31,6 +33,9 @@ mod real {
     const YIELDS: u32 = 12;
     /// How long a thread sleeps that has paused in vain: about as long as that takes anyway.
     const NAP: Duration = Duration::from_micros(50);
+
+    /// See [`Gate::notify`](super::super::gate::Gate).
+    pub(crate) const SKIPS: u32 = 32;
 
     /// A thread that can be parked.
     pub(crate) struct Thread(thread::Thread);
@@ -82,7 +87,14 @@ mod real {
     }
 
     /// A place where the single order of sequentially consistent operations matters. They
-    /// are that by themselves; a model needs a fence.
+    /// are that by themselves; a model needs a fence. So a model does **not** tell whether an
+    /// ordering may be weakened. These may not, for each is the first or the second half of "I
+    /// announce it, then I look; you do it, then you look whether it was announced":
+    ///
+    /// - `wanted` of a gate is stored before `tail` and `head` are read (or the mutex of the store is
+    ///   locked); `tail` or `head` is moved (or that mutex is unlocked) before `wanted` is read;
+    /// - `wanted` of the tasks is stored before `done` and `tail` are read; `done` is moved before
+    ///   `wanted` is read.
     #[inline]
     pub(crate) fn dekker() {}
 
@@ -92,13 +104,10 @@ mod real {
     }
 
     /// Lets time pass until another thread is through with a few instructions.
-    #[cold]
-    pub(crate) fn pause(round: &mut u32) {
-        let now = *round;
-        *round += 1;
-        if now < PAUSES {
-            (0..1 << now).for_each(|_| hint::spin_loop());
-        } else if now < PAUSES + YIELDS {
+    pub(crate) fn pause(round: u32) {
+        if round < PAUSES {
+            (0..1 << round).for_each(|_| hint::spin_loop());
+        } else if round < PAUSES + YIELDS {
             thread::yield_now();
         } else {
             #[expect(clippy::disallowed_methods, reason = "what it waits for wakes nobody")]
@@ -108,14 +117,13 @@ mod real {
 
     /// Lets some time pass. False when this is not the way to wait any more, after so many
     /// rounds: then no time has passed.
-    pub(crate) fn spin(round: u32, patience: Patience, deadline: Deadline) -> bool {
-        let long = round.saturating_sub(patience.short_pauses);
+    pub(crate) fn spin(round: u32, spins: Spins, deadline: Deadline) -> bool {
+        let long = round.saturating_sub(spins.short_pauses);
         if long < PAUSES {
             (0..1 << long).for_each(|_| hint::spin_loop());
             return true;
         }
-        let over = matches!(deadline, Deadline::At(end) if end <= Instant::now());
-        if over || long >= PAUSES + patience.yields {
+        if deadline.is_over() || long >= PAUSES + spins.yields {
             return false;
         }
         thread::yield_now();
@@ -125,7 +133,7 @@ mod real {
 
 /// How a thread spins.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Spins {
     /// Rounds in which the processor pauses once.
     pub(super) short_pauses: u32,
     /// Rounds in which other threads may run: the last ones.
@@ -135,10 +143,13 @@ pub(super) struct Patience {
 /// What loom explores.
 #[cfg(loom)]
 mod model {
-    use super::Patience;
+    use super::Spins;
     use loom::sync::atomic::{Ordering, fence};
     use loom::sync::{MutexGuard, Notify};
     use std::sync::Arc;
+
+    /// So that the models come by it.
+    pub(crate) const SKIPS: u32 = 2;
 
     /// A time limit without a clock.
     #[derive(Debug, Clone, Copy)]
@@ -148,6 +159,13 @@ mod model {
         /// It is over when the thread looks at the clock, which is at any moment: loom lets
         /// the other threads run as far as they like before.
         Over,
+    }
+
+    impl Deadline {
+        /// Whether it has come.
+        pub(crate) fn is_over(self) -> bool {
+            matches!(self, Self::Over)
+        }
     }
 
     /// Locks like parking_lot's, without poisoning.
@@ -194,6 +212,44 @@ mod model {
         wait(deadline)
     }
 
+    /// A wait of a thread that is no worker: see `crate::waiting::Patience`.
+    pub(crate) struct Patience {
+        /// When it ends.
+        deadline: Deadline,
+        /// Whether it has ended.
+        is_over: bool,
+    }
+
+    impl Patience {
+        /// A wait until `deadline` begins.
+        pub(crate) fn new(deadline: Deadline) -> Self {
+            Self { deadline, is_over: false }
+        }
+
+        /// How long to block.
+        pub(crate) fn next(&self) -> Deadline {
+            self.deadline
+        }
+
+        /// The caller has blocked until that time was over.
+        pub(crate) fn time_is_over(&mut self) {
+            self.is_over = true;
+        }
+
+        /// Whether the wait is over.
+        pub(crate) fn is_over(&self) -> bool {
+            self.is_over
+        }
+
+        /// No worker has to step aside.
+        pub(crate) fn is_due(&self) -> bool {
+            false
+        }
+
+        /// Nothing to do.
+        pub(crate) fn step_aside(&mut self) {}
+    }
+
     /// Loom has sequentially consistent fences, but no such operations.
     pub(crate) fn dekker() {
         fence(Ordering::SeqCst);
@@ -206,12 +262,12 @@ mod model {
     }
 
     /// Lets the others run.
-    pub(crate) fn pause(_round: &mut u32) {
+    pub(crate) fn pause(_round: u32) {
         loom::thread::yield_now();
     }
 
     /// Never: spinning changes when a thread looks, not what it may see.
-    pub(crate) fn spin(_round: u32, _patience: Patience, _deadline: Deadline) -> bool {
+    pub(crate) fn spin(_round: u32, _spins: Spins, _deadline: Deadline) -> bool {
         false
     }
 }

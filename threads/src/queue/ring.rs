@@ -61,6 +61,27 @@ struct Place<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
+/// A thread that waits until another one is through with a place.
+#[derive(Default)]
+struct Stuck {
+    /// The position of the place.
+    at: u64,
+    /// How often it has paused for it.
+    round: u32,
+}
+
+impl Stuck {
+    /// Pauses, the longer the more often it did so for this position.
+    #[cold]
+    fn pause(&mut self, at: u64) {
+        if self.at != at {
+            *self = Self { at, round: 0 };
+        }
+        pause(self.round);
+        self.round += 1;
+    }
+}
+
 // SAFETY: values go from the thread that puts them to the one that takes them, which is what
 // `Send` allows. Nobody gets a reference to a value in the ring.
 unsafe impl<T: Send> Send for Ring<T> {}
@@ -114,7 +135,7 @@ impl<T> Store for Ring<T> {
 
     #[inline]
     fn push(&self, value: T) -> Result<(), (T, Refused)> {
-        let mut round = 0;
+        let mut stuck = Stuck::default();
         loop {
             let tail = self.tail.load(SeqCst);
             if tail & CLOSED != 0 {
@@ -144,14 +165,14 @@ impl<T> Store for Ring<T> {
                 if self.head.load(SeqCst) + self.lap == at {
                     return Err((value, Refused::NotNow));
                 }
-                pause(&mut round);
+                stuck.pause(at);
             }
         }
     }
 
     #[inline]
     fn pop(&self) -> Result<T, Refused> {
-        let mut round = 0;
+        let mut stuck = Stuck::default();
         loop {
             let at = self.head.load(SeqCst);
             let (place, lap) = self.place(at);
@@ -178,7 +199,7 @@ impl<T> Store for Ring<T> {
                 if tail / 2 == at {
                     return Err(Refused::of_empty(tail & CLOSED != 0));
                 }
-                pause(&mut round);
+                stuck.pause(at);
             }
         }
     }
@@ -192,7 +213,9 @@ impl<T> Store for Ring<T> {
 
     fn pop_many(&self, most: usize) -> Result<Vec<T>, Refused> {
         let first = self.pop()?;
-        let mut values = Vec::with_capacity(most.min(1 + self.hint()));
+        // No more than could be there at once, or putters at full speed would keep it here.
+        let most = most.min(self.places.len());
+        let mut values = Vec::with_capacity(most.min(self.hint().saturating_add(1)));
         values.push(first);
         while values.len() < most
             && let Ok(value) = self.pop()
@@ -228,10 +251,11 @@ impl<T> Store for Ring<T> {
 
     #[inline]
     fn hint(&self) -> usize {
-        // The head first: it never overtakes the tail.
+        // The head first: it never overtakes the tail. But others may go on in between.
         let head = self.count(self.head.load(Relaxed));
         let tail = self.count(self.tail.load(Relaxed) / 2);
-        usize::try_from(tail.saturating_sub(head)).unwrap_or(usize::MAX)
+        usize::try_from(tail.saturating_sub(head))
+            .map_or(self.places.len(), |len| len.min(self.places.len()))
     }
 
     fn puts(&self) -> u64 {

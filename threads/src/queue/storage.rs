@@ -4,9 +4,13 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 
-/// Places that are allocated at once, and no more for a larger bound: many queues
-/// never fill up.
-const PREALLOCATED: usize = 64;
+/// Bytes that are allocated at once, and no more for a larger bound: many queues never fill up.
+const PREALLOCATED: usize = 1024;
+
+/// For how many values of this type room is made at once.
+fn preallocated<T>(capacity: usize) -> usize {
+    capacity.min(PREALLOCATED / size_of::<T>().max(1))
+}
 
 /// Where the values of a queue are. The store sees to the bound.
 pub(super) trait Storage {
@@ -36,7 +40,7 @@ impl<T> Storage for Fifo<T> {
     type Item = T;
 
     fn new(capacity: usize) -> Self {
-        Self(VecDeque::with_capacity(capacity.min(PREALLOCATED)))
+        Self(VecDeque::with_capacity(preallocated::<T>(capacity)))
     }
 
     fn push(&mut self, value: T) {
@@ -63,7 +67,7 @@ impl<T> Storage for Lifo<T> {
     type Item = T;
 
     fn new(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity.min(PREALLOCATED)))
+        Self(Vec::with_capacity(preallocated::<T>(capacity)))
     }
 
     fn push(&mut self, value: T) {
@@ -124,7 +128,7 @@ impl<T: Ord> Storage for Smallest<T> {
     type Item = T;
 
     fn new(capacity: usize) -> Self {
-        Self { heap: BinaryHeap::with_capacity(capacity.min(PREALLOCATED)), next: 0 }
+        Self { heap: BinaryHeap::with_capacity(preallocated::<Ranked<T>>(capacity)), next: 0 }
     }
 
     fn push(&mut self, value: T) {

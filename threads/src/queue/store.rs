@@ -2,8 +2,8 @@
 
 use std::vec;
 
-/// Values that any number of threads put in and take out, without waiting for each other to
-/// do so.
+/// Values that any number of threads put in and take out. None of them waits for a value or a
+/// place here, only for others to be through with theirs.
 ///
 /// The order of each store's steps, seen from the protocol: a thread that announces itself
 /// and then finds a store full (or empty) is seen by whoever takes (or puts) afterwards and

@@ -6,7 +6,7 @@
 //! finds the announcement.
 
 use super::core::Core;
-use super::primitives::{AtomicBool, AtomicU64, Deadline, Mutex, dekker};
+use super::primitives::{AtomicBool, AtomicU64, Deadline, Mutex, aside, dekker};
 use super::store::Store;
 use super::waiter::{Line, Waiter};
 use std::sync::Arc;
@@ -80,7 +80,9 @@ impl Tasks {
             self.wanted.store(true, SeqCst);
         }
         dekker();
-        let is_over = self.unfinished(store) == 0 || joiner.wait(deadline);
+        // Those who wait here are told together: nobody waits for one that steps aside.
+        let wait = |deadline| joiner.wait(deadline).then_some(());
+        let is_over = self.unfinished(store) == 0 || aside(deadline, wait).is_some();
         let was_told = {
             let mut joiners = self.joiners.lock();
             let was_told = !joiners.remove(&joiner);

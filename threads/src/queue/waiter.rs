@@ -6,7 +6,7 @@
 //! late, to a thread that saw that it was told and has gone on, makes some later park of the
 //! thread return early, which every park must expect.
 
-use super::primitives::{AtomicBool, Deadline, Thread, aside};
+use super::primitives::{AtomicBool, Deadline, Thread};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -52,13 +52,8 @@ impl Waiter {
     }
 
     /// Blocks until told (true) or until `deadline` (false). In the latter case it can still
-    /// be told until it has left its line.
+    /// be told until it has left its line. Runs nothing: nobody who was told is to be busy.
     pub(super) fn wait(&self, deadline: Deadline) -> bool {
-        aside(deadline, |deadline| self.wait_here(deadline).then_some(())).is_some()
-    }
-
-    /// [`wait`](Waiter::wait) for a thread that stays what it is.
-    fn wait_here(&self, deadline: Deadline) -> bool {
         while !self.told.load(Acquire) {
             if !self.thread.park(deadline) {
                 return false;

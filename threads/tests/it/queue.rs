@@ -1,5 +1,6 @@
 //! The queue: order, bounds, time limits, shutdown, contention.
 
+mod aside;
 mod ends;
 mod kinds;
 mod stores;

@@ -92,3 +92,27 @@ fn values_without_a_size() {
         assert!(queue.is_empty());
     });
 }
+
+/// Many at once are no more than could be there at once, however fast others put.
+#[test]
+fn many_are_at_most_the_capacity() {
+    in_time(|| {
+        let queue = Queue::bounded(4).unwrap();
+        let putter = {
+            let queue = queue.clone();
+            threads::spawn(move |()| while queue.put(1).is_ok() {}, ()).unwrap()
+        };
+        for _ in 0..1_000 {
+            assert!(queue.get_many(usize::MAX).unwrap().len() <= 4);
+        }
+        queue.shutdown_now();
+        putter.join().unwrap();
+    });
+}
+
+/// A capacity is a number: nothing is allocated for values that are large and not there.
+#[test]
+fn large_values_take_no_room_in_advance() {
+    assert!(threads::LifoQueue::<[u8; 1 << 30]>::unbounded().unwrap().is_empty());
+    assert!(Queue::<[u8; 1 << 30]>::unbounded().unwrap().is_empty());
+}

@@ -34,17 +34,16 @@ impl Line {
     }
 }
 
-/// With all of them, two values reach two getters.
+/// With all of them, a value reaches a getter, two values reach two getters, and a getter whose
+/// time is over takes no wake-up with it.
 #[test]
 fn with_all_rules_every_getter_returns() {
-    explore(
-        Line::new,
-        &[Line::get, |line| {
-            line.put();
-            0
-        }],
-        |_, got| assert_eq!(got, 1),
-    );
+    const PUT: fn(&Line) -> u32 = |line| {
+        line.put();
+        0
+    };
+    explore(Line::new, &[Line::get, PUT], |_, got| assert_eq!(got, 1));
+    super::explore(Line::new, &[Line::get, Line::get, PUT, PUT], |_, got| assert_eq!(got, 2));
 }
 
 /// Rule 1: a thread that is in line tries again.

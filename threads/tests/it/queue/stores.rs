@@ -97,16 +97,20 @@ fn values_without_a_size() {
 #[test]
 fn many_are_at_most_the_capacity() {
     in_time(|| {
-        let queue = Queue::bounded(4).unwrap();
-        let putter = {
-            let queue = queue.clone();
-            threads::spawn(move |()| while queue.put(1).is_ok() {}, ()).unwrap()
-        };
-        for _ in 0..1_000 {
-            assert!(queue.get_many(usize::MAX).unwrap().len() <= 4);
+        let queue = Queue::bounded(2).unwrap();
+        let putters: Vec<_> = (0..3)
+            .map(|_| {
+                let queue = queue.clone();
+                threads::spawn(move |()| while queue.put(1).is_ok() {}, ()).unwrap()
+            })
+            .collect();
+        for _ in 0..20_000 {
+            assert!(queue.get_many(usize::MAX).unwrap().len() <= 2);
         }
         queue.shutdown_now();
-        putter.join().unwrap();
+        for putter in putters {
+            putter.join().unwrap();
+        }
     });
 }
 

@@ -35,6 +35,8 @@ pub enum Body {
     Stencil(Stencil),
     /// Computes, once what it depends on is done.
     Wavefront(Wavefront),
+    /// Hands bytes over.
+    Payload(Payload),
     /// Computes, but for one task that goes wrong.
     Fault(Fault),
     /// Makes the lane host itself misbehave, to show that the harness notices.
@@ -153,6 +155,54 @@ pub struct Wavefront {
     pub iterations: u64,
 }
 
+/// Bytes that are handed to another worker, which answers, again and again: see
+/// [`Parcel`](crate::Parcel).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// How.
+    pub mode: Handover,
+    /// How many bytes at a time.
+    pub bytes: u64,
+    /// How often.
+    pub transfers: u64,
+}
+
+/// How bytes get from one worker to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handover {
+    /// The owner changes, and nothing is copied.
+    Move,
+    /// The other one gets a copy.
+    Clone,
+    /// They are encoded as a sequence of numbers, sent, and decoded.
+    Serde,
+    /// They are sent as one piece.
+    Bytes,
+    /// They are put into memory that both see, new for each time.
+    SharedCreate,
+    /// They are put into memory that both see, the same each time.
+    SharedReuse,
+}
+
+impl Handover {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Move, Self::Clone, Self::Serde, Self::Bytes, Self::SharedCreate, Self::SharedReuse];
+
+    /// Its name, as in a [`Point`](crate::workload::Point)'s label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Clone => "clone",
+            Self::Serde => "serde",
+            Self::Bytes => "bytes",
+            Self::SharedCreate => "shared-create",
+            Self::SharedReuse => "shared-reuse",
+        }
+    }
+}
+
 /// Computing with one culprit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -178,11 +228,14 @@ pub enum FaultKind {
     Exit,
     /// It never ends.
     Hang,
+    /// It asks for more memory than there are addresses.
+    Memory,
 }
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Panic, Self::Abort, Self::Segfault, Self::Exit, Self::Hang];
+    pub const ALL: [Self; 6] =
+        [Self::Panic, Self::Abort, Self::Segfault, Self::Exit, Self::Hang, Self::Memory];
 
     /// Its name, as in a [`Point`](crate::workload::Point)'s label.
     pub const fn name(self) -> &'static str {
@@ -192,6 +245,7 @@ impl FaultKind {
             Self::Segfault => "segfault",
             Self::Exit => "exit",
             Self::Hang => "hang",
+            Self::Memory => "memory",
         }
     }
 }
@@ -239,6 +293,8 @@ pub enum Nature {
     Network,
     /// Computing, with a task that goes wrong.
     Fault,
+    /// Handing data over.
+    Transfer,
 }
 
 impl Body {
@@ -254,6 +310,7 @@ impl Body {
             Self::TreeHash(_) | Self::AccessLog(_) => Nature::Files,
             Self::Crawl(_) => Nature::Network,
             Self::Fault(_) => Nature::Fault,
+            Self::Payload(_) => Nature::Transfer,
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum Shape {
     /// Loops one after another, the rounds of each of which may run at the same time, in memory that
     /// they share. A [`Grid`](crate::Grid) is what they work on.
     Loops,
+    /// Bytes that are handed to another worker, which answers, one time after another. A
+    /// [`Parcel`](crate::Parcel) is what is handed over.
+    Transfer,
 }
 
 /// Which tasks a task starts.

@@ -21,6 +21,7 @@ mod io;
 mod job;
 pub mod lane;
 mod output;
+pub mod payload;
 pub mod protocol;
 pub mod rng;
 pub mod seq;
@@ -35,10 +36,11 @@ pub use frontier::Frontier;
 pub use grid::{Before, Grid};
 pub use io::Io;
 pub use job::{
-    AccessLog, Body, Crawl, Dummy, Fault, FaultKind, Fork, Job, LogAnswer, Nature, Spin, Spread,
-    Stencil, TreeHash, Wait, Wavefront,
+    AccessLog, Body, Crawl, Dummy, Fault, FaultKind, Fork, Handover, Job, LogAnswer, Nature,
+    Payload, Spin, Spread, Stencil, TreeHash, Wait, Wavefront,
 };
 pub use lane::Outcome;
 pub use output::Output;
+pub use payload::Parcel;
 pub use tally::Tally;
 pub use tree::{Fold, Node, Parts, Tree, Visit};

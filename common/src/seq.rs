@@ -49,6 +49,9 @@ pub fn sequential_support(plan: &Plan) -> Support {
             return Support::No { why };
         }
     }
+    if plan.shape == Shape::Transfer {
+        return Support::No { why: "there is nobody to hand anything to".into() };
+    }
     if plan.job.body.nature() == Nature::Network {
         return Support::Ceiling { max: 1, why: "one request at a time".into() };
     }
@@ -73,6 +76,9 @@ impl Session for SequentialSession {
             Shape::Loops => {
                 let grid = self.grid.as_mut().ok_or_else(|| plan.misfit("grid"))?;
                 outcome.digest = grid.run(|before, after| before.fill(0, after));
+            }
+            Shape::Transfer => {
+                return Err(LaneError::Unsupported("there is nobody else".into()));
             }
         }
         Ok(outcome)

@@ -22,6 +22,9 @@ pub(super) async fn run<I: Io>(
 /// Exit code of [`FaultKind::Exit`].
 const EXIT_CODE: i32 = 3;
 
+/// No process can have so many bytes, wherever the kernel draws the line for what it promises.
+const MORE_THAN_THERE_IS: usize = 1 << 62;
+
 /// Does what `kind` says; returns from none of them.
 #[expect(clippy::disallowed_methods, reason = "never ending is the work")]
 fn go_wrong(kind: FaultKind) {
@@ -30,6 +33,7 @@ fn go_wrong(kind: FaultKind) {
         FaultKind::Abort => process::abort(),
         FaultKind::Segfault => write_to_foreign_memory(),
         FaultKind::Exit => process::exit(EXIT_CODE),
+        FaultKind::Memory => drop(std::hint::black_box(vec![1_u8; MORE_THAN_THERE_IS])),
         FaultKind::Hang => loop {
             std::thread::sleep(Duration::from_hours(1));
         },

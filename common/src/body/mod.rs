@@ -70,9 +70,9 @@ pub async fn run<I: Io>(io: &I, job: &Job, index: u64) -> Result<Output, TaskErr
         Body::Wavefront(task) => {
             Ok(Output::Word(spin(io, mix(job.seed ^ index), task.iterations).await))
         }
-        Body::Fork(_) | Body::Stencil(_) => {
-            Err(TaskError::Input("a tree and a grid are no tasks that can be run by number".into()))
-        }
+        Body::Fork(_) | Body::Stencil(_) | Body::Payload(_) => Err(TaskError::Input(
+            "a tree, a grid and a payload are no tasks that can be run by number".into(),
+        )),
         Body::Fault(task) => fault::run(io, task, job.seed, index).await,
         Body::Dummy(_) => Ok(Output::Word(mix(job.seed ^ index))),
     }

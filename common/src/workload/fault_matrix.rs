@@ -31,7 +31,7 @@ impl Workload for FaultMatrix {
     }
 
     fn question(&self) -> &'static str {
-        "what survives a panic, an abort, a segfault, an exit, a hang?"
+        "what survives a panic, an abort, a segfault, an exit, a hang, a lack of memory?"
     }
 
     fn about(&self) -> &'static str {

@@ -7,6 +7,7 @@ mod crawl;
 mod dummy;
 mod fault_matrix;
 mod fine;
+mod payload;
 mod reference;
 mod spawn;
 mod stencil;
@@ -138,6 +139,7 @@ pub static ALL: &[&dyn Workload] = &[
     &stencil::STENCIL,
     &spawn::SPAWN,
     &waits::WAITS,
+    &payload::PAYLOAD,
     &fault_matrix::FAULT_MATRIX,
     &dummy::DUMMIES[0],
     &dummy::DUMMIES[1],

@@ -3,10 +3,11 @@
 use std::{io, net::SocketAddr, ops::Range, path::Path, time::Duration};
 
 use crate::{
-    Body, Digest, Grid, Io, Job, Output, Tree,
+    Body, Digest, Grid, Io, Job, Output, Parcel, Tree,
     blocking::{BlockingStream, Plain, drive, read_file},
     body::{self, TaskError},
     lane::Shape,
+    payload::stamp,
     site::Site,
 };
 
@@ -49,6 +50,7 @@ pub fn reference(point: &Point) -> Result<Digest, ReferenceError> {
         }
         (Shape::Loops, Body::Stencil(size), _) => Ok(Grid::reference(job.seed, *size)),
         (Shape::Loops, ..) => Err(ReferenceError::Misfit("grid")),
+        (Shape::Transfer, ..) => of_transfers(job),
     }
 }
 
@@ -59,6 +61,17 @@ fn of_site(site: &Site) -> Digest {
         digest.add(u64::from(page), &body::crawl_output(&site.body(page)));
     }
     digest
+}
+
+/// All answers, without anything having been handed over.
+fn of_transfers(job: &Job) -> Result<Digest, ReferenceError> {
+    let mut parcel = Parcel::of(job).ok_or(ReferenceError::Misfit("payload"))?;
+    let mut digest = Digest::default();
+    for index in 0..parcel.plan.transfers {
+        stamp(&mut parcel.bytes, index);
+        digest.add(index, &Parcel::answer(&parcel.bytes));
+    }
+    Ok(digest)
 }
 
 /// All tasks one after another, without their waits.

@@ -6,6 +6,7 @@ mod io;
 mod offload;
 mod one;
 mod per_core;
+mod transfer;
 
 use std::process::ExitCode;
 

@@ -31,6 +31,7 @@ impl Lane for Offload {
             (_, Nature::Wait | Nature::Network) => {
                 no("to offload what waits is a thread for each wait: see threads")
             }
+            (Shape::Transfer, _) => no("what is offloaded is handed to a thread: see threads"),
             (Shape::Loops, _) => no("what is offloaded cannot borrow the rows of a grid"),
             (Shape::Spawn(_), _) => no("what is offloaded starts nothing: its loop would"),
             _ => Support::Hybrid { with: "offload pool".into() },
@@ -66,7 +67,7 @@ impl Session for OffloadSession {
             }
             Shape::Graph => self.reactor.block_on(graph(plan, self.workers)),
             Shape::Tree => self.reactor.block_on(tree(plan, self.workers)),
-            Shape::Spawn(_) | Shape::Loops => {
+            Shape::Spawn(_) | Shape::Loops | Shape::Transfer => {
                 Err(LaneError::Unsupported("what is offloaded borrows and starts nothing".into()))
             }
         }

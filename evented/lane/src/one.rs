@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use common::{
-    Frontier, Grid, Job, Nature, Outcome, Tree,
+    Frontier, Grid, Job, Nature, Outcome, Parcel, Tree,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
     seq,
 };
@@ -12,6 +12,7 @@ use evented::{Reactor, Task, TaskGroup};
 use crate::{
     family::family,
     io::{TaskResult, run_task},
+    transfer,
 };
 
 /// Tasks that are alive at the same time where they do not wait.
@@ -30,6 +31,9 @@ impl Lane for OneLoop {
     }
 
     fn support(&self, plan: &Plan) -> Support {
+        if let Some(parcel) = Parcel::of(&plan.job) {
+            return transfer::support(parcel.plan.mode);
+        }
         match plan.job.body.nature() {
             Nature::Files => Support::Hybrid { with: "files are read on the blocking pool".into() },
             _ => Support::Native,
@@ -41,7 +45,8 @@ impl Lane for OneLoop {
             Reactor::new().map_err(|error| LaneError::failed("start the reactor", error))?;
         // Made before anything is measured, and kept for the runs.
         Tree::shared(&plan.job);
-        Ok(Box::new(OneSession { reactor, grid: Grid::new(&plan.job) }))
+        let (grid, parcel) = (Grid::new(&plan.job), Parcel::of(&plan.job));
+        Ok(Box::new(OneSession { reactor, grid, parcel }))
     }
 }
 
@@ -51,6 +56,8 @@ struct OneSession {
     reactor: Reactor,
     /// The grid, where the plan has one.
     grid: Option<Grid>,
+    /// What is handed over, where the plan does that.
+    parcel: Option<Parcel>,
 }
 
 impl Session for OneSession {
@@ -67,6 +74,10 @@ impl Session for OneSession {
                 let tree = Tree::shared(&job).ok_or_else(|| plan.misfit("tree"))?;
                 let fold = self.reactor.block_on(async { seq::fold(&tree, tree.root()) });
                 Ok(Outcome { digest: fold.digest(), units: 1, failed: Vec::new() })
+            }
+            Shape::Transfer => {
+                let parcel = self.parcel.as_mut().ok_or_else(|| plan.misfit("payload"))?;
+                self.reactor.block_on(transfer::run(parcel))
             }
             Shape::Loops => {
                 let grid = self.grid.as_mut().ok_or_else(|| plan.misfit("grid"))?;

@@ -39,6 +39,10 @@ impl Lane for PerCore {
             let why = "loops share nothing: each would have to be sent its rows in every step";
             return Support::No { why: why.into() };
         }
+        if plan.shape == Shape::Transfer {
+            let why = "between loops it is as between threads, and within one as in evented";
+            return Support::No { why: why.into() };
+        }
         match plan.job.body.nature() {
             Nature::Files => {
                 Support::Hybrid { with: "threads, and files are read on blocking pools".into() }
@@ -99,7 +103,9 @@ impl Session for PerCoreSession {
             Shape::Graph => self.graph(plan),
             Shape::Tree => self.tree(plan),
             Shape::Spawn(offspring) => self.spawn(plan, offspring),
-            Shape::Loops => Err(LaneError::Unsupported("loops share nothing".into())),
+            Shape::Loops | Shape::Transfer => {
+                Err(LaneError::Unsupported("loops share nothing".into()))
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! Lane host of `processes`: the pool of worker processes.
 
+mod transfer;
+
 use std::{process::ExitCode, sync::Arc};
 
 use common::{
-    Body, Fold, Frontier, Job, Nature, Node, Outcome, Output, Parts, Tree, body, host,
+    Body, Fold, Frontier, Job, Nature, Node, Outcome, Output, Parcel, Parts, Tree, body, host,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
     seq,
 };
@@ -54,6 +56,11 @@ impl Lane for PoolLane {
         match plan.shape {
             Shape::Spawn(_) => return no("a call cannot start calls in the pool that runs it"),
             Shape::Loops => return no("workers do not share the grid: each step would travel"),
+            Shape::Transfer => {
+                let misfit = || no("this job is no payload");
+                return Parcel::of(&plan.job)
+                    .map_or_else(misfit, |parcel| transfer::support(parcel.plan.mode));
+            }
             Shape::Tree | Shape::Bag { .. } | Shape::Graph => {}
         }
         let (Body::Wait(wait), Shape::Bag { tasks }) = (&plan.job.body, plan.shape) else {
@@ -85,7 +92,7 @@ impl Lane for PoolLane {
         // Made before anything is measured, and kept for the runs.
         Tree::shared(&plan.job);
         let pool = builder.build().map_err(|error| LaneError::failed("start the pool", error))?;
-        Ok(Box::new(PoolSession { pool }))
+        Ok(Box::new(PoolSession { pool, parcel: Parcel::of(&plan.job) }))
     }
 }
 
@@ -93,6 +100,8 @@ impl Lane for PoolLane {
 struct PoolSession {
     /// The pool.
     pool: Pool,
+    /// What is handed over, where the plan does that.
+    parcel: Option<Parcel>,
 }
 
 impl Session for PoolSession {
@@ -101,6 +110,10 @@ impl Session for PoolSession {
             Shape::Bag { tasks } => Ok(self.bag(plan, tasks)),
             Shape::Graph => self.graph(plan),
             Shape::Tree => self.tree(plan),
+            Shape::Transfer => {
+                let parcel = self.parcel.as_mut().ok_or_else(|| plan.misfit("payload"))?;
+                transfer::run(&self.pool, parcel)
+            }
             Shape::Spawn(_) | Shape::Loops => {
                 Err(LaneError::Unsupported("calls share nothing and start nothing".into()))
             }

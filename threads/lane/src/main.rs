@@ -4,6 +4,7 @@
 mod fork;
 mod gil;
 mod pool;
+mod transfer;
 mod waits;
 
 use std::process::ExitCode;

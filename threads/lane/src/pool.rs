@@ -3,13 +3,13 @@
 use std::{mem, sync::Arc, time::Instant};
 
 use common::{
-    Digest, Frontier, Grid, Job, Nature, Outcome, Output, Tree,
+    Digest, Frontier, Grid, Job, Nature, Outcome, Output, Parcel, Tree,
     lane::{Config, Lane, LaneError, LaneInfo, Plan, Session, Shape, Support},
 };
 use threads::{AsCompleted, JoinHandle, Pool};
 
 use crate::{
-    fork,
+    fork, transfer,
     waits::{self, flatten},
 };
 
@@ -48,7 +48,13 @@ impl Lane for PoolLane {
             let why = "what forks under one lock runs one part after another: see seq".into();
             return Support::No { why };
         }
-        Support::Native
+        match Parcel::of(&plan.job) {
+            Some(_) if self.locked => {
+                Support::No { why: "what is handed over is the same as in threads".into() }
+            }
+            Some(parcel) => transfer::support(parcel.plan.mode),
+            None => Support::Native,
+        }
     }
 
     fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
@@ -62,7 +68,8 @@ impl Lane for PoolLane {
         // Made before anything is measured, and kept for the runs.
         Tree::shared(&plan.job);
         let grid = Grid::new(&plan.job);
-        Ok(Box::new(PoolSession { run: self.run, pool, grid, stuck: 0 }))
+        let parcel = Parcel::of(&plan.job);
+        Ok(Box::new(PoolSession { run: self.run, pool, grid, parcel, stuck: 0 }))
     }
 }
 
@@ -74,6 +81,8 @@ struct PoolSession {
     pool: Pool,
     /// The grid, where the plan has one.
     grid: Option<Grid>,
+    /// What is handed over, where the plan does that.
+    parcel: Option<Parcel>,
     /// Workers that hang in a task and will never come back.
     stuck: usize,
 }
@@ -88,6 +97,10 @@ impl Session for PoolSession {
                 let grid = self.grid.as_mut().ok_or_else(|| plan.misfit("grid"))?;
                 let digest = fork::loops(&self.pool, grid);
                 Ok(self.outcome(digest))
+            }
+            (Shape::Transfer, _) => {
+                let parcel = self.parcel.as_mut().ok_or_else(|| plan.misfit("payload"))?;
+                transfer::run(&self.pool, parcel)
             }
             (Shape::Bag { tasks }, Nature::Wait) => waits::run(self.run, plan, tasks),
             (Shape::Bag { tasks }, _) if plan.task_timeout_ms.is_some() => {

@@ -418,6 +418,9 @@ def go_wrong(kind: str) -> None:
         os._exit(EXIT_CODE)
     if kind == "hang":
         hang()
+    if kind == "memory":
+        # No process can have so many bytes.
+        bytearray(1 << 62)
     os.abort()
 
 

@@ -161,7 +161,7 @@ fn cell(
 ) -> Cell {
     let tasks = match point.plan.shape {
         Shape::Bag { tasks } => Some(tasks),
-        Shape::Graph | Shape::Tree | Shape::Spawn(_) | Shape::Loops => None,
+        Shape::Graph | Shape::Tree | Shape::Spawn(_) | Shape::Loops | Shape::Transfer => None,
     };
     Cell {
         workload: workload.into(),

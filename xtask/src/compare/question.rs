@@ -27,7 +27,7 @@ pub const CONTROL: &str = "aa";
 pub const QUICK: usize = 6;
 
 /// The questions, in the order in which they are asked.
-pub const QUESTIONS: [Question; 10] = [
+pub const QUESTIONS: [Question; 11] = [
     Question {
         workload: "real.tree-hash",
         task: "hash a tree of files",
@@ -118,6 +118,13 @@ pub const QUESTIONS: [Question; 10] = [
         counted: None,
         lanes: &["seq", "threads", "processes", "evented", "evented x threads", "aa"],
         weight: 25,
+    },
+    Question {
+        workload: "data.payload",
+        task: "hand data to another worker",
+        counted: Some("hand {} bytes to another worker"),
+        lanes: &["threads", "processes", "evented", "aa"],
+        weight: 40,
     },
 ];
 

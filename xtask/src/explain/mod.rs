@@ -143,6 +143,12 @@ fn verification(sample: Option<&Point>) -> String {
              step is never smoothed away. A lane that gets it wrong is shown as wrong, without \
              its time."
         }
+        Some((_, Shape::Transfer)) => {
+            "Each time the bytes are different, and whoever gets them answers with the checksum of \
+             all of them; the answers are folded into a digest, which must equal the one computed \
+             without handing anything over. A lane that gets it wrong is shown as wrong, without \
+             its time."
+        }
         _ => {
             "Every result is folded into a digest that does not depend on the order; it must \
              equal the one computed without any lane. A lane that gets it wrong is shown as \

@@ -116,7 +116,9 @@ impl<P: Peer> Session for PeerSession<P> {
                 let units = self.peer.spawn(&work, offspring);
                 Ok(Outcome { units, ..work.tally.outcome() })
             }
-            Shape::Graph => Err(LaneError::Unsupported("a graph".into())),
+            Shape::Graph | Shape::Transfer => {
+                Err(LaneError::Unsupported("a graph, and a payload".into()))
+            }
         }
     }
 

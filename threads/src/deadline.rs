@@ -15,7 +15,7 @@ pub(crate) enum Deadline {
 
 impl Deadline {
     /// Whether it has come.
-    #[cfg_attr(loom, allow(dead_code, reason = "the queues have a model of their own"))]
+    #[cfg_attr(loom, expect(dead_code, reason = "the queues have a model of their own"))]
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::At(end) if end <= Instant::now())
     }

@@ -207,24 +207,25 @@ mod tests {
         }
     }
 
+    /// Item [`WARM`] has its worker pause before it claims the next item.
+    fn pausing_item(x: u64) -> u64 {
+        if x == WARM {
+            arm_pause(Step::Next);
+        }
+        x
+    }
+
     #[test]
     fn a_frame_may_be_cut_between_two_items() {
-        let pool = Pool::new(2).unwrap();
-        let pausing: fn(u64) -> u64 = |x| {
-            if x == WARM {
-                arm_pause(Step::Next);
-            }
-            x
-        };
-        for _ in 0..5 {
-            // While the worker pauses, the other one runs out of work.
-            let results = pool.map(pausing, 0..WARM + 2_000);
-            for (x, result) in (0..).zip(results.options(CallOptions::new().timeout(BOUND))) {
-                assert_eq!(result.unwrap(), x);
-            }
-        }
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
+            let pool = Pool::new(2).unwrap();
+            for _ in 0..5 {
+                // While the worker pauses, the other one runs out of work.
+                for (x, result) in (0..).zip(pool.map(pausing_item, 0..WARM + 2_000)) {
+                    assert_eq!(result.unwrap(), x);
+                }
+            }
             pool.shutdown();
             ended.send(()).unwrap();
         });

@@ -107,18 +107,14 @@ pub(super) fn run(core: &Arc<Core>) {
     let mut routes = Vec::new();
     let mut bytes = Vec::new();
     let doorbell = core.inbox.doorbell();
-    // After each sleep, also at what was not announced.
-    let mut thorough = false;
-    // Whether the next sleep is a nap.
-    let mut fresh = true;
+    let mut vigil = Vigil::new();
     loop {
         core.inbox.collect(&mut routes);
-        let found = core.receive(&mut routes, &mut bytes, thorough);
-        thorough = false;
-        if found {
-            fresh = true;
+        if core.receive(&mut routes, &mut bytes, vigil.is_thorough) {
+            vigil.found();
             continue;
         }
+        vigil.is_thorough = false;
         doorbell.lie_down();
         if core.inbox.has_news(&routes) {
             doorbell.stay_up();
@@ -127,14 +123,37 @@ pub(super) fn run(core: &Arc<Core>) {
         if core.lock().ended {
             return;
         }
-        if fresh {
-            let undisturbed = doorbell.nap(NAP);
-            fresh = !undisturbed;
-        } else {
+        let undisturbed = vigil.naps && doorbell.nap(NAP);
+        if !vigil.naps {
             doorbell.sleep();
-            fresh = true;
         }
-        thorough = true;
+        vigil.slept(undisturbed);
+    }
+}
+
+/// How thoroughly the receiver looks, and how long it sleeps; [`crate::results`] says why.
+#[derive(Debug, PartialEq, Eq)]
+struct Vigil {
+    /// Whether it looks at what was not announced, too.
+    is_thorough: bool,
+    /// Whether its next sleep is a nap.
+    naps: bool,
+}
+
+impl Vigil {
+    /// At the beginning.
+    fn new() -> Self {
+        Self { is_thorough: false, naps: true }
+    }
+
+    /// A look found something.
+    fn found(&mut self) {
+        *self = Self { is_thorough: false, naps: true };
+    }
+
+    /// It has slept; `undisturbed` if that was a nap that nobody has ended.
+    fn slept(&mut self, undisturbed: bool) {
+        *self = Self { is_thorough: true, naps: !undisturbed };
     }
 }
 
@@ -414,5 +433,22 @@ pub(crate) mod fuzz {
             let said = said.split([' ', '{', '[']).next().unwrap_or_default();
             format!("{said} {sane}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_each_sleep_it_looks_everywhere_and_only_after_a_quiet_nap_it_sleeps_long() {
+        let mut vigil = Vigil::new();
+        for undisturbed in [false, false, true, false] {
+            vigil.slept(undisturbed);
+            assert_eq!(vigil, Vigil { is_thorough: true, naps: !undisturbed });
+        }
+        vigil.slept(true);
+        vigil.found();
+        assert!(vigil.naps, "something more may come");
     }
 }

@@ -1,7 +1,6 @@
 //! Many short calls travel together; each is on its own nevertheless.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use processes::{CallOptions, JoinError, Pool, Queue, Side};
@@ -197,8 +196,9 @@ fn what_is_behind_a_slow_item_is_taken_from_it() {
     assert_eq!(pool.stats().lost, 0);
 }
 
-/// Every ten thousandth item waits for the result of the one before it to have come.
-fn slow_items(pool: &Pool) {
+#[test]
+fn what_is_before_a_slow_item_comes_while_that_runs() {
+    // Every ten thousandth item waits for the result of the one before it to have come.
     let slow: fn(Meeting) -> u64 = |(x, file)| {
         if x % 10_000 == 9_999 {
             wait_for(&file.with_extension(x.to_string()));
@@ -207,6 +207,7 @@ fn slow_items(pool: &Pool) {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
+    let pool = Pool::new(1).unwrap();
     let items = (0..WARM + 10_000).map(|x| (x, file.clone()));
     for (x, result) in (0..).zip(pool.map(slow, items).options(bounded())) {
         assert_eq!(result.unwrap(), x);
@@ -214,29 +215,6 @@ fn slow_items(pool: &Pool) {
             std::fs::write(file.with_extension((x + 1).to_string()), "").unwrap();
         }
     }
-}
-
-#[test]
-fn what_is_before_a_slow_item_comes_while_that_runs() {
-    slow_items(&Pool::new(1).unwrap());
-}
-
-#[test]
-fn what_is_before_a_slow_item_comes_while_others_are_busy() {
-    let pool = Pool::new(2).unwrap();
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        // Each of these wakes the receiver.
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
-            }
-        });
-        let map = std::panic::AssertUnwindSafe(|| slow_items(&pool));
-        let ended = std::panic::catch_unwind(map);
-        over.store(true, Ordering::Relaxed);
-        ended.unwrap();
-    });
 }
 
 #[test]

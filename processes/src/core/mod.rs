@@ -46,6 +46,7 @@ mod stderr;
 mod supervise;
 mod threads;
 mod view;
+mod vigil;
 
 #[cfg(test)]
 pub(crate) use receive::fuzz;

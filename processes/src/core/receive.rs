@@ -28,6 +28,7 @@ use super::flight::Answered;
 use super::seat::Seat;
 use super::settle::{Alerts, Settled};
 use super::view::Counters;
+use super::vigil::Vigil;
 use super::{Core, State};
 
 /// Brings new rings to the receiver, which alone reads them.
@@ -128,32 +129,6 @@ pub(super) fn run(core: &Arc<Core>) {
             doorbell.sleep();
         }
         vigil.slept(undisturbed);
-    }
-}
-
-/// How thoroughly the receiver looks, and how long it sleeps; [`crate::results`] says why.
-#[derive(Debug, PartialEq, Eq)]
-struct Vigil {
-    /// Whether it looks at what was not announced, too.
-    is_thorough: bool,
-    /// Whether its next sleep is a nap.
-    naps: bool,
-}
-
-impl Vigil {
-    /// At the beginning.
-    fn new() -> Self {
-        Self { is_thorough: false, naps: true }
-    }
-
-    /// A look found something.
-    fn found(&mut self) {
-        *self = Self { is_thorough: false, naps: true };
-    }
-
-    /// It has slept; `undisturbed` if that was a nap that nobody has ended.
-    fn slept(&mut self, undisturbed: bool) {
-        *self = Self { is_thorough: true, naps: !undisturbed };
     }
 }
 
@@ -433,22 +408,5 @@ pub(crate) mod fuzz {
             let said = said.split([' ', '{', '[']).next().unwrap_or_default();
             format!("{said} {sane}")
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn after_each_sleep_it_looks_everywhere_and_only_after_a_quiet_nap_it_sleeps_long() {
-        let mut vigil = Vigil::new();
-        for undisturbed in [false, false, true, false] {
-            vigil.slept(undisturbed);
-            assert_eq!(vigil, Vigil { is_thorough: true, naps: !undisturbed });
-        }
-        vigil.slept(true);
-        vigil.found();
-        assert!(vigil.naps, "something more may come");
     }
 }

@@ -54,7 +54,7 @@ pub struct Class {
 }
 
 /// A strict rank: 0 is the most urgent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank(u8);
 
 impl Rank {
@@ -121,7 +121,7 @@ impl Class {
     }
 
     /// The rank as the scheduler uses it.
-    pub(crate) fn strict_rank(self) -> Rank {
+    pub(crate) const fn strict_rank(self) -> Rank {
         self.rank
     }
 

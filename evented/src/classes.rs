@@ -62,6 +62,8 @@ pub(crate) struct Classes {
     populated: Cell<u64>,
     /// Of those, the ones with a guarantee.
     guaranteed: Cell<u64>,
+    /// Their ranks.
+    guaranteed_ranks: Cell<u8>,
     /// See [`Classes::is_metered`].
     metered: Cell<bool>,
     /// The latency of classes that do not ask for another one.
@@ -85,6 +87,7 @@ impl Classes {
             pass: [const { Cell::new(0) }; RANKS],
             populated: Cell::new(0),
             guaranteed: Cell::new(0),
+            guaranteed_ranks: Cell::new(0),
             metered: Cell::new(false),
             default_latency,
             latency: [const { Cell::new(Duration::MAX) }; RANKS],
@@ -183,7 +186,7 @@ impl Classes {
     /// Finds out what has to be looked at, when classes or their policies have changed.
     #[cold]
     fn account(&self) {
-        let (mut guaranteed, mut metered) = (0, false);
+        let (mut guaranteed, mut guaranteed_ranks, mut metered) = (0, 0, false);
         self.latency.iter().for_each(|latency| latency.set(Duration::MAX));
         let mut ranks = 0;
         for (id, entry) in self.all().enumerate() {
@@ -193,6 +196,7 @@ impl Classes {
             let spec = entry.spec.borrow();
             if spec.reserve > 0 || spec.max_starve.is_some() {
                 guaranteed |= 1 << id;
+                guaranteed_ranks |= entry.class.strict_rank().bit();
             }
             metered |= spec.order == Order::Deadline;
             let rank = entry.class.strict_rank();
@@ -202,6 +206,7 @@ impl Classes {
             latency.set(latency.get().min(spec.latency.unwrap_or(self.default_latency)));
         }
         self.guaranteed.set(guaranteed);
+        self.guaranteed_ranks.set(guaranteed_ranks);
         self.metered.set(metered || guaranteed != 0);
     }
 
@@ -281,6 +286,15 @@ impl Classes {
     #[inline]
     pub(crate) fn any_ready(&self) -> bool {
         self.ready_ranks.get() != 0
+    }
+
+    /// The ranks whose descriptors are to be looked at: those that are not less urgent than what is
+    /// ready, and those with a guarantee.
+    pub(crate) fn due_ranks(&self) -> u8 {
+        match self.ready_ranks.get() {
+            0 => u8::MAX,
+            ready => (ready ^ (ready - 1)) | self.guaranteed_ranks.get(),
+        }
     }
 
     /// A moment as a deadline of a task.

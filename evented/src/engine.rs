@@ -351,7 +351,8 @@ impl Engine {
 
     /// Adds a descriptor to the poll set.
     pub(crate) fn add_source(&self, fd: RawFd, direction: Direction) -> io::Result<SourceId> {
-        self.with_driver(|driver, sources| sources.insert(driver, fd, direction))
+        let rank = self.running_rank();
+        self.with_driver(|driver, sources| sources.insert(driver, fd, direction, rank))
     }
 
     /// Forgets a descriptor that is about to be closed.
@@ -377,7 +378,7 @@ impl Engine {
     ) -> io::Result<()> {
         let waiter: Waiter = (waker, self.running_rank());
         // Two steps: should the first fail, the waker is dropped with nothing borrowed.
-        self.with_driver(|driver, sources| sources.would_block(driver, id, direction))?;
+        self.with_driver(|driver, sources| sources.would_block(driver, id, direction, waiter.1))?;
         let (wake, others) =
             self.sources.borrow_mut().wait(id, direction, waiter, |waker| self.is_gone(waker));
         for (waker, _) in others {

@@ -12,7 +12,7 @@ use std::task::Waker;
 
 use crate::armed::Armed;
 use crate::class::Rank;
-use crate::driver::{Directions, Driver, Ready};
+use crate::driver::{Directions, Driver, Ready, Watch};
 
 /// A direction with this many waiters gets rid of those that went away (a timeout around an accept),
 /// see [`Side::thin_out`].
@@ -84,6 +84,8 @@ struct Source {
     fd: RawFd,
     /// What the driver reports.
     directions: Directions,
+    /// With which rank.
+    rank: Rank,
     read: Side,
     write: Side,
 }
@@ -110,13 +112,14 @@ impl Sources {
         self.armed.ranks()
     }
 
-    /// Registers a descriptor for `direction`. Neither direction is taken for ready: if it is, the
+    /// Registers a descriptor for `direction` with the rank of who will wait. Neither direction is taken for ready: if it is, the
     /// driver says so with the next wait.
     pub(crate) fn insert(
         &mut self,
         driver: &mut dyn Driver,
         fd: RawFd,
         direction: Direction,
+        rank: Rank,
     ) -> io::Result<SourceId> {
         let directions = match direction {
             Direction::Read => Directions::Read,
@@ -130,11 +133,12 @@ impl Sources {
         };
         let (generation, place) = &mut self.entries[slot as usize];
         let id = SourceId { slot, generation: *generation };
-        if let Err(error) = driver.register(fd, id.token(), directions) {
+        if let Err(error) = driver.register(Watch { fd, token: id.token(), directions, rank }) {
             self.free.push(slot);
             return Err(error);
         }
-        *place = Some(Source { fd, directions, read: Side::default(), write: Side::default() });
+        *place =
+            Some(Source { fd, directions, rank, read: Side::default(), write: Side::default() });
         Ok(id)
     }
 
@@ -148,7 +152,7 @@ impl Sources {
         driver: Option<&mut dyn Driver>,
     ) -> (Vec<Waiter>, io::Result<()>) {
         let Some(source) = self.get_mut(id) else { return (Vec::new(), Ok(())) };
-        let fd = source.fd;
+        let (fd, rank) = (source.fd, source.rank);
         let mut waiters = std::mem::take(&mut source.read.waiters);
         waiters.append(&mut source.write.waiters);
         let (generation, place) = &mut self.entries[id.slot as usize];
@@ -156,7 +160,7 @@ impl Sources {
         *place = None;
         self.free.push(id.slot);
         self.disarm(&waiters);
-        (waiters, driver.map_or(Ok(()), |driver| driver.deregister(fd)))
+        (waiters, driver.map_or(Ok(()), |driver| driver.deregister(fd, rank)))
     }
 
     /// Forgets all sources and hands their waiters back.
@@ -174,12 +178,14 @@ impl Sources {
         self.get(id).is_none_or(|source| source.side(direction).ready)
     }
 
-    /// A call would block: waits for the next event, which the driver is asked to report.
+    /// A call would block: waits for the next event, which the driver is asked to report, with the
+    /// most urgent rank of those who wait and of this one.
     pub(crate) fn would_block(
         &mut self,
         driver: &mut dyn Driver,
         id: SourceId,
         direction: Direction,
+        rank: Rank,
     ) -> io::Result<()> {
         let Some(source) = self.get_mut(id) else { return Ok(()) };
         source.side_mut(direction).ready = false;
@@ -189,10 +195,18 @@ impl Sources {
             | (Directions::Read, Direction::Read)
             | (Directions::Write, Direction::Write) => true,
         };
-        if !watched {
-            driver.reregister(source.fd, id.token(), Directions::Both)?;
-            source.directions = Directions::Both;
+        let directions = if watched { source.directions } else { Directions::Both };
+        let rank = source.most_urgent(rank);
+        let watch = Watch { fd: source.fd, token: id.token(), directions, rank };
+        if rank != source.rank {
+            // In this order: if the first step fails, all is as it was.
+            driver.register(watch)?;
+            driver.deregister(source.fd, source.rank)?;
+            source.rank = rank;
+        } else if !watched {
+            driver.reregister(watch)?;
         }
+        source.directions = directions;
         Ok(())
     }
 
@@ -278,6 +292,12 @@ impl Source {
             Direction::Read => &self.read,
             Direction::Write => &self.write,
         }
+    }
+
+    /// The most urgent rank of those who wait and of this one.
+    fn most_urgent(&self, rank: Rank) -> Rank {
+        let waiters = self.read.waiters.iter().chain(&self.write.waiters);
+        waiters.map(|waiter| waiter.1).fold(rank, Rank::min)
     }
 
     fn side_mut(&mut self, direction: Direction) -> &mut Side {

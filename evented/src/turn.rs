@@ -189,7 +189,7 @@ impl Engine {
         let mut events = self.events.take();
         if let Some(driver) = self.driver.borrow_mut().as_mut() {
             driver
-                .wait(sleep, &mut events)
+                .wait(sleep, self.tasks.classes.due_ranks(), &mut events)
                 .expect("waiting on a valid poll set with a valid timeout cannot fail");
         }
         let mut woken = Vec::new();

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Token, Waker};
 
+use super::sets::{self, Sets};
 use super::tail::Tail;
-use super::{Directions, Driver, Ready, Unpark, Wait};
+use super::{Directions, Driver, Ready, Unpark, Wait, Watch};
+use crate::class::Rank;
 
-/// How many events one `wait` takes at most. What is left comes with the next.
-const EVENTS: usize = 1024;
 /// Token of the unparker; no source has it.
 const UNPARK: Token = Token(usize::MAX);
 /// Token of the timer for short sleeps; no source has it.
@@ -21,9 +21,8 @@ const TAIL: Token = Token(usize::MAX - 1);
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct MioDriver {
-    poll: Poll,
-    /// Filled by the kernel, reused.
-    events: Events,
+    /// The poll sets.
+    sets: Sets,
     /// Sleeps with sub-millisecond ends.
     tail: Tail,
     /// An eventfd, shared with the mailbox.
@@ -32,10 +31,28 @@ pub(crate) struct MioDriver {
 
 impl MioDriver {
     pub(crate) fn new() -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let unparker = Arc::new(Waker::new(poll.registry(), UNPARK)?);
-        let tail = Tail::new(poll.registry(), TAIL)?;
-        Ok(Self { poll, events: Events::with_capacity(EVENTS), tail, unparker })
+        let sets = Sets::new()?;
+        let unparker = Arc::new(Waker::new(sets.top(), UNPARK)?);
+        let tail = Tail::new(sets.top(), TAIL)?;
+        Ok(Self { sets, tail, unparker })
+    }
+}
+
+/// Adds what these events say to `ready`.
+fn collect(events: &Events, ready: &mut Vec<Ready>) {
+    for event in events {
+        let token = event.token();
+        if token == UNPARK || token == TAIL || sets::is_member(token) {
+            continue;
+        }
+        let failed = event.is_error();
+        let read_closed = failed || event.is_read_closed();
+        ready.push(Ready {
+            token: token.0,
+            read: event.is_readable() || read_closed,
+            read_closed,
+            write: event.is_writable() || event.is_write_closed() || failed,
+        });
     }
 }
 
@@ -44,46 +61,34 @@ impl Driver for MioDriver {
         Instant::now()
     }
 
-    fn wait(&mut self, sleep: Wait, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, sleep: Wait, due: u8, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = match sleep {
-            Wait::Never => Some(Duration::ZERO),
+            Wait::Never => return self.sets.look(due, |events| collect(events, ready)),
+            _ if !self.sets.may_sleep() => Some(Duration::ZERO),
             Wait::For(duration) => self.tail.timeout(duration)?,
             Wait::Forever => None,
         };
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            result => result?,
-        }
-        for event in &self.events {
-            if event.token() == UNPARK || event.token() == TAIL {
-                continue;
-            }
-            let failed = event.is_error();
-            let read_closed = failed || event.is_read_closed();
-            ready.push(Ready {
-                token: event.token().0,
-                read: event.is_readable() || read_closed,
-                read_closed,
-                write: event.is_writable() || event.is_write_closed() || failed,
-            });
-        }
-        Ok(())
+        self.sets.wait(timeout, |events| collect(events, ready))
     }
 
     fn advance(&mut self, _by: Duration) -> bool {
         false
     }
 
-    fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
-        self.poll.registry().register(&mut SourceFd(&fd), Token(token), interest(directions))
+    fn register(&mut self, watch: Watch) -> io::Result<()> {
+        let registry = self.sets.registry(watch.rank)?;
+        let interest = interest(watch.directions);
+        registry.register(&mut SourceFd(&watch.fd), Token(watch.token), interest)
     }
 
-    fn reregister(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
-        self.poll.registry().reregister(&mut SourceFd(&fd), Token(token), interest(directions))
+    fn reregister(&mut self, watch: Watch) -> io::Result<()> {
+        let registry = self.sets.registry(watch.rank)?;
+        let interest = interest(watch.directions);
+        registry.reregister(&mut SourceFd(&watch.fd), Token(watch.token), interest)
     }
 
-    fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
-        self.poll.registry().deregister(&mut SourceFd(&fd))
+    fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()> {
+        self.sets.registry(rank)?.deregister(&mut SourceFd(&fd))
     }
 
     fn unparker(&self) -> Arc<dyn Unpark> {

@@ -1,6 +1,7 @@
 //! Where time and readiness come from. The rest of the reactor knows no system call.
 
 mod mio;
+mod sets;
 mod tail;
 mod virtual_time;
 
@@ -8,6 +9,8 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::class::Rank;
 
 pub(crate) use self::mio::MioDriver;
 pub(crate) use self::virtual_time::VirtualDriver;
@@ -17,21 +20,23 @@ pub(crate) trait Driver {
     /// The clock against which deadlines are compared.
     fn now(&self) -> Instant;
 
-    /// Collects readiness into `ready`. Sleeps until something is ready, the deadline has come or an
+    /// Collects readiness of descriptors of the ranks that are `due` into `ready`, and of others at
+    /// will. Sleeps until something is ready, the deadline has come or an
     /// [`Unpark`] was used, whichever is first; it may also return early.
-    fn wait(&mut self, sleep: Wait, ready: &mut Vec<Ready>) -> io::Result<()>;
+    fn wait(&mut self, sleep: Wait, due: u8, ready: &mut Vec<Ready>) -> io::Result<()>;
 
     /// Lets time pass. False for a clock that goes by itself.
     fn advance(&mut self, by: Duration) -> bool;
 
-    /// Reports readiness of `fd`, edge-triggered, under `token`. Closing the descriptor ends that.
-    fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()>;
+    /// Reports readiness of a descriptor, edge-triggered. Closing the descriptor ends that.
+    fn register(&mut self, watch: Watch) -> io::Result<()>;
 
-    /// Changes the directions of a registered descriptor and reports its readiness again.
-    fn reregister(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()>;
+    /// Changes the directions of a descriptor that is registered with this rank, and reports its
+    /// readiness again.
+    fn reregister(&mut self, watch: Watch) -> io::Result<()>;
 
-    /// Ends the reports for `fd`, which stays open.
-    fn deregister(&mut self, fd: RawFd) -> io::Result<()>;
+    /// Ends the reports for a descriptor that is registered with this rank; it stays open.
+    fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()>;
 
     /// What other threads use to end a `wait`.
     fn unparker(&self) -> Arc<dyn Unpark>;
@@ -63,6 +68,19 @@ pub(crate) enum Directions {
     Write,
     /// Both.
     Both,
+}
+
+/// What is to be reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// The descriptor.
+    pub(crate) fd: RawFd,
+    /// What it is called in reports.
+    pub(crate) token: usize,
+    /// What is watched.
+    pub(crate) directions: Directions,
+    /// The most urgent rank that waits for it.
+    pub(crate) rank: Rank,
 }
 
 /// One report of readiness.

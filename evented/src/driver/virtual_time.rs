@@ -5,7 +5,8 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Directions, Driver, Ready, Unpark, Wait};
+use super::{Driver, Ready, Unpark, Wait, Watch};
+use crate::class::Rank;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Driver for VirtualDriver {
         self.now
     }
 
-    fn wait(&mut self, sleep: Wait, _ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, sleep: Wait, _due: u8, _ready: &mut Vec<Ready>) -> io::Result<()> {
         let rung = self.bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rung = match sleep {
             // Only another thread can change anything.
@@ -61,16 +62,16 @@ impl Driver for VirtualDriver {
         true
     }
 
-    fn register(&mut self, _: RawFd, _: usize, _: Directions) -> io::Result<()> {
+    fn register(&mut self, _: Watch) -> io::Result<()> {
         let text = "a reactor in virtual time has no descriptors";
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 
-    fn reregister(&mut self, fd: RawFd, token: usize, to: Directions) -> io::Result<()> {
-        self.register(fd, token, to)
+    fn reregister(&mut self, watch: Watch) -> io::Result<()> {
+        self.register(watch)
     }
 
-    fn deregister(&mut self, _: RawFd) -> io::Result<()> {
+    fn deregister(&mut self, _: RawFd, _: Rank) -> io::Result<()> {
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::class::Class;
-use crate::driver::{Unpark, Wait};
+use crate::driver::{Unpark, Wait, Watch};
 
 /// Notes what it is asked for; refuses when told to.
 #[derive(Default)]
@@ -14,14 +14,19 @@ struct Script {
     refuse: bool,
     /// (descriptor, token, directions) of each registration and change.
     asked: Vec<(RawFd, usize, Directions)>,
+    /// The rank of each of them.
+    ranks: Vec<Rank>,
+    /// (descriptor, rank) of each end of reports.
+    left: Vec<(RawFd, Rank)>,
 }
 
 impl Script {
-    fn ask(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
+    fn ask(&mut self, watch: Watch) -> io::Result<()> {
         if self.refuse {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
-        self.asked.push((fd, token, directions));
+        self.asked.push((watch.fd, watch.token, watch.directions));
+        self.ranks.push(watch.rank);
         Ok(())
     }
 }
@@ -31,7 +36,7 @@ impl Driver for Script {
         Instant::now()
     }
 
-    fn wait(&mut self, _sleep: Wait, _ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, _sleep: Wait, _due: u8, _ready: &mut Vec<Ready>) -> io::Result<()> {
         Ok(())
     }
 
@@ -39,15 +44,16 @@ impl Driver for Script {
         false
     }
 
-    fn register(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
-        self.ask(fd, token, directions)
+    fn register(&mut self, watch: Watch) -> io::Result<()> {
+        self.ask(watch)
     }
 
-    fn reregister(&mut self, fd: RawFd, token: usize, directions: Directions) -> io::Result<()> {
-        self.ask(fd, token, directions)
+    fn reregister(&mut self, watch: Watch) -> io::Result<()> {
+        self.ask(watch)
     }
 
-    fn deregister(&mut self, _fd: RawFd) -> io::Result<()> {
+    fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()> {
+        self.left.push((fd, rank));
         Ok(())
     }
 
@@ -55,6 +61,9 @@ impl Driver for Script {
         unreachable!("nobody parks in these tests")
     }
 }
+
+/// The rank of those who wait, where it makes no difference.
+const NORMAL: Rank = Class::NORMAL.strict_rank();
 
 /// A waker like no other one.
 struct Own;
@@ -81,16 +90,16 @@ fn wait(sources: &mut Sources, id: SourceId, direction: Direction, class: Class)
 #[test]
 fn an_event_of_a_closed_descriptor_does_not_reach_the_next_source() {
     let (mut sources, mut driver) = (Sources::default(), Script::default());
-    let old = sources.insert(&mut driver, 7, Direction::Read).unwrap();
+    let old = sources.insert(&mut driver, 7, Direction::Read, NORMAL).unwrap();
     assert!(sources.remove(old, None).0.is_empty());
     // The same number and the same place, as if right after a close.
-    let new = sources.insert(&mut driver, 7, Direction::Read).unwrap();
+    let new = sources.insert(&mut driver, 7, Direction::Read, NORMAL).unwrap();
     wait(&mut sources, new, Direction::Read, Class::NORMAL);
     let mut woken = Vec::new();
     sources.event(event(old.token(), true, true), &mut woken);
     assert!(woken.is_empty() && !sources.is_ready(new, Direction::Read));
     // What still refers to the old source changes nothing, either.
-    sources.would_block(&mut driver, old, Direction::Write).unwrap();
+    sources.would_block(&mut driver, old, Direction::Write, NORMAL).unwrap();
     sources.short_read(old);
     assert_eq!(driver.asked.len(), 2, "two registrations");
     sources.event(event(new.token(), true, false), &mut woken);
@@ -103,14 +112,14 @@ fn a_direction_is_watched_before_somebody_waits_for_it() {
     for (first, then) in [(Direction::Read, Direction::Write), (Direction::Write, Direction::Read)]
     {
         let (mut sources, mut driver) = (Sources::default(), Script::default());
-        let id = sources.insert(&mut driver, 3, first).unwrap();
-        sources.would_block(&mut driver, id, first).unwrap();
+        let id = sources.insert(&mut driver, 3, first, NORMAL).unwrap();
+        sources.would_block(&mut driver, id, first, NORMAL).unwrap();
         assert_eq!(driver.asked.len(), 1, "the direction of the registration is watched");
         driver.refuse = true;
-        assert!(sources.would_block(&mut driver, id, then).is_err());
+        assert!(sources.would_block(&mut driver, id, then, NORMAL).is_err());
         driver.refuse = false;
-        sources.would_block(&mut driver, id, then).unwrap();
-        sources.would_block(&mut driver, id, then).unwrap();
+        sources.would_block(&mut driver, id, then, NORMAL).unwrap();
+        sources.would_block(&mut driver, id, then, NORMAL).unwrap();
         assert_eq!(driver.asked.last(), Some(&(3, id.token(), Directions::Both)));
         assert_eq!(driver.asked.len(), 2, "asked for again after the refusal, and then no more");
     }
@@ -121,19 +130,19 @@ fn a_refused_registration_leaves_nothing() {
     let (mut sources, mut driver) = (Sources::default(), Script::default());
     driver.refuse = true;
     for _ in 0..10 {
-        let error = sources.insert(&mut driver, 3, Direction::Read).unwrap_err();
+        let error = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
     assert_eq!((sources.len(), sources.entries.len()), (0, 1));
     driver.refuse = false;
-    sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
     assert_eq!((sources.len(), sources.entries.len()), (1, 1));
 }
 
 #[test]
 fn a_short_read_means_drained_unless_the_end_has_come() {
     let (mut sources, mut driver) = (Sources::default(), Script::default());
-    let id = sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
     sources.event(event(id.token(), true, false), &mut Vec::new());
     sources.short_read(id);
     assert!(!sources.is_ready(id, Direction::Read));
@@ -142,7 +151,7 @@ fn a_short_read_means_drained_unless_the_end_has_come() {
     sources.short_read(id);
     assert!(sources.is_ready(id, Direction::Read), "no event comes after the end");
     // A source that only writes are watched of: no event would say that there is more to read.
-    let id = sources.insert(&mut driver, 4, Direction::Write).unwrap();
+    let id = sources.insert(&mut driver, 4, Direction::Write, NORMAL).unwrap();
     sources.event(event(id.token(), true, true), &mut Vec::new());
     sources.short_read(id);
     assert!(sources.is_ready(id, Direction::Read));
@@ -151,7 +160,7 @@ fn a_short_read_means_drained_unless_the_end_has_come() {
 #[test]
 fn readers_and_writers_wait_apart_and_are_counted_per_rank() {
     let (mut sources, mut driver) = (Sources::default(), Script::default());
-    let id = sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
     let is_armed = |sources: &Sources| sources.armed() & Class::NORMAL.strict_rank().above() != 0;
     wait(&mut sources, id, Direction::Read, Class::NORMAL);
     assert!(!is_armed(&sources));
@@ -170,7 +179,7 @@ fn readers_and_writers_wait_apart_and_are_counted_per_rank() {
 #[test]
 fn those_who_went_away_are_taken_out_and_a_crowd_that_cares_stays() {
     let (mut sources, mut driver) = (Sources::default(), Script::default());
-    let id = sources.insert(&mut driver, 3, Direction::Read).unwrap();
+    let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
     let waiters = |sources: &Sources| sources.get(id).unwrap().read.waiters.len();
     // Tasks that ended: never more than the limit.
     for _ in 0..1_000 {
@@ -197,4 +206,28 @@ fn those_who_went_away_are_taken_out_and_a_crowd_that_cares_stays() {
         waiting.extend(away.into_iter().map(|(waker, _)| waker));
     }
     assert_eq!(waiters(&sources), 1_000);
+}
+
+#[test]
+fn a_descriptor_is_watched_with_the_most_urgent_rank_that_waits_for_it() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let urgent = Class::RT.strict_rank();
+    let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
+    let mut block = |sources: &mut Sources, direction, rank: Rank| {
+        sources.would_block(&mut driver, id, direction, rank).unwrap();
+        sources.wait(id, direction, (own_waker(), rank), |_| Some(false));
+        (driver.ranks.clone(), driver.left.clone())
+    };
+    assert_eq!(block(&mut sources, Direction::Read, NORMAL), (vec![NORMAL], vec![]));
+    // Somebody urgent waits, too: it moves.
+    let (ranks, left) = block(&mut sources, Direction::Read, urgent);
+    assert_eq!((ranks, left), (vec![NORMAL, urgent], vec![(3, NORMAL)]));
+    // And stays while that one waits, with another direction.
+    let (ranks, left) = block(&mut sources, Direction::Write, NORMAL);
+    assert_eq!((ranks, left), (vec![NORMAL, urgent, urgent], vec![(3, NORMAL)]));
+    // Nobody urgent waits any more: it goes back with the next one that does.
+    sources.event(event(id.token(), true, true), &mut Vec::new());
+    let (ranks, left) = block(&mut sources, Direction::Read, NORMAL);
+    assert_eq!(ranks, [NORMAL, urgent, urgent, NORMAL]);
+    assert_eq!(left, [(3, NORMAL), (3, urgent)]);
 }

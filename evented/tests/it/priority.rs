@@ -1,6 +1,7 @@
 //! Classes, counted in polls and not in time.
 
 mod classes;
+mod crowd;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -1,0 +1,134 @@
+//! Many descriptors are ready, and one of them is urgent.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::net::TcpStream as Peer;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evented::net::{TcpListener, TcpStream};
+use evented::{Class, ClassSpec, Reactor, Spawn, sleep, spawn, spawn_with, yield_now};
+use futures_lite::AsyncReadExt;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::support::bounded;
+
+/// More connections than the reactor takes events at once.
+const CROWD: usize = 1_200;
+
+/// Raises the limit of descriptors of this process to what the test needs. False if it may not.
+fn has_descriptors() -> bool {
+    let needed = 2 * CROWD as u64 + 200;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return true;
+    }
+    let raised = Rlimit { current: Some(needed), maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).is_ok()
+}
+
+/// A connection, with its peer in blocking mode.
+async fn connection(listener: &TcpListener) -> (TcpStream, Peer) {
+    let peer = Peer::connect(listener.local_addr().unwrap()).unwrap();
+    peer.set_nodelay(true).unwrap();
+    (listener.accept().await.unwrap().0, peer)
+}
+
+/// Reads a byte and notes its name.
+async fn read(mut stream: TcpStream, name: &'static str, order: Rc<RefCell<Vec<&'static str>>>) {
+    stream.read_exact(&mut [0]).await.unwrap();
+    order.borrow_mut().push(name);
+}
+
+/// The urgent one is handled before any of the others, which were ready before it.
+#[test]
+fn an_urgent_reader_goes_before_a_crowd_of_ready_ones() {
+    if !has_descriptors() {
+        eprintln!("skipped: the limit of descriptors is too low for {CROWD} connections");
+        return;
+    }
+    for urgent_first in [true, false] {
+        let reactor = Reactor::new().unwrap();
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let (tasks, peers, mut urgent_peer) = reactor.block_on(bounded(async {
+            let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let (stream, urgent_peer) = connection(&listener).await;
+            let urgent = read(stream, "urgent", Rc::clone(&order));
+            let urgent = spawn_with(Spawn::new().class(Class::RT), urgent);
+            let mut tasks = vec![urgent];
+            if urgent_first {
+                yield_now().await; // Its rank is the first one that is used.
+            }
+            let mut peers = Vec::new();
+            for _ in 0..CROWD {
+                let (stream, peer) = connection(&listener).await;
+                tasks.push(spawn(read(stream, "one of many", Rc::clone(&order))));
+                peers.push(peer);
+            }
+            // All of them wait.
+            sleep(Duration::from_millis(1)).await;
+            (tasks, peers, urgent_peer)
+        }));
+        for mut peer in &peers {
+            peer.write_all(&[1]).unwrap();
+        }
+        urgent_peer.write_all(&[1]).unwrap();
+        reactor.block_on(bounded(async {
+            for task in tasks {
+                task.await.unwrap();
+            }
+        }));
+        let order = order.borrow();
+        assert_eq!((order.len(), order[0]), (CROWD + 1, "urgent"));
+    }
+}
+
+/// While a rank is busy, what comes in for less urgent ones stays where it is; nothing of it is lost,
+/// and the reactor does not sleep on it.
+#[test]
+fn less_urgent_ranks_are_looked_at_when_they_are_due() {
+    let reactor = Reactor::new().unwrap();
+    let low = reactor.add_class(ClassSpec::new("low").rank(6)).unwrap();
+    reactor.block_on(bounded(async {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (mut tasks, mut peers) = (Vec::new(), Vec::new());
+        for _ in 0..300 {
+            let (stream, peer) = connection(&listener).await;
+            let task = read(stream, "low", Rc::clone(&order));
+            tasks.push(spawn_with(Spawn::new().class(low), task));
+            peers.push(peer);
+        }
+        sleep(Duration::from_millis(1)).await;
+        for peer in &mut peers {
+            peer.write_all(&[1]).unwrap();
+        }
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        assert!(order.borrow().is_empty(), "they went before what is more urgent");
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(order.borrow().len(), 300);
+    }));
+}
+
+/// With a guarantee they are looked at in spite of that.
+#[test]
+fn a_reserve_is_good_for_what_waits_for_descriptors() {
+    let reactor = Reactor::new().unwrap();
+    let kept = reactor.add_class(ClassSpec::new("kept").rank(6).reserve(0.2)).unwrap();
+    reactor.block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (stream, mut peer) = connection(&listener).await;
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let task = spawn_with(Spawn::new().class(kept), read(stream, "kept", Rc::clone(&order)));
+        sleep(Duration::from_millis(1)).await;
+        peer.write_all(&[1]).unwrap();
+        // Never sleeps.
+        while !task.is_finished() {
+            yield_now().await;
+        }
+    }));
+}

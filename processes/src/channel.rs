@@ -177,6 +177,12 @@ impl End {
     }
 }
 
+impl scope::Keep for End {
+    fn is_free(&self) -> bool {
+        self.ring.is_free()
+    }
+}
+
 impl Drop for End {
     fn drop(&mut self) {
         Self::holders(&self.ring, self.side).leave();
@@ -382,3 +388,26 @@ macro_rules! end {
 
 end!(Sender, Side::Sending);
 end!(Receiver, Side::Receiving);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As when a worker is stopped in the middle of a `send` while the call of another one ends.
+    #[test]
+    fn what_travels_with_a_call_holds_nobody_up() {
+        let (send, receive) = channel::<u8>(1).unwrap();
+        let ring = send.end.ring.clone();
+        let held = ring.lock();
+        std::thread::scope(|scope| {
+            let ends = scope.spawn(|| scope::release(vec![Box::new(send.end)]));
+            let limit = std::time::Instant::now() + Duration::from_secs(30);
+            while !ends.is_finished() {
+                assert!(std::time::Instant::now() < limit, "it waits for the lock");
+                std::thread::yield_now();
+            }
+            drop(held);
+        });
+        assert_eq!(receive.recv_timeout(Duration::from_secs(30)), Err(RecvError::Disconnected));
+    }
+}

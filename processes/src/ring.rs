@@ -64,6 +64,8 @@ const NUDGE: u32 = 4;
 const SHUT_DOWN: u16 = 1;
 /// As many sleepers as the kernel can be told to wake.
 const EVERYBODY: u32 = i32::MAX.unsigned_abs();
+/// Much longer than a process has the ring locked that goes on.
+const A_MOMENT: Duration = Duration::from_millis(20);
 /// Index of the first entry, in words of 8 bytes; each entry takes two.
 const ENTRIES: usize = WORDS + 8;
 
@@ -324,13 +326,22 @@ impl Ring {
     /// Locks the ring. What a dead owner left needs no repair (see the module's documentation).
     /// Everybody looks again all the same, should the kernel lack the call that wakes in one step.
     pub(crate) fn lock(&self) -> Owned {
-        let held = robust::lock(&self.segment, Patience::Forever)
-            .expect("waiting for ever ends with the lock");
+        self.lock_with(Patience::Forever).expect("waiting for ever ends with the lock")
+    }
+
+    /// As [`lock`](Self::lock), for one who may not wait that long.
+    fn lock_with(&self, patience: Patience) -> Option<Owned> {
+        let held = robust::lock(&self.segment, patience)?;
         if held.owner_died {
             self.wake(Direction::Message);
             self.wake(Direction::Room);
         }
-        held
+        Some(held)
+    }
+
+    /// Whether nobody has it locked for longer than a moment.
+    pub(crate) fn is_free(&self) -> bool {
+        self.lock_with(Patience::For(A_MOMENT)).is_some()
     }
 
     /// Registers a sleeper; under the mutex.

@@ -5,12 +5,13 @@
 //! call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
 //! outside of one they fail instead of producing a number that means nothing.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crate::segment::{Segment, SegmentId, is_freezable};
@@ -31,7 +32,25 @@ enum Scope {
 
 /// What is dropped when the call that it travels with has ended: it counts as an end of a channel
 /// while the call is on its way, whoever else drops theirs.
-pub(crate) type Keeper = Box<dyn Any + Send>;
+pub(crate) type Keeper = Box<dyn Keep>;
+
+/// Something whose drop changes shared memory.
+pub(crate) trait Keep: fmt::Debug + Send {
+    /// Whether a drop would not have to wait for a process that has the memory locked.
+    fn is_free(&self) -> bool;
+}
+
+/// Drops what has travelled with a call. The threads of a pool wait for nobody: what is locked by a
+/// process that is stopped (or slow) is dropped in a thread of its own.
+pub(crate) fn release(keepers: Vec<Keeper>) {
+    let (free, locked): (Vec<_>, Vec<_>) = keepers.into_iter().partition(|one| one.is_free());
+    drop(free);
+    if !locked.is_empty() {
+        // When no thread can be started, they are dropped here.
+        let started = thread::Builder::new().name("releaser".to_owned()).spawn(|| drop(locked));
+        drop(started);
+    }
+}
 
 /// What travels with an argument.
 #[derive(Debug, Default)]

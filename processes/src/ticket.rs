@@ -9,7 +9,7 @@ use crate::callbacks::{Callback, Desk, Followers};
 use crate::completed::Bell;
 use crate::error::{self, JoinError};
 use crate::frame::RESULT_HEADER;
-use crate::scope::Keeper;
+use crate::scope::{self, Keeper};
 use crate::segment::{Sealed, Segment};
 use crate::unwind;
 
@@ -139,7 +139,7 @@ pub(crate) struct Waiters {
 impl Waiters {
     /// Wakes everybody who waits for `ticket`.
     pub(crate) fn wake(self, ticket: &Ticket) {
-        drop(self.keepers);
+        scope::release(self.keepers);
         if self.threads {
             ticket.finished.notify_all();
         }

@@ -200,6 +200,11 @@ impl Mailbox {
         (pid != 0).then_some(Life { pid, started })
     }
 
+    /// Whether nobody has it locked for longer than a moment.
+    pub(super) fn is_free(&self) -> bool {
+        self.ring.is_free()
+    }
+
     /// How many have begun to serve.
     pub(super) fn starts(&self) -> u64 {
         self.word(STARTS).load(Ordering::Relaxed)

@@ -445,6 +445,12 @@ impl<S> Clone for ActorRef<S> {
     }
 }
 
+impl<S> scope::Keep for ActorRef<S> {
+    fn is_free(&self) -> bool {
+        self.mailbox.is_free()
+    }
+}
+
 impl<S> Drop for ActorRef<S> {
     fn drop(&mut self) {
         self.mailbox.holders().leave();
@@ -473,7 +479,7 @@ impl<S> fmt::Debug for ActorRef<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActorRef")
             .field("state", &std::any::type_name::<S>())
-            .field("pid", &self.pid())
+            .field("starts", &self.starts())
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use evented::{Class, ClassSpec, Reactor, Spawn, sleep, spawn, spawn_with, yield_
 use futures_lite::AsyncReadExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::bounded;
+use crate::support::{bounded, poll_once};
 
 /// More connections than the reactor takes events at once.
 const CROWD: usize = 1_200;
@@ -48,7 +48,8 @@ fn an_urgent_reader_goes_before_a_crowd_of_ready_ones() {
         return;
     }
     for urgent_first in [true, false] {
-        let reactor = Reactor::new().unwrap();
+        // No second look comes to the rescue before some of the crowd have run.
+        let reactor = Reactor::builder().latency(Duration::from_secs(1)).build().unwrap();
         let order = Rc::new(RefCell::new(Vec::new()));
         let (tasks, peers, mut urgent_peer) = reactor.block_on(bounded(async {
             let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -111,6 +112,37 @@ fn less_urgent_ranks_are_looked_at_when_they_are_due() {
             task.await.unwrap();
         }
         assert_eq!(order.borrow().len(), 300);
+    }));
+}
+
+/// More events than one look takes, of which the first ones wake nobody: the reactor does not sleep on
+/// the one that does.
+#[test]
+fn what_a_look_has_left_is_looked_at() {
+    let reactor = Reactor::new().unwrap();
+    let low = reactor.add_class(ClassSpec::new("low").rank(6)).unwrap();
+    reactor.block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (mut kept, mut peers) = (Vec::new(), Vec::new());
+        for _ in 0..300 {
+            let (mut stream, peer) = connection(&listener).await;
+            let waits = spawn_with(Spawn::new().class(low), async move {
+                assert!(poll_once(&mut stream.read(&mut [0])).is_pending());
+                stream
+            });
+            kept.push(waits.await.unwrap());
+            peers.push(peer);
+        }
+        let (stream, mut last) = connection(&listener).await;
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let task = spawn_with(Spawn::new().class(low), read(stream, "last", order));
+        sleep(Duration::from_millis(1)).await;
+        for peer in &mut peers {
+            peer.write_all(&[1]).unwrap();
+        }
+        last.write_all(&[1]).unwrap();
+        task.await.unwrap();
+        drop(kept);
     }));
 }
 

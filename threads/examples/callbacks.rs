@@ -30,11 +30,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{line}");
     }
 
-    // One callback that panics keeps nobody from the next.
-    let handle = pool.spawn(|| ());
+    // One callback that panics keeps nobody from the next. (Those of a job that has ended run here.)
+    let (end, ended) = mpsc::channel::<()>();
+    let handle = pool.spawn(move || ended.recv().is_ok());
     handle.on_done(|_| panic!("a callback"));
     let (send, last) = mpsc::channel();
     handle.on_done(move |_| send.send("still called").expect("the receiver is there"));
+    end.send(())?;
     println!("{}", last.recv()?);
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::mem;
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ const FIRST_SWEEP: usize = 64;
 ///
 /// Cancelling goes down, never up: to every [`child`](CancelToken::child), and to
 /// the jobs that a job with a token spawns, which have its token unless they are
-/// given another one. It cannot be taken back.
+/// given another one. It cannot be taken back. A token in between need not be kept:
+/// `root.child().child()` is cancelled with `root`.
 ///
 /// Clones are the same token.
 ///
@@ -60,7 +61,13 @@ pub struct CancelToken {
 }
 
 /// A token's place in the tree of tokens.
+///
+/// A node keeps those above it, and knows those below it without keeping them. So it is there
+/// as long as something below depends on it, there is no circle, and a token that lives long
+/// keeps nothing of those below that are gone, but for their callbacks.
 struct Node {
+    /// The token above. Taken when the node goes, and never changed before.
+    parent: Option<Arc<Node>>,
     /// Zero, then one for good; set under the lock of `state`.
     cancelled: AtomicU8,
     /// Who is to be told. Never locked while user code runs.
@@ -85,21 +92,13 @@ struct State {
 impl CancelToken {
     /// A token that depends on no other.
     pub fn new() -> Self {
-        let state = State {
-            children: Vec::new(),
-            jobs: Vec::new(),
-            callbacks: Vec::new(),
-            sweep_at: FIRST_SWEEP,
-        };
-        let node =
-            Node { cancelled: AtomicU8::new(0), state: Mutex::new(state), changed: Condvar::new() };
-        Self { node: Arc::new(node) }
+        Self { node: Arc::new(Node::below(None)) }
     }
 
     /// A token that is cancelled with this one, and can be cancelled alone.
     #[must_use]
     pub fn child(&self) -> Self {
-        let child = Self::new();
+        let child = Self { node: Arc::new(Node::below(Some(Arc::clone(&self.node)))) };
         let mut state = lock(&self.node.state);
         if self.is_cancelled() {
             drop(state);
@@ -197,14 +196,13 @@ impl CancelToken {
     /// Has `f` called when the token is cancelled, on the thread that does; at once
     /// if it was cancelled before. A panic of it is swallowed after the panic hook
     /// has reported it.
+    ///
+    /// When nobody has the token any more, nor one below, `f` goes to the token above, which is
+    /// then the only one that can be cancelled; if there is none, it is dropped. So a token that
+    /// lives long keeps what was registered below it, and an `f` that holds a token above its
+    /// own keeps both until that is cancelled.
     pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) {
-        let mut state = lock(&self.node.state);
-        if self.is_cancelled() {
-            drop(state);
-            quietly(f);
-        } else {
-            state.callbacks.push(Box::new(f));
-        }
+        self.node.call_back(vec![Box::new(f)]);
     }
 
     /// Has the job discarded when the token is cancelled; false if it was before.
@@ -226,6 +224,41 @@ impl CancelToken {
 }
 
 impl Node {
+    /// A place below another one, which does not know of it yet.
+    fn below(parent: Option<Arc<Self>>) -> Self {
+        let state = State {
+            children: Vec::new(),
+            jobs: Vec::new(),
+            callbacks: Vec::new(),
+            sweep_at: FIRST_SWEEP,
+        };
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Self { parent, cancelled: AtomicU8::new(0), state, changed }
+    }
+
+    /// Has these called when the token is cancelled, or now if it is.
+    fn call_back(&self, callbacks: Vec<Box<dyn FnOnce() + Send>>) {
+        let mut state = lock(&self.state);
+        if self.cancelled.load(Acquire) == 0 {
+            state.callbacks.extend(callbacks);
+        } else {
+            drop(state);
+            let _outside = enter(None);
+            callbacks.into_iter().for_each(quietly);
+        }
+    }
+
+    /// The node goes: its callbacks are for the one above, which is given back.
+    fn leave(&mut self) -> Option<Arc<Self>> {
+        let parent = self.parent.take()?;
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let callbacks = mem::take(&mut state.callbacks);
+        if !callbacks.is_empty() {
+            parent.call_back(callbacks);
+        }
+        Some(parent)
+    }
+
     /// Cancels this one. The nodes below are left to the caller; `None` if it
     /// had been cancelled before.
     fn cancel(&self) -> Option<Vec<Arc<Self>>> {
@@ -261,6 +294,16 @@ impl Node {
                 return false;
             }
             (state, over) = wait(&self.changed, &self.state, state, deadline);
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // A loop, not a recursion: with this node, a long chain above it may go.
+        let mut above = self.leave();
+        while let Some(mut node) = above.and_then(Arc::into_inner) {
+            above = node.leave();
         }
     }
 }

@@ -75,6 +75,57 @@ fn cancelling_goes_down_and_never_up() {
     assert!(deep.is_cancelled(), "however deep");
 }
 
+/// Nobody else has the token in between, but what is below depends on it.
+#[test]
+fn a_token_in_between_may_be_dropped() {
+    in_time(|| {
+        let root = CancelToken::new();
+        let leaf = root.child().child().child();
+        let pool = Pool::new(1).unwrap();
+        let job = pool.spawn_with(&root.child(), || CancelToken::current().unwrap().child());
+        let of_job = job.join().unwrap();
+        let wait = leaf.clone();
+        let waits = pool.spawn(move || wait.wait());
+        root.cancel();
+        assert!(leaf.is_cancelled() && of_job.is_cancelled());
+        waits.join().unwrap();
+        // However many there are, to the end of them.
+        let mut deep = CancelToken::new();
+        for _ in 0..1_000_000 {
+            deep = deep.child();
+        }
+        drop(deep);
+    });
+}
+
+#[test]
+fn callbacks_outlive_their_token() {
+    let root = CancelToken::new();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = |token: &CancelToken| {
+        let calls = Arc::clone(&calls);
+        token.on_cancel(move || {
+            calls.fetch_add(1, SeqCst);
+        });
+    };
+    count(&root.child());
+    count(&root.child().child());
+    let kept = root.child();
+    let gone = kept.child();
+    count(&gone);
+    drop(gone);
+    assert_eq!(calls.load(SeqCst), 0);
+    kept.cancel();
+    assert_eq!(calls.load(SeqCst), 1, "the one below it");
+    root.cancel();
+    assert_eq!(calls.load(SeqCst), 3, "each once");
+    let lonely = CancelToken::new();
+    count(&lonely);
+    count(&lonely.child());
+    drop(lonely);
+    assert_eq!((calls.load(SeqCst), Arc::strong_count(&calls)), (3, 1), "dropped uncalled");
+}
+
 #[test]
 fn jobs_inherit_the_token_of_the_job_that_spawns_them() {
     in_time(|| {
@@ -150,10 +201,63 @@ fn a_map_ends_with_its_token() {
         let mut map = pool.map(|x: u64| x, 0..).buffer(8).token(&token);
         assert_eq!(map.next().unwrap().unwrap(), 0);
         token.cancel();
-        assert!(map.by_ref().count() < 8, "at most what was ahead");
+        assert!(map.by_ref().count() <= 8, "at most what was ahead, and one for the rest");
         assert!(map.next().is_none());
         let unordered = pool.map_unordered(|x: u64| x, 0..).token(&token);
-        assert_eq!(unordered.count(), 0);
+        assert_eq!(unordered.count(), 1);
+    });
+}
+
+/// What is missing must not look as if it had never been there.
+#[test]
+fn a_map_that_is_cut_off_says_so_once() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let token = CancelToken::new();
+        token.cancel();
+        let ordered = || pool.map(|x: u64| x, 0..1000).token(&token);
+        let unordered = || pool.map_unordered(|x: u64| x, 0..1000).token(&token);
+        assert!(matches!(ordered().collect::<Result<Vec<_>, _>>(), Err(JoinError::Cancelled)));
+        assert!(matches!(unordered().collect::<Result<Vec<_>, _>>(), Err(JoinError::Cancelled)));
+        let (mut ordered, mut unordered) = (ordered(), unordered());
+        assert_eq!(ordered.size_hint(), (1, Some(1000)));
+        let soon = Duration::from_secs(10);
+        assert!(matches!(ordered.next_timeout(soon), Ok(Some(Err(JoinError::Cancelled)))));
+        assert!(matches!(unordered.next_timeout(soon), Ok(Some(Err(JoinError::Cancelled)))));
+        assert!(matches!(ordered.next_timeout(soon), Ok(None)) && ordered.next().is_none());
+        assert!(matches!(unordered.next_timeout(soon), Ok(None)) && unordered.next().is_none());
+        assert_eq!(ordered.size_hint(), (0, Some(0)));
+        assert_eq!(pool.map(|x: u64| x, 0..0).token(&token).count(), 0, "nothing is missing");
+    });
+}
+
+#[test]
+fn a_map_ends_with_a_token_that_it_inherits() {
+    in_time(|| {
+        let pool = Pool::new(2).unwrap();
+        let token = CancelToken::new();
+        let (ordered, unordered) = (|x: u64| x, |x: u64| x);
+        let (mut ordered, mut unordered) =
+            (pool.map(ordered, 0..).buffer(4), pool.map_unordered(unordered, 0..).buffer(4));
+        token.run(|| assert!(ordered.next().unwrap().is_ok())).unwrap();
+        token.run(|| assert!(unordered.next().unwrap().is_ok())).unwrap();
+        token.cancel();
+        for cut in [
+            token.run(|| ordered.by_ref().take(100).filter(Result::is_err).count()),
+            token.run(|| unordered.by_ref().take(100).filter(Result::is_err).count()),
+        ] {
+            assert!((1..=5).contains(&cut.unwrap()), "those that were ahead, and one more");
+        }
+        assert!(ordered.next().is_none() && unordered.next().is_none(), "outside of it, too");
+        let cut = token.run(|| pool.map(|x: u64| x, 0..).take(100).count());
+        assert_eq!(cut, Ok(1));
+        let job = pool.spawn_with(&CancelToken::new(), || {
+            let token = CancelToken::current().unwrap();
+            token.cancel();
+            let pool = Pool::new(1).unwrap();
+            pool.map(|x: u64| x, 0..).take(100).count() + pool.map(|x: u64| x, 0..0).count()
+        });
+        assert_eq!(job.join().unwrap(), 1);
     });
 }
 

@@ -1,7 +1,7 @@
 //! What the maps have in common: jobs that are submitted ahead of the results that
 //! were returned.
 
-use crate::cancel::CancelToken;
+use crate::cancel::{self, CancelToken};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
@@ -52,6 +52,19 @@ pub(crate) struct Ahead<'pool, F, I: Iterator> {
     pub(crate) buffer: usize,
     /// How each job is to be treated.
     options: JobOptions,
+    /// Whether a token has cut it off.
+    cut: Cut,
+}
+
+/// Whether inputs are left out since a token was cancelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// No.
+    Not,
+    /// Yes, and it has to be said after what is ahead.
+    Due,
+    /// It was said: the map has ended.
+    Told,
 }
 
 impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
@@ -60,7 +73,7 @@ impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
         // Without threads, what is ahead would only be early.
         let buffer = if pool.is_inline() { 1 } else { pool.workers() * AHEAD_PER_WORKER };
         let (f, xs, options) = (Arc::new(f), xs.fuse(), JobOptions::new());
-        Self { pool, f, xs, held: None, buffer, options }
+        Self { pool, f, xs, held: None, buffer, options, cut: Cut::Not }
     }
 
     /// Has the jobs cancelled with this token.
@@ -75,12 +88,44 @@ impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
 
     /// How many results are still to come, apart from those ahead.
     pub(crate) fn size_hint(&self, ahead: usize) -> (usize, Option<usize>) {
-        let (least, most) = self.xs.size_hint();
-        let held = usize::from(self.held.is_some());
-        let certain = least.saturating_add(held);
-        let least = if self.options.token.is_some() { 0 } else { certain };
-        let least = least.saturating_add(ahead);
-        (least, most.and_then(|most| most.checked_add(held)?.checked_add(ahead)))
+        let (least, most) = match self.cut {
+            Cut::Not => {
+                let (least, most) = self.xs.size_hint();
+                let held = usize::from(self.held.is_some());
+                (least.saturating_add(held), most.and_then(|most| most.checked_add(held)))
+            }
+            Cut::Due => (1, Some(1)),
+            Cut::Told => (0, Some(0)),
+        };
+        // A token may have one error in place of what is left.
+        let may_be_cut = self.options.token.is_some() || cancel::is_inside();
+        let least = if may_be_cut { least.min(1) } else { least };
+        (least.saturating_add(ahead), most.and_then(|most| most.checked_add(ahead)))
+    }
+
+    /// Nothing is ahead any more: the error in place of what a token has cut off, once.
+    pub(crate) fn take_cut<R>(&mut self) -> Option<Item<R>> {
+        let due = self.cut == Cut::Due;
+        due.then(|| {
+            self.cut = Cut::Told;
+            Err(JoinError::Cancelled)
+        })
+    }
+
+    /// The next input. `None` also if the token was cancelled, that of the jobs or else the
+    /// caller's, and there may be one, which is left where it is: the map is cut off then.
+    fn next_input(&mut self) -> Option<I::Item> {
+        if self.cut != Cut::Not {
+            return None;
+        }
+        let is_cancelled = match &self.options.token {
+            Some(token) => token.is_cancelled(),
+            None => cancel::current().is_some_and(|token| token.is_cancelled()),
+        };
+        if is_cancelled && (self.held.is_some() || self.xs.size_hint().1 != Some(0)) {
+            self.cut = Cut::Due;
+        }
+        if is_cancelled { None } else { self.held.take().or_else(|| self.xs.next()) }
     }
 
     /// Submits jobs until enough are ahead; several at a time while there is
@@ -97,10 +142,7 @@ impl<'pool, F, I: Iterator> Ahead<'pool, F, I> {
             return false;
         }
         while window.len() < self.buffer {
-            if self.options.token.as_ref().is_some_and(CancelToken::is_cancelled) {
-                return false;
-            }
-            let Some(x) = self.held.take().or_else(|| self.xs.next()) else { return false };
+            let Some(x) = self.next_input() else { return false };
             let needed = (window.len() == 0).then_some(deadline);
             let Some(room) = self.pool.room(needed) else {
                 self.held = Some(x);

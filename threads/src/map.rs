@@ -66,7 +66,27 @@ impl<'pool, F, I: Iterator, R> Map<'pool, F, I, R> {
     }
 
     /// Cancels the jobs with this token: those that are ahead and queued yield
-    /// `Cancelled`, and the rest is not submitted.
+    /// [`Cancelled`](crate::JoinError::Cancelled), and the rest is not submitted. In place of
+    /// the rest, however much it is, there is one such error, and then the map ends. So
+    /// `collect::<Result<Vec<_>, _>>()` is never taken for complete when it is not. (An iterator
+    /// that has ended without it being known, and does not say so by its `size_hint`, counts as
+    /// if there were more: after the token was cancelled, it is not asked.)
+    ///
+    /// Without it, the token of the job that iterates counts, or of the
+    /// [`CancelToken::run`] around it, if there is one.
+    ///
+    /// ```
+    /// use threads::{CancelToken, JoinError, Pool};
+    ///
+    /// let pool = Pool::new(1)?;
+    /// let token = CancelToken::new();
+    /// let mut numbers = pool.map(|x: u64| x, 0..).token(&token);
+    /// assert_eq!(numbers.next().unwrap()?, 0);
+    /// token.cancel();
+    /// let rest: Result<Vec<u64>, JoinError> = numbers.collect();
+    /// assert!(matches!(rest, Err(JoinError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token(mut self, token: &CancelToken) -> Self {
         self.rest.set_token(token);
         self
@@ -97,7 +117,7 @@ where
             return Err(MapTimedOut { limit });
         }
         match self.ahead.pop_front().map(|front| front.join_before(deadline)) {
-            None => Ok(None),
+            None => Ok(self.rest.take_cut()),
             Some(Ok(result)) => Ok(Some(result)),
             Some(Err(front)) => {
                 self.ahead.push_front(front);
@@ -118,7 +138,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         self.rest.top_up(&mut self.ahead, Deadline::Never);
-        self.ahead.pop_front().map(JoinHandle::join)
+        self.ahead.pop_front().map(JoinHandle::join).or_else(|| self.rest.take_cut())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -82,7 +82,7 @@ where
         }
         match self.ahead.next_before(deadline) {
             Some((_, result)) => Ok(Some(result)),
-            None if self.ahead.is_empty() => Ok(None),
+            None if self.ahead.is_empty() => Ok(self.rest.take_cut()),
             None => Err(MapTimedOut { limit }),
         }
     }
@@ -99,7 +99,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         self.rest.top_up(&mut self.ahead, Deadline::Never);
-        self.ahead.next().map(|(_, result)| result)
+        self.ahead.next().map(|(_, result)| result).or_else(|| self.rest.take_cut())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

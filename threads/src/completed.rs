@@ -168,7 +168,7 @@ impl<R> AsCompleted<R> {
             return None;
         }
         let jobs = || self.pending.values().map(|(_, handle)| handle.job()).collect();
-        let target = || (self.len() <= MOST).then(|| Target { jobs: jobs(), all: false });
+        let target = || (self.len() <= MOST).then(|| Target::jobs(jobs(), false));
         let wait = |deadline| self.board.block(deadline);
         let ticket = waiting::aside_for(deadline, target, wait)?;
         let (key, handle) = self.pending.remove(&ticket).expect("a job reports its end once");

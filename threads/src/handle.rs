@@ -111,7 +111,7 @@ impl<R> JoinHandle<R> {
         if self.is_finished() {
             return true;
         }
-        let target = || Some(Target { jobs: vec![self.job()], all: true });
+        let target = || Some(Target::job(self.job()));
         let wait = |deadline| self.unit.wait(deadline).then_some(());
         waiting::aside_for(deadline, target, wait).is_some()
     }

@@ -9,6 +9,7 @@ use crate::nesting;
 use crate::primitives::is_here;
 use crate::shared::{Phase, Shared};
 use crate::stats::{Stats, Unrun};
+use crate::waiting;
 use crate::worker;
 use std::fmt;
 use std::io;
@@ -55,8 +56,10 @@ use std::sync::{Arc, OnceLock};
 /// several pools and in threads of their own ([`spawn`](crate::spawn()),
 /// [`ThreadBuilder`](crate::ThreadBuilder)), and for all ways to wait for handles: when
 /// the wait is for all of a set, one in the circle is enough; when it is for any, all must
-/// be. Not seen, so that they hang: circles with a wait in them for something else (a lock,
-/// an [`Event`](crate::Event), room in a queue), or in which an executor polls a handle.
+/// be. In a circle with the end of a pool in it, the end does not panic when it is the last
+/// wait: it is not waited for. Not seen, so that they hang: circles with a wait in them for
+/// something else (a lock, an [`Event`](crate::Event), room in a queue, the end of a
+/// [`scope`](crate::scope())), or in which an executor polls a handle.
 /// Waits with a limit end by themselves, and do not panic.
 ///
 /// Long chains of jobs that
@@ -212,10 +215,12 @@ impl Pool {
     /// Runs what is queued, and what that spawns, and returns when every worker
     /// thread has ended. Dropping the pool does the same.
     ///
-    /// Blocks for as long as a job does. Called by a job of the pool itself (the
-    /// last owner of a shared pool may well be one), it returns at once, as the
+    /// Blocks for as long as a job does; on a worker of another pool, that one steps aside
+    /// (see [Waiting inside a job](Pool#waiting-inside-a-job)). Called by a job of the pool
+    /// itself (the last owner of a shared pool may well be one), it returns at once, as the
     /// worker cannot wait for its own end; the workers still run what is queued
-    /// and end by themselves.
+    /// and end by themselves. The same where the end of this pool would wait for the caller in
+    /// a circle: a job of this pool waits for the job that calls, or for the end of its pool.
     pub fn shutdown(self) {
         self.end(Phase::Draining);
     }
@@ -224,7 +229,8 @@ impl Pool {
     /// when every worker thread has ended. The handles of cancelled jobs yield
     /// [`JoinError::Cancelled`](crate::JoinError::Cancelled).
     ///
-    /// Running jobs are not interrupted. Called by a job of the pool itself, it
+    /// Running jobs are not interrupted. Called by a job of the pool itself, or by one that a
+    /// job of the pool waits for (as with [`shutdown`](Pool::shutdown)), it
     /// returns without waiting for them, and the count may then miss jobs that
     /// workers cancel later.
     pub fn shutdown_now(self) -> Unrun {
@@ -233,7 +239,7 @@ impl Pool {
     }
 
     /// Ends the pool. The workers have ended when this returns, unless the
-    /// caller is one of them.
+    /// caller is one of them, or one of them waits for the caller.
     pub(crate) fn end(&self, phase: Phase) {
         self.shared.enter(phase);
         if phase == Phase::Stopping {
@@ -247,6 +253,12 @@ impl Pool {
         if self.current_worker().is_some() {
             return; // Dropping a thread's handle lets it end by itself.
         }
+        // If it cannot end before the caller goes on, it ends by itself, as above.
+        let _ended = waiting::for_end_of(self.shared.number, || self.join_workers());
+    }
+
+    /// Waits until all threads of workers have ended.
+    fn join_workers(&self) {
         // Workers that wait for a job may start others, until all have ended.
         loop {
             let threads = self.shared.seats.take_threads();

@@ -90,7 +90,7 @@ pub fn wait<R, H: Borrow<JoinHandle<R>>>(
     let mut over = false;
     while !enough && !over {
         let left = || all().filter(|handle| is_all || !handle.is_finished());
-        let target = || Some(Target { jobs: left().map(JoinHandle::job).collect(), all: is_all });
+        let target = || Some(Target::jobs(left().map(JoinHandle::job).collect(), is_all));
         let waited = waiting::aside_for(deadline, target, |deadline| {
             while let Some(report) = board.block(deadline) {
                 enough = is_enough(report);

@@ -13,7 +13,7 @@ use crate::deadline::Deadline;
 use crate::home::Home;
 use crate::job::Run;
 use crate::nesting;
-use crate::waits::{self, Target};
+use crate::waits::{self, Stuck, Target};
 use crate::worker::{self, Worker};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -124,6 +124,17 @@ pub(crate) fn aside_for<T>(
         if soon.is_some() {
             return soon;
         }
+    }
+}
+
+/// Calls `wait`, which blocks until the pool with this number has ended; a worker steps aside
+/// for that. `None`, without a call, if the pool cannot end before the calling thread goes on.
+pub(crate) fn for_end_of<T>(pool: u64, wait: impl FnOnce() -> T) -> Option<T> {
+    let worker = worker::current();
+    let _away = worker.as_ref().map(Away::new);
+    match waits::try_enter(&Arc::new(Target::end_of(pool))) {
+        Some(Err(Stuck)) => None,
+        _waiting => Some(wait()),
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! Whoever waits for one job, or for *all* of a set, waits for ever if one of those does;
 //! whoever waits for *any* of a set, if all of them do. A job that is queued, or runs on a
-//! thread that does not wait here, may still end: then so may the wait.
+//! thread that does not wait here, may still end: then so may the wait. Whoever waits for the
+//! end of a pool waits for all its workers.
 //!
 //! # Why every circle is seen, and nothing else
 //!
@@ -24,13 +25,14 @@
 //! # What is not seen
 //!
 //! - Waits with a time limit: they end.
-//! - Waits for something else than jobs: locks, channels, events, room in a queue, an
-//!   executor that polls handles.
+//! - Waits for something else than jobs and pools: locks, channels, events, room in a queue, the
+//!   end of a scope, an executor that polls handles.
 //! - Waits for one of more than [`MOST`] jobs. Those of them that end are not waited for
 //!   again, so it is seen when less are left.
 
 use crate::job::JobRef;
 use crate::primitives::{Mutex, global, lock, thread_local};
+use crate::worker;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +52,18 @@ thread_local! {
 global! {
     /// By thread, what it waits for without a time limit. Locked seldom: a thread that is
     /// about to block has waited for a while already.
-    static WAITS: Mutex<BTreeMap<u64, Arc<Target>>> = Mutex::new(BTreeMap::new());
+    static WAITS: Mutex<Waits> = Mutex::new(BTreeMap::new());
+}
+
+/// By thread, what it waits for.
+type Waits = BTreeMap<u64, Wait>;
+
+/// A thread that waits.
+struct Wait {
+    /// The pool of which it is a worker.
+    pool: Option<u64>,
+    /// What it waits for.
+    target: Arc<Target>,
 }
 
 /// What a thread waits for.
@@ -59,6 +72,25 @@ pub(crate) struct Target {
     pub(crate) jobs: Vec<JobRef>,
     /// Whether all of them are needed, or any.
     pub(crate) all: bool,
+    /// Instead of jobs, the end of all workers of the pool with this number.
+    pub(crate) end_of: Option<u64>,
+}
+
+impl Target {
+    /// One job.
+    pub(crate) fn job(job: JobRef) -> Self {
+        Self { jobs: vec![job], all: true, end_of: None }
+    }
+
+    /// All of these jobs, or any.
+    pub(crate) fn jobs(jobs: Vec<JobRef>, all: bool) -> Self {
+        Self { jobs, all, end_of: None }
+    }
+
+    /// The end of all workers of a pool.
+    pub(crate) fn end_of(pool: u64) -> Self {
+        Self { jobs: Vec::new(), all: true, end_of: Some(pool) }
+    }
 }
 
 /// The number of the calling thread, which is about to run a job.
@@ -76,21 +108,36 @@ pub(crate) fn known_thread() -> Option<u64> {
     Some(NUMBER.with(Cell::get)).filter(|number| *number > 0)
 }
 
-/// The calling thread waits for this until the guard is dropped.
+/// The wait would never end: what is waited for waits for the calling thread.
+#[derive(Debug)]
+pub(crate) struct Stuck;
+
+/// The calling thread waits for this until the guard is dropped. Without a guard if nobody can
+/// wait for the thread.
 ///
 /// # Panics
 ///
 /// When it would wait for ever.
+#[track_caller]
 pub(crate) fn enter(target: &Arc<Target>) -> Option<Waiting> {
-    let thread = known_thread()?;
+    match try_enter(target)? {
+        Ok(waiting) => Some(waiting),
+        Err(Stuck) => panic!("jobs that wait for each other in a circle would wait for ever"),
+    }
+}
+
+/// Like [`enter`], but without a panic.
+pub(crate) fn try_enter(target: &Arc<Target>) -> Option<Result<Waiting, Stuck>> {
+    let pool = worker::current().map(|worker| worker.shared.number);
+    // A worker is waited for by who waits for the end of its pool, whatever it has run.
+    let thread = if pool.is_some() { this_thread() } else { known_thread()? };
     let mut waits = lock(&WAITS);
     // One that helps a job while it waits for another leaves the first wait before.
-    waits.insert(thread, Arc::clone(target));
+    waits.insert(thread, Wait { pool, target: Arc::clone(target) });
     let waiting = Waiting { thread };
     let stuck = is_stuck(&waits, thread);
     drop(waits);
-    assert!(!stuck, "jobs that wait for each other in a circle would wait for ever");
-    Some(waiting)
+    Some(if stuck { Err(Stuck) } else { Ok(waiting) })
 }
 
 /// From [`enter`].
@@ -101,8 +148,8 @@ pub(crate) struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let target = lock(&WAITS).remove(&self.thread);
-        drop(target); // With no job's last reference: the waiting one has the handles.
+        let wait = lock(&WAITS).remove(&self.thread);
+        drop(wait); // With no job's last reference: the waiting one has the handles.
     }
 }
 
@@ -118,8 +165,12 @@ struct Node {
 
 impl Node {
     /// What a thread that waits for this waits for at the moment.
-    fn look(waits: &BTreeMap<u64, Arc<Target>>, target: &Target) -> Self {
+    fn look(waits: &Waits, target: &Target) -> Self {
         let mut node = Self { all: target.all, open: false, others: Vec::new() };
+        if let Some(pool) = target.end_of {
+            let workers = waits.iter().filter(|(_, wait)| wait.pool == Some(pool));
+            node.others.extend(workers.map(|(thread, _)| *thread));
+        }
         for job in &target.jobs {
             match job.runner().filter(|runner| waits.contains_key(runner)) {
                 Some(runner) => node.others.push(runner),
@@ -138,12 +189,12 @@ impl Node {
 
 /// Whether this thread waits for ever: of all those that it waits for, directly or not, the
 /// ones that may go on are taken away until none of those is left.
-fn is_stuck(waits: &BTreeMap<u64, Arc<Target>>, thread: u64) -> bool {
+fn is_stuck(waits: &Waits, thread: u64) -> bool {
     let mut nodes = BTreeMap::new();
     let mut next = vec![thread];
     while let Some(thread) = next.pop() {
-        if let Some(target) = waits.get(&thread).filter(|_| !nodes.contains_key(&thread)) {
-            let node = Node::look(waits, target);
+        if let Some(wait) = waits.get(&thread).filter(|_| !nodes.contains_key(&thread)) {
+            let node = Node::look(waits, &wait.target);
             next.extend(&node.others);
             nodes.insert(thread, node);
         }

@@ -112,3 +112,92 @@ fn the_last_owner_is_a_value_of_a_worker_that_ends() {
         until("the pool is gone", || drops.load(SeqCst) == 1);
     });
 }
+
+/// How a pool is ended.
+const ENDS: [fn(Pool); 3] =
+    [drop, Pool::shutdown, |pool| assert!(pool.shutdown_now().count() < 100)];
+
+/// The job that waits is the only one of its pool, and what it waits for needs that pool.
+#[test]
+fn a_job_that_ends_another_pool_steps_aside() {
+    in_time(|| {
+        for end in ENDS {
+            let outer = Arc::new(Pool::new(1).unwrap());
+            let (inner, other) = (Arc::clone(&outer), Pool::new(1).unwrap());
+            let (running, seen) = mpsc::channel();
+            let needs = other.spawn(move || {
+                running.send(()).unwrap();
+                inner.spawn(|| 5).join().unwrap()
+            });
+            seen.recv().unwrap();
+            let ended = outer.spawn(move || {
+                end(other);
+                assert!(needs.is_finished(), "it was waited for");
+                needs.join().unwrap()
+            });
+            assert_eq!(ended.join().unwrap(), 5);
+        }
+    });
+}
+
+/// Two pools whose jobs are the last owners of each other's: the last one that would wait does
+/// not, as in a pool that its own job ends.
+#[test]
+fn pools_that_end_each_other_end() {
+    in_time(|| {
+        for end in ENDS {
+            for detached in [false, true] {
+                let ended = Arc::new(AtomicUsize::new(0));
+                let (both, meet) = (Arc::new(std::sync::Barrier::new(2)), mpsc::channel());
+                let pools = [0, 1].map(|_| Arc::new(Pool::new(1).unwrap()));
+                for (pool, other) in [(0, 1), (1, 0)] {
+                    let (both, counted) = (Arc::clone(&both), Counted(Arc::clone(&ended)));
+                    let (other, told) = (Arc::clone(&pools[other]), meet.0.clone());
+                    let job = move || {
+                        both.wait();
+                        until("there is no other owner", || Arc::strong_count(&other) == 1);
+                        end(Arc::into_inner(other).unwrap());
+                        drop(counted);
+                        told.send(()).unwrap();
+                    };
+                    if detached {
+                        pools[pool].execute(job);
+                    } else {
+                        drop(pools[pool].spawn(job));
+                    }
+                }
+                drop(pools);
+                assert!((0..2).all(|_| meet.1.recv_timeout(LIMIT).is_ok()));
+                assert_eq!(ended.load(SeqCst), 2);
+            }
+        }
+    });
+}
+
+/// The job of one pool ends the other one, of which a job waits for it.
+#[test]
+fn a_circle_of_an_end_and_a_join_ends() {
+    in_time(|| {
+        for end in ENDS {
+            let (first, second) = (Pool::new(1).unwrap(), Pool::new(1).unwrap());
+            let (give, take) = mpsc::channel::<threads::JoinHandle<bool>>();
+            let (running, seen) = mpsc::channel();
+            let joins = second.spawn(move || {
+                running.send(()).unwrap();
+                take.recv().unwrap().join().is_ok()
+            });
+            seen.recv().unwrap();
+            let ends = first.spawn(move || {
+                end(second);
+                true
+            });
+            give.send(ends).unwrap();
+            // Whoever comes last learns of it: the job that joins panics, or the other one does
+            // not wait.
+            match joins.join() {
+                Ok(ended) => assert!(ended),
+                Err(error) => assert!(error.to_string().contains("circle"), "{error}"),
+            }
+        }
+    });
+}

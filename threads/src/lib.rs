@@ -39,10 +39,10 @@ mod semaphore;
 mod timer;
 
 #[doc = include_str!("../PYTHON.md")]
-pub mod python {}
+pub mod coming_from_python {}
 #[expect(clippy::doc_markdown, reason = "what rayon said is quoted as it is")]
 #[doc = include_str!("../RAYON.md")]
-pub mod rayon {}
+pub mod coming_from_rayon {}
 pub mod reexports;
 
 #[cfg(not(loom))] // Its model has a clock of its own.

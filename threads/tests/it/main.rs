@@ -1,6 +1,9 @@
 //! Tests of the public API, one module per theme.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+/// As if rayon were among the dependencies; see `smoke`.
+extern crate core as rayon;
+
 mod blocking;
 mod bound;
 mod broken;

@@ -80,3 +80,15 @@ fn debug_is_never_empty() {
     assert_eq!(format!("{guard:?} {guard}"), "7 7");
     assert!(format!("{:?}", pool.map(|x: u8| x, [1])).contains("buffer: 16"));
 }
+
+/// No name of this crate hides a crate that is used beside it: with a `threads::rayon`, this would
+/// be ambiguous.
+mod beside_rayon {
+    use rayon::cmp::max;
+    use threads::*;
+
+    #[test]
+    fn names_of_both_can_be_used() {
+        assert_eq!(max(par_map(0..3, |x: i32| x).len(), 2), 3);
+    }
+}

@@ -30,7 +30,8 @@ pub enum WhenFull {
     CallerRuns,
     /// Finishes the handle with [`JoinError::Refused`](crate::JoinError::Refused).
     /// See also [`Pool::try_spawn`](crate::Pool::try_spawn), which gives the
-    /// closure back.
+    /// closure back. A job of [`Pool::execute`](crate::Pool::execute) has no handle: its closure
+    /// is dropped, and only [`Stats::refused`](crate::Stats::refused) tells.
     Refuse,
 }
 

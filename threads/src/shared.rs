@@ -177,6 +177,7 @@ impl Shared {
         bound.enter_beyond();
         if bound.when_full == WhenFull::Refuse {
             self.counters.submitted();
+            self.counters.refused();
             job.discard(JoinError::Refused);
             self.drop_job(job);
         } else if nesting::is_deep() {

@@ -34,6 +34,10 @@ pub struct Stats {
     /// Jobs that were cancelled before they ran, or were left in the middle of forked work
     /// as their token was cancelled, or could not run as the pool is broken or was full.
     pub cancelled: u64,
+    /// Those of the cancelled that the pool has refused, as it was full
+    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse)). What [`Pool::try_spawn`](crate::Pool::try_spawn)
+    /// gave back does not count.
+    pub refused: u64,
     /// How often a worker took jobs from another worker's deque.
     pub steals: u64,
     /// How often a thread ran something that another one had forked: the second closure of a
@@ -133,6 +137,8 @@ pub(crate) struct Counters {
     submitted: CachePadded<AtomicU64>,
     /// Jobs discarded while queued.
     discarded: AtomicU64,
+    /// Those of the discarded that were refused, as the pool was full.
+    refused: AtomicU64,
     /// What others ran than those who had forked it.
     forks: CachePadded<AtomicU64>,
     /// Panics outside of jobs.
@@ -151,6 +157,11 @@ impl Counters {
     /// A queued job was discarded.
     pub(crate) fn discarded(&self) {
         self.discarded.fetch_add(1, Relaxed);
+    }
+
+    /// A job is about to be discarded, as the pool is full.
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
     }
 
     /// A panic was caught outside of a job.
@@ -200,6 +211,7 @@ impl Counters {
             panicked,
             stray_panics: self.stray_panics.load(Relaxed),
             cancelled: discarded + left,
+            refused: self.refused.load(Relaxed),
             steals,
             parks,
             forks: self.forks.load(Relaxed),

@@ -35,6 +35,13 @@ impl Pool {
     /// at about half of the cost. A panic of it is reported to
     /// [`Builder::on_panic`](crate::Builder::on_panic) and counted.
     ///
+    /// There is nobody to tell if the closure is dropped without having run: by
+    /// [`shutdown_now`](Pool::shutdown_now), a broken pool, a cancelled token around the caller, or
+    /// a full pool that refuses ([`WhenFull::Refuse`](crate::WhenFull::Refuse)). That is only
+    /// counted: [`Stats::cancelled`](crate::Stats::cancelled) has all of these, and
+    /// [`Stats::refused`](crate::Stats::refused) the last. Where it matters, use
+    /// [`spawn`](Pool::spawn), or [`try_spawn`](Pool::try_spawn), which gives the closure back.
+    ///
     /// ```
     /// let pool = threads::Pool::new(1)?;
     /// let (send, receive) = std::sync::mpsc::channel();

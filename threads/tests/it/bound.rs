@@ -25,6 +25,26 @@ fn refuse_is_an_error_of_the_handle() {
     assert_eq!(pool.stats().queued, 0);
 }
 
+/// Nobody has a handle, but it is counted.
+#[test]
+fn what_is_refused_is_counted() {
+    let pool = pool(WhenFull::Refuse);
+    let gate = Gate::occupy(&pool);
+    let fit = [pool.spawn(|| 1), pool.spawn(|| 2)];
+    let drops = Arc::new(AtomicUsize::new(0));
+    for _ in 0..3 {
+        let counted = Counted(Arc::clone(&drops));
+        pool.execute(move || panic!("must not run: {}", Arc::strong_count(&counted.0)));
+    }
+    drop(pool.spawn(|| panic!("must not run")));
+    assert!(pool.try_spawn(|| ()).is_err(), "given back");
+    assert_eq!(drops.load(SeqCst), 3);
+    assert!(fit[0].cancel());
+    let stats = pool.stats();
+    assert_eq!((stats.refused, stats.cancelled, stats.queued), (4, 5, 1));
+    gate.open().join().unwrap();
+}
+
 #[test]
 fn try_spawn_gives_the_closure_back() {
     for when_full in [WhenFull::Block, WhenFull::CallerRuns, WhenFull::Refuse] {

@@ -62,8 +62,8 @@ impl Builder {
     }
 
     /// The most threads that there are beside the workers, to take the place of
-    /// those that wait; see [`blocking`](crate::blocking()). Default: 256. Zero: a
-    /// worker that waits is one less.
+    /// those that wait; see [`blocking`](crate::blocking()), and the pool's
+    /// [limits](Pool#limits). Default: 256. Zero: a worker that waits is one less.
     pub fn spares(mut self, n: usize) -> Self {
         self.spares = Some(n);
         self
@@ -98,6 +98,21 @@ impl Builder {
     /// begun, and of those that are spawned later, yield
     /// [`JoinError::Broken`](crate::JoinError::Broken) with the reason. Nothing hangs.
     /// `build` does not wait for it.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// thread_local!(static NUMBER: Cell<usize> = const { Cell::new(0) });
+    ///
+    /// let pool = threads::Pool::builder().workers(1).initializer(|worker| {
+    ///     NUMBER.set(worker + 100); // Or connect, and use `?`.
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// assert_eq!(pool.build()?.spawn(|| NUMBER.get()).join()?, 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// One that fails:
     ///
     /// ```
     /// let pool = threads::Pool::builder()

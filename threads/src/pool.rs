@@ -18,8 +18,8 @@ use std::sync::{Arc, OnceLock};
 /// Worker threads that execute jobs.
 ///
 /// A job is queued when it is spawned, and runs once, on one worker, in no
-/// promised order (but see [`Priority`](crate::Priority)). Jobs may spawn jobs: put the pool into an [`Arc`] and give
-/// each a clone.
+/// promised order (but see [`Priority`](crate::Priority)). Jobs may spawn jobs: a pool is no handle
+/// that can be cloned, as it has one end; put it into an [`Arc`] and give each a clone of that.
 ///
 /// Dropping the pool is the same as [`shutdown`](Pool::shutdown): it runs all
 /// that is queued and waits for it.
@@ -39,7 +39,8 @@ use std::sync::{Arc, OnceLock};
 ///
 /// A worker that blocks in one of these ways for longer than a moment steps aside:
 /// a spare worker takes its seat, so that the pool goes on with as many workers as
-/// before. So it may be that every worker waits, and the pool still moves on. The same
+/// before. So it may be that every worker waits, and the pool still moves on, as long as there are
+/// [spares](crate::Builder::spares) left (see [limits](Pool#limits)). The same
 /// holds for the other waits of this crate: for an [`Event`](crate::Event),
 /// a [`Latch`](crate::Latch), a [`Barrier`](crate::Barrier), a permit of a
 /// [`Semaphore`](crate::Semaphore), room or values in a [`Queue`](crate::Queue), a
@@ -60,17 +61,30 @@ use std::sync::{Arc, OnceLock};
 /// wait: it is not waited for. Not seen, so that they hang: circles with a wait in them for
 /// something else (a lock, an [`Event`](crate::Event), room in a queue, the end of a
 /// [`scope`](crate::scope())), or in which an executor polls a handle.
-/// Waits with a limit end by themselves, and do not panic.
+/// Waits with a limit end by themselves, and do not panic (one that the clock cannot represent,
+/// such as [`Duration::MAX`](std::time::Duration::MAX), is none).
 ///
-/// Long chains of jobs that
-/// join the next one do not overflow the stack: beyond 128 levels another worker takes over.
+/// # Limits
+///
+/// | what | how many | beyond |
+/// |---|---|---|
+/// | jobs that wait for something at the same time | less than workers and [spares](crate::Builder::spares) together (256 of these by default) | each waits on a thread of its own: when all threads wait, the job that would end their wait does not begin, and they wait for ever, unless they wait for handles of queued jobs, which they run themselves |
+/// | jobs on one stack, each of which waits for the next | 128 | another worker goes on with an empty stack, as long as there are spares; without, the wait panics from 512 on |
+/// | so, a chain of jobs that join the next one | 128 for each worker and spare: 33,000 with the default | the wait panics |
+/// | tasks of [scopes](crate::scope()) on one stack, each of which opens the scope of the next | 128 | the same: another worker goes on, and the scope panics if there is none from 512 on |
+/// | [`join`](crate::join()) in itself, and scopes that are nested in each other's body | the stack | it overflows, which ends the program, as any recursion |
+///
+/// The stack of a worker is as large as [`Builder::stack_size`](crate::Builder::stack_size) says, 2 MiB if
+/// nothing else was said: 128 levels with 16 KiB each. Jobs with larger frames need a larger
+/// one. [`Stats::aside`](crate::Stats::aside) tells how many workers wait.
 ///
 /// # Panics
 ///
 /// A panicking job never takes its worker down: its handle yields
 /// [`JoinError::Panicked`](crate::JoinError::Panicked). The same holds for a
 /// panic in the drop of a closure, a result or a panic payload that nobody took,
-/// and in a waker. (A panic *during* unwinding aborts the process, as everywhere
+/// and in a waker. One drop is not the pool's: that of the handle of a finished job drops its
+/// result on the calling thread, where a panic of it goes on. (A panic *during* unwinding aborts the process, as everywhere
 /// in Rust.)
 ///
 /// ```
@@ -130,7 +144,10 @@ impl Pool {
     /// It is a `Pool`, so code that takes one need not know. A panic of a job still
     /// comes out of its handle. When 128 jobs lie on top of each other, each spawned by the
     /// one below, the next one is put off, to spare the stack: it runs before the
-    /// outermost `spawn` returns, or when a job waits for its handle without a limit. A job that waits for something which is done only
+    /// outermost `spawn` returns, or when a job waits for its handle without a limit. Callbacks
+    /// ([`on_done`](crate::JoinHandle::on_done)) of finished jobs are called at once: one that
+    /// spawns the next job and registers the next callback is a recursion, which needs its
+    /// stack. A job that waits for something which is done only
     /// after it was spawned never ends, as in any pool whose workers are all busy.
     ///
     /// ```
@@ -169,8 +186,10 @@ impl Pool {
     }
 
     /// Changes the number of workers. More start at once. Fewer means that those
-    /// which have finished their job end, until there are as many as asked for; no
-    /// job is interrupted, and what they had queued is run by the others.
+    /// which have finished their job, or sleep, end, until there are as many as asked for; no
+    /// job is interrupted, and what they had queued is run by the others. It does not wait for
+    /// that: a surplus worker executes no more jobs once its present one is finished, and its
+    /// thread ends if it is not needed again within a second.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 use crate::primitives::{invisible, thread_local};
 use crate::settings::Waiting;
 use crate::shared::Shared;
-use crate::waiting;
+use crate::waiting::{self, GREATEST_DEPTH};
 use crate::worker;
 use crossbeam_deque::Worker as Deque;
 use std::cell::Cell;
@@ -296,6 +296,13 @@ impl Context {
     /// and there may be others.
     pub(super) fn is_deep(&self) -> bool {
         self.depth.get() >= DEPTH && self.shared().seats.could_step_aside()
+    }
+
+    /// Whether so much lies on this thread's stack, with what is about to run, that it could
+    /// overflow. It is left to others long before if there are any.
+    #[inline]
+    pub(super) fn is_too_deep(&self) -> bool {
+        self.depth.get() > GREATEST_DEPTH
     }
 
     /// Waits until the tasks of a scope have ended that this thread leaves to workers, as its

@@ -8,9 +8,11 @@ use super::post::Post;
 use super::task::Task;
 use crate::cancel::{self, CancelToken};
 use crate::error::Cancelled;
+use crate::hook::PanicOrigin;
 use crate::primitives::{AtomicBool, Mutex, invisible, lock};
 use crate::shared::Shared;
-use crate::unwind::{AbortOnUnwind, catch, drop_quietly};
+use crate::unwind::{AbortOnUnwind, catch, drop_and_report};
+use crate::waiting::GREATEST_DEPTH;
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
@@ -111,7 +113,10 @@ impl Core {
         let core = unsafe { this.as_ref() };
         if core.is_cancelled() {
             let _outside = cancel::enter(None);
-            drop_quietly(closure);
+            core.drop_and_report(closure);
+        } else if context.is_too_deep() {
+            core.fail_too_deep();
+            core.drop_and_report(closure);
         } else {
             let needs_token = core.token.is_some() || cancel::is_inside();
             let _inside = needs_token.then(|| cancel::enter(core.token.clone()));
@@ -137,7 +142,28 @@ impl Core {
             let stays = panic.as_ref().is_some_and(|panic| !panic.is::<Cancelled>());
             if stays { Some(payload) } else { panic.replace(payload) }
         };
-        drop_quietly(later);
+        self.drop_and_report(later);
+    }
+
+    /// Drops what will not be used. Its panic is told to the pool.
+    fn drop_and_report<T>(&self, value: T) {
+        // SAFETY: the owner keeps the pool while it is in the scope.
+        let shared = unsafe { self.shared.as_ref() };
+        drop_and_report(value, |payload| shared.report(PanicOrigin::Drop, payload));
+    }
+
+    /// To run a task here could overflow the stack, and nobody else can.
+    #[cold]
+    fn fail_too_deep(&self) {
+        let too_deep = || -> () {
+            panic!(
+                "{GREATEST_DEPTH} tasks of scopes lie on top of each other on one stack, and the \
+                 pool can have no more workers: allow it more spares, or nest fewer levels deep"
+            )
+        };
+        if let Err(payload) = catch(too_deep) {
+            self.fail(payload);
+        }
     }
 
     /// Runs what is left, and waits for what others run.
@@ -195,8 +221,13 @@ impl Core {
 /// # Panics
 ///
 /// If `f` or a closure panics, closures that have not begun are dropped, the others are waited
-/// for, and the panic goes on in the caller: that of `f`, or the first one. If the token was
+/// for, and the panic goes on in the caller: that of `f`, or the first one. (Further panics, and
+/// those in the drop of closures and of the result, are reported to
+/// [`Builder::on_panic`](crate::Builder::on_panic) or counted, and go no further.) If the token was
 /// cancelled, it unwinds with [`Cancelled`](crate::Cancelled), see [`CancelToken::run`].
+///
+/// When closures of scopes lie so deep on one stack that one more could overflow it, and the pool
+/// can have no more workers with an empty one, see [limits](crate::Pool#limits).
 ///
 /// ```
 /// let text = String::from("three models, one task");
@@ -238,11 +269,11 @@ where
         match (result, panic) {
             (Err(payload), Some(other)) if payload.is::<Cancelled>() => resume_unwind(other),
             (Err(payload), later) => {
-                drop_quietly(later);
+                core.drop_and_report(later);
                 resume_unwind(payload)
             }
             (Ok(result), Some(payload)) => {
-                drop_quietly(result);
+                core.drop_and_report(result);
                 resume_unwind(payload)
             }
             (Ok(result), None) => {

@@ -1,12 +1,12 @@
 //! Scopes: borrowing, counting, panics, nesting.
 
 use super::idle_pool;
-use crate::support::{Counted, LIMIT, in_time, rounds, until};
+use crate::support::{Bomb, Counted, LIMIT, in_time, rounds, until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-use threads::{Pool, Scope, scope};
+use threads::{PanicOrigin, Pool, Scope, scope};
 
 #[test]
 fn everything_has_run_when_a_scope_ends() {
@@ -250,4 +250,56 @@ fn a_panic_leaves_the_pool_as_it_was() {
         });
     });
     assert_eq!(ran.into_inner(), 20);
+}
+
+/// Nested scopes, each in a task of the one around it.
+fn nest(depth: u32) -> u32 {
+    let mut below = 0;
+    if depth > 0 {
+        scope(|scope| scope.spawn(|| below = nest(depth - 1)));
+    }
+    below + 1
+}
+
+/// Without another thread that could go on, it is a panic and no overflow of the stack.
+#[test]
+fn scopes_that_are_nested_too_deep_panic() {
+    in_time(|| {
+        let pool = Pool::builder().workers(1).spares(0).build().unwrap();
+        assert_eq!(pool.spawn(|| nest(500)).join().unwrap(), 501);
+        let error = pool.spawn(|| nest(100_000)).join().unwrap_err();
+        assert!(error.to_string().contains("allow it more spares"), "{error}");
+        assert_eq!(pool.spawn(|| nest(10)).join().unwrap(), 11, "and the pool goes on");
+        let inline = Pool::inline().install(|| catch_unwind(|| nest(100_000)));
+        assert!(inline.is_err());
+    });
+}
+
+/// Nobody has asked for the closure, but its panic is not lost.
+#[test]
+fn a_panic_in_the_drop_of_a_closure_that_was_not_run_is_reported() {
+    in_time(|| {
+        let (report, reports) = mpsc::channel();
+        let pool = Pool::builder().workers(1).on_panic(move |panic| {
+            report.send((panic.origin, panic.message.to_owned())).unwrap();
+        });
+        let pool = pool.build().unwrap();
+        pool.scope(|scope| {
+            scope.cancel();
+            let bomb = Bomb;
+            scope.spawn(move || drop(bomb));
+        });
+        assert_eq!(reports.recv().unwrap(), (PanicOrigin::Drop, "bomb".to_owned()));
+        assert_eq!(pool.stats().stray_panics, 1);
+        // The result of a scope in which a task has panicked.
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            pool.scope(|scope| {
+                scope.spawn(|| panic!("of a task"));
+                Bomb
+            })
+        }));
+        assert_eq!(ended.err().unwrap().downcast_ref(), Some(&"of a task"));
+        assert_eq!(reports.recv().unwrap(), (PanicOrigin::Drop, "bomb".to_owned()));
+        assert_eq!(pool.stats().stray_panics, 2);
+    });
 }

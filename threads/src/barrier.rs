@@ -159,6 +159,7 @@ impl Barrier {
     ///
     /// When the action panics and the caller came last; and in the action, for its round would
     /// never end.
+    #[track_caller]
     pub fn wait(&self) -> Result<usize, BarrierError> {
         self.wait_before(Deadline::Never)
     }
@@ -172,6 +173,7 @@ impl Barrier {
     /// # Panics
     ///
     /// As [`wait`](Barrier::wait).
+    #[track_caller]
     pub fn wait_timeout(&self, limit: Duration) -> Result<usize, BarrierError> {
         self.wait_before(Deadline::after(limit))
     }
@@ -210,12 +212,14 @@ impl Barrier {
     }
 
     /// The one way to wait.
+    #[track_caller]
     fn wait_before(&self, deadline: Deadline) -> Result<usize, BarrierError> {
         let inner = &*self.inner;
         let this = thread::current().id();
         // A newcomer while the action runs belongs to the next round.
         let mut state = inner.state.lock();
-        assert_ne!(state.acting, Some(this), "the action of a barrier cannot wait at it");
+        let is_action = state.acting == Some(this);
+        assert!(!is_action, "the action of a barrier cannot wait at it: its round would never end");
         while state.arrived == inner.parties {
             drop(state);
             if !inner.wait(deadline, |state| state.arrived < inner.parties) {

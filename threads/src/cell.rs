@@ -200,23 +200,15 @@ impl<F, R> Cell<F, R> {
         }
     }
 
-    /// The result.
-    ///
-    /// # Panics
-    ///
-    /// When the job is not finished, or its result has been taken.
-    pub(crate) fn take(&self) -> Result<R, JoinError> {
+    /// The result; `None` when the job is not finished, or its result has been taken.
+    pub(crate) fn take(&self) -> Option<Result<R, JoinError>> {
         let mut state = lock(&self.state);
         let outcome = state.stage.outcome().unwrap_or(Outcome::Cancelled);
         match mem::replace(&mut state.stage, Stage::Taken(outcome)) {
-            Stage::Finished(result) => result.map_err(|error| *error),
+            Stage::Finished(result) => Some(result.map_err(|error| *error)),
             other => {
                 state.stage = other;
-                drop(state);
-                panic!(
-                    "the result of this job is not there, or was already taken by polling the \
-                     handle"
-                );
+                None
             }
         }
     }

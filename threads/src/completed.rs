@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The results of these handles in order of completion, each with the position of
-/// its handle.
+/// its handle. A [`Thread`](crate::Thread) gives its own with
+/// [`into_handle`](crate::Thread::into_handle).
 ///
 /// ```
 /// let pool = threads::Pool::new(2)?;
@@ -143,6 +144,7 @@ impl<R> AsCompleted<R> {
     /// The next finished job, but waits no longer than `limit`. `None` when time
     /// is over, and when no job is left: [`is_empty`](AsCompleted::is_empty) tells
     /// which.
+    #[track_caller]
     pub fn next_timeout(&mut self, limit: Duration) -> Option<(u64, Result<R, JoinError>)> {
         self.next_before(Deadline::after(limit))
     }
@@ -160,6 +162,7 @@ impl<R> AsCompleted<R> {
     }
 
     /// The next finished job, if one finishes in time.
+    #[track_caller]
     pub(crate) fn next_before(
         &mut self,
         deadline: Deadline,
@@ -195,6 +198,7 @@ impl<R> AsCompleted<R> {
 impl<R> Iterator for AsCompleted<R> {
     type Item = (u64, Result<R, JoinError>);
 
+    #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
         self.help();
         self.next_before(Deadline::Never)

@@ -3,6 +3,7 @@
 use crate::cell::Callback;
 use crate::deadline::Deadline;
 use crate::error::{JoinError, Outcome};
+use crate::home::Home;
 use crate::job::{JobRef, Unit};
 use crate::waiting;
 use crate::waits::{self, Target};
@@ -23,7 +24,7 @@ use std::time::Duration;
 ///
 /// Dropping a handle detaches the job, which still runs; its result is dropped on
 /// the worker, where a panic of that drop does no harm. Dropping the handle of a
-/// finished job drops the result with it.
+/// finished job drops the result with it, there: a panic of that drop goes on in the caller.
 #[must_use = "dropping a handle detaches its job; join it, or drop it explicitly"]
 pub struct JoinHandle<R> {
     /// The job.
@@ -56,16 +57,39 @@ impl<R> JoinHandle<R> {
     /// what is not seen. Also when the result was taken by polling, and when more jobs wait
     /// for each other on one stack than can be good, in a pool that may have no
     /// more threads; see [`Builder::spares`](crate::Builder::spares).
+    #[track_caller]
     pub fn join(self) -> Result<R, JoinError> {
         if !self.help() {
             let here = waits::known_thread();
-            assert!(
-                here.is_none() || here != self.unit.runner(),
-                "a job cannot wait for itself: it, or a job it waits for, joined its handle"
-            );
+            if here.is_some() && here == self.unit.runner() {
+                self.panic_about_itself();
+            }
             self.wait_before(Deadline::Never);
         }
         self.take_before(Deadline::Never)
+    }
+
+    /// The caller is what it would wait for.
+    #[cold]
+    #[track_caller]
+    fn panic_about_itself(&self) -> ! {
+        match self.unit.home() {
+            Home::Pool(_) => {
+                panic!("a job cannot wait for itself: it, or a job it waits for, joined its handle")
+            }
+            Home::Thread(_) => {
+                panic!("a thread cannot wait for itself: it, or a job in it, joined its handle")
+            }
+        }
+    }
+
+    /// The result of a finished job.
+    #[track_caller]
+    fn take(&self) -> Result<R, JoinError> {
+        match self.unit.take() {
+            Some(result) => result,
+            None => panic!("the result of this job was taken before, by polling its handle"),
+        }
     }
 
     /// Waits for the result, but not longer than `limit`. For a job in a thread of its
@@ -78,20 +102,39 @@ impl<R> JoinHandle<R> {
     ///
     /// # Panics
     ///
-    /// When the result was taken by polling.
+    /// When the result was taken by polling. A limit that the clock cannot represent, such as
+    /// [`Duration::MAX`], is none: then also when it can never return, as [`join`](JoinHandle::join).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = threads::Pool::new(1)?;
+    /// let mut handle = pool.spawn(|| 42);
+    /// let answer = loop {
+    ///     match handle.join_timeout(Duration::from_millis(1)) {
+    ///         Ok(result) => break result?,
+    ///         Err(later) => handle = later, // Time was over; tell somebody, and go on.
+    ///     }
+    /// };
+    /// assert_eq!(answer, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
     pub fn join_timeout(self, limit: Duration) -> Result<Result<R, JoinError>, Self> {
         self.join_before(Deadline::after(limit))
     }
 
     /// The result, or the handle when time is over.
+    #[track_caller]
     pub(crate) fn join_before(self, deadline: Deadline) -> Result<Result<R, JoinError>, Self> {
         if self.wait_before(deadline) { Ok(self.take_before(deadline)) } else { Err(self) }
     }
 
     /// The result of a finished job, and the end of a thread that was started for it
     /// alone, as far as that is there in time.
+    #[track_caller]
     pub(crate) fn take_before(self, deadline: Deadline) -> Result<R, JoinError> {
-        let result = self.unit.take();
+        let result = self.take();
         self.unit.home().reap(deadline);
         result
     }
@@ -102,11 +145,17 @@ impl<R> JoinHandle<R> {
     /// Never runs the job on the spot, as [`join`](JoinHandle::join) does: that
     /// could take longer than the limit. What may is the calling worker's part of a
     /// [`broadcast`](crate::broadcast), which comes first.
+    ///
+    /// # Panics
+    ///
+    /// With a limit that is none, see [`join_timeout`](JoinHandle::join_timeout).
+    #[track_caller]
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         self.wait_before(Deadline::after(limit))
     }
 
     /// Blocks until the job is finished (true) or time is over (false).
+    #[track_caller]
     fn wait_before(&self, deadline: Deadline) -> bool {
         if self.is_finished() {
             return true;
@@ -172,7 +221,9 @@ impl<R> JoinHandle<R> {
         let unit = Arc::clone(&self.unit);
         // A circle of references until the callback is called or forgotten, at the
         // latest when the job is discarded.
-        self.unit.follow(Box::new(move |_| f(unit.take())));
+        self.unit.follow(Box::new(move |_| {
+            f(unit.take().expect("its handle is gone, which would have taken it"));
+        }));
     }
 
     /// Cancels the job if it is still queued (true): it will never run, and its
@@ -206,7 +257,7 @@ impl<R> Future for JoinHandle<R> {
         if self.unit.outcome().is_none() && self.unit.watch(context.waker().clone()) {
             return Poll::Pending;
         }
-        Poll::Ready(self.unit.take())
+        Poll::Ready(self.take())
     }
 }
 

@@ -46,12 +46,8 @@ pub(crate) trait Unit<R>: Run {
     /// Blocks until the job is finished (true) or time is over (false).
     fn wait(&self, deadline: Deadline) -> bool;
 
-    /// The result.
-    ///
-    /// # Panics
-    ///
-    /// When the job is not finished, or its result has been taken.
-    fn take(&self) -> Result<R, JoinError>;
+    /// See [`Cell::take`].
+    fn take(&self) -> Option<Result<R, JoinError>>;
 
     /// See [`Cell::watch`].
     fn watch(&self, waker: Waker) -> bool;
@@ -199,7 +195,7 @@ where
         self.cell.wait(deadline)
     }
 
-    fn take(&self) -> Result<R, JoinError> {
+    fn take(&self) -> Option<Result<R, JoinError>> {
         self.cell.take()
     }
 

@@ -200,6 +200,7 @@ impl Semaphore {
     /// # Panics
     ///
     /// When there would be more than [`MAX_PERMITS`].
+    #[track_caller]
     pub fn release(&self, n: usize) {
         assert!(
             self.permits.release(n),

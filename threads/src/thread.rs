@@ -144,6 +144,7 @@ impl<R> Thread<R> {
     /// # Panics
     ///
     /// When a thread joins itself.
+    #[track_caller]
     pub fn join(self) -> Result<R, JoinError> {
         self.handle.join()
     }

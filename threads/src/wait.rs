@@ -28,14 +28,16 @@ pub enum WaitFor {
 /// that are not, each in the order in which they came.
 ///
 /// Takes handles, or references to handles: several threads may wait for the same
-/// ones. Nothing is taken from a handle, and nothing is lost when time is over.
+/// ones. A [`Thread`](crate::Thread) gives its own with
+/// [`into_handle`](crate::Thread::into_handle). Nothing is taken from a handle, and nothing is lost when time is over.
 ///
 /// On a worker of the jobs' own pool, and without a limit, it runs jobs that are
 /// still queued on the spot; see [`Pool`](crate::Pool#waiting-inside-a-job).
 ///
 /// # Panics
 ///
-/// Without a limit, when it would wait for ever, as the jobs wait for the calling one.
+/// Without a limit, or with one that the clock cannot represent, when it would wait for ever, as
+/// the jobs wait for the calling one.
 ///
 /// ```
 /// use threads::{Pool, WaitFor, wait};
@@ -49,6 +51,7 @@ pub enum WaitFor {
 /// assert_eq!(sum?, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[track_caller]
 pub fn wait<R, H: Borrow<JoinHandle<R>>>(
     handles: impl IntoIterator<Item = H>,
     until: WaitFor,

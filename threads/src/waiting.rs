@@ -92,6 +92,7 @@ pub(crate) fn aside<T>(
 /// # Panics
 ///
 /// When the wait would never end, as the jobs wait for one on the own stack.
+#[track_caller]
 pub(crate) fn aside_for<T>(
     deadline: Deadline,
     target: impl FnOnce() -> Option<Target>,

@@ -122,7 +122,9 @@ pub(crate) struct Stuck;
 pub(crate) fn enter(target: &Arc<Target>) -> Option<Waiting> {
     match try_enter(target)? {
         Ok(waiting) => Some(waiting),
-        Err(Stuck) => panic!("jobs that wait for each other in a circle would wait for ever"),
+        Err(Stuck) => {
+            panic!("jobs or threads that wait for each other in a circle would wait for ever")
+        }
     }
 }
 

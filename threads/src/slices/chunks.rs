@@ -15,8 +15,9 @@ use std::slice;
 /// # Panics
 ///
 /// When `size` is zero.
+#[track_caller]
 pub fn chunks<T>(slice: &[T], size: usize) -> Chunks<'_, T> {
-    assert_ne!(size, 0, "a chunk has at least one item");
+    assert!(size > 0, "a chunk has at least one item: the size must not be 0");
     Chunks { slice, size }
 }
 
@@ -31,8 +32,9 @@ pub fn chunks<T>(slice: &[T], size: usize) -> Chunks<'_, T> {
 /// # Panics
 ///
 /// When `size` is zero.
+#[track_caller]
 pub fn chunks_mut<T>(slice: &mut [T], size: usize) -> ChunksMut<'_, T> {
-    assert_ne!(size, 0, "a chunk has at least one item");
+    assert!(size > 0, "a chunk has at least one item: the size must not be 0");
     ChunksMut { slice, size }
 }
 

@@ -54,6 +54,7 @@ where
 /// # Panics
 ///
 /// When `size` is zero, and when `f` panics.
+#[track_caller]
 pub fn par_chunks_mut<T, F>(slice: &mut [T], size: usize, f: F)
 where
     T: Send,

@@ -91,7 +91,11 @@ pub(super) fn filled<R, E>(
     let mut results = Vec::with_capacity(length);
     let start = results.as_ptr();
     let output = produce(Output::new(&mut results.spare_capacity_mut()[..length]))?;
-    assert!(output.is_complete(start, length), "there are as many items as were promised");
+    assert!(
+        output.is_complete(start, length),
+        "an implementation of `Divide` must give as many items as its `length` says ({length}), \
+         and divide them where it is told"
+    );
     output.release();
     // SAFETY: the capacity is at least `length`. All elements below are initialized: the
     // output and the parts behind it are full, the first begins with the vector, each other

@@ -112,6 +112,7 @@ impl Timer {
     /// # Panics
     ///
     /// In the call of this very timer, or the drop of its closure: it would wait for ever.
+    #[track_caller]
     pub fn wait(&self) {
         assert!(!self.entry.is_above(), "a timer's own call cannot wait for the timer's end");
         self.wait_before(Deadline::Never);

@@ -56,3 +56,90 @@ fn errors_say_what_to_do() {
         assert!(error.to_string().contains("ask for "), "{error}");
     }
 }
+
+/// What the panic of this says, and in which file it is said to be.
+fn panic_of(wrong: impl FnOnce() + Send + 'static) -> (String, String) {
+    use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(()); // The hook is the program's.
+    let _one = ONE.lock().unwrap();
+    let before = std::sync::Arc::new(take_hook());
+    let places = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (seen, others) = (std::sync::Arc::clone(&places), std::sync::Arc::clone(&before));
+    set_hook(Box::new(move |info| {
+        let place = info.location().map(|location| location.file().to_owned());
+        seen.lock().unwrap().push((std::thread::current().id(), place.unwrap_or_default()));
+        others(info);
+    }));
+    let ended = catch_unwind(AssertUnwindSafe(wrong));
+    drop(take_hook());
+    set_hook(Box::new(move |info| before(info)));
+    let this = std::thread::current().id();
+    let places = places.lock().unwrap();
+    let (_, file) = places.iter().rev().find(|(thread, _)| *thread == this).unwrap();
+    (super::message(ended.unwrap_err()), file.clone())
+}
+
+/// A panic about wrong use says a sentence about it, and where that is.
+#[test]
+fn panics_say_what_was_wrong_and_where() {
+    use threads::{Barrier, Semaphore, chunks, chunks_mut, par_chunks_mut};
+    let mistakes: [(Box<dyn FnOnce() + Send>, &str); 6] = [
+        (Box::new(|| drop(chunks(&[1], 0))), "a chunk has at least one item: "),
+        (Box::new(|| drop(chunks_mut(&mut [1], 0))), "a chunk has at least one item: "),
+        (Box::new(|| par_chunks_mut(&mut [1], 0, |_, _| ())), "a chunk has at least one item: "),
+        (
+            Box::new(|| Semaphore::new(threads::MAX_PERMITS).unwrap().release(1)),
+            "a semaphore cannot have more than ",
+        ),
+        (
+            Box::new(|| {
+                let own = std::sync::Arc::new(std::sync::OnceLock::<Barrier>::new());
+                let action = std::sync::Arc::clone(&own);
+                let action = move || drop(action.get().unwrap().wait());
+                own.get_or_init(|| Barrier::with_action(1, action).unwrap()).wait().unwrap();
+            }),
+            "the action of a barrier cannot wait at it: ",
+        ),
+        (
+            Box::new(|| {
+                let mut ready = Pool::new(1).unwrap().spawn(|| 1);
+                crate::support::block_on(&mut ready).unwrap();
+                drop(ready.join());
+            }),
+            "the result of this job was taken before",
+        ),
+    ];
+    for (wrong, says) in mistakes {
+        let (text, file) = panic_of(wrong);
+        assert!(text.starts_with(says), "{text:?}, not {says:?}");
+        assert!(file.ends_with("texts.rs"), "{says:?} is said to be in {file}");
+    }
+}
+
+/// A row that tells a wrong length.
+struct Liar;
+
+impl IntoIterator for Liar {
+    type Item = usize;
+    type IntoIter = std::ops::Range<usize>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        0..3
+    }
+}
+
+impl threads::Divide for Liar {
+    fn length(&self) -> usize {
+        5
+    }
+
+    fn divide_at(self, _index: usize) -> (Self, Self) {
+        (Self, Self)
+    }
+}
+
+#[test]
+fn a_wrong_divide_is_named() {
+    let (text, _) = panic_of(|| drop(threads::par_map(Liar, |x| x)));
+    assert!(text.contains("implementation of `Divide`"), "{text}");
+}

@@ -19,6 +19,7 @@ pub fn init() {}
 /// For what would occupy a worker of a pool for long: a server's accept loop, a
 /// blocking read. [`JoinHandle::join`] also waits for the end of the thread, with the drop
 /// of its thread-local values (waits with a limit, and `.await`, do not);
+/// `x` is there so that the same call works between processes, with a function and its argument;
 /// dropping the handle detaches it, and like any thread it then ends at the latest
 /// with the process.
 ///
@@ -30,6 +31,9 @@ pub fn init() {}
 /// ```
 /// let handle = threads::spawn(|x: u64| x + 1, 41)?;
 /// assert_eq!(handle.join()?, 42);
+/// // A closure that has all it needs takes `()`.
+/// let text = String::from("moved in");
+/// assert_eq!(threads::spawn(move |()| text.len(), ())?.join()?, 8);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn spawn<F, A, R>(f: F, x: A) -> io::Result<JoinHandle<R>>

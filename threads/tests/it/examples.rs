@@ -77,6 +77,7 @@ fn tree_hash() {
 #[test]
 fn queues_and_primitives() {
     let expected = [
+        ("await", "text, pictures left out: true, request: Ok(())\n"),
         ("queue", "total: 435\nafter the end: queue is shut down and empty\n"),
         ("condition", "left: 10\nenough: false, there are 10\n"),
         (

@@ -86,10 +86,7 @@ impl<R> JoinHandle<R> {
     /// The result of a finished job.
     #[track_caller]
     fn take(&self) -> Result<R, JoinError> {
-        match self.unit.take() {
-            Some(result) => result,
-            None => panic!("the result of this job was taken before, by polling its handle"),
-        }
+        taken(self.unit.take())
     }
 
     /// Waits for the result, but not longer than `limit`. For a job in a thread of its
@@ -221,9 +218,7 @@ impl<R> JoinHandle<R> {
         let unit = Arc::clone(&self.unit);
         // A circle of references until the callback is called or forgotten, at the
         // latest when the job is discarded.
-        self.unit.follow(Box::new(move |_| {
-            f(unit.take().expect("its handle is gone, which would have taken it"));
-        }));
+        self.unit.follow(Box::new(move |_| f(taken(unit.take()))));
     }
 
     /// Cancels the job if it is still queued (true): it will never run, and its
@@ -247,6 +242,15 @@ impl<R> JoinHandle<R> {
     /// See [`Unit::unfollow`].
     pub(crate) fn unfollow(&self, number: u64) {
         self.unit.unfollow(number);
+    }
+}
+
+/// The result that was taken from a finished job, if it was there.
+#[track_caller]
+fn taken<R>(result: Option<Result<R, JoinError>>) -> Result<R, JoinError> {
+    match result {
+        Some(result) => result,
+        None => panic!("the result of this job was already taken, by polling its handle"),
     }
 }
 

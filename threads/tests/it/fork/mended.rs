@@ -244,9 +244,10 @@ fn a_part_of_a_broadcast_before_a_wait_for_a_job() {
 fn a_job_run_inside_of_another_pool_forks_in_its_own() {
     in_time(|| {
         let (a, b) = (Arc::new(idle_pool(1)), Arc::new(idle_pool(1)));
-        let inner = Arc::clone(&a);
+        // The job does not end `b`: for that wait, its worker would step aside.
+        let (inner, other) = (Arc::clone(&a), Arc::clone(&b));
         let seen = a.spawn(move || {
-            b.install(|| inner.spawn(|| broadcast(|_| thread::current().id())).join().unwrap())
+            other.install(|| inner.spawn(|| broadcast(|_| thread::current().id())).join().unwrap())
         });
         let expected = a.broadcast(|_| thread::current().id());
         assert_eq!(seen.join().unwrap(), expected);

@@ -16,6 +16,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("orphan", &["processes"]),
     ("swap", &["threads", "processes"]),
     ("swap_waiting", &["threads", "processes"]),
+    ("await", &["threads"]),
     ("barrier", &["threads"]),
     ("channel", &["processes"]),
     ("select", &["processes"]),

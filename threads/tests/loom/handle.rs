@@ -63,7 +63,7 @@ fn two_threads_wait_for_a_job_that_runs() {
         let worker = beside(&job, run);
         let waits = beside(&job, |job| job.wait(Deadline::Never));
         assert!(job.wait(Deadline::Never) && waits.join().unwrap() && worker.join().unwrap());
-        assert_eq!(job.take().unwrap(), VALUE);
+        assert_eq!(job.take().unwrap().unwrap(), VALUE);
     });
 }
 
@@ -74,7 +74,7 @@ fn running_and_cancelling_exclude_each_other() {
         assert!(job.wait(Deadline::Never));
         let (ran, cancelled) = (worker.join().unwrap(), rival.join().unwrap());
         assert!(ran != cancelled);
-        match job.take() {
+        match job.take().unwrap() {
             Ok(value) => assert!(ran && value == VALUE),
             Err(error) => assert!(cancelled && matches!(error, JoinError::Cancelled)),
         }
@@ -87,10 +87,10 @@ fn a_time_limit_races_with_the_end() {
     explore(|job| {
         let worker = beside(&job, run);
         if job.wait(soon()) {
-            assert_eq!(job.take().unwrap(), VALUE);
+            assert_eq!(job.take().unwrap().unwrap(), VALUE);
         } else {
             assert!(job.wait(Deadline::Never));
-            assert_eq!(job.take().unwrap(), VALUE);
+            assert_eq!(job.take().unwrap().unwrap(), VALUE);
         }
         worker.join().unwrap();
     });
@@ -153,6 +153,6 @@ fn a_task_is_woken() {
         let watches = job.watch(Waker::from(Arc::clone(&wakes)));
         worker.join().unwrap();
         assert_eq!(wakes.0.load(SeqCst), usize::from(watches));
-        assert_eq!(job.take().unwrap(), VALUE);
+        assert_eq!(job.take().unwrap().unwrap(), VALUE);
     });
 }

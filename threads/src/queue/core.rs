@@ -35,6 +35,11 @@ const FEW: usize = 8;
 const SOME: usize = 128;
 /// How often a thread that waits for one of few places looks after a single pause.
 const SHORT_PAUSES: u32 = 16;
+/// How often it looks after pauses that double: all of them take some ten microseconds, about what
+/// a wake-up does.
+const LONG_PAUSES: u32 = 8;
+/// The same with many places: the other side may need the processor on which it waits.
+const FEW_LONG_PAUSES: u32 = 6;
 /// How often a thread that waits for one of not many places lets others run.
 const YIELDS: u32 = 12;
 
@@ -208,6 +213,7 @@ impl<S: Store> Core<S> {
     ) -> Option<R> {
         let spins = Spins {
             short_pauses: if self.capacity <= FEW { SHORT_PAUSES } else { 0 },
+            long_pauses: if self.capacity <= SOME { LONG_PAUSES } else { FEW_LONG_PAUSES },
             yields: if self.capacity <= SOME { YIELDS } else { 0 },
         };
         let mut round = 0;

@@ -265,13 +265,17 @@ fn nest(depth: u32) -> u32 {
 #[test]
 fn scopes_that_are_nested_too_deep_panic() {
     in_time(|| {
-        let pool = Pool::builder().workers(1).spares(0).build().unwrap();
+        // Enough for so many levels also where frames are larger than usual, under AddressSanitizer.
+        const STACK: usize = 64 << 20;
+        let pool = Pool::builder().workers(1).spares(0).stack_size(STACK).build().unwrap();
         assert_eq!(pool.spawn(|| nest(500)).join().unwrap(), 501);
         let error = pool.spawn(|| nest(100_000)).join().unwrap_err();
         assert!(error.to_string().contains("allow it more spares"), "{error}");
         assert_eq!(pool.spawn(|| nest(10)).join().unwrap(), 11, "and the pool goes on");
-        let inline = Pool::inline().install(|| catch_unwind(|| nest(100_000)));
-        assert!(inline.is_err());
+        let inline = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(|| Pool::inline().install(|| catch_unwind(|| nest(100_000)).is_err()));
+        assert!(inline.unwrap().join().unwrap());
     });
 }
 

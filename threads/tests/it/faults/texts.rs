@@ -83,10 +83,14 @@ fn panics_say_what_was_wrong() {
         ),
         (
             Box::new(|| {
-                let own = std::sync::Arc::new(std::sync::OnceLock::<Barrier>::new());
-                let action = std::sync::Arc::clone(&own);
-                let action = move || assert!(action.get().unwrap().wait().is_err());
-                own.get_or_init(|| Barrier::with_action(1, action).unwrap()).wait().unwrap();
+                let own = std::sync::Arc::new(std::sync::Mutex::new(None::<Barrier>));
+                let inner = std::sync::Arc::clone(&own);
+                // Taken out: a barrier that is kept in its own action is never freed.
+                let take = move || inner.lock().unwrap().take();
+                let action = move || assert!(take().unwrap().wait().is_err());
+                let barrier = Barrier::with_action(1, action).unwrap();
+                *own.lock().unwrap() = Some(barrier.clone());
+                barrier.wait().unwrap();
             }),
             "the action of a barrier cannot wait at it: ",
         ),

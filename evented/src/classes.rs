@@ -276,7 +276,7 @@ impl Classes {
         self.note_empty(id, entry);
     }
 
-    /// A task of this class met its deadline or did not.
+    /// A task of this class was done, or went on to the next thing, after its deadline.
     pub(crate) fn miss(&self, id: u8) {
         let missed = &self.entry(id).missed;
         missed.set(missed.get() + 1);

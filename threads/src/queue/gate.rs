@@ -35,8 +35,8 @@
 //! All other steps only take values away, or threads out of the line.
 //!
 //! A thread that was told may be kept from running, by others of higher priority for example. So
-//! that the rest of the line does not wait with it, every [`SKIPS`] puts send one more. It may
-//! be that the one who was told is the only one left to tell of it then: hence the number is small.
+//! that the rest of the line does not wait with it, every [`SKIPS`] puts that find one coming send
+//! one more. Fewer puts than that, and then no more, leave the rest to wait for the one who was told.
 //!
 //! `tests/loom` checks this,
 //! and that it fails without each of the words in bold.

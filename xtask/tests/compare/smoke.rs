@@ -93,8 +93,9 @@ fn peers_are_built_when_they_are_asked_for_and_are_verified() {
     let run = ended.run();
     assert_eq!(lanes(&run, "spawn.tree"), named, "chili runs no graph");
     let answer = &run["answers"][0];
-    let judged = answer["lane"] == "chili" || answer["rivals"][0]["lane"] == "chili";
-    assert!(judged, "a peer that ran is judged: {answer}");
+    // Which of the two is named first is a matter of luck in one round.
+    let text = answer["text"].as_str().unwrap_or_default();
+    assert!(text.contains("chili") && text.contains("seq"), "a peer that ran is judged: {answer}");
 
     let ended = compare(&[&arguments[..], &["--peers", "cpu.stencil"]].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.err);

@@ -1,0 +1,102 @@
+//! What leaf futures ask for: operations, timers, descriptors.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use super::Engine;
+use crate::class::Rank;
+use crate::driver::Driver;
+use crate::sources::{Direction, SourceId, Sources, Waiter};
+use crate::timers::TimerId;
+use crate::waker;
+
+impl Engine {
+    /// Charges one operation to the task being polled. False if it has to yield: it has been woken
+    /// and the leaf future returns `Pending`.
+    pub(crate) fn may_operate(&self, cx: &Context<'_>) -> bool {
+        let may = self.take_operation();
+        if !may {
+            cx.waker().wake_by_ref();
+        }
+        may
+    }
+
+    /// Charges one operation to the task being polled. False if none is left.
+    pub(crate) fn take_operation(&self) -> bool {
+        let left = self.operations_left.get();
+        self.operations_left.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// The rank of the task being polled.
+    pub(crate) fn running_rank(&self) -> Rank {
+        self.tasks.classes.rank(self.running_class.get())
+    }
+
+    /// Starts a timer for the task being polled.
+    pub(crate) fn start_timer(&self, deadline: Instant, waker: Waker) -> TimerId {
+        self.timers.borrow_mut().insert(deadline, waker, self.running_rank())
+    }
+
+    /// Stops a timer; harmless if it has fired.
+    pub(crate) fn stop_timer(&self, id: TimerId) {
+        let waiter = self.timers.borrow_mut().remove(id);
+        self.drop_contained(waiter);
+    }
+
+    /// Adds a descriptor to the poll set.
+    pub(crate) fn add_source(&self, fd: RawFd, direction: Direction) -> io::Result<SourceId> {
+        let rank = self.running_rank();
+        self.with_driver(|driver, sources| sources.insert(driver, fd, direction, rank))
+    }
+
+    /// Forgets a descriptor that is about to be closed.
+    pub(crate) fn forget_source(&self, id: SourceId) {
+        let (waiters, _) = self.sources.borrow_mut().remove(id, None);
+        self.drop_contained(waiters);
+    }
+
+    /// Takes a descriptor out of the poll set; it stays open.
+    pub(crate) fn remove_source(&self, id: SourceId) -> io::Result<()> {
+        let (waiters, removed) =
+            self.with_driver(|driver, sources| Ok(sources.remove(id, Some(driver))))?;
+        self.drop_contained(waiters);
+        removed
+    }
+
+    /// A call on the source would block: the task being polled waits for the next event.
+    pub(crate) fn wait_for_source(
+        &self,
+        id: SourceId,
+        direction: Direction,
+        waker: Waker,
+    ) -> io::Result<()> {
+        let waiter: Waiter = (waker, self.running_rank());
+        // Two steps: should the first fail, the waker is dropped with nothing borrowed.
+        self.with_driver(|driver, sources| sources.would_block(driver, id, direction, waiter.1))?;
+        let (wake, others) =
+            self.sources.borrow_mut().wait(id, direction, waiter, |waker| self.is_gone(waker));
+        for (waker, _) in others {
+            if wake { self.wake_contained(waker) } else { self.drop_contained(waker) }
+        }
+        Ok(())
+    }
+
+    /// Whether the task behind a waker has ended. None if it is none of this reactor's.
+    fn is_gone(&self, waker: &Waker) -> Option<bool> {
+        let name = waker::name_in(waker)?;
+        (name.reactor() == self.mailbox.index()).then(|| self.tasks.is_stale(name))
+    }
+
+    fn with_driver<R>(
+        &self,
+        f: impl FnOnce(&mut dyn Driver, &mut Sources) -> io::Result<R>,
+    ) -> io::Result<R> {
+        match self.driver.borrow_mut().as_mut() {
+            Some(driver) => f(&mut **driver, &mut self.sources.borrow_mut()),
+            None => Err(io::Error::other("the reactor is gone")),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The life of a task: spawned, polled, cancelled, joined.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::Context;
+use std::time::Instant;
+
+use super::{Engine, NORMAL, OPERATIONS_PER_POLL, count};
+use crate::class::Class;
+use crate::classes::NO_DEADLINE;
+use crate::contain::{contain, contain_and_discard};
+use crate::task::body::{Body, Job};
+use crate::task::{JoinError, Spawn};
+use crate::tasks::{NONE, Slot, State};
+use crate::waker;
+
+impl Engine {
+    /// Puts a future into a slot and returns it, not yet queued. A closed engine drops the future at
+    /// once and leaves a cancelled task.
+    pub(crate) fn insert<F>(
+        &self,
+        mut options: Spawn,
+        location: &'static Location<'static>,
+        future: F,
+    ) -> u32
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let class = options.class_asked_for().map(|class| class.id_in(self.id));
+        let class = class.unwrap_or(self.running_class.get());
+        let deadline = options.deadline_from(|| self.now());
+        let deadline =
+            deadline.map_or(NO_DEADLINE, |deadline| self.tasks.classes.deadline_at(deadline));
+        let body: Pin<Box<dyn Body>> = Box::pin(Job::new(future, &mut options, location));
+        let index = self.tasks.insert(class, deadline);
+        let slot = self.tasks.slot(index);
+        slot.set(State::PINNED);
+        slot.body.set(Some(body));
+        if self.is_closed.get() {
+            self.cancel_now(index);
+        }
+        index
+    }
+
+    /// Polls the task in slot `index`, which was popped from its queue.
+    pub(crate) fn poll_task(&self, index: u32, slot: &Slot) {
+        let state = slot.state();
+        if !state.has(State::LIVE) {
+            self.tasks.free_if_done(index);
+            return;
+        }
+        if state.has(State::CANCELLED) {
+            self.cancel_now(index);
+            return;
+        }
+        let Some(mut body) = slot.body.take() else { return };
+        self.begin_poll(index, slot.class.get());
+        slot.set(State::RUNNING);
+        let waker = waker::of(self.tasks.name_of(index, slot));
+        let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
+        slot.clear(State::RUNNING);
+        self.running_class.set(NORMAL);
+        self.running.set(NONE);
+        match polled {
+            Ok(poll) if poll.is_pending() => {
+                slot.body.set(Some(body));
+                return;
+            }
+            Ok(_) => {}
+            Err(payload) => {
+                count(&self.counters.panics);
+                let error = body.panicked(payload);
+                self.fail(&mut body, error);
+            }
+        }
+        self.complete(index, body);
+    }
+
+    /// What comes before every poll, the root's included.
+    pub(crate) fn begin_poll(&self, index: u32, class: u8) {
+        count(&self.counters.polls);
+        self.running.set(index);
+        self.running_class.set(class);
+        self.operations_left.set(OPERATIONS_PER_POLL);
+    }
+
+    /// Asks for a task to be cancelled: its future is dropped when its turn comes.
+    pub(crate) fn request_cancel(&self, index: u32) {
+        let slot = self.tasks.slot(index);
+        if slot.state().has(State::LIVE) {
+            slot.set(State::CANCELLED);
+            self.tasks.enqueue(index);
+        }
+    }
+
+    /// Drops the future of a task that is not being polled.
+    pub(crate) fn cancel_now(&self, index: u32) {
+        let Some(mut body) = self.tasks.slot(index).body.take() else { return };
+        self.fail(&mut body, JoinError::Cancelled);
+        self.complete(index, body);
+    }
+
+    /// Puts an error into a body. If the user's drop panics meanwhile, that panic becomes the error.
+    fn fail(&self, body: &mut Pin<Box<dyn Body>>, error: JoinError) {
+        if let Err(payload) = contain(|| body.as_mut().fail(error)) {
+            count(&self.counters.panics);
+            let error = body.panicked(payload);
+            if contain_and_discard(|| body.as_mut().fail(error)) {
+                count(&self.counters.panics);
+            }
+        }
+    }
+
+    /// The task has its result: tells the joiner and frees what nobody refers to.
+    fn complete(&self, index: u32, body: Pin<Box<dyn Body>>) {
+        let slot = self.tasks.slot(index);
+        self.judge_deadline(slot);
+        let joiner = slot.joiner.take();
+        slot.clear(State::LIVE);
+        slot.clear(State::CANCELLED);
+        slot.set(State::DONE);
+        if slot.state().has(State::PINNED) {
+            slot.body.set(Some(body));
+        } else {
+            self.tasks.free_if_done(index);
+            self.drop_contained(body);
+        }
+        if let Some(joiner) = joiner {
+            self.wake_contained(joiner);
+        }
+    }
+
+    /// A task is done with what it had a deadline for: counts a miss if that was earlier.
+    fn judge_deadline(&self, slot: &Slot) {
+        let deadline = slot.deadline.get();
+        let classes = &self.tasks.classes;
+        if deadline != NO_DEADLINE && classes.deadline_at(self.now()) > deadline {
+            classes.miss(slot.class.get());
+        }
+    }
+
+    /// The task that is being polled goes on with something that has another deadline, or none.
+    /// False if none is being polled.
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) -> bool {
+        let index = self.running.get();
+        if index == NONE {
+            return false;
+        }
+        self.judge_deadline(self.tasks.slot(index));
+        let classes = &self.tasks.classes;
+        let deadline = deadline.map_or(NO_DEADLINE, |deadline| classes.deadline_at(deadline));
+        self.tasks.set_deadline(index, deadline);
+        true
+    }
+
+    /// Puts a task into another class, from its next poll on.
+    #[track_caller]
+    pub(crate) fn set_class(&self, index: u32, class: Class) {
+        self.tasks.set_class(index, class.id_in(self.id));
+    }
+
+    /// The `Task` of slot `index` is gone. Nobody wants the result.
+    pub(crate) fn unpin(&self, index: u32, cancel: bool) {
+        let slot = self.tasks.slot(index);
+        slot.clear(State::PINNED);
+        let joiner = slot.joiner.take();
+        if slot.state().has(State::LIVE) {
+            if cancel {
+                self.request_cancel(index);
+            }
+        } else {
+            let body = slot.body.take();
+            self.tasks.free_if_done(index);
+            self.drop_contained(body);
+        }
+        self.drop_contained(joiner);
+    }
+
+    /// Moves the result of a done task to `out`; the slot is no longer pinned.
+    pub(crate) fn take_result(&self, index: u32, out: &mut dyn Any) {
+        let slot = self.tasks.slot(index);
+        if let Some(mut body) = slot.body.take() {
+            body.as_mut().take(out);
+        }
+        slot.clear(State::PINNED);
+        self.tasks.free_if_done(index);
+    }
+}

@@ -79,6 +79,11 @@ pub(crate) fn may_operate(cx: &Context<'_>) -> bool {
     try_engine().is_none_or(|engine| engine.may_operate(cx))
 }
 
+/// The task that is being polled; none outside of one.
+pub(crate) fn task() -> Option<Name> {
+    try_engine()?.running_task()
+}
+
 /// Wakes a task of the current reactor. False if `name` belongs to another one.
 pub(crate) fn wake(name: Name) -> bool {
     CURRENT

@@ -17,6 +17,7 @@ use crate::classes::Classes;
 use crate::contain::contain_and_discard;
 use crate::driver::{Driver, Ready};
 use crate::mailbox::{self, Call, Mailbox};
+use crate::name::Name;
 use crate::remote::Drained;
 use crate::sources::Sources;
 use crate::tasks::{NONE, Tasks};
@@ -114,6 +115,12 @@ impl Engine {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The task that is being polled, if one is.
+    pub(crate) fn running_task(&self) -> Option<Name> {
+        let index = self.running.get();
+        (index != NONE).then(|| self.tasks.name(index))
     }
 
     pub(crate) fn now(&self) -> Instant {

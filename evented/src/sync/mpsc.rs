@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::waiters::{Ticket, Waiters};
+use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
 
 /// A channel with room for `capacity` values.
@@ -312,12 +312,6 @@ impl<T> Drop for Receiver<T> {
             current::wake_contained(waker);
         }
         drop((values, waits));
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        current::wake_contained(waker);
     }
 }
 

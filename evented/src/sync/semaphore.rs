@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::waiters::{Ticket, Waiters};
+use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
 
 /// Hands out a number of permits and takes them back. Cloning it makes another handle of the same
@@ -180,12 +180,6 @@ impl Drop for Permit {
         if let Some(shared) = self.shared.take() {
             shared.add(1);
         }
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        current::wake_contained(waker);
     }
 }
 

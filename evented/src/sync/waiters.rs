@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use crate::current;
+
 /// A FIFO of wakers. Part of some state under a lock; runs no user code, so wakers are moved only:
 /// cloning or dropping one may run anything.
 #[derive(Debug, Default)]
@@ -72,6 +74,13 @@ impl Ticket {
     /// Whether it has, or had, a place.
     pub(crate) fn is_taken(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+/// Wakes somebody who was taken out, outside the lock: a waker may be foreign and may panic.
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        current::wake_contained(waker);
     }
 }
 

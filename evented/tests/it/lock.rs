@@ -1,4 +1,8 @@
-//! `Semaphore` and `Notify`: order, giving up, other threads.
+//! What tasks wait at for each other: order, giving up, other threads. Here `Semaphore` and `Notify`.
+
+mod event;
+mod mutex;
+mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use evented::net::{TcpListener, TcpStream};
-use evented::sync::{Notify, Semaphore, mpsc, oneshot};
+use evented::sync::{Event, Mutex, MutexGuard, Notify, Semaphore, mpsc, oneshot, watch};
 
 fn send<T: Send>() {}
 fn sync<T: Sync>() {}
@@ -25,6 +25,7 @@ macro_rules! not_send {
 
 not_send!(evented::Reactor, evented::Task<()>, evented::TaskGroup<()>, evented::Timer);
 not_send!(mpsc::Sender<std::rc::Rc<()>>, oneshot::Receiver<std::rc::Rc<()>>);
+not_send!(Mutex<std::rc::Rc<()>>, MutexGuard<std::rc::Rc<()>>, watch::Sender<Cell<u8>>);
 
 #[test]
 fn what_may_be_sent_and_shared() {
@@ -52,6 +53,15 @@ fn what_may_be_sent_and_shared() {
     send::<Notify>();
     sync::<Notify>();
     send::<evented::sync::Notified>();
+    send::<Mutex<Cell<u8>>>();
+    sync::<Mutex<Cell<u8>>>();
+    send::<MutexGuard<Cell<u8>>>();
+    send::<evented::sync::Lock<Cell<u8>>>();
+    send::<Event>();
+    sync::<Event>();
+    send::<evented::sync::EventWait>();
+    send::<watch::Sender<u8>>();
+    sync::<watch::Receiver<u8>>();
     send::<evented::Builder>();
     send::<evented::Spawn>();
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::goal::Goal;
 
 /// The version of the contract.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a program can measure.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,7 +48,7 @@ pub struct Metric {
     pub about: String,
     /// What is counted, in the singular.
     pub unit: String,
-    /// Which time is judged.
+    /// What is judged.
     pub cost: Cost,
     /// How many units a sample takes.
     pub amount: Amount,
@@ -63,7 +63,7 @@ pub struct Metric {
     pub baseline: Option<String>,
 }
 
-/// Which time of a sample is judged.
+/// What of a sample is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cost {
@@ -71,6 +71,8 @@ pub enum Cost {
     Wall,
     /// Processor time of the whole process.
     Cpu,
+    /// Memory.
+    Bytes,
 }
 
 /// How many units a sample takes.
@@ -113,6 +115,9 @@ pub struct Sample {
     pub wall_ns: u64,
     /// Processor time in nanoseconds.
     pub cpu_ns: u64,
+    /// Bytes of memory that the units take, where that is what is measured.
+    #[serde(default)]
+    pub bytes: Option<u64>,
     /// The operations that were counted.
     pub checked: u64,
     /// What else is wrong.
@@ -149,7 +154,14 @@ mod tests {
 
     /// A sample that counted so many operations.
     fn sample(units: u64, checked: u64, problem: Option<&str>) -> Sample {
-        Sample { units, wall_ns: 1, cpu_ns: 1, checked, problem: problem.map(Into::into) }
+        Sample {
+            units,
+            wall_ns: 1,
+            cpu_ns: 1,
+            bytes: None,
+            checked,
+            problem: problem.map(Into::into),
+        }
     }
 
     #[test]

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::Interval;
 
-use super::compared::{Compared, sure};
+use super::{
+    compared::{Compared, sure},
+    contract::Cost,
+};
 
 /// What ours is to achieve against a peer, in terms of the ratio of the costs, ours by the peer's; in
 /// a metric with a baseline, of the costs above that.
@@ -23,16 +26,18 @@ pub enum Goal {
     /// The upper 95 % bound of our own cost is at most so many nanoseconds for each unit: "none" is
     /// what cannot be told from none.
     CostAtMost(f64),
+    /// The upper 95 % bound of our own cost is at most so many bytes for each unit.
+    BytesAtMost(f64),
 }
 
 impl Goal {
     /// Whether it is met, with `compared` ours by the peer's, and `ours` our cost of a unit in each
-    /// round, in nanoseconds. `None`: there are too few rounds, or the two cannot be compared.
+    /// round, in nanoseconds or bytes. `None`: there are too few rounds, or the two cannot be compared.
     pub fn met(self, compared: &Compared, ours: &[f64]) -> Option<bool> {
         match self {
             Self::BoundBelow(limit) => compared.bound_below(limit),
             Self::RatioAtMost(limit) => compared.ratio_at_most(limit),
-            Self::CostAtMost(limit) => {
+            Self::CostAtMost(limit) | Self::BytesAtMost(limit) => {
                 Interval::of_median(ours).filter(sure).map(|interval| interval.high <= limit)
             }
         }
@@ -44,6 +49,7 @@ impl Goal {
             Self::BoundBelow(limit) => format!("bound < {}", short(limit)),
             Self::RatioAtMost(limit) => format!("<= {}", short(limit)),
             Self::CostAtMost(ns) => format!("ours <= {}", nanoseconds(ns)),
+            Self::BytesAtMost(limit) => format!("ours <= {}", bytes(limit)),
         }
     }
 }
@@ -58,6 +64,9 @@ impl fmt::Display for Goal {
             Self::CostAtMost(ns) => {
                 write!(f, "the 95 % bound of our cost is to be at most {}", nanoseconds(*ns))
             }
+            Self::BytesAtMost(limit) => {
+                write!(f, "the 95 % bound of our cost is to be at most {}", bytes(*limit))
+            }
         }
     }
 }
@@ -68,14 +77,35 @@ fn short(limit: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A cost of a unit with three digits.
+pub(super) fn amount(cost: Cost, value: f64) -> String {
+    match cost {
+        Cost::Wall | Cost::Cpu => nanoseconds(value),
+        Cost::Bytes => bytes(value),
+    }
+}
+
 /// A time of a unit with three digits.
 pub fn nanoseconds(ns: f64) -> String {
-    let (value, unit) = match ns {
-        ns if ns < 1e3 => (ns, "ns"),
-        ns if ns < 1e6 => (ns / 1e3, "us"),
-        ns if ns < 1e9 => (ns / 1e6, "ms"),
-        ns => (ns / 1e9, "s"),
-    };
+    match ns {
+        ns if ns < 1e3 => digits(ns, "ns"),
+        ns if ns < 1e6 => digits(ns / 1e3, "us"),
+        ns if ns < 1e9 => digits(ns / 1e6, "ms"),
+        ns => digits(ns / 1e9, "s"),
+    }
+}
+
+/// The memory of a unit with three digits.
+fn bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes < 1e3 => digits(bytes, "B"),
+        bytes if bytes < 1e6 => digits(bytes / 1e3, "kB"),
+        bytes => digits(bytes / 1e6, "MB"),
+    }
+}
+
+/// A value with three digits and its unit.
+fn digits(value: f64, unit: &str) -> String {
     match value {
         value if value < 10.0 => format!("{value:.2} {unit}"),
         value if value < 100.0 => format!("{value:.1} {unit}"),
@@ -157,5 +187,20 @@ mod tests {
         for (ns, text) in [(7.123, "7.12 ns"), (53_120.0, "53.1 us"), (123_456_789.0, "123 ms")] {
             assert_eq!(nanoseconds(ns), text);
         }
+        for (size, text) in [(80.96, "81.0 B"), (1_035.0, "1.03 kB"), (2_500_000.0, "2.50 MB")] {
+            assert_eq!(amount(Cost::Bytes, size), text);
+        }
+        assert_eq!(amount(Cost::Cpu, 80.0), "80.0 ns");
+    }
+
+    #[test]
+    fn bytes_are_judged_and_named_as_such() {
+        let goal = Goal::BytesAtMost(128.0);
+        assert_eq!(goal.met(&compared(&[1.0; 6]), &[128.0; 6]), Some(true));
+        assert_eq!(goal.met(&compared(&[1.0; 6]), &[129.0; 6]), Some(false));
+        assert_eq!(goal.brief(), "ours <= 128 B");
+        assert!(goal.to_string().ends_with("at most 128 B"), "{goal}");
+        let read = serde_json::from_str::<Goal>(r#"{"kind":"bytes-at-most","limit":128.0}"#);
+        assert_eq!(read.unwrap(), goal);
     }
 }

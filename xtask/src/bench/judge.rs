@@ -141,6 +141,7 @@ mod tests {
             quarantined: false,
             wall_ns,
             cpu_ns: wall_ns / 10,
+            bytes: Some(wall_ns * 2),
         });
         Contender { samples: samples.collect(), ..Contender::new("contender") }
     }
@@ -175,6 +176,8 @@ mod tests {
         let row = judged(Cost::Cpu, contender(&whole), contender(&half));
         assert!(same(row.ours, 10.0) && same(row.peer, 5.0), "{row:?}");
         assert!(same(row.ratio, 2.0) && row.met == Some(false), "{row:?}");
+        let row = judged(Cost::Bytes, contender(&half), contender(&whole));
+        assert!(same(row.ours, 100.0) && same(row.peer, 200.0), "{row:?}");
     }
 
     #[test]
@@ -183,8 +186,9 @@ mod tests {
         let mut ours = contender(&slower.map(|ns| ns / 4));
         for round in 0..6 {
             let (quarantined, wall_ns, cpu_ns) = (true, 9_999, 9_999);
-            ours.samples.insert(0, Timed { round, quarantined, wall_ns, cpu_ns });
-            ours.samples.push(Timed { round, quarantined, wall_ns, cpu_ns });
+            let repetition = Timed { round, quarantined, wall_ns, cpu_ns, bytes: None };
+            ours.samples.insert(0, repetition);
+            ours.samples.push(repetition);
         }
         let row = judged(Cost::Wall, ours, contender(&slower));
         let bounds = row.interval.unwrap();
@@ -274,7 +278,13 @@ mod tests {
     /// Six rounds of ten units of each contender, which takes so many nanoseconds.
     fn series(metric: &Metric, wall_ns: &[u64]) -> Series {
         let sample = |wall_ns| {
-            (0..6).map(move |round| Timed { round, quarantined: false, wall_ns, cpu_ns: 1 })
+            (0..6).map(move |round| Timed {
+                round,
+                quarantined: false,
+                wall_ns,
+                cpu_ns: 1,
+                bytes: None,
+            })
         };
         let contenders = std::iter::zip(metric.contenders(), wall_ns);
         let contenders = contenders.map(|(name, &wall_ns)| Contender {

@@ -56,11 +56,11 @@ pub struct Row {
     pub metric: String,
     /// What it counts.
     pub unit: String,
-    /// Which time is judged.
+    /// What is judged.
     pub cost: Cost,
-    /// Median cost of a unit of ours, in nanoseconds; `None` when it is not right.
+    /// Median cost of a unit of ours, in nanoseconds or bytes; `None` when it is not right.
     pub ours: Option<f64>,
-    /// Median cost of a unit of the peer, in nanoseconds; `None` when it is not right.
+    /// Median cost of a unit of the peer, in nanoseconds or bytes; `None` when it is not right.
     pub peer: Option<f64>,
     /// The peer.
     pub peer_name: String,
@@ -83,7 +83,7 @@ pub struct Row {
     pub stretch_met: Option<bool>,
 }
 
-/// What ours and a peer cost above a baseline, in nanoseconds: medians of the differences within
+/// What ours and a peer cost above a baseline, in nanoseconds or bytes: medians of the differences within
 /// rounds. Below zero: it measured less than the baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Above {
@@ -120,7 +120,7 @@ pub struct Series {
     pub about: String,
     /// What it counts.
     pub unit: String,
-    /// Which time is judged.
+    /// What is judged.
     pub cost: Cost,
     /// Units of each sample; `None`: this was not found out.
     pub units: Option<u64>,
@@ -139,7 +139,7 @@ pub struct Contender {
     pub problem: Option<Problem>,
 }
 
-/// The times of a sample.
+/// What a sample has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Timed {
     /// The round it belongs to.
@@ -150,6 +150,9 @@ pub struct Timed {
     pub wall_ns: u64,
     /// Processor time in nanoseconds.
     pub cpu_ns: u64,
+    /// Bytes of memory, where that is what is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// What went wrong with a contender.
@@ -167,19 +170,21 @@ impl Contender {
         Self { name: name.into(), samples: Vec::new(), problem: None }
     }
 
-    /// The cost of a unit in each of `rounds` rounds, in nanoseconds. None of them where something
+    /// The cost of a unit in each of `rounds` rounds, in nanoseconds or bytes. None of them where something
     /// went wrong.
     pub fn costs(&self, cost: Cost, units: u64, rounds: usize) -> Vec<Option<f64>> {
         let mut costs = vec![None; rounds];
         for sample in self.samples.iter().filter(|sample| !sample.quarantined) {
-            let ns = match cost {
-                Cost::Wall => sample.wall_ns,
-                Cost::Cpu => sample.cpu_ns,
+            let total = match cost {
+                Cost::Wall => Some(sample.wall_ns),
+                Cost::Cpu => Some(sample.cpu_ns),
+                Cost::Bytes => sample.bytes,
             };
             if self.problem.is_none()
+                && let Some(total) = total
                 && let Some(place) = costs.get_mut(sample.round)
             {
-                *place = Some(ns as f64 / units as f64);
+                *place = Some(total as f64 / units as f64);
             }
         }
         costs

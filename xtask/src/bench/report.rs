@@ -9,7 +9,7 @@ use crate::compare::{
 
 use super::{
     contract::Cost,
-    goal::{Goal, nanoseconds},
+    goal::{Goal, amount},
     record::{Contender, Row, Run, Series},
 };
 
@@ -107,10 +107,10 @@ fn missed_by(row: &Row, goal: Goal) -> String {
             format!("{ratio:.2}, bound {:.2}", interval.high)
         }
         (Goal::RatioAtMost(_), Some(ratio), ..) => format!("{ratio:.2}"),
-        (Goal::CostAtMost(_), _, _, Some(ours)) => nanoseconds(ours),
+        (Goal::CostAtMost(_) | Goal::BytesAtMost(_), _, _, Some(ours)) => amount(row.cost, ours),
         _ => match row.above.as_ref().and_then(|above| Some((above, above.ours?, above.peer?))) {
             Some((above, ours, peer)) => {
-                let [ours, peer] = [ours, peer].map(nanoseconds);
+                let [ours, peer] = [ours, peer].map(|value| amount(row.cost, value));
                 format!("{ours} above {}, the peer {peer}", above.baseline)
             }
             None => return "not measured".into(),
@@ -146,8 +146,9 @@ fn table(page: &mut Page, run: &Run) {
         let rows = run.rows.iter().filter(|row| row.metric == series.name);
         let rows: Vec<&Row> = rows.collect();
         let ours = rows.iter().find_map(|row| row.ours);
-        let cost = if series.cost == Cost::Cpu { "CPU " } else { "" };
-        let unit = format!("{cost}per {}", series.unit);
+        let cpu = if series.cost == Cost::Cpu { "CPU " } else { "" };
+        let unit = format!("{cpu}per {}", series.unit);
+        let shown = |value| shown(series.cost, value);
         page.verbatim(0, &line([&series.name, &shown(ours), &unit, "", ""]));
         if let Some(above) = rows.iter().find_map(|row| row.above.as_ref()) {
             let name = format!("  less {}", above.baseline);
@@ -168,8 +169,8 @@ fn line([name, cost, ratio, goal, met]: [&str; 5]) -> String {
 }
 
 /// A cost, or that there is none.
-fn shown(ns: Option<f64>) -> String {
-    ns.map_or("-".into(), nanoseconds)
+fn shown(cost: Cost, value: Option<f64>) -> String {
+    value.map_or("-".into(), |value| amount(cost, value))
 }
 
 /// The ratio with its interval; round brackets: too few rounds for more than the range.
@@ -276,7 +277,7 @@ mod tests {
         let wide = row(98.76, 99.99, Some(0.96), Some(true));
         let goal = Goal::CostAtMost(500.0).brief();
         let name = format!("  {}", wide.peer_name);
-        let line = line([&name, &shown(Some(999e3)), &ratio(&wide), &goal, met(&wide)]);
+        let line = line([&name, &shown(Cost::Wall, Some(999e3)), &ratio(&wide), &goal, met(&wide)]);
         assert!(line.len() <= 80, "{}: {line}", line.len());
         assert!(line.ends_with("ours <= 500 ns yes, stretch"), "columns run together: {line}");
     }

@@ -147,6 +147,7 @@ impl<'a> Rounds<'a> {
                         quarantined: false,
                         wall_ns: sample.wall_ns,
                         cpu_ns: sample.cpu_ns,
+                        bytes: sample.bytes,
                     }),
                     Err(NoSample::Interrupted) => return Err(Error::interrupted()),
                     Err(NoSample::Problem(problem)) => contender.problem = Some(problem),

@@ -67,6 +67,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "the same of process pools, Python's among them",
             xtask("bench processes --smoke"),
         ),
+        step("peers-bench-evented", "the same of event loops", xtask("bench evented --smoke")),
         step("callgrind", "no join or spawn takes more instructions than recorded", callgrind()),
         step(
             "peers-compare",

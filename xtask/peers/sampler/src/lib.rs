@@ -15,7 +15,7 @@
 //!
 //! # Vocabulary
 //!
-//! *metric*: something that costs time, wall-clock or processor. *contender*: ours or a *peer*,
+//! *metric*: something that costs time, wall-clock or processor, or memory. *contender*: ours or a *peer*,
 //! which does the same work. *baseline*: what does it without the thing that is measured, where only
 //! the costs above that are compared. *unit*: what a metric counts, a job or an item. *sample*: the
 //! measurement of so many units in a process of its own.

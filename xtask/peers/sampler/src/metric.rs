@@ -15,7 +15,7 @@ pub struct Metric {
     pub about: String,
     /// What is counted, in the singular: a job, an item.
     pub unit: &'static str,
-    /// Which time is judged.
+    /// What is judged.
     pub cost: Cost,
     /// How many units a sample takes.
     pub amount: Amount,
@@ -31,7 +31,7 @@ pub struct Metric {
     pub baseline: Option<Contender>,
 }
 
-/// Which time of a sample is judged.
+/// What of a sample is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cost {
@@ -39,6 +39,8 @@ pub enum Cost {
     Wall,
     /// Processor time of the whole process.
     Cpu,
+    /// Memory, see [`Sample::bytes`].
+    Bytes,
 }
 
 /// How many units a sample takes.
@@ -95,6 +97,9 @@ pub enum Goal {
     /// The upper 95 % bound of our own cost is at most so many nanoseconds for each unit, whatever
     /// the peer needs.
     CostAtMost(f64),
+    /// The upper 95 % bound of our own cost is at most so many bytes for each unit, whatever the
+    /// peer needs.
+    BytesAtMost(f64),
 }
 
 /// Whose instructions are worth counting: where they are nearly the same in every run, their number

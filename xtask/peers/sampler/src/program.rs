@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The version of what programs and `cargo xtask bench` say to each other.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The exit code for wrong arguments.
 const WRONG_USE: u8 = 2;

@@ -13,6 +13,9 @@ pub struct Sample {
     pub wall_ns: u64,
     /// Processor time of the whole process in nanoseconds.
     pub cpu_ns: u64,
+    /// Bytes of memory that the units take while they are there, where that is what is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// The operations that were counted while or after they happened; anything but `units` fails
     /// the measurement.
     pub checked: u64,
@@ -62,10 +65,17 @@ impl Sample {
             units,
             wall_ns: times.wall_ns,
             cpu_ns: times.cpu_ns,
+            bytes: None,
             checked: found.count,
             problem: differs
                 .then(|| format!("the results add up to {}, right is {}", found.sum, expected.sum)),
         }
+    }
+
+    /// With so many bytes that the units take.
+    #[must_use]
+    pub fn with_bytes(self, bytes: u64) -> Self {
+        Self { bytes: Some(bytes), ..self }
     }
 }
 

@@ -17,10 +17,10 @@
 //! How it spins depends on the places; all of it was measured, on an idle machine and beside two
 //! busy programs. With [`FEW`], each value needs a change of sides, and at full speed the other
 //! side is through after some single pauses. With more, the thread looks seldom: so it does not
-//! take the other side's cache lines away, and finds many values when it does. Up to [`SOME`], it
-//! lets others run before it gets in line, for the processor may be what the other side waits for;
-//! with many places the wake-up is paid for by many values, and a processor that is given up goes
-//! to other programs, so it gets in line at once.
+//! take the other side's cache lines away, and finds many values when it does; with many, even its
+//! first pause is long. Up to [`SOME`], it lets others run before it gets in line, for the processor
+//! may be what the other side waits for; with many places the wake-up is paid for by many values,
+//! and a processor that is given up goes to other programs, so it gets in line at once.
 
 use super::gate::Gate;
 use super::primitives::{Deadline, Spins, spin};
@@ -35,11 +35,11 @@ const FEW: usize = 8;
 const SOME: usize = 128;
 /// How often a thread that waits for one of few places looks after a single pause.
 const SHORT_PAUSES: u32 = 16;
-/// How often it looks after pauses that double: all of them take some ten microseconds, about what
-/// a wake-up does.
-const LONG_PAUSES: u32 = 8;
-/// The same with many places: the other side may need the processor on which it waits.
-const FEW_LONG_PAUSES: u32 = 6;
+/// The powers of 2 between which it looks after that many pauses: all of them take some ten
+/// microseconds, about what a wake-up does.
+const LONG_PAUSES: (u32, u32) = (0, 8);
+/// The same with many places: not before the other side has had the time for dozens of them.
+const LONGER_PAUSES: (u32, u32) = (5, 8);
 /// How often a thread that waits for one of not many places lets others run.
 const YIELDS: u32 = 12;
 
@@ -213,7 +213,7 @@ impl<S: Store> Core<S> {
     ) -> Option<R> {
         let spins = Spins {
             short_pauses: if self.capacity <= FEW { SHORT_PAUSES } else { 0 },
-            long_pauses: if self.capacity <= SOME { LONG_PAUSES } else { FEW_LONG_PAUSES },
+            long_pauses: if self.capacity <= SOME { LONG_PAUSES } else { LONGER_PAUSES },
             yields: if self.capacity <= SOME { YIELDS } else { 0 },
         };
         let mut round = 0;

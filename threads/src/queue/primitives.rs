@@ -118,12 +118,12 @@ mod real {
     /// Lets some time pass. False when this is not the way to wait any more, after so many
     /// rounds: then no time has passed.
     pub(crate) fn spin(round: u32, spins: Spins, deadline: Deadline) -> bool {
-        let long = round.saturating_sub(spins.short_pauses);
-        if long < spins.long_pauses {
+        let long = spins.long_pauses.0 + round.saturating_sub(spins.short_pauses);
+        if long < spins.long_pauses.1 {
             (0..1 << long).for_each(|_| hint::spin_loop());
             return true;
         }
-        if deadline.is_over() || long >= spins.long_pauses + spins.yields {
+        if deadline.is_over() || long >= spins.long_pauses.1 + spins.yields {
             return false;
         }
         thread::yield_now();
@@ -136,8 +136,9 @@ mod real {
 pub(super) struct Spins {
     /// Rounds in which the processor pauses once.
     pub(super) short_pauses: u32,
-    /// Rounds after that, in each of which it pauses twice as often as in the one before.
-    pub(super) long_pauses: u32,
+    /// Rounds after that, in each of which it pauses twice as often as in the one before: 2 to the
+    /// power of the first number in the first, and the second number is the first of no round.
+    pub(super) long_pauses: (u32, u32),
     /// Rounds in which other threads may run: the last ones.
     pub(super) yields: u32,
 }

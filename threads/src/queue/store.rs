@@ -52,7 +52,12 @@ pub(super) trait Store {
 }
 
 /// Why a value was not put, or not got.
+///
+/// As wide as a register, and so is then the tag of a `Result` with it: narrow ones are copied together
+/// with the padding behind them, in two words that overlap, and to read back what was just written
+/// in other pieces stalls the processor. A get took 16 ns instead of 7 with a tag of one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
 pub(super) enum Refused {
     /// There is no place or no value; or there was none until time was over.
     NotNow,

@@ -61,10 +61,12 @@ impl Fifo for Ours {
         (vec![queue.clone(); producers], vec![queue; consumers])
     }
 
+    #[inline]
     fn put(end: &Self::Put, value: u64) {
         end.put(value).expect("it is not shut down");
     }
 
+    #[inline]
     fn get(end: &Self::Get) -> Option<u64> {
         end.get().ok()
     }
@@ -88,10 +90,12 @@ impl Fifo for Crossbeam {
         (vec![put; producers], vec![get; consumers])
     }
 
+    #[inline]
     fn put(end: &Self::Put, value: u64) {
         end.send(value).expect("there are receivers");
     }
 
+    #[inline]
     fn get(end: &Self::Get) -> Option<u64> {
         end.recv().ok()
     }
@@ -111,10 +115,12 @@ impl Fifo for Kanal {
         (vec![put; producers], vec![get; consumers])
     }
 
+    #[inline]
     fn put(end: &Self::Put, value: u64) {
         end.send(value).expect("there are receivers");
     }
 
+    #[inline]
     fn get(end: &Self::Get) -> Option<u64> {
         end.recv().ok()
     }
@@ -135,10 +141,12 @@ impl Fifo for Std {
         (vec![put; producers], vec![get])
     }
 
+    #[inline]
     fn put(end: &Self::Put, value: u64) {
         end.send(value).expect("there is a receiver");
     }
 
+    #[inline]
     fn get(end: &Self::Get) -> Option<u64> {
         end.recv().ok()
     }

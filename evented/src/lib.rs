@@ -16,6 +16,7 @@ pub mod net;
 mod reactor;
 mod remote;
 mod sources;
+pub mod stdio;
 pub mod sync;
 mod task;
 mod tasks;

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use super::TcpStream;
+use super::{TcpStream, connect_happy};
 use crate::blocking::blocking;
 use crate::sources::Direction;
 
@@ -26,17 +26,13 @@ pub(super) async fn to_address(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Connects to the first address of a host that answers.
+/// Connects to whichever address of a host answers first.
 pub(super) async fn to_host(host_and_port: String) -> io::Result<TcpStream> {
     let wanted = host_and_port.clone();
     let found = blocking(move || host_and_port.to_socket_addrs().map(Vec::from_iter)).await;
     let addresses = found.map_err(io::Error::other)??;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{wanted} has no address"));
-    for address in addresses {
-        match to_address(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{wanted} has no address")));
     }
-    Err(last)
+    connect_happy(addresses).await
 }

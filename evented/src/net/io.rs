@@ -1,6 +1,6 @@
 //! A descriptor that does not block, tied to the reactor that first had to wait for it.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
@@ -67,6 +67,18 @@ impl<S: AsRawFd> Io<S> {
         Poll::Pending
     }
 
+    /// Calls `op` once, or again when a signal interrupted it, and does not wait. Needs no reactor.
+    ///
+    /// What is known of the readiness stays as it is: at worst one call later is tried in vain.
+    pub(crate) fn try_io<R>(&self, mut op: impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
+        loop {
+            match op(self.socket()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
     /// Waits for the next event in a direction, whatever is known so far. Ready with the second call.
     pub(crate) fn poll_event(
         &self,
@@ -92,6 +104,22 @@ impl<S: AsRawFd> Io<S> {
         if let Some((_, id)) = self.source.get() {
             current::engine().sources.borrow_mut().short_read(*id);
         }
+    }
+
+    /// Forgets the source without a word to the poll set; the caller has a reactor to tell.
+    pub(crate) fn take_source(&mut self) -> Option<SourceId> {
+        self.source.take().map(|(_, id)| id)
+    }
+
+    /// The socket; there must be no source.
+    pub(crate) fn take_socket(&mut self) -> S {
+        debug_assert!(!self.has_source(), "the poll set knows the descriptor");
+        self.socket.take().expect("only `into_inner` takes the socket, and it consumes the `Io`")
+    }
+
+    /// Whether it is in a poll set.
+    pub(crate) fn has_source(&self) -> bool {
+        self.source.get().is_some()
     }
 
     /// Takes the socket out of the poll set.
@@ -128,6 +156,40 @@ impl<S: AsRawFd> Io<S> {
             return Err(elsewhere());
         }
         Ok(id)
+    }
+}
+
+impl<S: AsRawFd> Io<S>
+where
+    for<'a> &'a S: Read,
+{
+    pub(crate) fn poll_read(&self, cx: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Direction::Read, |mut socket| socket.read(buffer))
+    }
+
+    pub(crate) fn poll_read_vectored(
+        &self,
+        cx: &Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Direction::Read, |mut socket| socket.read_vectored(buffers))
+    }
+}
+
+impl<S: AsRawFd> Io<S>
+where
+    for<'a> &'a S: Write,
+{
+    pub(crate) fn poll_write(&self, cx: &Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Direction::Write, |mut socket| socket.write(buffer))
+    }
+
+    pub(crate) fn poll_write_vectored(
+        &self,
+        cx: &Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Direction::Write, |mut socket| socket.write_vectored(buffers))
     }
 }
 

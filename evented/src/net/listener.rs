@@ -3,20 +3,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use super::TcpStream;
 use super::io::Io;
+use super::io_traits::descriptor;
 use super::reaction::Reaction;
+use super::reserve::Reserve;
 use crate::sources::Direction;
-use crate::time::sleep;
-
-/// How long `accept` waits when nothing it could do would help: there is no memory, or no descriptor,
-/// not even the reserved one.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A TCP socket that accepts connections.
 ///
@@ -28,9 +23,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct TcpListener {
     io: Io<mio::net::TcpListener>,
-    /// A copy of the listener's own descriptor. None: it was used and could not be replaced yet.
-    reserve: Mutex<Option<OwnedFd>>,
+    /// For when there are no descriptors.
+    reserve: Reserve,
 }
+
+descriptor!(TcpListener);
 
 impl TcpListener {
     /// Binds an address and listens. Port 0 lets the system choose.
@@ -53,11 +50,12 @@ impl TcpListener {
     }
 
     fn new(listener: mio::net::TcpListener) -> io::Result<Self> {
-        let reserve = Mutex::new(Some(listener.as_fd().try_clone_to_owned()?));
+        let reserve = Reserve::of(listener.as_fd())?;
         Ok(Self { io: Io::new(listener), reserve })
     }
 
-    /// Waits for a connection. Several tasks may accept from the same listener.
+    /// Waits for a connection. Several tasks may accept from the same listener. A future that is dropped
+    /// has accepted nothing: no connection is lost.
     ///
     /// # Errors
     ///
@@ -73,14 +71,8 @@ impl TcpListener {
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let result = poll_fn(|cx| self.poll_accept(cx)).await;
         if let Err(error) = &result {
-            let helpless = match Reaction::to(error) {
-                Reaction::TurnAway => !self.turn_one_away(),
-                Reaction::Pause => true,
-                Reaction::Retry | Reaction::Report => false,
-            };
-            if helpless {
-                sleep(PAUSE).await;
-            }
+            let accept_one = || self.io.socket().accept();
+            self.reserve.relieve(error, self.as_fd(), accept_one).await;
         }
         result
     }
@@ -109,6 +101,28 @@ impl TcpListener {
         }
     }
 
+    /// Accepts a connection that waits, without waiting for one. Works outside a reactor, too.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none; else as [`accept`](Self::accept), without the care for what
+    /// has run out.
+    pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = self.io.try_io(mio::net::TcpListener::accept)?;
+        Ok((TcpStream::new(stream), peer))
+    }
+
+    /// Gives the listener to the standard library, in blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// When the listener waits in another thread's reactor, or its mode cannot be changed.
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        let listener = std::net::TcpListener::from(self.io.into_inner()?);
+        listener.set_nonblocking(false)?;
+        Ok(listener)
+    }
+
     /// Address the listener is bound to.
     ///
     /// # Errors
@@ -116,29 +130,5 @@ impl TcpListener {
     /// When the system refuses.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.socket().local_addr()
-    }
-
-    /// Gives up the reserve, accepts one connection, closes it and takes a reserve again. False if
-    /// there was no reserve or no connection came out.
-    fn turn_one_away(&self) -> bool {
-        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
-        let had_one = reserve.take().is_some();
-        let accepted = self.io.socket().accept();
-        let turned_away = accepted.is_ok();
-        drop(accepted);
-        *reserve = self.as_fd().try_clone_to_owned().ok();
-        had_one && turned_away
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.socket().as_raw_fd()
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.socket().as_fd()
     }
 }

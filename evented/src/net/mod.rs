@@ -1,10 +1,22 @@
-//! TCP.
+//! Sockets, pipes, and whatever else has a descriptor.
 
 mod connect;
-mod io;
+mod happy;
+pub(crate) mod io;
+mod io_traits;
 mod listener;
+mod pipe;
 mod reaction;
+mod reserve;
 mod stream;
+mod udp;
+mod unix;
+mod watch;
 
+pub use happy::{connect_happy, connect_happy_with};
 pub use listener::TcpListener;
+pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stream::TcpStream;
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use watch::Watch;

@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,19 +9,23 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use super::connect;
 use super::io::Io;
+use super::io_traits::descriptor;
 use crate::sources::Direction;
 
 /// A TCP connection.
 ///
 /// Reads and writes go through the traits of `futures-io`, on `TcpStream` and on `&TcpStream`, so that
 /// one task may read while another writes. Several tasks may wait for the same direction: an event
-/// wakes all of them.
+/// wakes all of them. A read or write that is dropped before it was ready has moved nothing; methods that
+/// move more than one piece, such as `read_exact` and `write_all`, lose count of what they moved.
 ///
 /// A stream may be sent to another thread, but belongs to the reactor in which it first had to wait.
 #[derive(Debug)]
 pub struct TcpStream {
     io: Io<mio::net::TcpStream>,
 }
+
+descriptor!(TcpStream);
 
 impl TcpStream {
     /// Connects to an address.
@@ -38,12 +41,13 @@ impl TcpStream {
         connect::to_address(address).await
     }
 
-    /// Looks up `host:port` on a thread of the blocking pool and connects to the first address that
-    /// answers.
+    /// Looks up `host:port` on a thread of the blocking pool and connects to whichever address answers
+    /// first, see [`connect_happy`](super::connect_happy).
     ///
     /// # Errors
     ///
-    /// Those of the look-up, then that of the last address tried.
+    /// Those of the look-up; `NotFound` when the host has no address; then those of
+    /// [`connect_happy`](super::connect_happy).
     ///
     /// # Panics
     ///
@@ -136,6 +140,24 @@ impl TcpStream {
             self.io.poll_io(cx, Direction::Read, |socket| socket.peek(buffer))
         })
         .await
+    }
+
+    /// Reads what is there, without waiting for more. Works outside a reactor, too.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is nothing; else as reading.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.try_io(|mut socket| socket.read(buffer))
+    }
+
+    /// Writes what there is room for, without waiting for more. Works outside a reactor, too.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none; else as writing.
+    pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
+        self.io.try_io(|mut socket| socket.write(buffer))
     }
 
     fn noted(&self, asked: usize, got: &Poll<io::Result<usize>>) {
@@ -243,17 +265,5 @@ impl AsyncWrite for TcpStream {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut &*self).poll_close(cx)
-    }
-}
-
-impl AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.socket().as_raw_fd()
-    }
-}
-
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.socket().as_fd()
     }
 }

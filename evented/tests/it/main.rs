@@ -16,6 +16,7 @@ mod send_sync;
 mod shutdown;
 mod smoke;
 mod spawn;
+mod stdio;
 mod stress;
 mod support;
 mod time;

@@ -1,4 +1,11 @@
-//! TCP: many connections, half close, reset, back-pressure, moving between reactors.
+//! TCP: many connections, half close, reset, back-pressure, moving between reactors. The other kinds of
+//! descriptors in the modules below.
+
+mod happy;
+mod pipe;
+mod udp;
+mod unix;
+mod watch;
 
 use std::cell::Cell;
 use std::future::Future;

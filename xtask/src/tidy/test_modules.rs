@@ -64,7 +64,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "wait",
         ],
     ),
-    ("evented", &["net", "priority", "time"]),
+    ("evented", &["net", "priority", "stdio", "time"]),
 ];
 
 /// Checks the integration tests of a model.

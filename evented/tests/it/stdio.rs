@@ -11,7 +11,7 @@ use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, io::BufReader};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::{BOUND, bounded, descriptors, until_blocking};
+use crate::support::{BOUND, bounded, descriptors, poll_once, until_blocking};
 
 const MARK: &str = "EVENTED_TEST_STDIO";
 
@@ -139,6 +139,29 @@ fn regular_files() {
     assert!(written.contains(&(wanted + "<end>\n")), "all lines, in order");
     // The place in the file is the shared one: the next program goes on where this one ended.
     assert_eq!(input.stream_position().unwrap(), text.len() as u64);
+}
+
+#[test]
+fn a_read_of_a_file_that_was_given_up_loses_nothing() {
+    if is_child() {
+        return block_on(bounded(async {
+            let mut input = stdin().unwrap();
+            // A thread reads all of it, and nobody waits for that.
+            assert!(poll_once(&mut input.read(&mut [0; 1000])).is_pending());
+            let (mut got, mut buffer) = (Vec::new(), [0; 7]);
+            loop {
+                match input.read(&mut buffer).await.unwrap() {
+                    0 => break,
+                    count => got.extend_from_slice(&buffer[..count]),
+                }
+            }
+            assert_eq!(got, (0..=99).collect::<Vec<u8>>());
+        }));
+    }
+    let mut input = tempfile::tempfile().unwrap();
+    input.write_all(&(0..=99).collect::<Vec<u8>>()).unwrap();
+    input.seek(SeekFrom::Start(0)).unwrap();
+    ends_well(child("a_read_of_a_file_that_was_given_up_loses_nothing", input, Stdio::null()));
 }
 
 #[test]

@@ -115,6 +115,23 @@ fn a_failure_makes_way_at_once_and_the_head_start_begins_anew() {
 }
 
 #[test]
+fn a_failure_makes_way_at_once_beside_others_that_run() {
+    let seen = race(&[
+        ("[2001:db8::1]:80", Fate::Never),
+        ("192.0.2.1:80", Fate::Fails(10, io::ErrorKind::HostUnreachable)),
+        ("[2001:db8::2]:80", Fate::Never),
+        ("192.0.2.2:80", Fate::Connects(5)),
+    ]);
+    let wanted = [
+        at(0, "[2001:db8::1]:80"),
+        at(250, "192.0.2.1:80"),
+        at(260, "[2001:db8::2]:80"),
+        at(510, "192.0.2.2:80"),
+    ];
+    assert_eq!((seen.made, seen.ended_ms, seen.alive), (wanted.into(), 515, 0));
+}
+
+#[test]
 fn the_first_that_answers_wins_although_a_later_one_was_made() {
     let seen =
         race(&[("[2001:db8::1]:80", Fate::Connects(300)), ("192.0.2.1:80", Fate::Connects(100))]);

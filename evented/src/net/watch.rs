@@ -252,7 +252,7 @@ impl<T: AsFd> fmt::Debug for Watch<T> {
             .field("fd", &self.as_fd().as_raw_fd())
             .field("blocks", &self.blocks)
             .field("waits", &self.io.has_source())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -125,7 +125,11 @@ fn regular_files() {
         return echo();
     }
     let mut input = tempfile::tempfile().unwrap();
-    let text: String = (0..20_000).map(|n| format!("line {n}\n")).collect();
+    let lines = |before: &str, after: &str| {
+        let lines = (0..20_000).map(|n| format!("{before}line {n}{after}\n"));
+        lines.collect::<Vec<String>>().concat()
+    };
+    let text = lines("", "");
     input.write_all(text.as_bytes()).unwrap();
     input.seek(SeekFrom::Start(0)).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -135,8 +139,8 @@ fn regular_files() {
     ends_well(child("regular_files", input.try_clone().unwrap(), output));
     let written = std::fs::read_to_string(&path).unwrap();
     assert!(written.starts_with("before\n"), "it is appended to");
-    let wanted: String = (0..20_000).map(|n| format!("<line {n}>\n")).collect();
-    assert!(written.contains(&(wanted + "<end>\n")), "all lines, in order");
+    let wanted = lines("<", ">") + "<end>\n";
+    assert!(written.contains(&wanted), "all lines, in order");
     // The place in the file is the shared one: the next program goes on where this one ended.
     assert_eq!(input.stream_position().unwrap(), text.len() as u64);
 }

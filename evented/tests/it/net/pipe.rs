@@ -15,18 +15,18 @@ fn large_writes_feel_back_pressure_and_closing_ends_the_data() {
         let (mut reader, mut writer) = pipe().unwrap();
         let sent: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
         let expected = sent.clone();
-        let writes = spawn(async move {
+        let filling = spawn(async move {
             writer.write_all(&sent).await.unwrap();
             writer.close().await.unwrap();
             writer
         });
         yield_now().await;
-        assert!(!writes.is_finished(), "a megabyte does not fit into a pipe");
+        assert!(!filling.is_finished(), "a megabyte does not fit into a pipe");
         let mut got = Vec::new();
         reader.read_to_end(&mut got).await.unwrap();
         assert!(got == expected);
         // Closed, though it still exists.
-        let mut writer = writes.await.unwrap();
+        let mut writer = filling.await.unwrap();
         assert_eq!(writer.write(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         writer.close().await.unwrap();
     }));
@@ -36,10 +36,10 @@ fn large_writes_feel_back_pressure_and_closing_ends_the_data() {
 fn a_writer_learns_that_nobody_reads_while_it_waits() {
     block_on(bounded(async {
         let (reader, mut writer) = pipe().unwrap();
-        let writes = spawn(async move { writer.write_all(&vec![0; 1 << 20]).await });
+        let filling = spawn(async move { writer.write_all(&vec![0; 1 << 20]).await });
         yield_now().await;
         drop(reader);
-        assert_eq!(writes.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(filling.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }));
 }
 

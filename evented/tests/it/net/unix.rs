@@ -43,8 +43,7 @@ fn a_hundred_connections_echo() {
                 };
                 let mut got = Vec::new();
                 let read = async { (&stream).read_to_end(&mut got).await };
-                let (wrote, read) = futures_lite::future::zip(write, read).await;
-                (wrote.unwrap(), read.unwrap());
+                futures_lite::future::try_zip(write, read).await.unwrap();
                 assert!(got == sent, "what comes back is what was sent");
                 assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
             })

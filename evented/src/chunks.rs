@@ -1,9 +1,15 @@
-//! Where element `n` of a slab lives that grows by doubling and never moves what it holds.
+//! A slab for one thread that grows by doubling and never moves what it holds.
 //!
 //! Chunk 0 holds 64 elements and each further chunk twice as many as the one before, so an element's
-//! address is stable and finding it takes one `leading_zeros`.
+//! address is stable. With 64 added to its index, the highest bit tells the chunk and the others the
+//! place: finding an element takes a handful of instructions, which matters, as each wake-up and each
+//! poll does so more than once. Elements are made one by one, when they are first asked for, so that
+//! the half of the last chunk that nobody has used takes no memory.
 
-use std::cell::OnceCell;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr;
 
 const FIRST_BITS: u32 = 6;
 /// How many chunks there are at most.
@@ -15,8 +21,15 @@ pub(crate) const CAPACITY: u32 = (64 << CHUNKS) - 64;
 #[inline]
 pub(crate) fn locate(index: u32) -> (usize, usize) {
     let shifted = index + (1 << FIRST_BITS);
-    let chunk = shifted.ilog2() - FIRST_BITS;
-    (chunk as usize, (shifted - (1 << (chunk + FIRST_BITS))) as usize)
+    let chunk = chunk_of(shifted);
+    (chunk, shifted as usize - size_of_chunk(chunk))
+}
+
+/// The chunk of the element with this index, to which 64 was added.
+#[inline]
+fn chunk_of(shifted: u32) -> usize {
+    // The lowest bit changes nothing, and tells the compiler that there is one.
+    ((31 - FIRST_BITS) - (shifted | 1).leading_zeros()) as usize
 }
 
 /// How many elements chunk `chunk` holds.
@@ -24,41 +37,109 @@ pub(crate) fn size_of_chunk(chunk: usize) -> usize {
     1 << (FIRST_BITS as usize + chunk)
 }
 
-/// Such a slab for one thread. Elements are reached by shared reference and hold `Cell`s.
+/// Such a slab. Elements are reached by shared reference and hold `Cell`s.
 #[derive(Debug)]
 pub(crate) struct Chunks<T> {
-    /// Chunk `k` exists once an element of it has been asked for.
-    chunks: [OnceCell<Box<[T]>>; CHUNKS],
+    /// For each chunk that has been made, where its element with the index 0, 64 added as above,
+    /// would lie: so many elements before the chunk as it holds. Null for the others.
+    bases: [Cell<*const T>; CHUNKS],
+    /// Elements below this one have been made.
+    len: Cell<u32>,
+    /// It owns them.
+    elements: PhantomData<T>,
 }
 
 impl<T: Default> Chunks<T> {
     pub(crate) fn new() -> Self {
-        Self { chunks: [const { OnceCell::new() }; CHUNKS] }
+        Self {
+            bases: [const { Cell::new(ptr::null()) }; CHUNKS],
+            len: Cell::new(0),
+            elements: PhantomData,
+        }
     }
 
-    /// Element `index`, made with `T::default` together with its chunk if need be.
+    /// Element `index`, made with `T::default` if need be, as are those before it.
     ///
     /// # Panics
     ///
     /// When `index` is not below [`CAPACITY`].
     #[inline]
     pub(crate) fn get(&self, index: u32) -> &T {
-        let (chunk, place) = locate(index);
-        match self.chunks[chunk].get() {
-            Some(elements) => &elements[place],
-            None => &self.add_chunk(chunk)[place],
+        if index >= self.len.get() {
+            self.grow(index);
         }
+        // SAFETY: `grow` has made what `len` does not cover.
+        unsafe { self.made(index) }
     }
 
+    /// Element `index`, if it has been made.
+    #[inline]
+    pub(crate) fn find(&self, index: u32) -> Option<&T> {
+        // SAFETY: it is below `len`.
+        (index < self.len.get()).then(|| unsafe { self.made(index) })
+    }
+
+    /// Element `index`.
+    ///
+    /// # Safety
+    ///
+    /// It has been made: `index` is below `len`.
+    #[inline]
+    unsafe fn made(&self, index: u32) -> &T {
+        let shifted = index + (1 << FIRST_BITS);
+        // SAFETY: `len` is at most `CAPACITY`, so the chunk is one of them.
+        let base = unsafe { self.bases.get_unchecked(chunk_of(shifted)) };
+        // SAFETY: `grow` has stored a base from which so many elements further there is an element
+        // that is initialised and aligned, in an allocation that is freed by `drop` only. All
+        // references to it are shared ones.
+        unsafe { &*base.get().wrapping_add(shifted as usize) }
+    }
+
+    /// Makes all elements up to this one.
     #[cold]
-    fn add_chunk(&self, chunk: usize) -> &[T] {
-        self.chunks[chunk]
-            .get_or_init(|| std::iter::repeat_with(T::default).take(size_of_chunk(chunk)).collect())
+    fn grow(&self, index: u32) {
+        assert!(index < CAPACITY, "a slab holds at most {CAPACITY} elements");
+        for new in self.len.get()..=index {
+            let (chunk, place) = locate(new);
+            let base = &self.bases[chunk];
+            let size = size_of_chunk(chunk);
+            if place == 0 {
+                let memory: Box<[MaybeUninit<T>]> = Box::new_uninit_slice(size);
+                base.set(Box::into_raw(memory).cast::<T>().cast_const().wrapping_sub(size));
+            }
+            let element = base.get().wrapping_add(size + place).cast_mut();
+            // SAFETY: it lies in the chunk, which was allocated for elements like this one, and nobody
+            // has a reference to it, as `len` does not cover it.
+            unsafe { element.write(T::default()) };
+            self.len.set(new + 1);
+        }
+    }
+}
+
+impl<T> Drop for Chunks<T> {
+    fn drop(&mut self) {
+        let len = self.len.get() as usize;
+        for (chunk, base) in self.bases.iter().enumerate() {
+            if base.get().is_null() {
+                return;
+            }
+            let size = size_of_chunk(chunk);
+            let elements = base.get().wrapping_add(size).cast_mut();
+            // The chunks before this one hold 64 elements less than this one.
+            let made = (len + size_of_chunk(0) - size).min(size);
+            // SAFETY: the chunk's first `made` elements are initialised; nobody borrows them.
+            unsafe { ptr::slice_from_raw_parts_mut(elements, made).drop_in_place() };
+            let memory = ptr::slice_from_raw_parts_mut(elements.cast::<MaybeUninit<T>>(), size);
+            // SAFETY: this is what `grow` took out of a box of this length; it is taken back once.
+            drop(unsafe { Box::from_raw(memory) });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
 
     #[test]
@@ -72,5 +153,46 @@ mod tests {
             }
         }
         assert_eq!(locate(CAPACITY - 1), (CHUNKS - 1, size_of_chunk(CHUNKS - 1) - 1));
+    }
+
+    #[test]
+    fn elements_are_made_once_keep_their_address_and_are_dropped_once() {
+        thread_local! {
+            static OWNER: Rc<()> = Rc::default();
+        }
+        struct Element(Rc<()>, Cell<u32>);
+        impl Default for Element {
+            fn default() -> Self {
+                Self(OWNER.with(Rc::clone), Cell::new(u32::MAX))
+            }
+        }
+        let alive = || OWNER.with(Rc::strong_count) - 1;
+        for count in [0, 1, 63, 64, 65, 191, 192, 193, 1_000] {
+            let chunks = Chunks::<Element>::new();
+            let mut addresses = Vec::new();
+            for index in 0..count {
+                assert!(chunks.find(index).is_none(), "{index} of {count}");
+                let element = chunks.get(index);
+                assert_eq!(element.1.replace(index), u32::MAX, "two places are one");
+                addresses.push(ptr::from_ref(element));
+            }
+            for (index, address) in (0..count).zip(&addresses) {
+                let element = chunks.find(index).expect("it was made");
+                assert_eq!((element.1.get(), ptr::from_ref(element)), (index, *address));
+                assert!(Rc::ptr_eq(&element.0, &OWNER.with(Rc::clone)));
+            }
+            assert_eq!(alive(), count as usize);
+            drop(chunks);
+            assert_eq!(alive(), 0, "{count}");
+        }
+        let sparse = Chunks::<Element>::new();
+        assert_eq!(sparse.get(500).1.get(), u32::MAX);
+        assert_eq!(alive(), 501, "those before it are made, too");
+    }
+
+    #[test]
+    #[should_panic(expected = "a slab holds at most")]
+    fn there_is_an_end() {
+        Chunks::<Cell<u8>>::new().get(CAPACITY);
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Classes {
     pass: [Cell<u128>; RANKS],
     /// Classes that have had a task.
     populated: Cell<u64>,
+    /// Their ranks.
+    populated_ranks: Cell<u8>,
     /// Of those, the ones with a guarantee.
     guaranteed: Cell<u64>,
     /// Their ranks.
@@ -86,6 +88,7 @@ impl Classes {
             ready: [const { Cell::new(0) }; RANKS],
             pass: [const { Cell::new(0) }; RANKS],
             populated: Cell::new(0),
+            populated_ranks: Cell::new(0),
             guaranteed: Cell::new(0),
             guaranteed_ranks: Cell::new(0),
             metered: Cell::new(false),
@@ -205,6 +208,7 @@ impl Classes {
             let latency = &self.latency[rank.index()];
             latency.set(latency.get().min(spec.latency.unwrap_or(self.default_latency)));
         }
+        self.populated_ranks.set(ranks);
         self.guaranteed.set(guaranteed);
         self.guaranteed_ranks.set(guaranteed_ranks);
         self.metered.set(metered || guaranteed != 0);
@@ -215,6 +219,17 @@ impl Classes {
     #[inline]
     pub(crate) fn is_metered(&self) -> bool {
         self.metered.get()
+    }
+
+    /// The ranks that are more urgent than that of class `id` and have had a task: nobody waits for
+    /// anything with another one.
+    #[inline]
+    pub(crate) fn urgent_ranks(&self, id: u8) -> u8 {
+        match self.populated_ranks.get() {
+            // One rank, as a rule.
+            ranks if ranks.is_power_of_two() => 0,
+            ranks => self.rank(id).above() & ranks,
+        }
     }
 
     /// The smallest latency that is asked for in one of these ranks.
@@ -236,8 +251,8 @@ impl Classes {
 
     /// Puts a task into the queue of its class.
     #[inline]
-    pub(crate) fn push(&self, slots: &Chunks<Slot>, index: u32) {
-        let id = slots.get(index).class.get();
+    pub(crate) fn push(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
+        let id = slot.class.get();
         let entry = self.entry(id);
         if entry.ready.get() == 0 {
             let rank = entry.class.strict_rank();
@@ -249,15 +264,15 @@ impl Classes {
                 entry.waits_since.set(self.clock.get());
             }
         }
-        entry.push(slots, index);
+        entry.push(slots, index, slot);
     }
 
     /// Takes the next task to run.
     #[inline]
-    pub(crate) fn pop(&self, slots: &Chunks<Slot>) -> Option<u32> {
+    pub(crate) fn pop<'a>(&self, slots: &'a Chunks<Slot>) -> Option<(u32, &'a Slot)> {
         let id = self.pick()?;
         let entry = self.entry(id);
-        let index = entry.pop(slots);
+        let popped = entry.pop(slots);
         self.note_empty(id, entry);
         entry.polls.set(entry.polls.get() + 1);
         if self.metered.get() {
@@ -265,7 +280,7 @@ impl Classes {
             pass.set(pass.get().max(entry.pass.get()));
             entry.waits_since.set(self.clock.get());
         }
-        Some(index)
+        Some(popped)
     }
 
     /// Takes a task out that is in the queue of its class.
@@ -317,7 +332,7 @@ impl Classes {
         }
         let ready = self.ready[ranks.trailing_zeros() as usize].get();
         if ready.is_power_of_two() {
-            return ids(ready).next();
+            return Some(lowest(ready));
         }
         ids(ready).min_by_key(|&id| self.entry(id).pass.get())
     }
@@ -356,6 +371,14 @@ impl Classes {
     fn all(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map_while(|entry| entry.get().map(|entry| &**entry))
     }
+}
+
+/// The lowest id in a mask that has one.
+#[inline]
+fn lowest(mask: u64) -> u8 {
+    #[expect(clippy::cast_possible_truncation, reason = "a mask of 64 bits has none above 63")]
+    let id = mask.trailing_zeros() as u8;
+    id
 }
 
 /// The ids in a mask.

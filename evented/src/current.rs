@@ -89,7 +89,7 @@ pub(crate) fn wake(name: Name) -> bool {
     CURRENT
         .try_with(|current| match &*current.borrow() {
             // `wake` runs no user code, so nothing can ask for the `RefCell` meanwhile.
-            Some(engine) if engine.mailbox().index() == name.reactor() => {
+            Some(engine) if engine.tasks.reactor() == name.reactor() => {
                 engine.tasks.wake(name);
                 true
             }

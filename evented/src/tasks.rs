@@ -65,7 +65,7 @@ pub(crate) struct Slot {
     generation: Cell<u32>,
     /// The next slot in the same ready queue, or in the free list.
     pub(crate) next: Cell<u32>,
-    /// The previous slot in the same ready queue.
+    /// The previous slot in the same ready queue, if there is one.
     pub(crate) previous: Cell<u32>,
     /// By when it is to be done, see [`Classes::deadline_at`].
     pub(crate) deadline: Cell<u64>,
@@ -109,6 +109,8 @@ pub(crate) struct Tasks {
     slots: Chunks<Slot>,
     /// Where the notified words are.
     mailbox: &'static Mailbox,
+    /// The place of the mailbox, as in names.
+    reactor: u16,
     /// Slots below this one have been used.
     used: Cell<u32>,
     /// Head of the list of free slots, most recently freed first.
@@ -126,6 +128,7 @@ impl Tasks {
         let tasks = Self {
             slots: Chunks::new(),
             mailbox,
+            reactor: mailbox.index(),
             used: Cell::new(0),
             free: Cell::new(NONE),
             occupied: Cell::new(0),
@@ -149,7 +152,13 @@ impl Tasks {
 
     /// As [`name`](Self::name), with the slot at hand.
     pub(crate) fn name_of(&self, index: u32, slot: &Slot) -> Name {
-        Name::new(self.mailbox.index(), slot.generation.get(), index)
+        Name::new(self.reactor, slot.generation.get(), index)
+    }
+
+    /// The reactor's place, as in names.
+    #[inline]
+    pub(crate) fn reactor(&self) -> u16 {
+        self.reactor
     }
 
     /// How many tasks have not been freed, without the root.
@@ -221,8 +230,12 @@ impl Tasks {
 
     /// Wakes the task with this name, which is one of this reactor's. Void if it is stale.
     pub(crate) fn wake(&self, name: Name) {
-        if !self.is_stale(name) {
-            self.enqueue(name.slot());
+        let index = name.slot();
+        // A slot that was not used yet is not live.
+        if let Some(slot) = self.slots.find(index)
+            && slot.generation.get() == name.generation()
+        {
+            self.enqueue_slot(index, slot);
         }
     }
 
@@ -244,20 +257,20 @@ impl Tasks {
         self.enqueue_slot(index, self.slot(index));
     }
 
+    #[inline]
     fn enqueue_slot(&self, index: u32, slot: &Slot) {
         let state = slot.state();
         if !state.has(State::LIVE) || state.has(State::QUEUED) {
             return;
         }
         slot.state.set(state.with(State::QUEUED));
-        self.classes.push(&self.slots, index);
+        self.classes.push(&self.slots, index, slot);
     }
 
     /// Takes the next task to run.
     #[inline]
     pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {
-        let index = self.classes.pop(&self.slots)?;
-        let slot = self.slot(index);
+        let (index, slot) = self.classes.pop(&self.slots)?;
         slot.clear(State::QUEUED);
         Some((index, slot))
     }
@@ -272,7 +285,7 @@ impl Tasks {
         }
         change(slot);
         if is_queued {
-            self.classes.push(&self.slots, index);
+            self.classes.push(&self.slots, index, slot);
         }
     }
 

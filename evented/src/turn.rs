@@ -119,10 +119,14 @@ impl Engine {
     /// if time decides something.
     fn is_turn_over(&self, class: u8, pace: &mut Pace) -> bool {
         let classes = &self.tasks.classes;
-        let urgent = classes.rank(class).above();
+        let is_metered = classes.is_metered();
+        let urgent = classes.urgent_ranks(class);
+        if urgent == 0 && !is_metered {
+            // Nothing but the length of the turn matters.
+            return self.is_slice_over(pace, None);
+        }
         let urgent_io = self.sources.borrow().armed() & urgent;
         let urgent_timers = self.timers.borrow().armed() & urgent != 0;
-        let is_metered = classes.is_metered();
         let now = (is_metered || urgent_io != 0 || urgent_timers).then(|| self.now());
         if let Some(now) = now
             && is_metered
@@ -138,6 +142,12 @@ impl Engine {
             return now - pace.looked >= gap
                 || self.timers.borrow().next().is_some_and(|deadline| deadline <= now);
         }
+        self.is_slice_over(pace, now)
+    }
+
+    /// Whether the turn has lasted long enough, after one more poll. The time, if it is known.
+    #[inline]
+    fn is_slice_over(&self, pace: &mut Pace, now: Option<Instant>) -> bool {
         pace.left -= 1;
         if pace.left > 0 {
             return false;

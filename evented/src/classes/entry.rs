@@ -87,9 +87,9 @@ impl Entry {
         *self.spec.borrow_mut() = spec;
     }
 
-    /// Adds a task at its place.
-    pub(super) fn push(&self, slots: &Chunks<Slot>, index: u32) {
-        let slot = slots.get(index);
+    /// Adds the task in slot `index` at its place.
+    #[inline]
+    pub(super) fn push(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
         self.ready.set(self.ready.get() + 1);
         if self.by_deadline {
             let arrival = self.arrivals.get();
@@ -104,15 +104,18 @@ impl Entry {
     }
 
     /// Takes the task that is next; there is one.
-    pub(super) fn pop(&self, slots: &Chunks<Slot>) -> u32 {
+    #[inline]
+    pub(super) fn pop<'a>(&self, slots: &'a Chunks<Slot>) -> (u32, &'a Slot) {
         self.ready.set(self.ready.get() - 1);
         if self.by_deadline {
             let due = self.due.borrow_mut().pop();
-            return due.expect("a ready class has a task").0.2;
+            let index = due.expect("a ready class has a task").0.2;
+            return (index, slots.get(index));
         }
         let index = self.head.get();
-        self.unlink(slots, slots.get(index));
-        index
+        let slot = slots.get(index);
+        self.behead(slot);
+        (index, slot)
     }
 
     /// Takes a task out that is in the queue.
@@ -121,14 +124,30 @@ impl Entry {
         if self.by_deadline {
             self.due.borrow_mut().retain(|due| due.0.2 != index);
         } else {
-            self.unlink(slots, slots.get(index));
+            self.unlink(slots, index);
+        }
+    }
+
+    /// Takes the first slot out of the list. What the next one has as its previous one is void from
+    /// here on: nobody looks at it while that is the first one.
+    #[inline]
+    fn behead(&self, slot: &Slot) {
+        let next = slot.next.get();
+        self.head.set(next);
+        if next == NONE {
+            self.tail.set(NONE);
         }
     }
 
     /// Takes a slot out of the list.
-    fn unlink(&self, slots: &Chunks<Slot>, slot: &Slot) {
+    fn unlink(&self, slots: &Chunks<Slot>, index: u32) {
+        let slot = slots.get(index);
+        if self.head.get() == index {
+            self.behead(slot);
+            return;
+        }
         let (previous, next) = (slot.previous.get(), slot.next.get());
-        if previous == NONE { &self.head } else { &slots.get(previous).next }.set(next);
+        slots.get(previous).next.set(next);
         if next == NONE { &self.tail } else { &slots.get(next).previous }.set(previous);
     }
 

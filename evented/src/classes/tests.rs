@@ -22,7 +22,7 @@ impl Model {
     fn class(&mut self, name: &'static str, make: impl FnOnce(ClassSpec) -> ClassSpec) -> u32 {
         let class = self.classes.add(make(ClassSpec::new(name)), 1).unwrap();
         let task = self.asleep(class);
-        self.classes.push(&self.slots, task);
+        self.classes.push(&self.slots, task, self.slots.get(task));
         task
     }
 
@@ -38,10 +38,10 @@ impl Model {
 
     /// Polls what is next for `cost(task)`; it is ready again if `stays(task)`.
     fn poll(&mut self, cost: impl Fn(u32) -> Duration, stays: impl Fn(u32) -> bool) -> Option<u32> {
-        let task = self.classes.pop(&self.slots)?;
+        let (task, _) = self.classes.pop(&self.slots)?;
         self.polls[task as usize] += 1;
         if stays(task) {
-            self.classes.push(&self.slots, task);
+            self.classes.push(&self.slots, task, self.slots.get(task));
         }
         self.now += cost(task);
         self.classes.charge(self.slots.get(task).class.get(), self.now);
@@ -87,7 +87,7 @@ fn sleepers_save_nothing_up() {
     for _ in 0..1_000 {
         model.poll(|_| micros(10), |_| true).unwrap();
     }
-    model.classes.push(&model.slots, late);
+    model.classes.push(&model.slots, late, model.slots.get(late));
     for _ in 0..100 {
         model.poll(|_| micros(10), |_| true).unwrap();
     }
@@ -137,7 +137,7 @@ fn a_reserve_is_not_saved_up() {
     for _ in 0..100_000 {
         model.poll(|_| micros(10), |_| true).unwrap();
     }
-    model.classes.push(&model.slots, other);
+    model.classes.push(&model.slots, other, model.slots.get(other));
     for _ in 0..2_000 {
         model.poll(|_| micros(10), |_| true).unwrap();
     }
@@ -168,7 +168,7 @@ fn deadlines_decide_the_order() {
     for deadline in deadlines {
         let task = model.asleep(class);
         model.slots.get(task).deadline.set(deadline);
-        model.classes.push(&model.slots, task);
+        model.classes.push(&model.slots, task, model.slots.get(task));
     }
     model.classes.remove(&model.slots, 3);
     let order: Vec<u32> = std::iter::from_fn(|| model.poll(|_| micros(1), |_| false)).collect();
@@ -183,7 +183,7 @@ fn out_of_the_middle() {
         let class = model.classes.add(ClassSpec::new("fifo"), 1).unwrap();
         for _ in 0..4 {
             let task = model.asleep(class);
-            model.classes.push(&model.slots, task);
+            model.classes.push(&model.slots, task, model.slots.get(task));
         }
         model.classes.remove(&model.slots, out);
         let order: Vec<u32> = std::iter::from_fn(|| model.poll(|_| micros(1), |_| false)).collect();

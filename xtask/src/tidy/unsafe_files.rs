@@ -20,6 +20,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "shows what becomes of a segmentation fault in a thread and in a process",
     },
     UnsafeFile {
+        path: "evented/src/chunks.rs",
+        reason: "finds an element of the task slab without checks, three times for each poll",
+    },
+    UnsafeFile {
         path: "evented/src/waker.rs",
         reason: "makes wakers that are names and own nothing, which needs a RawWaker",
     },

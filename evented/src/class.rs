@@ -39,6 +39,10 @@ const EVERY_REACTOR: u64 = 0;
 ///
 /// A spawned task inherits the class of the task that spawns it.
 ///
+/// A task that holds up a more urgent one runs in the class of that one meanwhile (*priority
+/// inheritance*), and its polls are charged to that class: while the urgent task joins it, waits for a lock
+/// or permit that it has, or for a channel of which it has the other end.
+///
 /// Not guaranteed: a less urgent rank may starve for as long as a more urgent one keeps the reactor
 /// busy, and a single poll is never interrupted.
 #[derive(Clone, Copy)]

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::chunks::Chunks;
 use crate::class::{Class, ClassSpec, MAX_CLASSES, Order, RANKS, Rank};
+use crate::inherit::Urgency;
 use crate::tasks::Slot;
 
 use entry::Entry;
@@ -44,6 +45,9 @@ pub struct ClassStats {
     pub rescues: u64,
     /// Tasks that finished, or set a new deadline, after their deadline.
     pub missed_deadlines: u64,
+    /// How often a task of a less urgent rank was put into it, because a task of it waited for that one.
+    /// Polls of such tasks count here.
+    pub boosts: u64,
 }
 
 /// All classes of a reactor.
@@ -68,6 +72,8 @@ pub(crate) struct Classes {
     guaranteed_ranks: Cell<u8>,
     /// See [`Classes::is_metered`].
     metered: Cell<bool>,
+    /// See [`Classes::inherits`].
+    inherits: Cell<bool>,
     /// The latency of classes that do not ask for another one.
     default_latency: Duration,
     /// For each rank, the smallest latency of its classes that have had a task.
@@ -92,6 +98,7 @@ impl Classes {
             guaranteed: Cell::new(0),
             guaranteed_ranks: Cell::new(0),
             metered: Cell::new(false),
+            inherits: Cell::new(false),
             default_latency,
             latency: [const { Cell::new(Duration::MAX) }; RANKS],
             clock: Cell::new(now),
@@ -174,16 +181,20 @@ impl Classes {
             busy: Duration::from_nanos(entry.busy_ns.get()),
             rescues: entry.rescues.get(),
             missed_deadlines: entry.missed.get(),
+            boosts: entry.boosts.get(),
         }
     }
 
-    /// A class is about to have a task.
+    /// A class is about to have a task. True if tasks can be of different urgency from here on.
     #[inline]
-    pub(crate) fn populate(&self, id: u8) {
-        if self.populated.get() & (1 << id) == 0 {
-            self.populated.set(self.populated.get() | (1 << id));
-            self.account();
+    pub(crate) fn populate(&self, id: u8) -> bool {
+        if self.populated.get() & (1 << id) != 0 {
+            return false;
         }
+        self.populated.set(self.populated.get() | (1 << id));
+        let before = self.inherits.get();
+        self.account();
+        self.inherits.get() && !before
     }
 
     /// Finds out what has to be looked at, when classes or their policies have changed.
@@ -191,7 +202,7 @@ impl Classes {
     fn account(&self) {
         let (mut guaranteed, mut guaranteed_ranks, mut metered) = (0, 0, false);
         self.latency.iter().for_each(|latency| latency.set(Duration::MAX));
-        let mut ranks = 0;
+        let (mut ranks, mut deadlines) = (0_u8, false);
         for (id, entry) in self.all().enumerate() {
             if self.populated.get() & (1 << id) == 0 {
                 continue;
@@ -201,7 +212,7 @@ impl Classes {
                 guaranteed |= 1 << id;
                 guaranteed_ranks |= entry.class.strict_rank().bit();
             }
-            metered |= spec.order == Order::Deadline;
+            deadlines |= spec.order == Order::Deadline;
             let rank = entry.class.strict_rank();
             metered |= ranks & rank.bit() != 0;
             ranks |= rank.bit();
@@ -211,7 +222,8 @@ impl Classes {
         self.populated_ranks.set(ranks);
         self.guaranteed.set(guaranteed);
         self.guaranteed_ranks.set(guaranteed_ranks);
-        self.metered.set(metered || guaranteed != 0);
+        self.metered.set(metered || deadlines || guaranteed != 0);
+        self.inherits.set(deadlines || ranks.count_ones() > 1);
     }
 
     /// Whether time decides something, so that it has to be taken after each poll: two classes of
@@ -230,6 +242,25 @@ impl Classes {
             ranks if ranks.is_power_of_two() => 0,
             ranks => self.rank(id).above() & ranks,
         }
+    }
+
+    /// Whether tasks can be of different urgency: two ranks, or a class with deadlines, have had a task.
+    #[inline]
+    pub(crate) fn inherits(&self) -> bool {
+        self.inherits.get()
+    }
+
+    /// How urgent a task is by itself, with this class and deadline.
+    pub(crate) fn urgency(&self, class: u8, deadline: u64) -> Urgency {
+        let entry = self.entry(class);
+        let deadline = entry.by_deadline.then_some(deadline);
+        Urgency { rank: entry.class.strict_rank(), class, deadline }
+    }
+
+    /// A task was put into this class because a task of it waits for that.
+    pub(crate) fn note_boost(&self, id: u8) {
+        let boosts = &self.entry(id).boosts;
+        boosts.set(boosts.get() + 1);
     }
 
     /// The smallest latency that is asked for in one of these ranks.

@@ -81,7 +81,17 @@ pub(crate) fn may_operate(cx: &Context<'_>) -> bool {
 
 /// The task that is being polled; none outside of one.
 pub(crate) fn task() -> Option<Name> {
-    try_engine()?.running_task()
+    let task = |current: &RefCell<Option<Rc<Engine>>>| current.borrow().as_ref()?.running_task();
+    CURRENT.try_with(task).ok().flatten()
+}
+
+/// The same, if it matters: tasks of its reactor can be of different urgency.
+pub(crate) fn task_with_urgency() -> Option<Name> {
+    let task = |current: &RefCell<Option<Rc<Engine>>>| {
+        let current = current.borrow();
+        current.as_ref().filter(|engine| engine.inherits())?.running_task()
+    };
+    CURRENT.try_with(task).ok().flatten()
 }
 
 /// Wakes a task of the current reactor. False if `name` belongs to another one.

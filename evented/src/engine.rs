@@ -3,6 +3,7 @@
 //! Everything lives on one thread. No `RefCell` here is borrowed while user code runs: futures,
 //! wakers and drops are called with plain references only, after what they concern was taken out.
 
+mod inherit;
 mod leaf;
 mod life;
 
@@ -16,6 +17,7 @@ use crate::class::Class;
 use crate::classes::Classes;
 use crate::contain::contain_and_discard;
 use crate::driver::{Driver, Ready};
+use crate::inherit::{Change, Graph};
 use crate::mailbox::{self, Call, Mailbox};
 use crate::name::Name;
 use crate::remote::Drained;
@@ -41,6 +43,10 @@ pub(crate) struct Engine {
     pub(crate) driver: RefCell<Option<Box<dyn Driver>>>,
     pub(crate) sources: RefCell<Sources>,
     pub(crate) timers: RefCell<Timers>,
+    /// Which tasks hold up which.
+    pub(crate) graph: RefCell<Graph>,
+    /// What follows from a change of it; kept for its memory.
+    changes: Cell<Vec<Change>>,
     /// The pool behind `blocking`.
     pub(crate) threads: Threads,
     /// What was taken out of the inbox; kept for its memory.
@@ -95,6 +101,8 @@ impl Engine {
             driver: RefCell::new(Some(driver)),
             sources: RefCell::default(),
             timers: RefCell::default(),
+            graph: RefCell::default(),
+            changes: Cell::default(),
             threads,
             drained: RefCell::default(),
             events: RefCell::default(),

@@ -117,6 +117,7 @@ async fn report<T: Send + 'static>(
     task: crate::Task<T>,
     mut sender: oneshot::Sender<Result<T, JoinError>>,
 ) {
+    sender.claim();
     let mut task = pin!(task);
     let result = poll_fn(|cx| {
         if sender.poll_closed(cx).is_ready() {

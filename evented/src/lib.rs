@@ -10,6 +10,7 @@ mod current;
 mod driver;
 mod engine;
 mod handle;
+mod inherit;
 mod mailbox;
 mod name;
 pub mod net;

@@ -16,6 +16,7 @@ use crate::driver::{Driver, MioDriver, VirtualDriver};
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::task::{Spawn, Task};
+use crate::tasks::{ROOT, State};
 
 /// An event loop: it polls the tasks of one thread.
 ///
@@ -327,6 +328,10 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        // The root may have panicked while it was polled, and it waits for nothing any more.
+        self.engine.leave_poll();
+        self.engine.tasks.slot(ROOT).clear(State::STARTED);
+        self.engine.forget_waits(ROOT);
         self.engine.is_running.set(false);
     }
 }

@@ -185,7 +185,7 @@ impl Sources {
         driver: &mut dyn Driver,
         id: SourceId,
         direction: Direction,
-        rank: Rank,
+        (waker, rank): (&Waker, Rank),
     ) -> io::Result<()> {
         let Some(source) = self.get_mut(id) else { return Ok(()) };
         source.side_mut(direction).ready = false;
@@ -196,7 +196,7 @@ impl Sources {
             | (Directions::Write, Direction::Write) => true,
         };
         let directions = if watched { source.directions } else { Directions::Both };
-        let rank = source.most_urgent(rank);
+        let rank = source.most_urgent(waker, rank);
         let watch = Watch { fd: source.fd, token: id.token(), directions, rank };
         if rank != source.rank {
             // In this order: if the first step fails, all is as it was.
@@ -294,10 +294,11 @@ impl Source {
         }
     }
 
-    /// The most urgent rank of those who wait and of this one.
-    fn most_urgent(&self, rank: Rank) -> Rank {
+    /// The most urgent rank of those who wait and of this one, who may have waited with another rank.
+    fn most_urgent(&self, waker: &Waker, rank: Rank) -> Rank {
         let waiters = self.read.waiters.iter().chain(&self.write.waiters);
-        waiters.map(|waiter| waiter.1).fold(rank, Rank::min)
+        let others = waiters.filter(|(other, _)| !other.will_wake(waker));
+        others.map(|waiter| waiter.1).fold(rank, Rank::min)
     }
 
     fn side_mut(&mut self, direction: Direction) -> &mut Side {

@@ -26,7 +26,7 @@ pub(crate) const ROOT: u32 = 0;
 /// | LIVE CANCELLED      | always with QUEUED: the future is dropped instead of polled            |
 /// | DONE                | the future is gone, the body holds the result; always with PINNED or QUEUED |
 ///
-/// PINNED goes with any of them but the first: a `Task` refers to the slot, which is not freed before
+/// STARTED goes with LIVE once the future was polled: it may wait for something. PINNED goes with any of them but the first: a `Task` refers to the slot, which is not freed before
 /// the `Task` is gone. A slot that is QUEUED is not freed before it has been popped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State(u8);
@@ -39,6 +39,7 @@ impl State {
     pub(crate) const CANCELLED: Self = Self(8);
     pub(crate) const DONE: Self = Self(16);
     pub(crate) const PINNED: Self = Self(32);
+    pub(crate) const STARTED: Self = Self(64);
 
     pub(crate) fn has(self, bits: Self) -> bool {
         self.0 & bits.0 == bits.0
@@ -177,7 +178,7 @@ impl Tasks {
     ///
     /// When 16,777,152 slots are in use.
     pub(crate) fn insert(&self, class: u8, deadline: u64) -> u32 {
-        self.classes.populate(class);
+        self.populate(class);
         let index = self.free.get();
         let index = if index == NONE { self.fresh() } else { index };
         let slot = self.slot(index);
@@ -289,15 +290,26 @@ impl Tasks {
         }
     }
 
-    /// Puts a task into another class.
-    pub(crate) fn set_class(&self, index: u32, class: u8) {
-        self.classes.populate(class);
-        self.requeue(index, |slot| slot.class.set(class));
+    /// Puts a task into another class, and gives it another deadline.
+    pub(crate) fn place(&self, index: u32, class: u8, deadline: u64) {
+        self.requeue(index, |slot| {
+            slot.class.set(class);
+            slot.deadline.set(deadline);
+        });
     }
 
-    /// Gives a task another deadline.
-    pub(crate) fn set_deadline(&self, index: u32, deadline: u64) {
-        self.requeue(index, |slot| slot.deadline.set(deadline));
+    /// A class is about to have a task. If tasks can be of different urgency from here on, each that
+    /// waits is polled once, so that it says for whom.
+    #[inline]
+    pub(crate) fn populate(&self, class: u8) {
+        if self.classes.populate(class) {
+            for index in ROOT..self.used.get() {
+                let slot = self.slot(index);
+                if slot.state().has(State::STARTED) {
+                    self.enqueue_slot(index, slot);
+                }
+            }
+        }
     }
 
     /// Empties the queues of a reactor that will not run again; frees done tasks that waited there.

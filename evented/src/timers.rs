@@ -94,6 +94,17 @@ impl Timers {
         if entry.generation == id.generation { entry.waiter.as_mut() } else { None }
     }
 
+    /// The task that waits for a timer has another rank now.
+    pub(crate) fn set_rank(&mut self, id: TimerId, rank: Rank) {
+        if let Some((_, old)) = self.waiter(id)
+            && *old != rank
+        {
+            let old = std::mem::replace(old, rank);
+            self.armed.remove(old);
+            self.armed.add(rank);
+        }
+    }
+
     /// Removes a timer and gives its waiter back, unless it has fired or was removed.
     pub(crate) fn remove(&mut self, id: TimerId) -> Option<(Waker, Rank)> {
         self.waiter(id)?;

@@ -22,7 +22,7 @@ use crate::contain::contain_and_discard;
 use crate::driver::Wait;
 use crate::engine::{Engine, count};
 use crate::name::Name;
-use crate::tasks::ROOT;
+use crate::tasks::{ROOT, State};
 use crate::waker;
 
 /// How many polls a turn does at most.
@@ -102,9 +102,13 @@ impl Engine {
             let class = slot.class.get();
             if index == ROOT {
                 self.begin_poll(index, class);
-                if let Poll::Ready(result) = root(cx) {
+                slot.set(State::STARTED);
+                let polled = root(cx);
+                self.leave_poll();
+                if let Poll::Ready(result) = polled {
                     return Some(result);
                 }
+                self.end_poll(index);
             } else {
                 self.poll_task(index, slot);
             }
@@ -229,7 +233,7 @@ impl Engine {
         for index in self.tasks.live_newest_first() {
             self.cancel_now(index);
         }
-        if self.tasks.slot(ROOT).state().has(crate::tasks::State::LIVE) {
+        if self.tasks.slot(ROOT).state().has(State::LIVE) {
             self.tasks.enqueue(ROOT);
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Entry {
     /// Its policy.
     pub(super) spec: RefCell<ClassSpec>,
     /// Whether the queue is `due`, and not the list from `head` to `tail`.
-    by_deadline: bool,
+    pub(super) by_deadline: bool,
     /// What a nanosecond adds to `pass`.
     stride: Cell<u64>,
     /// First slot of the list.
@@ -55,6 +55,8 @@ pub(super) struct Entry {
     pub(super) rescues: Cell<u64>,
     /// See [`ClassStats::missed_deadlines`].
     pub(super) missed: Cell<u64>,
+    /// See [`ClassStats::boosts`].
+    pub(super) boosts: Cell<u64>,
 }
 
 impl Entry {
@@ -77,6 +79,7 @@ impl Entry {
             busy_ns: Cell::new(0),
             rescues: Cell::new(0),
             missed: Cell::new(0),
+            boosts: Cell::new(0),
         }
     }
 

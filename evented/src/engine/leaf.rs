@@ -75,7 +75,9 @@ impl Engine {
     ) -> io::Result<()> {
         let waiter: Waiter = (waker, self.running_rank());
         // Two steps: should the first fail, the waker is dropped with nothing borrowed.
-        self.with_driver(|driver, sources| sources.would_block(driver, id, direction, waiter.1))?;
+        self.with_driver(|driver, sources| {
+            sources.would_block(driver, id, direction, (&waiter.0, waiter.1))
+        })?;
         let (wake, others) =
             self.sources.borrow_mut().wait(id, direction, waiter, |waker| self.is_gone(waker));
         for (waker, _) in others {

@@ -30,7 +30,7 @@ impl Engine {
         F::Output: 'static,
     {
         let class = options.class_asked_for().map(|class| class.id_in(self.id));
-        let class = class.unwrap_or(self.running_class.get());
+        let class = class.unwrap_or_else(|| self.class_to_inherit());
         let deadline = options.deadline_from(|| self.now());
         let deadline =
             deadline.map_or(NO_DEADLINE, |deadline| self.tasks.classes.deadline_at(deadline));
@@ -59,14 +59,15 @@ impl Engine {
         let Some(mut body) = slot.body.take() else { return };
         self.begin_poll(index, slot.class.get());
         slot.set(State::RUNNING);
+        slot.set(State::STARTED);
         let waker = waker::of(self.tasks.name_of(index, slot));
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
         slot.clear(State::RUNNING);
-        self.running_class.set(NORMAL);
-        self.running.set(NONE);
+        self.leave_poll();
         match polled {
             Ok(poll) if poll.is_pending() => {
                 slot.body.set(Some(body));
+                self.end_poll(index);
                 return;
             }
             Ok(_) => {}
@@ -85,6 +86,19 @@ impl Engine {
         self.running.set(index);
         self.running_class.set(class);
         self.operations_left.set(OPERATIONS_PER_POLL);
+    }
+
+    /// What comes after every poll: no task is being polled.
+    pub(crate) fn leave_poll(&self) {
+        self.running_class.set(NORMAL);
+        self.running.set(NONE);
+    }
+
+    /// The class of a task that is spawned here and does not ask for another one: that of the task
+    /// that is being polled by itself, not the one that it has for the sake of others.
+    fn class_to_inherit(&self) -> u8 {
+        let index = self.running.get();
+        if index == NONE { self.running_class.get() } else { self.own(index).0 }
     }
 
     /// Asks for a task to be cancelled: its future is dropped when its turn comes.
@@ -117,7 +131,10 @@ impl Engine {
     /// The task has its result: tells the joiner and frees what nobody refers to.
     fn complete(&self, index: u32, body: Pin<Box<dyn Body>>) {
         let slot = self.tasks.slot(index);
-        self.judge_deadline(slot);
+        self.judge_deadline(index);
+        // First it counts as one that does not wait: it is not to be polled for what follows.
+        slot.clear(State::STARTED);
+        self.forget_waits(index);
         let joiner = slot.joiner.take();
         slot.clear(State::LIVE);
         slot.clear(State::CANCELLED);
@@ -134,11 +151,11 @@ impl Engine {
     }
 
     /// A task is done with what it had a deadline for: counts a miss if that was earlier.
-    fn judge_deadline(&self, slot: &Slot) {
-        let deadline = slot.deadline.get();
+    fn judge_deadline(&self, index: u32) {
+        let (class, deadline) = self.own(index);
         let classes = &self.tasks.classes;
         if deadline != NO_DEADLINE && classes.deadline_at(self.now()) > deadline {
-            classes.miss(slot.class.get());
+            classes.miss(class);
         }
     }
 
@@ -149,23 +166,24 @@ impl Engine {
         if index == NONE {
             return false;
         }
-        self.judge_deadline(self.tasks.slot(index));
+        self.judge_deadline(index);
         let classes = &self.tasks.classes;
         let deadline = deadline.map_or(NO_DEADLINE, |deadline| classes.deadline_at(deadline));
-        self.tasks.set_deadline(index, deadline);
+        self.change_own(index, self.own(index).0, deadline);
         true
     }
 
     /// Puts a task into another class, from its next poll on.
     #[track_caller]
     pub(crate) fn set_class(&self, index: u32, class: Class) {
-        self.tasks.set_class(index, class.id_in(self.id));
+        self.change_own(index, class.id_in(self.id), self.own(index).1);
     }
 
     /// The `Task` of slot `index` is gone. Nobody wants the result.
     pub(crate) fn unpin(&self, index: u32, cancel: bool) {
         let slot = self.tasks.slot(index);
         slot.clear(State::PINNED);
+        self.forget_join(index);
         let joiner = slot.joiner.take();
         if slot.state().has(State::LIVE) {
             if cancel {

@@ -99,7 +99,7 @@ fn an_event_of_a_closed_descriptor_does_not_reach_the_next_source() {
     sources.event(event(old.token(), true, true), &mut woken);
     assert!(woken.is_empty() && !sources.is_ready(new, Direction::Read));
     // What still refers to the old source changes nothing, either.
-    sources.would_block(&mut driver, old, Direction::Write, NORMAL).unwrap();
+    sources.would_block(&mut driver, old, Direction::Write, (Waker::noop(), NORMAL)).unwrap();
     sources.short_read(old);
     assert_eq!(driver.asked.len(), 2, "two registrations");
     sources.event(event(new.token(), true, false), &mut woken);
@@ -113,13 +113,14 @@ fn a_direction_is_watched_before_somebody_waits_for_it() {
     {
         let (mut sources, mut driver) = (Sources::default(), Script::default());
         let id = sources.insert(&mut driver, 3, first, NORMAL).unwrap();
-        sources.would_block(&mut driver, id, first, NORMAL).unwrap();
+        let normal = (Waker::noop(), NORMAL);
+        sources.would_block(&mut driver, id, first, normal).unwrap();
         assert_eq!(driver.asked.len(), 1, "the direction of the registration is watched");
         driver.refuse = true;
-        assert!(sources.would_block(&mut driver, id, then, NORMAL).is_err());
+        assert!(sources.would_block(&mut driver, id, then, normal).is_err());
         driver.refuse = false;
-        sources.would_block(&mut driver, id, then, NORMAL).unwrap();
-        sources.would_block(&mut driver, id, then, NORMAL).unwrap();
+        sources.would_block(&mut driver, id, then, normal).unwrap();
+        sources.would_block(&mut driver, id, then, normal).unwrap();
         assert_eq!(driver.asked.last(), Some(&(3, id.token(), Directions::Both)));
         assert_eq!(driver.asked.len(), 2, "asked for again after the refusal, and then no more");
     }
@@ -214,7 +215,7 @@ fn a_descriptor_is_watched_with_the_most_urgent_rank_that_waits_for_it() {
     let urgent = Class::RT.strict_rank();
     let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
     let mut block = |sources: &mut Sources, direction, rank: Rank| {
-        sources.would_block(&mut driver, id, direction, rank).unwrap();
+        sources.would_block(&mut driver, id, direction, (Waker::noop(), rank)).unwrap();
         sources.wait(id, direction, (own_waker(), rank), |_| Some(false));
         (driver.ranks.clone(), driver.left.clone())
     };

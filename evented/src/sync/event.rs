@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
+use crate::inherit::{Gate, Place};
 
 /// A flag that tasks wait for. Cloning it makes another handle of the same flag; it may be used from
 /// any thread.
@@ -43,6 +44,8 @@ struct State {
     rounds: u64,
     /// Those who wait and have not been told.
     waiting: Waiters,
+    /// Where the same wait. Its keeper is the task that has claimed the event, until it is set.
+    gate: Gate,
 }
 
 impl Shared {
@@ -67,6 +70,7 @@ impl Event {
         }
         state.set = true;
         state.rounds += 1;
+        state.gate.set_keeper(None);
         let woken = state.waiting.take();
         drop(state);
         for waker in woken {
@@ -79,6 +83,15 @@ impl Event {
         self.shared.lock().set = false;
     }
 
+    /// Says that the calling task is the one that will set it next: tasks that wait make that task as
+    /// urgent as the most urgent of them.
+    pub fn claim(&self) {
+        let mut state = self.shared.lock();
+        if !state.set {
+            state.gate.set_keeper(current::task());
+        }
+    }
+
     /// Whether it is set.
     pub fn is_set(&self) -> bool {
         self.shared.lock().set
@@ -87,7 +100,12 @@ impl Event {
     /// Waits until it is set. Every [`set`](Self::set) from this call on counts.
     pub fn wait(&self) -> EventWait {
         let round = self.shared.lock().rounds;
-        EventWait { shared: Arc::clone(&self.shared), round, ticket: Ticket::default() }
+        EventWait {
+            shared: Arc::clone(&self.shared),
+            round,
+            ticket: Ticket::default(),
+            place: Place::default(),
+        }
     }
 }
 
@@ -105,6 +123,8 @@ pub struct EventWait {
     round: u64,
     /// Its place among those who wait.
     ticket: Ticket,
+    /// The same at the gate.
+    place: Place,
 }
 
 impl Future for EventWait {
@@ -122,8 +142,10 @@ impl Future for EventWait {
         let is_told = state.set || state.rounds != this.round;
         let old = if is_told {
             this.round = state.rounds;
+            state.gate.leave(&mut this.place);
             state.waiting.leave(&mut this.ticket)
         } else {
+            state.gate.wait(&mut this.place);
             state.waiting.wait(&mut this.ticket, waker)
         };
         drop(state);
@@ -135,8 +157,10 @@ impl Future for EventWait {
 impl Drop for EventWait {
     fn drop(&mut self) {
         if self.ticket.is_taken() {
-            let own = self.shared.lock().waiting.leave(&mut self.ticket);
-            // Outside the lock.
+            let mut state = self.shared.lock();
+            state.gate.leave(&mut self.place);
+            let own = state.waiting.leave(&mut self.ticket);
+            drop(state);
             drop(own);
         }
     }

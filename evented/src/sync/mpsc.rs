@@ -1,6 +1,10 @@
 //! A bounded channel with many senders and one receiver. Both ends may be on any thread.
 //!
 //! Places are given to senders in the order in which they began to wait.
+//!
+//! Who waits makes those more urgent for whom it waits, as far as they are known: a sender that finds the
+//! channel full the receiver, and the receiver of an empty channel the only sender. Known is the task that
+//! has used its end last, or has claimed it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,6 +15,9 @@ use std::task::{Context, Poll, Waker};
 
 use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
+use crate::inherit::{Gate, Place};
+use crate::name::Name;
+use crate::waker::name_in;
 
 /// A channel with room for `capacity` values.
 ///
@@ -42,9 +49,15 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
         receiver: true,
         waits: None,
         sending: Waiters::default(),
+        full: Gate::default(),
+        consumer: None,
+        empty: Gate::default(),
+        receiving: Place::default(),
+        producer: None,
+        next_sender: 1,
     };
     let shared = Arc::new(Shared { capacity, state: Mutex::new(state) });
-    (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
+    (Sender { shared: Arc::clone(&shared), number: 0 }, Receiver { shared })
 }
 
 /// The receiver is gone. Holds the value that was not sent.
@@ -93,6 +106,38 @@ struct State<T> {
     waits: Option<Waker>,
     /// Those who wait for room. The first keeps its place until it has sent or given up.
     sending: Waiters,
+    /// Where the same wait. Its keeper is the receiver's task, or the sender whose turn it is.
+    full: Gate,
+    /// The receiver's task.
+    consumer: Option<Name>,
+    /// Where the receiver waits. Its keeper is the task of the only sender.
+    empty: Gate,
+    /// The receiver's place there.
+    receiving: Place,
+    /// The number of the sender that was used last, and its task.
+    producer: Option<(u64, Name)>,
+    /// The number of the next sender.
+    next_sender: u64,
+}
+
+impl<T> State<T> {
+    /// The task that is being polled uses this sender.
+    fn note_producer(&mut self, number: u64) {
+        self.producer = current::task().map(|task| (number, task));
+        self.note_only_sender();
+    }
+
+    /// The senders have changed, or their tasks.
+    fn note_only_sender(&mut self) {
+        let producer = self.producer.filter(|_| self.senders == 1);
+        self.empty.set_keeper(producer.map(|(_, task)| task));
+    }
+
+    /// Takes the receiver out that waits, to be woken.
+    fn end_receiving(&mut self) -> Option<Waker> {
+        self.empty.leave(&mut self.receiving);
+        self.waits.take()
+    }
 }
 
 impl<T> Shared<T> {
@@ -108,13 +153,24 @@ impl<T> Shared<T> {
 
     /// The next sender to be told that there is room.
     fn next_sender(&self, state: &mut State<T>) -> Option<Waker> {
-        if self.has_room(state) { state.sending.tell_first() } else { None }
+        if !self.has_room(state) {
+            state.full.set_keeper(state.consumer);
+            return None;
+        }
+        let next = state.sending.tell_first();
+        if let Some(next) = &next {
+            // Those behind wait for it now.
+            state.full.set_keeper(name_in(next));
+        }
+        next
     }
 }
 
 /// Sends values. Cloning it makes another sender of the same channel.
 pub struct Sender<T> {
     shared: Arc<Shared<T>>,
+    /// Tells it from other senders of the channel.
+    number: u64,
 }
 
 impl<T> Sender<T> {
@@ -124,7 +180,12 @@ impl<T> Sender<T> {
     ///
     /// [`SendError`] when the receiver is gone.
     pub fn send(&self, value: T) -> Send<'_, T> {
-        Send { sender: self, value: Some(value), ticket: Ticket::default() }
+        Send {
+            sender: self,
+            value: Some(value),
+            ticket: Ticket::default(),
+            place: Place::default(),
+        }
     }
 
     /// Sends if there is room.
@@ -142,7 +203,8 @@ impl<T> Sender<T> {
             return Err(TrySendError::Full(value));
         }
         state.values.push_back(value);
-        let waker = state.waits.take();
+        let waker = state.end_receiving();
+        state.note_producer(self.number);
         drop(state);
         wake(waker);
         Ok(())
@@ -151,6 +213,12 @@ impl<T> Sender<T> {
     /// Whether the receiver is gone.
     pub fn is_closed(&self) -> bool {
         !self.shared.lock().receiver
+    }
+
+    /// Says that the calling task is the one that will send here, before it does for the first time:
+    /// while this is the only sender, a receiver that waits makes that task as urgent as itself.
+    pub fn claim(&self) {
+        self.shared.lock().note_producer(self.number);
     }
 }
 
@@ -162,6 +230,8 @@ pub struct Send<'a, T> {
     value: Option<T>,
     /// Its place among those who wait for room.
     ticket: Ticket,
+    /// The same at the gate.
+    place: Place,
 }
 
 impl<T> Unpin for Send<'_, T> {}
@@ -188,6 +258,7 @@ impl<T> Future for Send<'_, T> {
         }
         if !shared.has_room(&state) || !state.sending.is_first(&this.ticket) {
             this.value = Some(value);
+            state.full.wait(&mut this.place);
             let old = state.sending.wait(&mut this.ticket, waker);
             drop(state);
             drop(old);
@@ -195,7 +266,9 @@ impl<T> Future for Send<'_, T> {
         }
         state.values.push_back(value);
         let own = state.sending.leave(&mut this.ticket);
-        let receiver = state.waits.take();
+        state.full.leave(&mut this.place);
+        let receiver = state.end_receiving();
+        state.note_producer(this.sender.number);
         let next = shared.next_sender(&mut state);
         drop(state);
         drop(own);
@@ -212,6 +285,7 @@ impl<T> Drop for Send<'_, T> {
         }
         let mut state = self.sender.shared.lock();
         let own = state.sending.leave(&mut self.ticket);
+        state.full.leave(&mut self.place);
         // It may have been told of room that it does not use.
         let next = self.sender.shared.next_sender(&mut state);
         drop(state);
@@ -222,8 +296,12 @@ impl<T> Drop for Send<'_, T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.shared.lock().senders += 1;
-        Self { shared: Arc::clone(&self.shared) }
+        let mut state = self.shared.lock();
+        state.senders += 1;
+        let number = state.next_sender;
+        state.next_sender += 1;
+        state.note_only_sender();
+        Self { shared: Arc::clone(&self.shared), number }
     }
 }
 
@@ -231,7 +309,9 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.senders -= 1;
-        let waker = if state.senders == 0 { state.waits.take() } else { None };
+        state.producer = state.producer.filter(|&(number, _)| number != self.number);
+        state.note_only_sender();
+        let waker = if state.senders == 0 { state.end_receiving() } else { None };
         drop(state);
         wake(waker);
     }
@@ -262,6 +342,8 @@ impl<T> Receiver<T> {
         }
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
+        let State { empty, receiving, .. } = &mut *state;
+        empty.wait_polled(receiving, &waker);
         let old = state.waits.replace(waker);
         // A value, or the end, may have come between the two looks.
         let again = !state.values.is_empty() || state.senders == 0;
@@ -280,6 +362,7 @@ impl<T> Receiver<T> {
     /// [`TryRecvError`].
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = self.shared.lock();
+        state.consumer = current::task();
         let Some(value) = state.values.pop_front() else {
             let end = state.senders == 0;
             return Err(if end { TryRecvError::Closed } else { TryRecvError::Empty });
@@ -288,6 +371,17 @@ impl<T> Receiver<T> {
         drop(state);
         wake(next);
         Ok(value)
+    }
+
+    /// Says that the calling task is the one that will receive, before it does for the first time: a
+    /// sender that finds the channel full makes that task as urgent as itself.
+    pub fn claim(&mut self) {
+        let mut state = self.shared.lock();
+        state.consumer = current::task();
+        if !self.shared.has_room(&state) {
+            let consumer = state.consumer;
+            state.full.set_keeper(consumer);
+        }
     }
 
     /// How many values wait.
@@ -306,7 +400,8 @@ impl<T> Drop for Receiver<T> {
         let mut state = self.shared.lock();
         state.receiver = false;
         let values = std::mem::take(&mut state.values);
-        let (waits, sending) = (state.waits.take(), state.sending.take());
+        let (waits, sending) = (state.end_receiving(), state.sending.take());
+        state.full.set_keeper(None);
         drop(state);
         for waker in sending {
             current::wake_contained(waker);

@@ -7,17 +7,19 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::{Arc, MutexGuard as StdGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
-use crate::name::Name;
+use crate::inherit::{Gate, Place};
+use crate::waker::name_in;
 
 /// A value that one task at a time may use. The guard may be kept while its task waits for something
 /// else. Cloning it makes another handle of the same value; it may be used from any thread.
 ///
 /// Fair: the lock goes to those who wait in the order in which they began to, and nobody overtakes
-/// them. It knows which task has it: the task that was being polled when the guard was made.
+/// them. It knows which task has it, the one that was being polled when the guard was made, and that task
+/// runs as urgently as the most urgent of those who wait.
 ///
 /// A task that waits for a lock of which it has the guard waits for ever. A panic with the guard gives
 /// the lock back; the value is as the panic has left it. For a value that no task keeps while it waits,
@@ -55,8 +57,8 @@ struct Shared<T> {
 struct State<T> {
     /// The value, while nobody has the lock. In a box, so that to move it is to move a pointer.
     value: Option<Box<T>>,
-    /// The task that has the lock. None: nobody has it, or something that is no task.
-    owner: Option<Name>,
+    /// Where the same wait. Its keeper is the task that has the lock, or whose turn it is.
+    gate: Gate,
     /// Those who wait. The first keeps its place until it has the lock or gives up.
     waiting: Waiters,
 }
@@ -69,10 +71,19 @@ impl<T> Shared<T> {
 }
 
 impl<T> State<T> {
+    /// The lock is free: who is to be told. What is behind waits for that one from here on.
+    fn next(&mut self) -> Option<Waker> {
+        let next = self.waiting.tell_first();
+        if next.is_some() || self.waiting.is_empty() {
+            self.gate.set_keeper(next.as_ref().and_then(name_in));
+        }
+        next
+    }
+
     /// Takes the value, for the task that is being polled.
     fn take(&mut self) -> Option<Box<T>> {
         let value = self.value.take()?;
-        self.owner = current::task();
+        self.gate.set_keeper(current::task());
         Some(value)
     }
 }
@@ -81,14 +92,18 @@ impl<T> Mutex<T> {
     /// Nobody has the lock.
     pub fn new(value: T) -> Self {
         let value = Some(Box::new(value));
-        let state = State { value, owner: None, waiting: Waiters::default() };
+        let state = State { value, gate: Gate::default(), waiting: Waiters::default() };
         Self { shared: Arc::new(Shared { state: std::sync::Mutex::new(state) }) }
     }
 
     /// Waits for the lock. The place in the line is taken when the future is first polled; dropping the
     /// future gives it up, and if it was its turn, the turn goes to the next.
     pub fn lock(&self) -> Lock<T> {
-        Lock { shared: Arc::clone(&self.shared), ticket: Ticket::default() }
+        Lock {
+            shared: Arc::clone(&self.shared),
+            ticket: Ticket::default(),
+            place: Place::default(),
+        }
     }
 
     /// The lock, if nobody has it or waits for it.
@@ -126,6 +141,8 @@ pub struct Lock<T> {
     shared: Arc<Shared<T>>,
     /// Its place among those who wait.
     ticket: Ticket,
+    /// The same at the gate.
+    place: Place,
 }
 
 impl<T> Future for Lock<T> {
@@ -141,9 +158,12 @@ impl<T> Future for Lock<T> {
         let waker = cx.waker().clone();
         let mut state = this.shared.lock();
         let value = if state.waiting.is_first(&this.ticket) { state.take() } else { None };
-        let old = match value {
-            Some(_) => state.waiting.leave(&mut this.ticket),
-            None => state.waiting.wait(&mut this.ticket, waker),
+        let old = if value.is_some() {
+            state.gate.leave(&mut this.place);
+            state.waiting.leave(&mut this.ticket)
+        } else {
+            state.gate.wait(&mut this.place);
+            state.waiting.wait(&mut this.ticket, waker)
         };
         drop(state);
         drop(old);
@@ -164,8 +184,9 @@ impl<T> Drop for Lock<T> {
         }
         let mut state = self.shared.lock();
         let own = state.waiting.leave(&mut self.ticket);
+        state.gate.leave(&mut self.place);
         // It may have been told of a lock that it does not take.
-        let next = if state.value.is_some() { state.waiting.tell_first() } else { None };
+        let next = if state.value.is_some() { state.next() } else { None };
         drop(state);
         wake(next);
         drop(own);
@@ -199,8 +220,7 @@ impl<T> Drop for MutexGuard<T> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.value = self.value.take();
-        state.owner = None;
-        let next = state.waiting.tell_first();
+        let next = state.next();
         drop(state);
         wake(next);
     }

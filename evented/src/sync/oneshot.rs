@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::current;
+use crate::inherit::{Gate, Place};
 
 /// A channel for one value.
 ///
@@ -18,7 +19,15 @@ use crate::current;
 /// # });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let state = State { value: None, sender: true, receiver: true, waits: None, watches: None };
+    let state = State {
+        value: None,
+        sender: true,
+        receiver: true,
+        waits: None,
+        gate: Gate::default(),
+        place: Place::default(),
+        watches: None,
+    };
     let shared = Arc::new(Shared { state: Mutex::new(state), finished: Condvar::new() });
     (Sender { shared: Some(Arc::clone(&shared)) }, Receiver { shared, tells_sender: true })
 }
@@ -44,8 +53,20 @@ struct State<T> {
     receiver: bool,
     /// The receiver's task.
     waits: Option<Waker>,
+    /// Where it waits. Its keeper is the task that has claimed the sender.
+    gate: Gate,
+    /// Its place there.
+    place: Place,
     /// The task in `poll_closed`.
     watches: Option<Waker>,
+}
+
+impl<T> State<T> {
+    /// Takes the receiver out that waits.
+    fn end_wait(&mut self) -> Option<Waker> {
+        self.gate.leave(&mut self.place);
+        self.waits.take()
+    }
 }
 
 impl<T> Shared<T> {
@@ -65,7 +86,7 @@ impl<T> Shared<T> {
             }
             state.value = Some(value);
         }
-        let waker = state.waits.take();
+        let waker = state.end_wait();
         let watches = state.watches.take();
         drop(state);
         self.finished.notify_all();
@@ -99,6 +120,14 @@ impl<T> Sender<T> {
     /// Whether the receiver is gone: sending would be in vain.
     pub fn is_closed(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| !shared.lock().receiver)
+    }
+
+    /// Says that the calling task is the one that will send: a task that waits for the value makes that
+    /// task as urgent as itself.
+    pub fn claim(&self) {
+        if let Some(shared) = &self.shared {
+            shared.lock().gate.set_keeper(current::task());
+        }
     }
 
     /// Ready when the receiver is gone.
@@ -184,6 +213,8 @@ impl<T> Future for Receiver<T> {
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
         if state.sender {
+            let State { gate, place, .. } = &mut *state;
+            gate.wait_polled(place, &waker);
             let old = state.waits.replace(waker);
             drop(state);
             drop(old);
@@ -199,8 +230,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.receiver = !self.tells_sender;
-        let (value, waits, watches) =
-            (state.value.take(), state.waits.take(), state.watches.take());
+        let (value, waits, watches) = (state.value.take(), state.end_wait(), state.watches.take());
         drop(state);
         drop((value, waits));
         if let Some(watches) = watches {

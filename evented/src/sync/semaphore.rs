@@ -1,5 +1,6 @@
 //! Permits: at most so many at the same time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,11 +9,16 @@ use std::task::{Context, Poll, Waker};
 
 use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
+use crate::inherit::{Gate, Place};
+use crate::name::Name;
+use crate::waker::name_in;
 
 /// Hands out a number of permits and takes them back. Cloning it makes another handle of the same
 /// permits; it may be used from any thread.
 ///
 /// Fair: permits go to those who wait in the order in which they began to, and nobody overtakes them.
+/// Tasks that have a permit run as urgently as the most urgent of those who wait for one: the tasks that
+/// were being polled when their permits were made.
 ///
 /// At most two of ten tasks at once:
 ///
@@ -50,12 +56,60 @@ struct State {
     available: usize,
     /// Those who wait for one. The first keeps its place until it has its permit or gives up.
     waiting: Waiters,
+    /// Where the same wait. Its keeper is the one whose turn it is, its holders have permits.
+    gate: Gate,
+    /// Tasks with a permit, by the number of that, as far as it matters.
+    holders: BTreeMap<u64, Holder>,
+    /// The next number.
+    next_permit: u64,
+}
+
+/// A task with a permit.
+struct Holder {
+    task: Name,
+    /// At the gate, if somebody waits.
+    place: Place,
 }
 
 impl State {
     /// The next waiter to be told that there is a permit.
     fn next(&mut self) -> Option<Waker> {
-        if self.available > 0 { self.waiting.tell_first() } else { None }
+        if self.available == 0 {
+            return None;
+        }
+        let next = self.waiting.tell_first();
+        if next.is_some() || self.waiting.is_empty() {
+            self.gate.set_keeper(next.as_ref().and_then(name_in));
+        }
+        next
+    }
+
+    /// Takes a permit for the task that is being polled. Gives the number of the permit.
+    fn take(&mut self) -> Option<u64> {
+        self.available -= 1;
+        let task = current::task_with_urgency()?;
+        let number = self.next_permit;
+        self.next_permit += 1;
+        let place = self.gate.add_holder(task);
+        self.holders.insert(number, Holder { task, place });
+        Some(number)
+    }
+
+    /// A permit is gone.
+    fn forget(&mut self, number: Option<u64>) {
+        let holder = number.and_then(|number| self.holders.remove(&number));
+        if let Some(mut holder) = holder {
+            holder.place.release();
+        }
+    }
+
+    /// The task that is being polled waits.
+    fn wait(&mut self, place: &mut Place) {
+        if self.gate.wait(place) {
+            for holder in self.holders.values_mut() {
+                holder.place = self.gate.add_holder(holder.task);
+            }
+        }
     }
 }
 
@@ -65,8 +119,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, permits: usize) {
+    fn add(&self, permits: usize, number: Option<u64>) {
         let mut state = self.lock();
+        state.forget(number);
         state.available = state.available.saturating_add(permits);
         let next = state.next();
         drop(state);
@@ -78,14 +133,24 @@ impl Semaphore {
     /// A semaphore with so many permits. With none, everybody waits until some are
     /// [added](Self::add_permits).
     pub fn new(permits: usize) -> Self {
-        let state = State { available: permits, waiting: Waiters::default() };
+        let state = State {
+            available: permits,
+            waiting: Waiters::default(),
+            gate: Gate::default(),
+            holders: BTreeMap::new(),
+            next_permit: 0,
+        };
         Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
     }
 
     /// Waits for a permit. The place in the line is taken when the future is first polled; dropping
     /// the future gives it up, and a permit that was meant for it goes to the next.
     pub fn acquire(&self) -> Acquire {
-        Acquire { shared: Arc::clone(&self.shared), ticket: Ticket::default() }
+        Acquire {
+            shared: Arc::clone(&self.shared),
+            ticket: Ticket::default(),
+            place: Place::default(),
+        }
     }
 
     /// A permit, if there is one and nobody waits for it.
@@ -94,9 +159,9 @@ impl Semaphore {
         if state.available == 0 || !state.waiting.is_empty() {
             return None;
         }
-        state.available -= 1;
+        let number = state.take();
         drop(state);
-        Some(Permit { shared: Some(Arc::clone(&self.shared)) })
+        Some(Permit { shared: Some(Arc::clone(&self.shared)), number })
     }
 
     /// Permits that nobody has.
@@ -106,7 +171,7 @@ impl Semaphore {
 
     /// Adds permits, up to `usize::MAX`. [`Permit::forget`] takes one away for good.
     pub fn add_permits(&self, permits: usize) {
-        self.shared.add(permits);
+        self.shared.add(permits, None);
     }
 }
 
@@ -116,6 +181,8 @@ pub struct Acquire {
     shared: Arc<Shared>,
     /// Its place among those who wait.
     ticket: Ticket,
+    /// The same at the gate.
+    place: Place,
 }
 
 impl Future for Acquire {
@@ -131,18 +198,22 @@ impl Future for Acquire {
         let waker = cx.waker().clone();
         let mut state = this.shared.lock();
         if state.available == 0 || !state.waiting.is_first(&this.ticket) {
+            state.wait(&mut this.place);
             let old = state.waiting.wait(&mut this.ticket, waker);
             drop(state);
             drop(old);
             return Poll::Pending;
         }
-        state.available -= 1;
+        state.gate.leave(&mut this.place);
+        let number = state.take();
         let own = state.waiting.leave(&mut this.ticket);
+        // Who is behind waits for those with permits, and not for this one's turn.
+        state.gate.set_keeper(None);
         let next = state.next();
         drop(state);
         drop(own);
         wake(next);
-        Poll::Ready(Permit { shared: Some(Arc::clone(&this.shared)) })
+        Poll::Ready(Permit { shared: Some(Arc::clone(&this.shared)), number })
     }
 }
 
@@ -152,6 +223,7 @@ impl Drop for Acquire {
             return;
         }
         let mut state = self.shared.lock();
+        state.gate.leave(&mut self.place);
         let own = state.waiting.leave(&mut self.ticket);
         // It may have been told of a permit that it does not take.
         let next = state.next();
@@ -166,19 +238,23 @@ impl Drop for Acquire {
 pub struct Permit {
     /// Where it goes back to; none once it was forgotten.
     shared: Option<Arc<Shared>>,
+    /// Under which its task is known as a holder, if it is.
+    number: Option<u64>,
 }
 
 impl Permit {
     /// Never gives the permit back: the semaphore has one less from here on.
     pub fn forget(mut self) {
-        self.shared = None;
+        if let Some(shared) = self.shared.take() {
+            shared.lock().forget(self.number);
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.add(1);
+            shared.add(1, self.number);
         }
     }
 }

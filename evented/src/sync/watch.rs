@@ -8,9 +8,13 @@ use std::task::{Context, Poll};
 
 use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
+use crate::inherit::{Gate, Place};
 
 /// A value with one end that changes it and others that are told. Only the latest value is kept: who is
 /// slow misses those in between, and never the last one.
+///
+/// A receiver that waits makes the task that has used the sender last, or has
+/// [claimed](Sender::claim) it, as urgent as itself.
 ///
 /// ```
 /// # evented::block_on(async {
@@ -35,6 +39,7 @@ pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
         sender: true,
         receivers: 1,
         waiting: Waiters::default(),
+        gate: Gate::default(),
         closing: Waiters::default(),
     };
     let shared = Arc::new(Shared { state: Mutex::new(state) });
@@ -68,6 +73,8 @@ struct State<T> {
     receivers: usize,
     /// Receivers who wait for the next value.
     waiting: Waiters,
+    /// Where the same wait. Its keeper is the sender's task.
+    gate: Gate,
     /// Who waits for the last receiver to go.
     closing: Waiters,
 }
@@ -105,12 +112,18 @@ impl<T> Sender<T> {
         let mut state = self.shared.lock();
         let old = std::mem::replace(&mut state.value, value);
         state.version += 1;
+        state.gate.set_keeper(current::task());
         let woken = state.waiting.take();
         drop(state);
         for waker in woken {
             wake(Some(waker));
         }
         old
+    }
+
+    /// Says that the calling task is the one that will send, before it does for the first time.
+    pub fn claim(&self) {
+        self.shared.lock().gate.set_keeper(current::task());
     }
 
     /// The latest value.
@@ -146,6 +159,7 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.sender = false;
+        state.gate.set_keeper(None);
         let woken = state.waiting.take();
         drop(state);
         for waker in woken {
@@ -202,7 +216,7 @@ impl<T> Receiver<T> {
     ///
     /// [`RecvError`] when the sender is gone and its last value was seen.
     pub fn changed(&mut self) -> Changed<'_, T> {
-        Changed { receiver: self, ticket: Ticket::default() }
+        Changed { receiver: self, ticket: Ticket::default(), place: Place::default() }
     }
 
     /// Waits until the latest value, the present one included, is one that `is_right` accepts, and
@@ -270,6 +284,8 @@ pub struct Changed<'a, T> {
     receiver: &'a mut Receiver<T>,
     /// Its place among those who wait.
     ticket: Ticket,
+    /// The same at the gate.
+    place: Place,
 }
 
 impl<T> Unpin for Changed<'_, T> {}
@@ -294,9 +310,12 @@ impl<T> Future for Changed<'_, T> {
         } else {
             Some(Err(RecvError))
         };
-        let old = match result {
-            Some(_) => state.waiting.leave(&mut this.ticket),
-            None => state.waiting.wait(&mut this.ticket, waker),
+        let old = if result.is_some() {
+            state.gate.leave(&mut this.place);
+            state.waiting.leave(&mut this.ticket)
+        } else {
+            state.gate.wait(&mut this.place);
+            state.waiting.wait(&mut this.ticket, waker)
         };
         drop(state);
         drop(old);
@@ -306,8 +325,10 @@ impl<T> Future for Changed<'_, T> {
 
 impl<T> Drop for Changed<'_, T> {
     fn drop(&mut self) {
-        let own = self.receiver.shared.lock().waiting.leave(&mut self.ticket);
-        // Outside the lock.
+        let mut state = self.receiver.shared.lock();
+        state.gate.leave(&mut self.place);
+        let own = state.waiting.leave(&mut self.ticket);
+        drop(state);
         drop(own);
     }
 }

@@ -4,15 +4,20 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::{JoinError, Spawn, Task, spawn_with};
 use crate::current;
+use crate::inherit::Together;
 
 /// A changing set of tasks whose results come in the order in which they finish.
 ///
 /// Dropping the group cancels the tasks that are left, in the order in which they were spawned.
+///
+/// From the first [`next`](Self::next) on, until the group is empty, its tasks run at least as urgently
+/// as the one that collects their results.
 ///
 /// ```
 /// # evented::block_on(async {
@@ -32,6 +37,10 @@ pub struct TaskGroup<T> {
     tasks: BTreeMap<u64, Task<T>>,
     /// The next key of `tasks`; keys grow.
     next_key: u64,
+    /// Makes the tasks as urgent as the one that collects the results.
+    together: Together,
+    /// Tasks with smaller keys are known there.
+    known: u64,
     /// Shared with the tasks.
     finished: Rc<RefCell<Finished>>,
 }
@@ -48,7 +57,13 @@ struct Finished {
 impl<T: 'static> TaskGroup<T> {
     /// An empty group.
     pub fn new() -> Self {
-        Self { tasks: BTreeMap::new(), next_key: 0, finished: Rc::default() }
+        Self {
+            tasks: BTreeMap::new(),
+            next_key: 0,
+            together: Together::default(),
+            known: 0,
+            finished: Rc::default(),
+        }
     }
 
     /// Spawns a task into the group.
@@ -91,16 +106,22 @@ impl<T: 'static> TaskGroup<T> {
     /// As polling a [`Task`] that has not finished outside its reactor.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         if self.tasks.is_empty() {
+            self.together.leave();
             return Poll::Ready(None);
         }
         let key = self.finished.borrow_mut().keys.pop_front();
         if let Some(mut task) = key.and_then(|key| self.tasks.remove(&key)) {
             // The report comes from inside the task's last poll, and this code runs after it.
-            return std::pin::Pin::new(&mut task).poll(cx).map(Some);
+            return Pin::new(&mut task).poll(cx).map(Some);
         }
         if let Some((_, task)) = self.tasks.first_key_value() {
             task.assert_reactor_runs();
         }
+        if self.together.wait() {
+            self.known = 0;
+        }
+        let unknown = self.tasks.range(std::mem::replace(&mut self.known, self.next_key)..);
+        unknown.filter_map(|(_, task)| task.name()).for_each(|task| self.together.add(task));
         let waker = cx.waker().clone();
         let old = self.finished.borrow_mut().waiter.replace(waker);
         drop(old);
@@ -165,15 +186,25 @@ impl Drop for Report {
     }
 }
 
-/// The results of all tasks, in the order of the tasks.
+/// The results of all tasks, in the order of the tasks. All of them run at least as urgently as the task
+/// that waits.
 pub async fn join_all<T: 'static>(
     tasks: impl IntoIterator<Item = Task<T>>,
 ) -> Vec<Result<T, JoinError>> {
     // All are collected first, so that an iterator that spawns does so before the first await.
-    let tasks: Vec<Task<T>> = tasks.into_iter().collect();
+    let mut tasks: VecDeque<Task<T>> = tasks.into_iter().collect();
     let mut results = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        results.push(task.await);
+    // All of them are waited for, and not only the one whose turn it is.
+    let mut together = Together::default();
+    while let Some(mut task) = tasks.pop_front() {
+        let result = poll_fn(|cx| {
+            let result = Pin::new(&mut task).poll(cx);
+            if result.is_pending() && together.wait() {
+                tasks.iter().filter_map(Task::name).for_each(|task| together.add(task));
+            }
+            result
+        });
+        results.push(result.await);
     }
     results
 }

@@ -13,6 +13,7 @@ use super::{JoinError, Spawn};
 use crate::class::Class;
 use crate::current;
 use crate::engine::Engine;
+use crate::name::Name;
 use crate::tasks::State;
 
 /// A spawned future. Await it for the result.
@@ -20,7 +21,9 @@ use crate::tasks::State;
 /// **Dropping it cancels the task**; [`detach`](Self::detach) lets the task go on alone. A cancelled
 /// future is dropped when the task's turn comes, not on the spot.
 ///
-/// Await it in its own reactor; elsewhere only once it has finished.
+/// Await it in its own reactor; elsewhere only once it has finished. While a task awaits it, it runs at
+/// least as urgently as that one: in the class of the most urgent of those who wait for it, for one
+/// another or for a lock or channel that it has to do with (*priority inheritance*).
 #[must_use = "dropping a `Task` cancels it: await it, keep it or call `detach`"]
 pub struct Task<T> {
     /// Keeps the slot readable, even after the reactor was dropped.
@@ -168,10 +171,11 @@ impl<T> Task<T> {
         }
     }
 
-    /// The class of the task.
+    /// The class of the task: its own, whether or not it runs as one of another class at present
+    /// because an urgent task waits for it.
     pub fn class(&self) -> Class {
-        let slot = self.slot.map(|slot| self.engine.tasks.slot(slot).class.get());
-        slot.map_or(Class::NORMAL, |id| self.engine.tasks.classes.class(id))
+        let id = self.slot.map(|slot| self.engine.own(slot).0);
+        id.map_or(Class::NORMAL, |id| self.engine.tasks.classes.class(id))
     }
 
     /// Whether the future has returned, panicked or been dropped.
@@ -198,6 +202,11 @@ impl<T> Task<T> {
     /// When the task's reactor is not the one that runs: waiting for the task would never end.
     pub(crate) fn assert_reactor_runs(&self) {
         assert!(current::is_running(self.engine.id()), "{STANDS_STILL}");
+    }
+
+    /// The name, while there is a slot.
+    pub(crate) fn name(&self) -> Option<Name> {
+        self.slot.map(|slot| self.engine.tasks.name(slot))
     }
 
     /// The slot, for a timer that is to wake the task.
@@ -234,6 +243,7 @@ impl<T: 'static> Future for Task<T> {
             _ => cx.waker().clone(),
         };
         slot.joiner.set(Some(waker));
+        self.engine.note_join(index, cx.waker());
         Poll::Pending
     }
 }

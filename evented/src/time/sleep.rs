@@ -78,7 +78,10 @@ impl Future for Sleep {
         {
             let mut timers = engine.timers.borrow_mut();
             match timers.waiter(id) {
-                Some((waker, _)) if waker.will_wake(cx.waker()) => return Poll::Pending,
+                Some((waker, _)) if waker.will_wake(cx.waker()) => {
+                    timers.set_rank(id, engine.running_rank());
+                    return Poll::Pending;
+                }
                 Some(_) => {}
                 None => {
                     self.timer = None;

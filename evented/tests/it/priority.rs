@@ -1,7 +1,9 @@
 //! Classes, counted in polls and not in time.
 
+mod boosted_io;
 mod classes;
 mod crowd;
+mod inherit;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

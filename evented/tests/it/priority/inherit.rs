@@ -1,0 +1,549 @@
+//! Priority inheritance, in virtual time but for descriptors: an urgent task is never held up by tasks
+//! for which it does not wait.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use evented::sync::{Event, Mutex, Semaphore, mpsc, oneshot, watch};
+use evented::{
+    Class, ClassSpec, JoinError, Order, Reactor, Spawn, Task, TaskGroup, advance, join_all, now,
+    sleep, spawn, spawn_with, timeout, yield_now,
+};
+
+const fn micros(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+/// How long the task of low rank has to work before the urgent one can go on, in polls of 100 us.
+const WORK: u32 = 50;
+/// Longer than the work of all low tasks of a test together, and much shorter than the hog's.
+const BOUND: Duration = Duration::from_millis(30);
+/// How long a task in the middle keeps the reactor busy.
+const HOGGED: Duration = Duration::from_secs(1);
+
+fn reactor() -> Reactor {
+    Reactor::builder().virtual_time().build().unwrap()
+}
+
+fn of<T: 'static>(class: Class, future: impl Future<Output = T> + 'static) -> Task<T> {
+    spawn_with(Spawn::new().class(class), future)
+}
+
+/// Works for so many polls.
+async fn work(polls: u32) {
+    for _ in 0..polls {
+        advance(micros(100));
+        yield_now().await;
+    }
+}
+
+/// A task of the middle rank that is always ready.
+fn hog() -> Task<()> {
+    let end = now() + HOGGED;
+    of(Class::NORMAL, async move {
+        while now() < end {
+            advance(micros(100));
+            yield_now().await;
+        }
+    })
+}
+
+/// How long an urgent task waits for `low`, which has begun, beside the hog.
+async fn urgent_wait(urgent: impl Future<Output = ()> + 'static) -> Duration {
+    sleep(micros(1_000)).await;
+    let start = now();
+    let hog = hog();
+    of(Class::RT, urgent).await.unwrap();
+    let waited = now() - start;
+    drop(hog);
+    waited
+}
+
+/// `low` is spawned in the least urgent class, begins, and then has to do with what `urgent` waits for.
+fn waited(
+    scene: impl FnOnce() -> (Pin<Box<dyn Future<Output = ()>>>, Pin<Box<dyn Future<Output = ()>>>),
+) -> Duration {
+    let reactor = reactor();
+    reactor.block_on(async {
+        let (low, urgent) = scene();
+        let low = of(Class::IDLE, low);
+        let waited = urgent_wait(urgent).await;
+        drop(low);
+        waited
+    })
+}
+
+#[track_caller]
+fn assert_bounded(waited: Duration) {
+    assert!(waited >= micros(1_000), "it did not have to wait at all: {waited:?}");
+    assert!(waited <= BOUND, "it waited for the hog: {waited:?}");
+}
+
+/// What happened on Mars: a low task has the lock, an urgent one waits for it, one in between runs.
+#[test]
+fn pathfinder() {
+    assert_bounded(waited(|| {
+        let lock = Mutex::new(());
+        let other = lock.clone();
+        let low = Box::pin(async move {
+            let _guard = lock.lock().await;
+            work(WORK).await;
+        });
+        (low, Box::pin(async move { drop(other.lock().await) }))
+    }));
+}
+
+/// Without a wait that is known, it does wait for the hog: the tests can fail.
+#[test]
+fn a_wait_of_which_nobody_knows_is_not_bounded() {
+    let waited = waited(|| {
+        let done = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&done);
+        let low = Box::pin(async move {
+            work(WORK).await;
+            done.set(true);
+        });
+        let urgent = async move {
+            while !seen.get() {
+                sleep(micros(1_000)).await;
+            }
+        };
+        (low, Box::pin(urgent))
+    });
+    assert!(waited >= HOGGED, "{waited:?}");
+}
+
+#[test]
+fn joins() {
+    reactor().block_on(async {
+        let low = of(Class::IDLE, work(WORK));
+        assert_bounded(urgent_wait(async move { low.await.unwrap() }).await);
+        // All of them at once, by the three ways there are.
+        let several = || (0..3).map(|_| of(Class::IDLE, work(WORK))).collect::<Vec<_>>();
+        let tasks = several();
+        assert_bounded(
+            urgent_wait(async move {
+                let all = join_all(tasks).await;
+                assert!(all.into_iter().all(|result| result.is_ok()));
+            })
+            .await,
+        );
+        let mut group = TaskGroup::new();
+        for _ in 0..3 {
+            group.spawn_with(Spawn::new().class(Class::IDLE), work(WORK));
+        }
+        assert_bounded(
+            urgent_wait(async move {
+                let first = group.next().await.unwrap();
+                first.unwrap();
+                // One that comes later, too.
+                group.spawn_with(Spawn::new().class(Class::IDLE), work(WORK));
+                while let Some(result) = group.next().await {
+                    result.unwrap();
+                }
+            })
+            .await,
+        );
+    });
+}
+
+#[test]
+fn permits() {
+    assert_bounded(waited(|| {
+        let (permits, begun) = (Semaphore::new(2), Rc::new(Cell::new(0)));
+        let urgent = permits.clone();
+        let low = Box::pin(async move {
+            let both: Vec<_> = (0..2)
+                .map(|_| {
+                    let (permits, begun) = (permits.clone(), Rc::clone(&begun));
+                    spawn(async move {
+                        let permit = permits.acquire().await;
+                        begun.set(begun.get() + 1);
+                        work(WORK).await;
+                        drop(permit);
+                        std::future::pending::<()>().await;
+                    })
+                })
+                .collect();
+            join_all(both).await;
+        });
+        (low, Box::pin(async move { drop(urgent.acquire().await) }))
+    }));
+}
+
+#[test]
+fn a_full_channel_and_an_empty_one() {
+    assert_bounded(waited(|| {
+        let (sender, mut receiver) = mpsc::bounded(1);
+        let low = async move {
+            while receiver.recv().await.is_some() {
+                work(WORK / 4).await;
+            }
+        };
+        // The first is received, the second fills the channel.
+        sender.try_send(0).unwrap();
+        let urgent = async move {
+            for n in 1..4 {
+                sender.send(n).await.unwrap();
+            }
+        };
+        (Box::pin(low), Box::pin(urgent))
+    }));
+    assert_bounded(waited(|| {
+        let (sender, mut receiver) = mpsc::bounded(1);
+        let low = async move {
+            for n in 0..3 {
+                sender.send(n).await.unwrap();
+                work(WORK / 2).await;
+            }
+        };
+        let urgent = async move {
+            for n in 0..3 {
+                assert_eq!(receiver.recv().await, Some(n));
+            }
+        };
+        (Box::pin(low), Box::pin(urgent))
+    }));
+}
+
+/// Two senders: nobody knows which one will send. One of them goes: it is the other.
+#[test]
+fn the_only_sender_is_known() {
+    let (sender, mut receiver) = mpsc::bounded::<()>(1);
+    let other = sender.clone();
+    let wait = waited(|| {
+        let low = async move {
+            sender.claim();
+            work(WORK).await;
+            sender.send(()).await.unwrap();
+        };
+        let urgent = async move {
+            of(Class::RT, async move {
+                sleep(micros(500)).await;
+                drop(other);
+            })
+            .detach();
+            receiver.recv().await.unwrap();
+        };
+        (Box::pin(low), Box::pin(urgent))
+    });
+    assert_bounded(wait);
+}
+
+#[test]
+fn claims() {
+    assert_bounded(waited(|| {
+        let (sender, receiver) = oneshot::channel();
+        let low = async move {
+            sender.claim();
+            work(WORK).await;
+            sender.send(1).unwrap();
+        };
+        (Box::pin(low), Box::pin(async move { assert_eq!(receiver.await, Ok(1)) }))
+    }));
+    assert_bounded(waited(|| {
+        let event = Event::new();
+        let set = event.clone();
+        let low = async move {
+            set.claim();
+            work(WORK).await;
+            set.set();
+        };
+        (Box::pin(low), Box::pin(async move { event.wait().await }))
+    }));
+    assert_bounded(waited(|| {
+        let (sender, mut receiver) = watch::channel(0);
+        let low = async move {
+            sender.claim();
+            work(WORK).await;
+            sender.send(1).unwrap();
+        };
+        (Box::pin(low), Box::pin(async move { assert_eq!(*receiver.changed().await.unwrap(), 1) }))
+    }));
+}
+
+/// The urgent one joins a task that waits for a lock, behind another one, of a task that waits for a
+/// channel. And the first of those waits have begun when there was but one rank.
+#[test]
+fn chains_also_those_that_were_there_before_the_ranks() {
+    let reactor = reactor();
+    reactor.block_on(async {
+        let lock = Mutex::new(());
+        let (sender, mut values) = mpsc::bounded::<()>(1);
+        let held = lock.clone();
+        let first = spawn(async move {
+            let guard = held.lock().await;
+            values.recv().await.unwrap();
+            work(WORK / 4).await;
+            drop(guard);
+            std::future::pending::<()>().await;
+        });
+        yield_now().await;
+        let behind = |lock: &Mutex<()>| {
+            let lock = lock.clone();
+            spawn(async move {
+                let _guard = lock.lock().await;
+                work(WORK / 4).await;
+            })
+        };
+        let (second, third) = (behind(&lock), behind(&lock));
+        yield_now().await;
+        let last = of(Class::IDLE, async move {
+            sender.claim();
+            work(WORK).await;
+            sender.send(()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        // They keep what they have and wait for, as tasks of the least urgent class.
+        for task in [&first, &second, &third] {
+            task.set_class(Class::IDLE);
+        }
+        let wait = urgent_wait(async move { third.await.unwrap() }).await;
+        assert_bounded(wait);
+        drop((first, second, last));
+    });
+    assert!(reactor.class_stats(Class::RT).boosts >= 4, "{:?}", reactor.class_stats(Class::RT));
+}
+
+/// Whether a task comes any further beside the hog.
+async fn goes_on(polls: &Rc<Cell<u32>>) -> bool {
+    // What is on its way may still come.
+    sleep(micros(300)).await;
+    let before = polls.get();
+    sleep(micros(5_000)).await;
+    polls.get() > before + 1
+}
+
+fn counted(class: Class) -> (Task<()>, Rc<Cell<u32>>) {
+    let polls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&polls);
+    let task = of(class, async move {
+        loop {
+            count.set(count.get() + 1);
+            advance(micros(100));
+            yield_now().await;
+        }
+    });
+    (task, polls)
+}
+
+#[test]
+fn a_boost_ends_with_the_wait() {
+    reactor().block_on(async {
+        let _hog = hog();
+        of(Class::RT, async {
+            let (mut low, polls) = counted(Class::IDLE);
+            assert!(!goes_on(&polls).await);
+            // The handle stays when time is over.
+            assert!(timeout(micros(2_000), &mut low).await.is_err());
+            let worked = polls.get();
+            assert!(worked >= 15, "it ran meanwhile: {worked}");
+            assert!(!goes_on(&polls).await, "it runs on although nobody waits");
+            assert_eq!(low.class(), Class::IDLE);
+        })
+        .await
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_lock_that_is_given_up_ends_the_boost_and_so_does_a_cancelled_waiter() {
+    reactor().block_on(async {
+        let lock = Mutex::new(());
+        let polls = Rc::new(Cell::new(0));
+        let (holder, count) = (lock.clone(), Rc::clone(&polls));
+        let _holder = of(Class::IDLE, async move {
+            let _guard = holder.lock().await;
+            loop {
+                count.set(count.get() + 1);
+                work(1).await;
+            }
+        });
+        sleep(micros(1_000)).await;
+        let _hog = hog();
+        of(Class::RT, async move {
+            assert!(!goes_on(&polls).await);
+            let mut waits = lock.lock();
+            assert!(timeout(micros(1_000), &mut waits).await.is_err());
+            assert!(goes_on(&polls).await, "it has its place in the line still");
+            drop(waits);
+            assert!(!goes_on(&polls).await, "nobody waits any more");
+            let other = lock.clone();
+            let waiter = spawn(async move { drop(other.lock().await) });
+            assert!(goes_on(&polls).await);
+            assert!(matches!(waiter.cancel().await, Err(JoinError::Cancelled)));
+            assert!(!goes_on(&polls).await);
+        })
+        .await
+        .unwrap();
+    });
+}
+
+#[test]
+fn the_class_of_a_task_changes_while_it_is_boosted() {
+    reactor().block_on(async {
+        let (mut low, polls) = counted(Class::IDLE);
+        let _hog = hog();
+        of(Class::RT, async move {
+            // It joins, and changes the class in the same poll.
+            poll_fn(|cx| {
+                assert!(Pin::new(&mut low).poll(cx).is_pending());
+                low.set_class(Class::BATCH);
+                assert_eq!(low.class(), Class::BATCH);
+                low.set_class(Class::IDLE);
+                Poll::Ready(())
+            })
+            .await;
+            assert!(timeout(micros(2_000), &mut low).await.is_err());
+            let worked = polls.get();
+            assert!(worked >= 15, "it is boosted all the same: {worked}");
+            assert!(!goes_on(&polls).await, "its own class is the last one that was set");
+            poll_fn(|cx| {
+                assert!(Pin::new(&mut low).poll(cx).is_pending());
+                low.set_class(Class::NORMAL);
+                Poll::Ready(())
+            })
+            .await;
+            assert!(goes_on(&polls).await, "it goes on beside the hog");
+        })
+        .await
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_waiter_that_changes_takes_the_boost_along() {
+    reactor().block_on(async {
+        let (low, polls) = counted(Class::IDLE);
+        let waiter = of(Class::IDLE, async move { low.await.unwrap() });
+        sleep(micros(1_000)).await;
+        let _hog = hog();
+        of(Class::RT, async move {
+            assert!(!goes_on(&polls).await);
+            waiter.set_class(Class::RT);
+            assert!(goes_on(&polls).await);
+            waiter.set_class(Class::IDLE);
+            assert!(!goes_on(&polls).await);
+        })
+        .await
+        .unwrap();
+    });
+}
+
+/// What a boosted task spawns is of its own class, and its deadline is judged as its own.
+#[test]
+fn children_and_deadlines_are_those_of_the_task_itself() {
+    let reactor = reactor();
+    reactor.block_on(async {
+        let options = Spawn::new().class(Class::IDLE).deadline(micros(2_000));
+        let low = spawn_with(options, async {
+            work(WORK).await;
+            let child = spawn(async {});
+            let class = child.class();
+            child.detach();
+            class
+        });
+        let class = Rc::new(Cell::new(None));
+        let found = Rc::clone(&class);
+        urgent_wait(async move { found.set(Some(low.await.unwrap())) }).await;
+        assert_eq!(class.get(), Some(Class::IDLE));
+    });
+    assert_eq!(reactor.class_stats(Class::IDLE).missed_deadlines, 1);
+    assert_eq!(reactor.class_stats(Class::RT).missed_deadlines, 0);
+}
+
+/// In a class with deadlines the nearest one is inherited.
+#[test]
+fn deadlines_are_inherited() {
+    let reactor = reactor();
+    let class = reactor.add_class(ClassSpec::new("frames").order(Order::Deadline)).unwrap();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    reactor.block_on(async {
+        let run = |name: &'static str, deadline, before: Option<Task<()>>| {
+            let order = Rc::clone(&order);
+            spawn_with(Spawn::new().class(class).deadline(micros(deadline)), async move {
+                if let Some(before) = before {
+                    before.await.unwrap();
+                }
+                work(3).await;
+                order.borrow_mut().push(name);
+            })
+        };
+        let far = run("far", 90_000, None);
+        let near = run("near", 10_000, Some(far));
+        let middle = run("middle", 50_000, None);
+        near.await.unwrap();
+        middle.await.unwrap();
+    });
+    assert_eq!(*order.borrow(), ["far", "near", "middle"]);
+}
+
+/// A task that ends, panics or is cancelled with everything held is forgotten with all its waits.
+#[test]
+fn nothing_is_left_of_tasks_that_end_in_any_way() {
+    reactor().block_on(async {
+        for round in 0..30_u32 {
+            let lock = Mutex::new(());
+            let low = lock.clone();
+            let low = of(Class::IDLE, async move {
+                let _guard = low.lock().await;
+                work(3).await;
+                assert!(round % 3 != 0, "as planned");
+                if round % 3 == 1 {
+                    std::future::pending::<()>().await;
+                }
+            });
+            sleep(micros(100)).await;
+            let urgent = lock.clone();
+            let urgent = of(Class::RT, async move { drop(urgent.lock().await) });
+            if round % 3 == 1 {
+                sleep(micros(1_000)).await;
+                assert!(low.cancel().await.is_err());
+            } else {
+                assert_eq!(low.await.is_err(), round % 3 == 0);
+            }
+            urgent.await.unwrap();
+        }
+    });
+}
+
+/// A lock whose tasks live in two reactors, both with ranks; what one does is told to the other.
+#[test]
+fn a_lock_between_reactors() {
+    let lock = Mutex::new(0_u64);
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let lock = lock.clone();
+            std::thread::spawn(move || {
+                evented::block_on(crate::support::bounded(async move {
+                    let classes = [Class::RT, Class::NORMAL, Class::IDLE];
+                    let tasks: Vec<_> = (0..30)
+                        .map(|n| {
+                            let lock = lock.clone();
+                            of(classes[n % 3], async move {
+                                for _ in 0..20 {
+                                    let mut guard = lock.lock().await;
+                                    yield_now().await;
+                                    *guard += 1;
+                                    drop(guard);
+                                    drop(timeout(Duration::ZERO, lock.lock()).await);
+                                }
+                            })
+                        })
+                        .collect();
+                    for result in join_all(tasks).await {
+                        result.unwrap();
+                    }
+                }));
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(*lock.try_lock().unwrap(), 2 * 30 * 20);
+}

@@ -22,6 +22,13 @@ pub const MAX_WORKERS: usize = 1024;
 /// Encoded arguments and results may be this large unless the pool says otherwise: 1 GiB.
 pub const DEFAULT_MAX_PAYLOAD: usize = 1 << 30;
 
+/// The shared memory for large arguments may take so many bytes unless the pool says
+/// otherwise: 128 MiB.
+pub const DEFAULT_ARENA: usize = 128 << 20;
+
+/// The most that it may take: 64 GiB.
+pub const MAX_ARENA: usize = 64 << 30;
+
 /// The most that is kept of each worker's standard error, in bytes: 1 MiB.
 pub const MAX_STDERR: usize = 1 << 20;
 
@@ -42,7 +49,8 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        let config = Config::new("pool", DEFAULT_MAX_PAYLOAD, DEFAULT_GRACE);
+        let mut config = Config::new("pool", DEFAULT_MAX_PAYLOAD, DEFAULT_GRACE);
+        config.arena_bytes = DEFAULT_ARENA;
         Self { workers: None, config, wrong: None }
     }
 }
@@ -78,6 +86,19 @@ impl Builder {
     /// [`DEFAULT_MAX_PAYLOAD`].
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.max_payload = bytes;
+        self
+    }
+
+    /// The size of the shared memory in which arguments of more than 16 KiB travel to the workers;
+    /// rounded up to whole pages. Zero: there is none, nor for results. The default is
+    /// [`DEFAULT_ARENA`].
+    ///
+    /// It is a limit and a range of addresses: memory is used as far as payloads are under way, and
+    /// up to 32 MiB of it are kept for the next ones. Where there is no room, a payload goes another
+    /// way, which costs more: nothing waits, and nothing fails. Each worker has it mapped, and 32 MiB
+    /// of addresses for its own results, which counts where the addresses of a worker are limited.
+    pub fn arena(mut self, bytes: usize) -> Self {
+        self.config.arena_bytes = bytes;
         self
     }
 
@@ -176,7 +197,7 @@ impl Builder {
     /// # Errors
     /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte, or
     ///   no calls per worker, or more than [`MAX_STDERR`] bytes to keep of each standard error, or
-    ///   an argument of the initializer that cannot be encoded (the [`JoinError`] is inside).
+    ///   an arena above [`MAX_ARENA`], or an argument of the initializer that cannot be encoded (the [`JoinError`] is inside).
     /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
     /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     /// - The system's: no processes, threads, descriptors or memory are left. A lack of
@@ -192,6 +213,9 @@ impl Builder {
         }
         if self.config.stderr_bytes > MAX_STDERR {
             return invalid(format!("too much to keep of each worker; keep {MAX_STDERR} bytes"));
+        }
+        if self.config.arena_bytes > MAX_ARENA {
+            return invalid(format!("too large an arena; the most is {MAX_ARENA} bytes"));
         }
         if let Some(error) = self.wrong {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error));

@@ -4,6 +4,7 @@
 
 mod bounded;
 
+use std::io::Write;
 use std::marker::PhantomData;
 
 use bincode::config::{Configuration, standard};
@@ -23,7 +24,7 @@ const CONFIG: Configuration = standard();
 /// The text of whatever the value's `Serialize` reported.
 pub(crate) fn encode_into<T: Serialize + ?Sized>(
     value: &T,
-    out: &mut Vec<u8>,
+    out: &mut impl Write,
 ) -> Result<(), String> {
     bincode::serde::encode_into_std_write(value, out, CONFIG)
         .map(|_written| ())

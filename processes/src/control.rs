@@ -54,6 +54,8 @@ pub(crate) enum Down {
     Doorbell(SegmentId),
     /// The third message: what ends the worker when the parent ends, with its descriptor.
     Lifeline,
+    /// The fourth message: the arena of the pool, with a descriptor for reading, if it has one.
+    Arena(Option<SegmentId>),
     /// A shared object's memory, with its descriptor; kept until `Forget`.
     Segment(SegmentId),
     /// A large argument, with its descriptor; used once.
@@ -66,7 +68,10 @@ pub(crate) enum Down {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Up {
     /// The channel is on its way through the one-shot server: `accept` will not block.
-    Ready,
+    Ready {
+        /// Whether the worker sees the arena of the pool.
+        arena: bool,
+    },
     /// The worker cannot serve this parent, and says why.
     Refused(String),
     /// A large result, with its descriptor.

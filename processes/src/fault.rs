@@ -23,17 +23,24 @@ pub(crate) enum Step {
 }
 
 #[cfg(test)]
-pub(crate) use armed::{arm, arm_pause, here};
+pub(crate) use armed::{HIDE_ARENA, arm, arm_pause, here, hides_arena};
 
 /// Does nothing.
 #[cfg(not(test))]
 #[inline]
 pub(crate) fn here(_step: Step) {}
 
+/// Whether workers that are started now get no arena.
+#[cfg(not(test))]
+#[inline]
+pub(crate) fn hides_arena() -> bool {
+    false
+}
+
 /// What only tests have.
 #[cfg(test)]
 mod armed {
-    use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
     use rustix::process::{Signal, getpid, kill_process};
 
@@ -47,6 +54,14 @@ mod armed {
 
     /// The number of the step at which this process dies; 0 for none.
     static ARMED: AtomicU8 = AtomicU8::new(0);
+
+    /// Set in a process whose workers get no arena, as when there is no descriptor for it.
+    pub(crate) static HIDE_ARENA: AtomicBool = AtomicBool::new(false);
+
+    /// Whether workers that are started now get none.
+    pub(crate) fn hides_arena() -> bool {
+        HIDE_ARENA.load(Ordering::Relaxed)
+    }
 
     /// Added to the number of a step at which the process pauses, once, instead of dying.
     const PAUSE: u8 = 0x80;
@@ -178,6 +193,25 @@ mod tests {
             arm(step, 0);
         }
         x
+    }
+
+    /// In a process of its own: a pool whose first worker sees the arena and whose second does not.
+    fn half_blind(long: usize) -> (usize, usize, usize) {
+        let pool = Pool::new(1).unwrap();
+        let length: fn(String) -> usize = |text| text.len();
+        let first = pool.submit(length, "x".repeat(long)).join().unwrap();
+        HIDE_ARENA.store(true, std::sync::atomic::Ordering::Relaxed);
+        let dies: fn(()) = |()| std::process::abort();
+        assert!(pool.submit(dies, ()).join().is_err());
+        let second = pool.submit(length, "x".repeat(long)).join().unwrap();
+        let blocks = pool.stats().arena_blocks;
+        (first, second, blocks)
+    }
+
+    #[test]
+    fn a_worker_that_does_not_see_the_arena_gets_its_arguments_all_the_same() {
+        let ended = crate::spawn(half_blind, 200_000).unwrap().join_timeout(BOUND);
+        assert_eq!(ended.expect("it ends").unwrap(), (200_000, 200_000, 0));
     }
 
     #[test]

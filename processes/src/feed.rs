@@ -190,7 +190,7 @@ where
             .try_item(|bytes| scope::encoding_argument(|| codec::encode_into(item, bytes)));
         encoded.map_err(refused)?;
         let length = contents.encoder.tried();
-        if luggage.handles.is_empty()
+        if luggage.is_empty()
             && length <= MAX_ITEM
             && before + length + crate::frame::ITEM_PREFIX <= MAX_INLINE
         {
@@ -205,7 +205,8 @@ where
         drop(contents);
         self.flush();
         self.alone = length > MAX_ITEM;
-        self.submit_alone(number, bytes, luggage)
+        let argument = Argument::of(bytes, self.pool.core().ways())?;
+        self.submit_alone(number, argument, luggage)
     }
 
     /// Encodes and sends an item that is probably long.
@@ -213,18 +214,22 @@ where
     /// # Errors
     /// As [`put`](Self::put).
     fn put_alone(&mut self, number: u64, item: &I::Item) -> Result<(), JoinError> {
-        let (bytes, luggage) = Argument::encode(item)?;
-        self.alone = bytes.len() > MAX_ITEM;
-        self.submit_alone(number, bytes, luggage)
+        let (argument, luggage) = Argument::encode(item, self.pool.core().ways())?;
+        self.alone = argument.is_long();
+        self.submit_alone(number, argument, luggage)
     }
 
     /// Sends an item without others.
     ///
     /// # Errors
-    /// It is too long, or there is no descriptor for it.
-    fn submit_alone(&self, number: u64, bytes: Vec<u8>, luggage: Luggage) -> Result<(), JoinError> {
+    /// The function cannot be called in a worker.
+    fn submit_alone(
+        &self,
+        number: u64,
+        argument: Argument,
+        luggage: Luggage,
+    ) -> Result<(), JoinError> {
         let tray = self.tray.as_ref().map_err(Clone::clone)?;
-        let argument = Argument::of(bytes, self.pool.core().config().max_payload, MAX_INLINE)?;
         self.pool.core().submit(tray.single(number, argument, luggage));
         Ok(())
     }

@@ -12,7 +12,13 @@
 //! ```
 //!
 //! The body of a call is its encoded argument, or the 16-byte id of a payload that went ahead
-//! through the control socket, or, for a frame of many items of a map, one after the other:
+//! through the control socket, or where it lies in the [arena](crate::arena) of the pool:
+//!
+//! ```text
+//! offset u64 | length u64
+//! ```
+//!
+//! Or, for a frame of many items of a map, one after the other:
 //!
 //! ```text
 //! item: length u16 | encoded argument
@@ -44,6 +50,9 @@ pub(crate) const MAX_INLINE: usize = MAX_FRAME - CALL_HEADER;
 /// does, and is sent alone.
 pub(crate) const MAX_ITEM: usize = 16 * 1024;
 
+/// Bytes of the body of a call whose argument lies in the arena.
+pub(crate) const ARENA_BODY: usize = 2 * size_of::<u64>();
+
 /// Bytes of an item's length.
 pub(crate) const ITEM_PREFIX: usize = size_of::<u16>();
 
@@ -72,11 +81,18 @@ pub(crate) enum Body<'a> {
     Payload(SegmentId),
     /// Many of them, in the frame; see [`take_item`].
     Items(&'a [u8]),
+    /// In the pool's arena; nobody has looked whether that is inside.
+    Arena {
+        /// Where it begins.
+        at: u64,
+        /// How many bytes it has.
+        len: u64,
+    },
 }
 
 /// Appends a call to a frame.
 pub(crate) fn push_call(frame: &mut Vec<u8>, header: &CallHeader, body: Body<'_>) {
-    let id;
+    let (id, mut place);
     let (form, bytes) = match body {
         Body::Inline(bytes) => (0, bytes),
         Body::Payload(payload) => {
@@ -84,6 +100,12 @@ pub(crate) fn push_call(frame: &mut Vec<u8>, header: &CallHeader, body: Body<'_>
             (1, id.as_slice())
         }
         Body::Items(bytes) => (2, bytes),
+        Body::Arena { at, len } => {
+            place = [0; ARENA_BODY];
+            place[..8].copy_from_slice(&at.to_le_bytes());
+            place[8..].copy_from_slice(&len.to_le_bytes());
+            (3, place.as_slice())
+        }
     };
     frame.extend_from_slice(&header.slot.to_le_bytes());
     frame.extend_from_slice(&header.sequence.to_le_bytes());
@@ -109,6 +131,14 @@ pub(crate) fn take_call<'a>(frame: &mut &'a [u8]) -> Option<(CallHeader, Body<'a
         0 => Body::Inline(body),
         1 => Body::Payload(SegmentId::from_le_bytes(body.try_into().ok()?)),
         2 => Body::Items(body),
+        3 => {
+            let mut rest = body;
+            let (at, len) = (take(&mut rest)?, take(&mut rest)?);
+            if !rest.is_empty() {
+                return None;
+            }
+            Body::Arena { at: u64::from_le_bytes(at), len: u64::from_le_bytes(len) }
+        }
         _ => return None,
     };
     Some((CallHeader { slot: header_slot, sequence, function, trampoline }, body))
@@ -140,12 +170,14 @@ pub(crate) enum Kind {
     TooLarge = 5,
     /// The call had been taken back and was not executed; nothing follows.
     Skipped = 6,
+    /// The result is in the arena of the worker; where follows, see [`crate::arena::lend`].
+    Lent = 7,
 }
 
 impl Kind {
     /// The kind with this number.
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 7] = [
+        const ALL: [Kind; 8] = [
             Kind::Value,
             Kind::Payload,
             Kind::Panicked,
@@ -153,6 +185,7 @@ impl Kind {
             Kind::BadResult,
             Kind::TooLarge,
             Kind::Skipped,
+            Kind::Lent,
         ];
         ALL.get(usize::from(byte)).copied()
     }
@@ -206,15 +239,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_calls_in_one_frame() {
+    fn calls_follow_each_other_in_a_frame() {
         let one = CallHeader { slot: 1, sequence: 2, function: -3, trampoline: 4 };
         let two = CallHeader { slot: 5, sequence: 6, function: 7, trampoline: -8 };
         let mut frame = Vec::new();
         push_call(&mut frame, &one, Body::Inline(b"argument"));
         push_call(&mut frame, &two, Body::Payload(9));
+        let place = Body::Arena { at: 1 << 40, len: u64::MAX };
+        push_call(&mut frame, &one, place);
         let mut rest = frame.as_slice();
         assert_eq!(take_call(&mut rest), Some((one, Body::Inline(b"argument"))));
         assert_eq!(take_call(&mut rest), Some((two, Body::Payload(9))));
+        assert_eq!(take_call(&mut rest), Some((one, place)));
         assert!(rest.is_empty());
         assert_eq!(take_call(&mut rest), None);
     }
@@ -277,9 +313,9 @@ mod tests {
 
     #[test]
     fn kinds_keep_their_numbers() {
-        for kind in 0..7_u8 {
+        for kind in 0..8_u8 {
             assert_eq!(Kind::from_byte(kind).unwrap() as u8, kind);
         }
-        assert_eq!(Kind::from_byte(7), None);
+        assert_eq!(Kind::from_byte(8), None);
     }
 }

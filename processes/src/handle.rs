@@ -169,7 +169,7 @@ fn follow(ticket: &Ticket, core: &Weak<Core>, callback: Callback) {
 /// The value in an outcome.
 pub(crate) fn decode<R: DeserializeOwned>(outcome: Outcome) -> Result<R, JoinError> {
     let payload = outcome?;
-    decode_bytes(&payload)
+    decode_bytes(&payload.bytes())
 }
 
 /// The value that a worker encoded.

@@ -34,6 +34,7 @@ mod semaphore;
 mod core;
 mod worker;
 
+mod arena;
 mod board;
 mod call;
 #[cfg(test)]
@@ -78,7 +79,9 @@ pub use actor::{ActorBuilder, ActorRef, MAX_CALLERS, MAX_MESSAGE, spawn_actor};
 pub use array::{FreezeError, SharedArray, SharedMem};
 pub use atomics::{Atomic, SharedAtomics};
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
-pub use builder::{Builder, DEFAULT_MAX_PAYLOAD, MAX_STDERR, MAX_WORKERS};
+pub use builder::{
+    Builder, DEFAULT_ARENA, DEFAULT_MAX_PAYLOAD, MAX_ARENA, MAX_STDERR, MAX_WORKERS,
+};
 pub use channel::{MAX_HOLDERS, Receiver, Sender, channel, channel_with_bytes};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;

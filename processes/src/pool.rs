@@ -141,7 +141,7 @@ impl Pool {
     {
         let config = self.core.config();
         let limit = options.timeout.or(config.call_timeout);
-        let call = Call::new(f, &x, config.max_payload, limit);
+        let call = Call::new(f, &x, self.core.ways(), limit);
         // Its bytes travel; the value itself ends here, before anything is locked or sent.
         drop(x);
         match call {
@@ -219,6 +219,7 @@ impl Pool {
     /// What the pool is doing.
     pub fn stats(&self) -> Stats {
         let view = self.core.view();
+        let arena = self.core.arena_usage();
         Stats {
             workers: self.workers(),
             queued: view.queued as u64,
@@ -232,6 +233,9 @@ impl Pool {
             retried: view.counters.retried,
             recycled: view.counters.recycled,
             lost: view.counters.lost,
+            arena_blocks: arena.blocks,
+            arena_bytes: arena.used_bytes,
+            arena_kept_bytes: arena.kept_bytes,
         }
     }
 

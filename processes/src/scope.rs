@@ -128,6 +128,11 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
 }
 
 impl Luggage {
+    /// True when nothing has to be kept for the call.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.handles.is_empty() && self.keepers.is_empty()
+    }
+
     /// One more shared object.
     fn add(&mut self, segment: &Arc<Segment>) {
         if !self.handles.iter().any(|known| Arc::ptr_eq(known, segment)) {

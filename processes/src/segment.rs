@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use rustix::fs::{
-    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
+    MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate,
+    memfd_create, open,
 };
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
@@ -37,8 +38,19 @@ pub(crate) struct Segment {
     base: NonNull<u8>,
     /// Its size in bytes; never zero.
     len: usize,
-    /// True when nobody can write to it any more; then it is mapped for reading only.
-    frozen: bool,
+    /// What can be done with it here.
+    rights: Rights,
+}
+
+/// What can be done with a segment in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    /// Everybody who has it may write.
+    Write,
+    /// Nobody can write to it any more.
+    Frozen,
+    /// Others may write.
+    View,
 }
 
 // SAFETY: a segment is plain memory that outlives its mapping's users (they hold an `Arc`), and
@@ -68,7 +80,7 @@ impl Segment {
     fn create_sealed(len: usize, seals: SealFlags) -> io::Result<Arc<Self>> {
         let fd = new_memfd(len)?;
         fcntl_add_seals(&fd, seals)?;
-        Self::map(random_id()?, fd, len, false)
+        Self::map(random_id()?, fd, len, Rights::Write)
     }
 
     /// Maps a segment that another process made. A second arrival of the same id gives the
@@ -82,7 +94,25 @@ impl Segment {
         }
         let len = sealed_len(fd.as_fd(), SealFlags::SHRINK)?;
         let frozen = fcntl_get_seals(&fd)?.contains(SealFlags::WRITE);
-        Self::map(id, fd, len, frozen)
+        Self::map(id, fd, len, if frozen { Rights::Frozen } else { Rights::Write })
+    }
+
+    /// Maps a segment that another process made, for reading only, whatever the descriptor allows.
+    ///
+    /// # Errors
+    /// As [`adopt`](Self::adopt).
+    pub(crate) fn view(id: SegmentId, fd: OwnedFd) -> io::Result<Arc<Self>> {
+        let len = sealed_len(fd.as_fd(), SealFlags::SHRINK)?;
+        Self::map(id, fd, len, Rights::View)
+    }
+
+    /// A descriptor through which the segment can be read and not written.
+    ///
+    /// # Errors
+    /// No descriptor is left, or there is no `/proc`.
+    pub(crate) fn reading_end(&self) -> io::Result<OwnedFd> {
+        let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        Ok(open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
     /// The segment called `id`, if it is mapped in this process.
@@ -91,12 +121,12 @@ impl Segment {
     }
 
     /// Maps `fd` and enters it into the table of live segments.
-    fn map(id: SegmentId, fd: OwnedFd, len: usize, frozen: bool) -> io::Result<Arc<Self>> {
-        let (rights, flags) = access(frozen);
+    fn map(id: SegmentId, fd: OwnedFd, len: usize, rights: Rights) -> io::Result<Arc<Self>> {
+        let (protection, flags) = access(rights);
         // SAFETY: the kernel chooses a free address range, so nothing that exists is replaced.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, rights, flags, &fd, 0) }?;
+        let base = unsafe { mmap(std::ptr::null_mut(), len, protection, flags, &fd, 0) }?;
         let base = NonNull::new(base.cast()).expect("mmap does not map the null page");
-        Ok(Self { id, fd, base, len, frozen }.enter())
+        Ok(Self { id, fd, base, len, rights }.enter())
     }
 
     /// Enters it into the table of live segments.
@@ -144,10 +174,11 @@ impl Segment {
         // SAFETY: the range is our own mapping, to which nobody has a pointer: `&mut self`.
         unsafe { mmap_anonymous(at, self.len, nothing.0, nothing.1) }?;
         let sealed = fcntl_add_seals(&self.fd, SealFlags::WRITE | SealFlags::SEAL);
-        self.frozen = sealed.is_ok();
-        let (rights, flags) = access(self.frozen);
+        self.rights = if sealed.is_ok() { Rights::Frozen } else { Rights::Write };
+        let (protection, flags) = access(self.rights);
+        let flags = flags | MapFlags::FIXED;
         // SAFETY: as above; the range holds the reservation.
-        let mapped = unsafe { mmap(at, self.len, rights, flags | MapFlags::FIXED, &self.fd, 0) };
+        let mapped = unsafe { mmap(at, self.len, protection, flags, &self.fd, 0) };
         mapped.expect("the file was mapped in this place before, and its addresses are reserved");
         sealed.map_err(|error| match error {
             Errno::BUSY => {
@@ -169,7 +200,7 @@ impl Segment {
 
     /// True when nobody can write to it any more.
     pub(crate) fn is_frozen(&self) -> bool {
-        self.frozen
+        self.rights == Rights::Frozen
     }
 
     /// Its name.
@@ -233,11 +264,11 @@ impl Drop for Segment {
 
 /// How to map a segment. One that is frozen privately, which for reading is the same: up to Linux
 /// 6.6 no shared mapping of such a memfd is allowed.
-fn access(frozen: bool) -> (ProtFlags, MapFlags) {
-    if frozen {
-        (ProtFlags::READ, MapFlags::PRIVATE)
-    } else {
-        (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED)
+fn access(rights: Rights) -> (ProtFlags, MapFlags) {
+    match rights {
+        Rights::Write => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
+        Rights::Frozen => (ProtFlags::READ, MapFlags::PRIVATE),
+        Rights::View => (ProtFlags::READ, MapFlags::SHARED),
     }
 }
 
@@ -353,6 +384,18 @@ mod tests {
         let id = made.id();
         drop((made, again));
         assert!(Segment::find(id).is_none());
+    }
+
+    #[test]
+    fn a_reading_end_gives_no_right_to_write() {
+        let made = Segment::create(100).unwrap();
+        let end = made.reading_end().unwrap();
+        // Under another name: otherwise it would be the mapping that is here.
+        assert!(Segment::adopt(random_id().unwrap(), end.try_clone().unwrap()).is_err());
+        let view = Segment::view(random_id().unwrap(), end).unwrap();
+        made.atomic_u32(3).store(7, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(view.atomic_u32(3).load(std::sync::atomic::Ordering::Relaxed), 7);
+        assert!(!view.is_frozen());
     }
 
     #[test]

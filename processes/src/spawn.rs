@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::DEFAULT_MAX_PAYLOAD;
-use crate::call::Call;
+use crate::call::{Call, Ways};
 use crate::core::{Config, Core};
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
@@ -72,7 +72,7 @@ where
     A: Serialize + DeserializeOwned,
     R: Serialize,
 {
-    let call = Call::new(f, &x, DEFAULT_MAX_PAYLOAD, None);
+    let call = Call::new(f, &x, Ways::without_arena(DEFAULT_MAX_PAYLOAD), None);
     drop(x);
     call
 }

@@ -29,6 +29,13 @@ pub struct Stats {
     /// Workers that ended although nobody had told them to, those included that were killed for
     /// their call.
     pub lost: u64,
+    /// Arguments that lie in the shared memory of the pool now; see
+    /// [`Builder::arena`](crate::Builder::arena).
+    pub arena_blocks: usize,
+    /// Bytes that they take there, in whole pages.
+    pub arena_bytes: usize,
+    /// Bytes of memory that are kept there for the next ones.
+    pub arena_kept_bytes: usize,
 }
 
 /// What [`Pool::shutdown_now`](crate::Pool::shutdown_now) did not run.

@@ -1,10 +1,12 @@
 //! The place where a call's outcome is put and waited for.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::arena::lend::Lent;
 use crate::callbacks::{Callback, Desk, Followers};
 use crate::completed::Bell;
 use crate::error::{self, JoinError};
@@ -30,6 +32,8 @@ pub(crate) enum Encoded {
     Bytes(Vec<u8>),
     /// It came as a sealed memfd.
     Sealed(Sealed),
+    /// It is in the arena of its worker.
+    Lent(Lent),
 }
 
 impl From<Encoded> for Payload {
@@ -45,20 +49,18 @@ impl Payload {
         Self::from(Encoded::Bytes(record))
     }
 
+    /// What no other process can change any more.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match &self.encoded {
+            Encoded::Bytes(bytes) => bytes.into(),
+            Encoded::Sealed(sealed) => (&**sealed).into(),
+            Encoded::Lent(lent) => lent.copy().into(),
+        }
+    }
+
     /// Keeps shared objects alive until the result has been decoded.
     pub(crate) fn keep(&mut self, handles: Vec<Arc<Segment>>) {
         self.handles = handles;
-    }
-}
-
-impl std::ops::Deref for Payload {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match &self.encoded {
-            Encoded::Bytes(bytes) => bytes,
-            Encoded::Sealed(sealed) => sealed,
-        }
     }
 }
 

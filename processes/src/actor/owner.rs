@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::DEFAULT_MAX_PAYLOAD;
-use crate::call::{Call, Sent};
+use crate::call::{Call, Sent, Ways};
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::setup::Setup;
@@ -74,7 +74,12 @@ where
     fn launch(&self) -> io::Result<JoinHandle<Stop>> {
         let setup = Setup { name: self.name.clone(), ..Setup::default() };
         setup.check()?;
-        let call = Call::new(serve::<A, S>, &self.argument, DEFAULT_MAX_PAYLOAD, None);
+        let call = Call::new(
+            serve::<A, S>,
+            &self.argument,
+            Ways::without_arena(DEFAULT_MAX_PAYLOAD),
+            None,
+        );
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         spawn::start_call(call.map_err(invalid)?, setup)
     }

@@ -6,18 +6,21 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::arena::lend::RESULT_ARENA_BYTES;
 use crate::board::Board;
 use crate::call::Call;
 use crate::clock;
 use crate::control::{Control, Down};
 use crate::doorbell::Doorbell;
+use crate::fault;
 use crate::image;
-use crate::results::BOARD_AND_RING_BYTES;
+use crate::results::{BOARD_AND_RING_BYTES, RESULTS_AT};
 use crate::segment::Segment;
 use crate::setup::Setup;
 use crate::ticket::Place;
@@ -27,11 +30,12 @@ use super::lifeline::Lifeline;
 use super::process::{Process, Server};
 use super::recycle::Post;
 use super::seat::Seat;
+use super::shared::Shared;
 use super::shortage;
 use super::stderr::Tail;
 use super::{Config, Core};
 
-/// Starts a worker and sends it the first three messages.
+/// Starts a worker and sends it the first four messages.
 ///
 /// # Errors
 /// No process, descriptor or memory is left, or the program's file cannot be executed.
@@ -39,11 +43,12 @@ pub(super) fn launch(
     config: &Config,
     doorbell: &Doorbell,
     lifeline: &Lifeline,
+    shared: Option<&Shared>,
     mut setup: Setup,
 ) -> io::Result<Process> {
     let (control, far) = Control::pair()?;
     let credit = control.credit()?;
-    let board = Segment::create(BOARD_AND_RING_BYTES)?;
+    let board = Segment::create(segment_bytes(shared.is_some()))?;
     let (server, name) = Server::new().map_err(shortage::of_server)?;
     let mut command = Command::new("/proc/self/exe");
     if config.stderr_bytes > 0 {
@@ -78,7 +83,8 @@ pub(super) fn launch(
     let sent = control
         .send(&boot, Some(board.fd()), false)
         .and_then(|()| control.send(&second, Some(doorbell.segment().fd()), false))
-        .and_then(|()| control.send(&Down::Lifeline, Some(lifeline.end_for_worker()), false));
+        .and_then(|()| control.send(&Down::Lifeline, Some(lifeline.end_for_worker()), false))
+        .and_then(|()| send_arena(&control, shared));
     match sent {
         Ok(()) => {}
         // It is dead already; the supervisor will see that and say how.
@@ -95,7 +101,7 @@ pub(super) fn launch(
     process.tail = tail;
     process.calls_left = config.max_calls;
     if let Some(init) = &config.init
-        && let Err(error) = process.send_ahead(init)
+        && let Err(error) = process.send_descriptors(init)
         && error.kind() != io::ErrorKind::BrokenPipe
     {
         process.kill();
@@ -103,6 +109,20 @@ pub(super) fn launch(
         return Err(error);
     }
     Ok(process)
+}
+
+/// Bytes of a worker's segment, with an arena for results or without.
+fn segment_bytes(arena: bool) -> usize {
+    if arena { RESULTS_AT + RESULT_ARENA_BYTES } else { BOARD_AND_RING_BYTES }
+}
+
+/// Sends the fourth message: the pool's arena, or that the worker gets none.
+fn send_arena(control: &Control, shared: Option<&Shared>) -> io::Result<()> {
+    let shared = shared.filter(|_| !fault::hides_arena());
+    match shared.and_then(Shared::for_worker) {
+        Some((id, fd)) => control.send(&Down::Arena(Some(id)), Some(fd.as_fd()), false),
+        None => control.send(&Down::Arena(None), None, false),
+    }
 }
 
 /// What the worker's `argv[0]` says, for `ps`.
@@ -194,7 +214,7 @@ impl Core {
     /// Starts a worker, which takes milliseconds and is done without the lock, and puts it into its
     /// seat.
     fn launch_into(&self, index: usize, setup: Setup) -> io::Result<()> {
-        let launched = launch(&self.config, self.inbox.doorbell(), &self.lifeline, setup);
+        let launched = self.launch(setup);
         let mut state = self.lock();
         let seat = &mut state.seats[index];
         seat.launching = false;
@@ -218,6 +238,13 @@ impl Core {
         state.counters.started += 1;
         self.check_at(&mut state, deadline_ns.unwrap_or(u64::MAX));
         Ok(())
+    }
+}
+
+impl Core {
+    /// Starts a worker of this core.
+    fn launch(&self, setup: Setup) -> io::Result<Process> {
+        launch(&self.config, self.inbox.doorbell(), &self.lifeline, self.shared(), setup)
     }
 }
 

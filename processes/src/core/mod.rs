@@ -41,6 +41,7 @@ mod recycle;
 mod retry;
 mod seat;
 mod settle;
+mod shared;
 mod shortage;
 mod stderr;
 mod supervise;
@@ -55,10 +56,11 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::call::Call;
+use crate::call::{Call, Ways};
 use crate::callbacks::Desk;
 use crate::clock;
 use crate::error::JoinError;
+use crate::frame::MAX_INLINE;
 use crate::ticket::Ticket;
 
 use alarm::Alarm;
@@ -70,6 +72,7 @@ use queue::Queue;
 use receive::Inbox;
 use seat::Seat;
 use settle::Settled;
+use shared::Shared;
 use view::Counters;
 
 pub(crate) use threads::Threads;
@@ -84,6 +87,8 @@ pub(crate) struct Config {
     pub(crate) name: String,
     /// Largest encoded argument or result.
     pub(crate) max_payload: usize,
+    /// The size of the arena for arguments; zero: there is none.
+    pub(crate) arena_bytes: usize,
     /// Time limit of calls that bring none of their own.
     pub(crate) call_timeout: Option<Duration>,
     /// How long a worker may take to leave before it is killed.
@@ -110,6 +115,7 @@ impl Config {
         Self {
             name: name.to_owned(),
             max_payload,
+            arena_bytes: 0,
             call_timeout: None,
             grace,
             init: None,
@@ -140,6 +146,8 @@ pub(crate) struct Core {
     inbox: Inbox,
     /// Calls callbacks.
     desk: Arc<Desk>,
+    /// Large arguments, and buffers; none without addresses for it.
+    arena: Option<Shared>,
 }
 
 /// Everything that changes, behind the core's lock.
@@ -186,6 +194,7 @@ impl Core {
     /// No descriptors, threads or memory are left.
     pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
         let inbox = Inbox::new().map_err(shortage::explain)?;
+        let arena = Shared::new(config.arena_bytes);
         let core = Arc::new(Self {
             config,
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
@@ -194,6 +203,7 @@ impl Core {
             lifeline: Lifeline::new().map_err(shortage::explain)?,
             inbox,
             desk: Arc::default(),
+            arena,
         });
         let supervisor = core.start_thread("supervisor", supervise::run)?;
         let receiver = core.start_thread("receiver", receive::run);
@@ -224,6 +234,12 @@ impl Core {
         &self.config
     }
 
+    /// The ways that are open to an argument.
+    pub(crate) fn ways(&self) -> Ways<'_> {
+        let max_payload = self.config.max_payload;
+        Ways { max_payload, inline: MAX_INLINE, arena: self.arena() }
+    }
+
     /// Takes a call in. It is cancelled at once when the core is closing, and fails when no
     /// worker can be started.
     pub(crate) fn submit(&self, call: Call) {
@@ -247,7 +263,7 @@ impl Core {
         let mut state = self.lock();
         if ticket.is_queued() {
             let waiters = ticket.settle(Err(JoinError::Cancelled));
-            state.queue.bury_one();
+            let buried = state.queue.bury_one();
             state.counters.cancelled += 1;
             let stop_now = state.closing.is_some() && state.is_drained();
             drop(state);
@@ -257,6 +273,7 @@ impl Core {
             if let Some(waiters) = waiters {
                 waiters.wake(ticket);
             }
+            drop(buried);
             return true;
         }
         let call = ticket.place().and_then(|place| state.seats[place.seat].revoke(place));

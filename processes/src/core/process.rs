@@ -44,6 +44,7 @@ pub(super) struct End {
 
 /// A live (or just dead) worker process.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Process {
     /// The child; reaped by `wait`.
     pub(super) child: Child,
@@ -81,6 +82,8 @@ pub(super) struct Process {
     pub(super) tail: Option<Tail>,
     /// How many calls it may still be sent; none: any number.
     pub(super) calls_left: Option<u64>,
+    /// Whether it sees the arena of the pool.
+    pub(super) sees_arena: bool,
 }
 
 /// `IpcOneShotServer` has no `Debug`.
@@ -134,6 +137,7 @@ impl Process {
             exit: None,
             tail: None,
             calls_left: None,
+            sees_arena: false,
         }
     }
 
@@ -175,7 +179,16 @@ impl Process {
     }
 
     /// Sends ahead what the frame of `call` refers to, without blocking.
-    pub(super) fn send_ahead(&mut self, call: &Call) -> io::Result<()> {
+    /// What it cannot see in the arena goes another way.
+    pub(super) fn send_ahead(&mut self, call: &mut Call) -> io::Result<()> {
+        if !self.sees_arena {
+            call.argument.leave_arena()?;
+        }
+        self.send_descriptors(call)
+    }
+
+    /// Sends the descriptors that belong to `call`.
+    pub(super) fn send_descriptors(&mut self, call: &Call) -> io::Result<()> {
         for segment in &call.handles {
             if !self.known.contains_key(&segment.id()) {
                 self.forget_dead()?;

@@ -9,7 +9,7 @@ use crate::harvest::Harvest;
 /// Calls that no worker has, in the order in which they are to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// May hold tombstones: single calls that were cancelled since.
+    /// May hold tombstones: single calls that were cancelled since; never more of them than calls.
     calls: VecDeque<Call>,
     /// Calls that are no tombstones.
     len: usize,
@@ -68,11 +68,19 @@ impl Queue {
         None
     }
 
-    /// A single call in the queue was cancelled: it stays as a tombstone, dropped when its turn
-    /// comes.
-    pub(super) fn bury_one(&mut self) {
+    /// A single call in the queue was cancelled: it stays as a tombstone. When there are more of
+    /// those than of calls they are taken out, to be dropped without the lock: their arguments may
+    /// take much memory, and their turn may be far away.
+    pub(super) fn bury_one(&mut self) -> Vec<Call> {
         self.len -= 1;
         self.items -= 1;
+        if self.calls.len() <= 2 * self.len {
+            return Vec::new();
+        }
+        let (calls, tombstones): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.calls).into_iter().partition(|call| call.target.is_queued());
+        self.calls = calls;
+        Vec::from(tombstones)
     }
 
     /// Takes everything that was not cancelled.

@@ -200,10 +200,11 @@ impl Seat {
     pub(super) fn load_call(
         &mut self,
         index: usize,
-        call: Call,
+        mut call: Call,
         order: u64,
         frame: &mut Vec<u8>,
     ) -> Result<(), (Call, Obstacle)> {
+        // At least what it is when it leaves the arena.
         let charge = charge(call.frame_bytes());
         let Some(process) = &mut self.process else {
             return Err((call, Obstacle::Gone(io::ErrorKind::NotConnected.into())));
@@ -215,7 +216,7 @@ impl Seat {
         let Some(slot) = self.free.pop() else {
             return Err((call, Obstacle::Credit));
         };
-        if let Err(error) = process.send_ahead(&call) {
+        if let Err(error) = process.send_ahead(&mut call) {
             self.free.push(slot);
             return Err((call, Obstacle::from(error)));
         }

@@ -121,7 +121,8 @@ impl Core {
             return;
         }
         match process.control.receive::<Up>(false) {
-            Ok(Some((Up::Ready, _))) => {
+            Ok(Some((Up::Ready { arena }, _))) => {
+                process.sees_arena = arena;
                 self.alarm.unwatch(&process.control);
                 let route = Route {
                     seat: index,

@@ -44,7 +44,9 @@ fn calls() -> Target {
         push_call(&mut two, &header, Body::Inline(&[]));
         let mut many = Vec::new();
         push_call(&mut many, &header, Body::Items(b"\x02\0ab\0\0\x01\0c"));
-        vec![one, two, many]
+        let mut large = Vec::new();
+        push_call(&mut large, &header, Body::Arena { at: 4096, len: 70_000 });
+        vec![one, two, many, large]
     }
     let run = |mut bytes: &[u8]| {
         let mut said = String::new();
@@ -52,6 +54,7 @@ fn calls() -> Target {
             said.push(match body {
                 Body::Inline(_) => 'i',
                 Body::Payload(_) => 'p',
+                Body::Arena { .. } => 'a',
                 Body::Items(mut items) => {
                     while take_item(&mut items).is_some() {}
                     if items.is_empty() { 'm' } else { 'h' }
@@ -77,6 +80,7 @@ fn results() -> Target {
             (Kind::BadResult, vec![0xff]),
             (Kind::TooLarge, vec![0xff; 8]),
             (Kind::Skipped, Vec::new()),
+            (Kind::Lent, [vec![5, 0, 0, 16], vec![0; 7], vec![9], vec![0; 6]].concat()),
         ];
         let record = |(kind, body): (Kind, Vec<u8>)| {
             let mut frame = Vec::new();
@@ -119,7 +123,13 @@ fn down() -> Target {
             init,
             backtraces: true,
         };
-        encoded([boot, Down::Doorbell(1), Down::Lifeline, Down::Forget(u128::MAX)])
+        encoded([
+            boot,
+            Down::Doorbell(1),
+            Down::Lifeline,
+            Down::Arena(Some(7)),
+            Down::Forget(u128::MAX),
+        ])
     }
     let corpus = include_str!("corpus/control.txt");
     Target { name: "control, down", corpus, right, run: Box::new(decoded::<Down>) }
@@ -128,7 +138,11 @@ fn down() -> Target {
 /// Messages from a worker.
 fn up() -> Target {
     fn right() -> Vec<Vec<u8>> {
-        encoded([Up::Ready, Up::Refused("for a reason".to_owned()), Up::Payload(1 << 127)])
+        encoded([
+            Up::Ready { arena: true },
+            Up::Refused("for a reason".to_owned()),
+            Up::Payload(1 << 127),
+        ])
     }
     let corpus = include_str!("corpus/control.txt");
     Target { name: "control, up", corpus, right, run: Box::new(decoded::<Up>) }

@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use ipc_channel::ipc::{self, IpcBytesReceiver, IpcSender};
 
+use crate::arena::Window;
+use crate::arena::lend::Lender;
 use crate::board::Board;
 use crate::call::Init;
 use crate::control::{Control, Down, Up};
@@ -152,6 +154,10 @@ struct Channels {
     init: Option<Init>,
     /// Whether panics have a backtrace whatever the environment says.
     backtraces: bool,
+    /// Whether the arena of the pool is mapped.
+    sees_arena: bool,
+    /// Where long results go, if there is such a place.
+    lender: Option<Lender>,
 }
 
 /// The handshake.
@@ -187,7 +193,15 @@ fn start(socket: &Control) -> Result<Channels, String> {
         return Err("the third message was no lifeline".to_owned());
     };
     watchdog::hold(&fd).map_err(text)?;
+    let fourth = socket.receive::<Down>(true).map_err(text)?;
+    let sees_arena = match fourth {
+        // Without it the worker gets its arguments on other ways.
+        Some((Down::Arena(Some(id)), Some(fd))) => Window::open(id, fd).is_ok(),
+        Some((Down::Arena(_), _)) => false,
+        _ => return Err("the fourth message was about no arena".to_owned()),
+    };
     let doorbell = Doorbell::adopt(Segment::adopt(id, bell).map_err(text)?);
+    let lender = Lender::new(&segment);
     let results = Writer::new(Arc::clone(&segment), doorbell);
     let board = Board::new(segment);
     let (far_calls, calls) = ipc::bytes_channel().map_err(text)?;
@@ -196,7 +210,7 @@ fn start(socket: &Control) -> Result<Channels, String> {
         .send(far_calls)
         .map_err(|error| format!("the channel could not be sent: {error}"))?;
     confines.apply()?;
-    Ok(Channels { calls, results, board, max_payload, init, backtraces })
+    Ok(Channels { calls, results, board, max_payload, init, backtraces, sees_arena, lender })
 }
 
 #[cfg(test)]

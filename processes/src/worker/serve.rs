@@ -12,6 +12,8 @@ use std::thread;
 
 use ipc_channel::IpcError;
 
+use crate::arena::lend::Lender;
+use crate::arena::{ARENA_ABOVE, Block, Draft, window};
 use crate::call::{Code, Fault, Init, Resolved};
 use crate::clock;
 use crate::codec;
@@ -23,7 +25,7 @@ use crate::frame::{
 };
 use crate::results::QUIET_NS;
 use crate::scope::arrivals;
-use crate::segment::{Sealed, random_id};
+use crate::segment::{Sealed, SegmentId, random_id};
 use crate::unwind;
 
 use super::{Channels, EXIT_UNUSABLE, watchdog};
@@ -57,7 +59,8 @@ pub(super) fn run(channels: Channels, socket: Control) -> ! {
         drop(socket.send(&Up::Refused(reason), None, true));
         std::process::exit(EXIT_UNUSABLE);
     }
-    if socket.send(&Up::Ready, None, true).is_err() {
+    let ready = Up::Ready { arena: channels.sees_arena };
+    if socket.send(&ready, None, true).is_err() {
         std::process::exit(EXIT_UNUSABLE);
     }
     let mut server = Server { channels, socket, out: Vec::new(), announced_ns: 0 };
@@ -79,9 +82,10 @@ fn initialise(init: &Init) -> Result<(), String> {
     let run = AssertUnwindSafe(|| {
         let large = init.argument.map(fetch).transpose().map_err(Fault::Argument)?;
         let argument = large.as_deref().unwrap_or_default();
-        let mut out = Vec::new();
+        let mut out = Draft::short(None);
         let code = Code { function: init.function, trampoline: init.trampoline };
         code.resolve()?.run(argument, &mut out)?;
+        let (out, _block) = out.finish();
         codec::decode::<Result<(), String>>(&out).map_err(Fault::Result)
     });
     let mut reason = match panic::catch_unwind(run) {
@@ -223,22 +227,34 @@ impl Server {
     /// Executes one item and leaves its result frame in `out`.
     fn execute(&mut self, header: &CallHeader, code: &Result<Resolved, Fault>, body: Body<'_>) {
         let CallHeader { slot, sequence, .. } = *header;
+        if let Some(lender) = &mut self.channels.lender {
+            lender.collect();
+        }
         start_result(&mut self.out, slot, sequence, Kind::Value);
-        let out = &mut self.out;
+        let arena = self.channels.lender.as_ref().map(Lender::arena);
+        let mut out = Draft::behind(std::mem::take(&mut self.out), arena, ARENA_ABOVE);
         let run = AssertUnwindSafe(|| {
             let code = code.as_ref().map_err(Clone::clone)?;
-            let large;
+            let (large, steady);
             let argument = match body {
                 Body::Inline(bytes) | Body::Items(bytes) => bytes,
                 Body::Payload(id) => {
                     large = fetch(id).map_err(Fault::Argument)?;
                     &*large
                 }
+                Body::Arena { at, len } => {
+                    let window = window().ok_or_else(unseen)?;
+                    steady = window.payload(at, len).map_err(Fault::Argument)?;
+                    &*steady
+                }
             };
-            code.run(argument, out)
+            code.run(argument, &mut out)
         });
-        let failed = match panic::catch_unwind(run) {
-            Ok(Ok(())) => return self.fit(slot, sequence),
+        let ended = panic::catch_unwind(run);
+        let (out, block) = out.finish();
+        self.out = out;
+        let failed = match ended {
+            Ok(Ok(())) => return self.fit(slot, sequence, block),
             Ok(Err(Fault::Argument(reason))) => (Kind::BadArgument, reason.into_bytes()),
             Ok(Err(Fault::Result(reason))) => (Kind::BadResult, reason.into_bytes()),
             Err(payload) => {
@@ -254,24 +270,32 @@ impl Server {
         self.out.extend_from_slice(&text);
     }
 
-    /// Moves a result that is too long for a frame into a sealed memfd.
-    fn fit(&mut self, slot: u16, sequence: u32) {
-        let size = self.out.len() - RESULT_HEADER;
+    /// Chooses the way of a result: the frame that `out` is, the arena, or a sealed memfd.
+    fn fit(&mut self, slot: u16, sequence: u32, block: Option<Block>) {
+        let size = block.as_ref().map_or(self.out.len() - RESULT_HEADER, Block::len);
         if size > self.channels.max_payload {
-            self.out.clear();
             start_result(&mut self.out, slot, sequence, Kind::TooLarge);
             self.out.extend_from_slice(&(size as u64).to_le_bytes());
             return;
         }
-        if size <= MAX_INLINE {
-            return;
-        }
-        let result = std::mem::take(&mut self.out);
-        let sent = random_id().and_then(|id| {
-            let fd = Sealed::write(&result[RESULT_HEADER..])?;
-            self.socket.send(&Up::Payload(id), Some(fd.as_fd()), true)?;
-            Ok(id)
-        });
+        let sent = match block {
+            None if size <= MAX_INLINE => return,
+            None => {
+                let result = std::mem::take(&mut self.out);
+                self.seal(&result[RESULT_HEADER..])
+            }
+            Some(block) => {
+                let lender = self.channels.lender.as_mut().expect("the block is of its arena");
+                match lender.lend(block) {
+                    Ok(place) => {
+                        start_result(&mut self.out, slot, sequence, Kind::Lent);
+                        self.out.extend_from_slice(&place);
+                        return;
+                    }
+                    Err(block) => self.seal(&block.steady()),
+                }
+            }
+        };
         match sent {
             Ok(id) => {
                 start_result(&mut self.out, slot, sequence, Kind::Payload);
@@ -283,6 +307,13 @@ impl Server {
                 self.out.extend_from_slice(reason.as_bytes());
             }
         }
+    }
+
+    /// Sends a result ahead in a sealed memfd.
+    fn seal(&self, result: &[u8]) -> io::Result<SegmentId> {
+        let (id, fd) = (random_id()?, Sealed::write(result)?);
+        self.socket.send(&Up::Payload(id), Some(fd.as_fd()), true)?;
+        Ok(id)
     }
 
     /// Publishes the result frame.
@@ -298,8 +329,13 @@ impl Server {
     }
 }
 
+/// A call whose argument is in an arena came to a worker that sees none.
+fn unseen() -> Fault {
+    Fault::Argument("this worker does not see the arena of its pool".to_owned())
+}
+
 /// The large argument that went ahead.
-fn fetch(id: crate::segment::SegmentId) -> Result<Sealed, String> {
+fn fetch(id: SegmentId) -> Result<Sealed, String> {
     let fd = arrivals().payload(id).ok_or("the large argument did not arrive")?;
     Sealed::map(&fd).map_err(|error| format!("the large argument cannot be mapped: {error}"))
 }

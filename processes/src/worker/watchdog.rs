@@ -81,7 +81,8 @@ fn watch(socket: &Control) {
                 | Down::Payload(_)
                 | Down::Boot { .. }
                 | Down::Doorbell(_)
-                | Down::Lifeline,
+                | Down::Lifeline
+                | Down::Arena(_),
                 _,
             ))) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {}

@@ -108,9 +108,9 @@ fn fill_a_ring(shared: Shared) {
             gate.get().unwrap();
         }
         executed[0].fetch_add(1, Ordering::Relaxed);
-        "x".repeat(60_000)
+        "x".repeat(16_000)
     };
-    let calls: Vec<_> = (0..20).map(|n| pool.submit(long, (shared.clone(), n == 0))).collect();
+    let calls: Vec<_> = (0..40).map(|n| pool.submit(long, (shared.clone(), n == 0))).collect();
     for call in calls {
         call.join().unwrap();
     }
@@ -126,14 +126,14 @@ fn a_worker_that_waits_for_room_goes_with_its_parent() {
     signal(parent_pid, "-STOP");
     wait_until("the parent is stopped", || state_of(parent_pid) == "T");
     gate.put(0).unwrap();
-    // Four results fill the ring; the fifth waits for room.
+    // Sixteen results fill the ring; the next one waits for room.
     wait_until("the ring is full", || {
-        executed[0].load(Ordering::Relaxed) == 5 && state_of(worker) == "S"
+        executed[0].load(Ordering::Relaxed) == 17 && state_of(worker) == "S"
     });
     assert!(is_alive(worker));
     kill(parent_pid);
     let error = parent.join_timeout(BOUND).unwrap().unwrap_err();
     assert!(matches!(error, JoinError::WorkerLost { signal: Some(9), .. }), "{error}");
     wait_until("the worker is gone", || !is_alive(worker));
-    assert_eq!(executed[0].load(Ordering::Relaxed), 5);
+    assert_eq!(executed[0].load(Ordering::Relaxed), 17);
 }

@@ -6,6 +6,8 @@ use processes::{JoinError, Pool, Side};
 
 use crate::support::{BOUND, gated, gates, soon};
 
+mod arena;
+
 #[test]
 fn sizes_around_every_boundary_come_back_whole() {
     let pool = Pool::new(2).unwrap();

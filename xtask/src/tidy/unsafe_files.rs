@@ -28,6 +28,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "makes wakers that are names and own nothing, which needs a RawWaker",
     },
     UnsafeFile {
+        path: "processes/src/arena/memory.rs",
+        reason: "reads and writes shared memory through pointers",
+    },
+    UnsafeFile {
         path: "processes/src/array.rs",
         reason: "reaches values in shared memory through a pointer",
     },
@@ -36,8 +40,12 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "reaches atomics in shared memory through a pointer",
     },
     UnsafeFile {
-        path: "processes/src/call.rs",
+        path: "processes/src/call/code.rs",
         reason: "turns checked offsets back into functions",
+    },
+    UnsafeFile {
+        path: "processes/src/call/post.rs",
+        reason: "turns checked offsets back into handlers of actors",
     },
     UnsafeFile {
         path: "processes/src/chaos/trouble.rs",

@@ -11,6 +11,9 @@ const SIGXFSZ: i32 = 25;
 /// More than fits into a frame.
 const LARGE: usize = 1 << 18;
 
+/// More than fits into the memory that the pool has.
+const HUGE: usize = 3 * LARGE;
+
 /// Runs `f` in a process of its own, in which memory may run out.
 #[track_caller]
 fn alone(f: fn(()) -> bool) {
@@ -22,7 +25,7 @@ fn alone(f: fn(()) -> bool) {
 fn without_shared_memory_nothing_starts_and_what_runs_goes_on() {
     alone(|()| {
         ignore(SIGXFSZ);
-        let pool = Pool::new(2).unwrap();
+        let pool = Pool::builder().workers(2).arena(2 * LARGE).build().unwrap();
         let (entered, gate) = gates();
         let running = pool.submit(gated, (entered.clone(), gate.clone()));
         soon(&entered);
@@ -31,7 +34,9 @@ fn without_shared_memory_nothing_starts_and_what_runs_goes_on() {
         assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge, "{error}");
         assert!(processes::spawn(|x: u8| x, 1).is_err());
         let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
-        let error = ended(pool.submit(length, vec![1; LARGE])).unwrap_err();
+        // What the pool has can be used, and what is larger than that is an error.
+        assert_eq!(ended(pool.submit(length, vec![1; LARGE])).unwrap(), LARGE);
+        let error = ended(pool.submit(length, vec![1; HUGE])).unwrap_err();
         assert!(
             matches!(&error, JoinError::Encode { side: Side::Parent, message, .. }
                 if message.contains("no shared memory")),
@@ -92,7 +97,9 @@ fn a_worker_without_shared_memory_returns_what_is_small() {
     };
     ended(pool.submit(starve, ())).unwrap();
     let make: fn(usize) -> Vec<u8> = |length| vec![1; length];
-    let error = ended(pool.submit(make, LARGE)).unwrap_err();
+    // What it has can be used, and what is larger than that is an error.
+    assert_eq!(ended(pool.submit(make, LARGE)).unwrap().len(), LARGE);
+    let error = ended(pool.submit(make, 33 << 20)).unwrap_err();
     assert!(matches!(error, JoinError::Encode { side: Side::Worker, .. }), "{error}");
     assert_eq!(ended(pool.submit(make, 9)).unwrap(), [1; 9]);
 }

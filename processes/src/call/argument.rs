@@ -1,0 +1,155 @@
+//! Encoded arguments, and the ways that they go.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::arena::{ARENA_ABOVE, Arena, Block, Draft};
+use crate::codec;
+use crate::error::{JoinError, Side};
+use crate::frame::{ARENA_BODY, Body, MAX_INLINE, MAX_ITEM};
+use crate::items::Items;
+use crate::scope::{self, Luggage};
+use crate::segment::{Sealed, SegmentId, random_id};
+
+use super::refused;
+
+/// An encoded argument.
+#[derive(Debug)]
+pub(crate) enum Argument {
+    /// Short: sent inside the frame.
+    Inline(Vec<u8>),
+    /// Long: in the arena of the pool.
+    Arena(Block),
+    /// Long, and there is no room in an arena: sealed in a memfd that goes ahead on the control
+    /// socket.
+    Sealed(SegmentId, OwnedFd),
+    /// Many short ones of calls of the same function.
+    Items(Items),
+}
+
+/// The ways that are open to an argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways<'a> {
+    /// Longer ones are refused.
+    pub(crate) max_payload: usize,
+    /// Longer ones do not travel in a frame.
+    pub(crate) inline: usize,
+    /// The arena of the pool, if it has one.
+    pub(crate) arena: Option<&'a Arc<Arena>>,
+}
+
+impl Ways<'_> {
+    /// Those where there is no arena.
+    pub(crate) fn without_arena(max_payload: usize) -> Self {
+        Self { max_payload, inline: MAX_INLINE, arena: None }
+    }
+}
+
+impl Argument {
+    /// Encodes one; what travels with it comes along.
+    ///
+    /// # Errors
+    /// It cannot be encoded, or as [`of`](Self::of).
+    pub(crate) fn encode<A: Serialize>(
+        argument: &A,
+        ways: Ways<'_>,
+    ) -> Result<(Self, Luggage), JoinError> {
+        let mut draft = Draft::short(ways.arena);
+        let encode = || codec::encode_into(argument, &mut draft);
+        let (encoded, luggage) = scope::encoding_argument(encode);
+        encoded.map_err(refused)?;
+        check_size(draft.len(), ways)?;
+        let argument = match draft.finish() {
+            (_empty, Some(block)) => Self::Arena(block),
+            (bytes, None) => Self::of(bytes, ways)?,
+        };
+        Ok((argument, luggage))
+    }
+
+    /// Encoded as `bytes`: chooses the way.
+    ///
+    /// # Errors
+    /// They are more than the most; there is no room in the arena, and no descriptor or memory.
+    pub(crate) fn of(bytes: Vec<u8>, ways: Ways<'_>) -> Result<Self, JoinError> {
+        let size = bytes.len();
+        check_size(size, ways)?;
+        if size > ARENA_ABOVE
+            && let Some(mut block) = ways.arena.and_then(|arena| Block::new(arena, size))
+            && block.append(&bytes)
+        {
+            return Ok(Self::Arena(block));
+        }
+        if size <= ways.inline {
+            return Ok(Self::Inline(bytes));
+        }
+        Self::sealed(&bytes)
+            .map_err(|error| refused(format!("no shared memory for {size} bytes: {error}")))
+    }
+
+    /// In a memfd of its own.
+    fn sealed(bytes: &[u8]) -> io::Result<Self> {
+        Ok(Self::Sealed(random_id()?, Sealed::write(bytes)?))
+    }
+
+    /// The same on a way that a worker can take that has no part in the arena.
+    ///
+    /// # Errors
+    /// No descriptor or memory is left.
+    pub(crate) fn leave_arena(&mut self) -> io::Result<()> {
+        if let Self::Arena(block) = self {
+            *self = Self::sealed(&block.steady())?;
+        }
+        Ok(())
+    }
+
+    /// Whether a single one is longer than an item of many may be.
+    pub(crate) fn is_long(&self) -> bool {
+        match self {
+            Self::Inline(bytes) => bytes.len() > MAX_ITEM,
+            Self::Arena(_) | Self::Sealed(..) => true,
+            Self::Items(_) => false,
+        }
+    }
+
+    /// How many results it has.
+    pub(super) fn items(&self) -> u16 {
+        match self {
+            Self::Items(items) => items.count(),
+            Self::Inline(_) | Self::Arena(_) | Self::Sealed(..) => 1,
+        }
+    }
+
+    /// Bytes it takes in a frame, behind the header.
+    pub(super) fn frame_bytes(&self) -> usize {
+        match self {
+            Self::Inline(bytes) => bytes.len(),
+            Self::Arena(_) => ARENA_BODY,
+            Self::Sealed(..) => size_of::<SegmentId>(),
+            Self::Items(items) => items.bytes().len(),
+        }
+    }
+
+    /// What goes into the frame.
+    pub(super) fn body(&self) -> Body<'_> {
+        match self {
+            Self::Inline(bytes) => Body::Inline(bytes),
+            Self::Arena(block) => {
+                Body::Arena { at: block.offset() as u64, len: block.len() as u64 }
+            }
+            Self::Sealed(id, _fd) => Body::Payload(*id),
+            Self::Items(items) => Body::Items(items.bytes()),
+        }
+    }
+}
+
+/// Refuses what is too long.
+fn check_size(size: usize, ways: Ways<'_>) -> Result<(), JoinError> {
+    let limit = ways.max_payload;
+    if size > limit {
+        return Err(JoinError::TooLarge { side: Side::Parent, size, limit });
+    }
+    Ok(())
+}

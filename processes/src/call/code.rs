@@ -1,0 +1,183 @@
+//! What is called, as numbers that mean the same in every worker.
+//!
+//! The *trampoline* is the one function that knows the types: it decodes the argument, calls the
+//! function and encodes the result. It is generic, so each pair of types has its own, and both
+//! are named by their offset in the program's image (see [`crate::image`]).
+//!
+//! This is one of the crate's few files with unsafe code: it turns addresses into functions.
+
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::arena::Draft;
+use crate::codec;
+use crate::error::JoinError;
+use crate::image;
+use crate::scope;
+
+use super::{Fault, IN_A_LIBRARY, refused};
+
+/// Decodes the argument, runs the function at the address, appends the encoded result.
+///
+/// # Safety
+/// The address must be that of a `fn(A) -> R` for the trampoline's own `A` and `R`.
+type Trampoline = unsafe fn(usize, &[u8], &mut Draft<'_>) -> Result<(), Fault>;
+
+/// A function and its trampoline, as numbers that mean the same in every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// Offset of the function.
+    pub(crate) function: i64,
+    /// Offset of the trampoline.
+    pub(crate) trampoline: i64,
+}
+
+impl Code {
+    /// That of calls of `function`.
+    ///
+    /// # Errors
+    /// The function is not part of the program's image.
+    pub(crate) fn of<A, R>(function: fn(A) -> R) -> Result<Self, JoinError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        Self::of_addresses(function as usize, trampoline::<A, R> as Trampoline)
+    }
+
+    /// That of calls of an initializer.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn of_initializer<A, E>(function: fn(A) -> Result<(), E>) -> Result<Self, JoinError>
+    where
+        A: DeserializeOwned,
+        E: Display,
+    {
+        Self::of_addresses(function as usize, initializer::<A, E> as Trampoline)
+    }
+
+    /// As numbers.
+    fn of_addresses(function: usize, trampoline: Trampoline) -> Result<Self, JoinError> {
+        let offset = |address: usize| {
+            image::offset_of(address).ok_or_else(|| refused(IN_A_LIBRARY.to_owned()))
+        };
+        Ok(Self { function: offset(function)?, trampoline: offset(trampoline as usize)? })
+    }
+
+    /// The functions themselves, in a worker.
+    ///
+    /// # Errors
+    /// The numbers name no functions of this program.
+    pub(crate) fn resolve(self) -> Result<Resolved, Fault> {
+        let (function, trampoline) = addresses(self.function, self.trampoline)?;
+        // SAFETY: the offsets were made by `Code::of` in a process with the same image fingerprint
+        // (the handshake refuses others), so this is the address of some `trampoline::<A, R>`.
+        let trampoline = unsafe { std::mem::transmute::<usize, Trampoline>(trampoline) };
+        Ok(Resolved { function, trampoline })
+    }
+}
+
+/// A function and its trampoline, in the process that executes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolved {
+    /// Address of the function.
+    function: usize,
+    /// Knows its types.
+    trampoline: Trampoline,
+}
+
+impl Resolved {
+    /// Executes a call: `argument` is encoded, the result is appended to `out`.
+    ///
+    /// # Errors
+    /// The codec failed on the way in or out.
+    ///
+    /// # Panics
+    /// If the function, or a `Deserialize`, `Serialize` or `Drop` of its types, panics.
+    pub(crate) fn run(self, argument: &[u8], out: &mut Draft<'_>) -> Result<(), Fault> {
+        // SAFETY: `Code::of` took the function as `fn(A) -> R` together with that very trampoline.
+        unsafe { (self.trampoline)(self.function, argument, out) }
+    }
+}
+
+/// A function that travels inside of the argument of a call.
+#[derive(Debug)]
+pub(crate) struct Sent<A, R>(
+    /// The function.
+    pub(crate) fn(A) -> R,
+);
+
+impl<A, R> Serialize for Sent<A, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let offset = image::offset_of(self.0 as usize);
+        let offset = offset.ok_or_else(|| serde::ser::Error::custom(IN_A_LIBRARY))?;
+        serializer.serialize_i64(offset)
+    }
+}
+
+/// Only for the argument of a call that this crate makes itself: there, the type is the same on
+/// both sides.
+impl<'de, A, R> Deserialize<'de> for Sent<A, R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let address = image::address_of(i64::deserialize(deserializer)?);
+        let outside = || serde::de::Error::custom("no function of this program has that number");
+        let address = address.ok_or_else(outside)?;
+        // SAFETY: the number was made by `serialize` of the same type, as both sides run the same
+        // image, in which the same trampoline decodes what was encoded for it.
+        Ok(Self(unsafe { std::mem::transmute::<usize, fn(A) -> R>(address) }))
+    }
+}
+
+/// The trampoline of one pair of types.
+///
+/// # Safety
+/// `function` must be the address of a `fn(A) -> R`.
+unsafe fn trampoline<A, R>(
+    function: usize,
+    argument: &[u8],
+    out: &mut Draft<'_>,
+) -> Result<(), Fault>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+{
+    // SAFETY: the caller promises that this is the address of a function of exactly this type,
+    // and function pointers and `usize` have the same size on every supported platform.
+    let function = unsafe { std::mem::transmute::<usize, fn(A) -> R>(function) };
+    let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
+    let result = function(argument);
+    scope::encoding_result(|| codec::encode_into(&result, out)).map_err(Fault::Result)
+}
+
+/// The trampoline of one pair of types of an initializer.
+///
+/// # Safety
+/// `function` must be the address of a `fn(A) -> Result<(), E>`.
+unsafe fn initializer<A, E>(
+    function: usize,
+    argument: &[u8],
+    out: &mut Draft<'_>,
+) -> Result<(), Fault>
+where
+    A: DeserializeOwned,
+    E: Display,
+{
+    // SAFETY: as in `trampoline`.
+    let function = unsafe { std::mem::transmute::<usize, fn(A) -> Result<(), E>>(function) };
+    let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
+    let result = function(argument).map_err(|error| error.to_string());
+    codec::encode_into(&result, out).map_err(Fault::Result)
+}
+
+/// The addresses of a function and its trampoline.
+///
+/// # Errors
+/// They are not code of this program.
+pub(super) fn addresses(function: i64, trampoline: i64) -> Result<(usize, usize), Fault> {
+    let outside = || Fault::Argument("the call names no function of this program".to_owned());
+    let function = image::address_of(function).ok_or_else(outside)?;
+    Ok((function, image::address_of(trampoline).ok_or_else(outside)?))
+}

@@ -1,0 +1,177 @@
+//! A call: a function, its trampoline and its encoded argument.
+
+mod argument;
+mod code;
+mod post;
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{JoinError, Side};
+use crate::frame::{Body, CALL_HEADER};
+use crate::options::Retry;
+use crate::segment::{Segment, SegmentId};
+use crate::target::Target;
+use crate::ticket::Ticket;
+
+pub(crate) use argument::{Argument, Ways};
+pub(crate) use code::{Code, Resolved, Sent};
+pub(crate) use post::Post;
+
+/// Why a function cannot be named.
+const IN_A_LIBRARY: &str = "the function is not in this program but in a shared library";
+
+/// Why a trampoline has no result.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The argument could not be decoded.
+    Argument(String),
+    /// The result could not be encoded.
+    Result(String),
+}
+
+/// A call, ready to be sent, perhaps more than once: until it is claimed it may go back into
+/// the queue.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Where the outcome goes.
+    pub(crate) target: Target,
+    /// What is called.
+    pub(crate) code: Code,
+    /// The encoded argument.
+    pub(crate) argument: Argument,
+    /// The shared objects inside the argument.
+    pub(crate) handles: Vec<Arc<Segment>>,
+    /// How long it may run.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether it is run again.
+    pub(crate) retry: Retry,
+}
+
+/// An initializer, as a worker is told of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Init {
+    /// Offset of the function.
+    pub(crate) function: i64,
+    /// Offset of the trampoline.
+    pub(crate) trampoline: i64,
+    /// The payload with the encoded argument, unless that is empty.
+    pub(crate) argument: Option<SegmentId>,
+}
+
+/// What went wrong with an argument in the parent.
+pub(crate) fn refused(message: String) -> JoinError {
+    JoinError::Encode { side: Side::Parent, message }
+}
+
+impl Call {
+    /// Encodes a call of `function` with `argument`; its ticket is new.
+    ///
+    /// # Errors
+    /// The argument cannot be encoded or is too long; the function is not part of the program's
+    /// image; no descriptor is left for a large argument.
+    pub(crate) fn new<A, R>(
+        function: fn(A) -> R,
+        argument: &A,
+        ways: Ways<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<(Self, Arc<Ticket>), JoinError>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize,
+    {
+        let code = Code::of(function)?;
+        let (call, ticket) = Self::encode(code, argument, ways)?;
+        Ok((Self { timeout, ..call }, ticket))
+    }
+
+    /// Encodes the call of an initializer, whose argument goes ahead unless it is empty.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn initializer<A, E>(
+        function: fn(A) -> Result<(), E>,
+        argument: &A,
+        max_payload: usize,
+    ) -> Result<Self, JoinError>
+    where
+        A: Serialize + DeserializeOwned,
+        E: Display,
+    {
+        let ways = Ways { max_payload, inline: 0, arena: None };
+        Ok(Self::encode(Code::of_initializer(function)?, argument, ways)?.0)
+    }
+
+    /// Encodes a call.
+    fn encode<A: Serialize>(
+        code: Code,
+        argument: &A,
+        ways: Ways<'_>,
+    ) -> Result<(Self, Arc<Ticket>), JoinError> {
+        let (argument, luggage) = Argument::encode(argument, ways)?;
+        let ticket = Ticket::new(luggage.keepers);
+        let target = Target::Ticket(Arc::clone(&ticket));
+        let (handles, retry) = (luggage.handles, Retry::default());
+        Ok((Self { target, code, argument, handles, timeout: None, retry }, ticket))
+    }
+
+    /// How many results it has.
+    pub(crate) fn items(&self) -> u16 {
+        self.argument.items()
+    }
+
+    /// Keeps the first `count` items and makes a call of the others; none when there are no others.
+    pub(crate) fn split_off(&mut self, count: u16) -> Option<Self> {
+        let (Argument::Items(items), Target::Items(portion)) = (&mut self.argument, &self.target)
+        else {
+            return None;
+        };
+        let others = items.split_off(count)?;
+        Some(Self {
+            target: Target::Items(portion.after(count)),
+            argument: Argument::Items(others),
+            handles: Vec::new(),
+            ..*self
+        })
+    }
+
+    /// One of many items as a call of its own.
+    pub(crate) fn nth(&self, n: u16) -> Option<Self> {
+        let (Argument::Items(items), Target::Items(portion)) = (&self.argument, &self.target)
+        else {
+            return None;
+        };
+        let mut item = items.clone().split_off(n)?;
+        let _others = item.split_off(1);
+        Some(Self {
+            target: Target::Items(portion.after(n)),
+            argument: Argument::Items(item),
+            handles: Vec::new(),
+            ..*self
+        })
+    }
+
+    /// What a worker has to know of an initializer.
+    pub(crate) fn header(&self) -> Init {
+        let argument = match &self.argument {
+            Argument::Sealed(id, _fd) => Some(*id),
+            Argument::Inline(_) | Argument::Arena(_) | Argument::Items(_) => None,
+        };
+        let Code { function, trampoline } = self.code;
+        Init { function, trampoline, argument }
+    }
+
+    /// Bytes it takes in a frame.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        CALL_HEADER + self.argument.frame_bytes()
+    }
+
+    /// What goes into the frame.
+    pub(crate) fn body(&self) -> Body<'_> {
+        self.argument.body()
+    }
+}

@@ -24,6 +24,7 @@ use crate::remote::Drained;
 use crate::sources::Sources;
 use crate::tasks::{NONE, Tasks};
 use crate::timers::Timers;
+use crate::waker;
 
 /// How many operations that are ready at once a task may do in one poll. After that leaf futures
 /// yield, so that a socket that is always readable cannot keep the loop.
@@ -142,6 +143,13 @@ impl Engine {
 
     /// Calls a waker, which may be foreign and may panic.
     pub(crate) fn wake_contained(&self, waker: Waker) {
+        if let Some(name) = waker::name_in(&waker)
+            && name.reactor() == self.tasks.reactor()
+        {
+            // One of this reactor: nobody's code runs.
+            self.tasks.wake(name);
+            return;
+        }
         if contain_and_discard(|| waker.wake()) {
             count(&self.counters.panics);
         }

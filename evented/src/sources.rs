@@ -14,9 +14,11 @@ use crate::armed::Armed;
 use crate::class::Rank;
 use crate::driver::{Directions, Driver, Ready, Watch};
 
-/// A direction with this many waiters gets rid of those that went away (a timeout around an accept),
-/// see [`Side::thin_out`].
-const CROWD: usize = 32;
+mod waiters;
+
+pub(crate) use waiters::Waiter;
+
+use waiters::Waiters;
 
 /// Refers to a source. Void after it was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,48 +36,14 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// Who waits for a direction.
-pub(crate) type Waiter = (Waker, Rank);
-
 /// One direction of a source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Side {
     /// A call is worth trying.
     ready: bool,
     /// It always will be: the peer closed, or the descriptor failed.
     closed: bool,
-    waiters: Vec<Waiter>,
-    /// With how many waiters the next look is due at those that went away.
-    crowd: usize,
-}
-
-impl Default for Side {
-    fn default() -> Self {
-        Self { ready: false, closed: false, waiters: Vec::new(), crowd: CROWD }
-    }
-}
-
-impl Side {
-    /// Takes out the waiters that may have gone away, to be woken: the tasks that `is_gone` knows to
-    /// be, and every waker of another executor, of which nobody can tell; if it still cares, it comes
-    /// back. Does so only when there are many, and next time when there are twice as many as those
-    /// that may still care: a crowd of any size comes to rest, and its size costs a constant factor.
-    fn thin_out(&mut self, is_gone: impl Fn(&Waker) -> Option<bool>) -> Vec<Waiter> {
-        if self.waiters.len() < self.crowd {
-            return Vec::new();
-        }
-        let known_gone = |waiter: &mut Waiter| is_gone(&waiter.0) == Some(true);
-        let mut out: Vec<Waiter> = self.waiters.extract_if(.., known_gone).collect();
-        self.crowd = CROWD.max(2 * self.waiters.len());
-        out.extend(self.waiters.extract_if(.., |waiter| is_gone(&waiter.0).is_none()));
-        out
-    }
-
-    /// Takes all waiters out: there was an event.
-    fn release(&mut self) -> std::vec::Drain<'_, Waiter> {
-        self.crowd = CROWD;
-        self.waiters.drain(..)
-    }
+    waiters: Waiters,
 }
 
 /// A registered descriptor.
@@ -153,8 +121,8 @@ impl Sources {
     ) -> (Vec<Waiter>, io::Result<()>) {
         let Some(source) = self.get_mut(id) else { return (Vec::new(), Ok(())) };
         let (fd, rank) = (source.fd, source.rank);
-        let mut waiters = std::mem::take(&mut source.read.waiters);
-        waiters.append(&mut source.write.waiters);
+        let mut waiters = source.read.waiters.take();
+        waiters.append(&mut source.write.waiters.take());
         let (generation, place) = &mut self.entries[id.slot as usize];
         *generation = generation.wrapping_add(1);
         *place = None;
@@ -168,12 +136,12 @@ impl Sources {
         self.armed = Armed::default();
         self.free.clear();
         let sources = self.entries.drain(..).filter_map(|(_, source)| source);
-        sources
-            .flat_map(|source| source.read.waiters.into_iter().chain(source.write.waiters))
-            .collect()
+        let sides = sources.flat_map(|source| [source.read, source.write]);
+        sides.flat_map(|mut side| side.waiters.take()).collect()
     }
 
     /// Whether a call in this direction is worth trying.
+    #[inline]
     pub(crate) fn is_ready(&self, id: SourceId, direction: Direction) -> bool {
         self.get(id).is_none_or(|source| source.side(direction).ready)
     }
@@ -189,12 +157,7 @@ impl Sources {
     ) -> io::Result<()> {
         let Some(source) = self.get_mut(id) else { return Ok(()) };
         source.side_mut(direction).ready = false;
-        let watched = match (source.directions, direction) {
-            (Directions::Read, Direction::Write) | (Directions::Write, Direction::Read) => false,
-            (Directions::Both, _)
-            | (Directions::Read, Direction::Read)
-            | (Directions::Write, Direction::Write) => true,
-        };
+        let watched = source.watches(direction);
         let directions = if watched { source.directions } else { Directions::Both };
         let rank = source.most_urgent(waker, rank);
         let watch = Watch { fd: source.fd, token: id.token(), directions, rank };
@@ -208,6 +171,29 @@ impl Sources {
         }
         source.directions = directions;
         Ok(())
+    }
+
+    /// As [`would_block`](Self::would_block) and [`wait`](Self::wait) in one, where both are simple:
+    /// the direction is watched with this rank, and nobody else waits for it. `Ok(Some)` gives back a
+    /// waiter that is there already, to be dropped; `Err` one for which nothing was done.
+    #[inline]
+    pub(crate) fn wait_alone(
+        &mut self,
+        id: SourceId,
+        direction: Direction,
+        waiter: Waiter,
+    ) -> Result<Option<Waiter>, Waiter> {
+        let rank = waiter.1;
+        // The rank of a source is that of the most urgent one who waits, and this is no more urgent.
+        let source = self.get_mut(id).filter(|it| it.rank == rank && it.watches(direction));
+        let Some(source) = source else { return Err(waiter) };
+        let side = source.side_mut(direction);
+        let known = side.waiters.wait_alone(waiter)?;
+        side.ready = false;
+        if known.is_none() {
+            self.armed.add(rank);
+        }
+        Ok(known)
     }
 
     /// A read gave less than was asked for: the next one would block, unless the peer has closed.
@@ -233,40 +219,45 @@ impl Sources {
         let rank = waiter.1;
         let Some(source) = self.get_mut(id) else { return (true, vec![waiter]) };
         let side = source.side_mut(direction);
-        let waiters = &mut side.waiters;
-        if let Some(known) = waiters.iter().position(|(waker, _)| waker.will_wake(&waiter.0)) {
-            let old = std::mem::replace(&mut waiters[known], waiter);
-            self.armed.remove(old.1);
-            self.armed.add(rank);
-            return (false, vec![old]);
-        }
-        let away = side.thin_out(is_gone);
+        let waiter = match side.waiters.renew(waiter) {
+            Ok(old) => {
+                self.armed.remove(old.1);
+                self.armed.add(rank);
+                return (false, vec![old]);
+            }
+            Err(waiter) => waiter,
+        };
+        let away = side.waiters.thin_out(is_gone);
         side.waiters.push(waiter);
         self.disarm(&away);
         self.armed.add(rank);
         (true, away)
     }
 
-    /// Takes in an event; moves the waiters to be woken to `woken`.
-    pub(crate) fn event(&mut self, event: Ready, woken: &mut Vec<Waiter>) {
-        let Some(slot) = SourceId::slot_of(event.token) else { return };
-        let Some((generation, Some(source))) = self.entries.get_mut(slot) else { return };
+    /// Takes in an event, and gives back the waiters to be woken: the first one of each direction, and
+    /// in `others`, which is empty, those after them.
+    pub(crate) fn event(&mut self, event: Ready, others: &mut Vec<Waiter>) -> [Option<Waiter>; 2] {
+        let Some(slot) = SourceId::slot_of(event.token) else { return [None, None] };
+        let Some((generation, Some(source))) = self.entries.get_mut(slot) else {
+            return [None, None];
+        };
         if token(slot, *generation) != event.token {
-            return;
+            return [None, None];
         }
-        let before = woken.len();
+        let mut first = [None, None];
         if event.read {
             source.read.ready = true;
             source.read.closed |= event.read_closed;
-            woken.extend(source.read.release());
+            first[0] = source.read.waiters.release(others);
         }
         if event.write {
             source.write.ready = true;
-            woken.extend(source.write.release());
+            first[1] = source.write.waiters.release(others);
         }
-        for (_, rank) in &woken[before..] {
+        for (_, rank) in first.iter().flatten().chain(&*others) {
             self.armed.remove(*rank);
         }
+        first
     }
 
     fn disarm(&mut self, waiters: &[Waiter]) {
@@ -294,9 +285,19 @@ impl Source {
         }
     }
 
+    /// Whether the driver reports this direction.
+    #[inline]
+    fn watches(&self, direction: Direction) -> bool {
+        match self.directions {
+            Directions::Both => true,
+            Directions::Read => direction == Direction::Read,
+            Directions::Write => direction == Direction::Write,
+        }
+    }
+
     /// The most urgent rank of those who wait and of this one, who may have waited with another rank.
     fn most_urgent(&self, waker: &Waker, rank: Rank) -> Rank {
-        let waiters = self.read.waiters.iter().chain(&self.write.waiters);
+        let waiters = self.read.waiters.iter().chain(self.write.waiters.iter());
         let others = waiters.filter(|(other, _)| !other.will_wake(waker));
         others.map(|waiter| waiter.1).fold(rank, Rank::min)
     }

@@ -206,10 +206,11 @@ impl Engine {
                 .wait(sleep, self.tasks.classes.due_ranks(), &mut events)
                 .expect("waiting on a valid poll set with a valid timeout cannot fail");
         }
-        let mut woken = Vec::new();
+        // Allocates nothing unless several wait for the same.
+        let mut others = Vec::new();
         for event in events.drain(..) {
-            self.sources.borrow_mut().event(event, &mut woken);
-            for (waker, _) in woken.drain(..) {
+            let first = self.sources.borrow_mut().event(event, &mut others);
+            for (waker, _) in first.into_iter().flatten().chain(others.drain(..)) {
                 self.wake_contained(waker);
             }
         }

@@ -74,6 +74,15 @@ impl Engine {
         waker: Waker,
     ) -> io::Result<()> {
         let waiter: Waiter = (waker, self.running_rank());
+        let alone = self.sources.borrow_mut().wait_alone(id, direction, waiter);
+        let waiter = match alone {
+            Ok(None) => return Ok(()),
+            Ok(Some(known)) => {
+                self.drop_contained(known);
+                return Ok(());
+            }
+            Err(waiter) => waiter,
+        };
         // Two steps: should the first fail, the waker is dropped with nothing borrowed.
         self.with_driver(|driver, sources| {
             sources.would_block(driver, id, direction, (&waiter.0, waiter.1))

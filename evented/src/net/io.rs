@@ -42,7 +42,19 @@ impl<S: AsRawFd> Io<S> {
         &self,
         cx: &Context<'_>,
         direction: Direction,
+        op: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll_draining(cx, direction, op, |_| false)
+    }
+
+    /// As [`poll_io`](Self::poll_io); `drains` tells of a result that the next call would block, see
+    /// [`Sources::short_read`](crate::sources::Sources::short_read).
+    pub(crate) fn poll_draining<R>(
+        &self,
+        cx: &Context<'_>,
+        direction: Direction,
         mut op: impl FnMut(&S) -> io::Result<R>,
+        drains: impl FnOnce(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         let engine = current::engine();
         let mut source = self.source_in(&engine)?;
@@ -55,7 +67,14 @@ impl<S: AsRawFd> Io<S> {
             match op(self.socket()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => worth_trying = false,
-                result => return Poll::Ready(result),
+                result => {
+                    if let (Ok(done), Some(id)) = (&result, source)
+                        && drains(done)
+                    {
+                        engine.sources.borrow_mut().short_read(id);
+                    }
+                    return Poll::Ready(result);
+                }
             }
         }
         if source.is_none() {
@@ -97,13 +116,6 @@ impl<S: AsRawFd> Io<S> {
         *asked = true;
         engine.wait_for_source(id, direction, cx.waker().clone())?;
         Poll::Pending
-    }
-
-    /// A read gave less than was asked for, see `Sources::short_read`.
-    pub(crate) fn note_short_read(&self) {
-        if let Some((_, id)) = self.source.get() {
-            current::engine().sources.borrow_mut().short_read(*id);
-        }
     }
 
     /// Forgets the source without a word to the poll set; the caller has a reactor to tell.

@@ -159,14 +159,6 @@ impl TcpStream {
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
         self.io.try_io(|mut socket| socket.write(buffer))
     }
-
-    fn noted(&self, asked: usize, got: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(read)) = got
-            && (1..asked).contains(read)
-        {
-            self.io.note_short_read();
-        }
-    }
 }
 
 impl AsyncRead for &TcpStream {
@@ -175,9 +167,9 @@ impl AsyncRead for &TcpStream {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let got = self.io.poll_io(cx, Direction::Read, |mut socket| socket.read(buffer));
-        self.noted(buffer.len(), &got);
-        got
+        let asked = buffer.len();
+        let read = |mut socket: &mio::net::TcpStream| socket.read(buffer);
+        self.io.poll_draining(cx, Direction::Read, read, |read| (1..asked).contains(read))
     }
 
     fn poll_read_vectored(
@@ -186,9 +178,8 @@ impl AsyncRead for &TcpStream {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         let asked = buffers.iter().map(|buffer| buffer.len()).sum();
-        let got = self.io.poll_io(cx, Direction::Read, |mut socket| socket.read_vectored(buffers));
-        self.noted(asked, &got);
-        got
+        let read = |mut socket: &mio::net::TcpStream| socket.read_vectored(buffers);
+        self.io.poll_draining(cx, Direction::Read, read, |read| (1..asked).contains(read))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::time::Instant;
 
+use super::waiters::CROWD;
 use super::*;
 use crate::class::Class;
 use crate::driver::{Unpark, Wait, Watch};
@@ -81,6 +82,13 @@ fn event(token: usize, read: bool, write: bool) -> Ready {
     Ready { token, read, read_closed: false, write }
 }
 
+/// Has an event happen; the waiters that it wakes.
+fn happen(sources: &mut Sources, event: Ready) -> Vec<Waiter> {
+    let mut others = Vec::new();
+    let first = sources.event(event, &mut others);
+    first.into_iter().flatten().chain(others).collect()
+}
+
 fn wait(sources: &mut Sources, id: SourceId, direction: Direction, class: Class) {
     let rank = class.strict_rank();
     let (_, others) = sources.wait(id, direction, (own_waker(), rank), |_| Some(false));
@@ -95,14 +103,13 @@ fn an_event_of_a_closed_descriptor_does_not_reach_the_next_source() {
     // The same number and the same place, as if right after a close.
     let new = sources.insert(&mut driver, 7, Direction::Read, NORMAL).unwrap();
     wait(&mut sources, new, Direction::Read, Class::NORMAL);
-    let mut woken = Vec::new();
-    sources.event(event(old.token(), true, true), &mut woken);
+    let woken = happen(&mut sources, event(old.token(), true, true));
     assert!(woken.is_empty() && !sources.is_ready(new, Direction::Read));
     // What still refers to the old source changes nothing, either.
     sources.would_block(&mut driver, old, Direction::Write, (Waker::noop(), NORMAL)).unwrap();
     sources.short_read(old);
     assert_eq!(driver.asked.len(), 2, "two registrations");
-    sources.event(event(new.token(), true, false), &mut woken);
+    let woken = happen(&mut sources, event(new.token(), true, false));
     assert_eq!(woken.len(), 1);
     assert!(sources.is_ready(new, Direction::Read) && !sources.is_ready(new, Direction::Write));
 }
@@ -144,16 +151,16 @@ fn a_refused_registration_leaves_nothing() {
 fn a_short_read_means_drained_unless_the_end_has_come() {
     let (mut sources, mut driver) = (Sources::default(), Script::default());
     let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
-    sources.event(event(id.token(), true, false), &mut Vec::new());
+    happen(&mut sources, event(id.token(), true, false));
     sources.short_read(id);
     assert!(!sources.is_ready(id, Direction::Read));
     let end = Ready { read_closed: true, ..event(id.token(), true, false) };
-    sources.event(end, &mut Vec::new());
+    happen(&mut sources, end);
     sources.short_read(id);
     assert!(sources.is_ready(id, Direction::Read), "no event comes after the end");
     // A source that only writes are watched of: no event would say that there is more to read.
     let id = sources.insert(&mut driver, 4, Direction::Write, NORMAL).unwrap();
-    sources.event(event(id.token(), true, true), &mut Vec::new());
+    happen(&mut sources, event(id.token(), true, true));
     sources.short_read(id);
     assert!(sources.is_ready(id, Direction::Read));
 }
@@ -167,8 +174,7 @@ fn readers_and_writers_wait_apart_and_are_counted_per_rank() {
     assert!(!is_armed(&sources));
     wait(&mut sources, id, Direction::Write, Class::RT);
     assert!(is_armed(&sources));
-    let mut woken = Vec::new();
-    sources.event(event(id.token(), false, true), &mut woken);
+    let woken = happen(&mut sources, event(id.token(), false, true));
     assert_eq!(woken.iter().map(|(_, rank)| *rank).collect::<Vec<_>>(), [Class::RT.strict_rank()]);
     assert!(!is_armed(&sources));
     wait(&mut sources, id, Direction::Read, Class::RT);
@@ -187,15 +193,14 @@ fn those_who_went_away_are_taken_out_and_a_crowd_that_cares_stays() {
         sources.wait(id, Direction::Read, (own_waker(), Class::RT.strict_rank()), |_| Some(true));
         assert!(waiters(&sources) <= CROWD);
     }
-    let mut woken = Vec::new();
-    sources.event(event(id.token(), true, false), &mut woken);
+    happen(&mut sources, event(id.token(), true, false));
     assert!(waiters(&sources) == 0 && sources.armed() == 0);
     // Tasks that live stay, however many they are.
     for n in 1..=1_000 {
         wait(&mut sources, id, Direction::Read, Class::NORMAL);
         assert_eq!(waiters(&sources), n);
     }
-    sources.event(event(id.token(), true, false), &mut woken);
+    happen(&mut sources, event(id.token(), true, false));
     // Wakers of other executors are asked to come back, each only a few times.
     let mut waiting: Vec<Waker> = (0..1_000).map(|_| own_waker()).collect();
     let mut waits = 0;
@@ -227,8 +232,51 @@ fn a_descriptor_is_watched_with_the_most_urgent_rank_that_waits_for_it() {
     let (ranks, left) = block(&mut sources, Direction::Write, NORMAL);
     assert_eq!((ranks, left), (vec![NORMAL, urgent, urgent], vec![(3, NORMAL)]));
     // Nobody urgent waits any more: it goes back with the next one that does.
-    sources.event(event(id.token(), true, true), &mut Vec::new());
+    happen(&mut sources, event(id.token(), true, true));
     let (ranks, left) = block(&mut sources, Direction::Read, NORMAL);
     assert_eq!(ranks, [NORMAL, urgent, urgent, NORMAL]);
     assert_eq!(left, [(3, NORMAL), (3, urgent)]);
+}
+
+/// Waits as a task does whose call would block, the short way if that is open. True: it was.
+fn block(sources: &mut Sources, driver: &mut Script, id: SourceId, waiter: Waiter) -> bool {
+    match sources.wait_alone(id, Direction::Read, waiter) {
+        Ok(known) => {
+            assert!(known.is_none(), "each of these wakers is another one");
+            true
+        }
+        Err(waiter) => {
+            sources.would_block(driver, id, Direction::Read, waiter.1).unwrap();
+            let (_, away) = sources.wait(id, Direction::Read, waiter, |_| Some(false));
+            assert!(away.is_empty());
+            false
+        }
+    }
+}
+
+#[test]
+fn the_short_way_is_open_to_one_that_waits_alone() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let urgent = Class::RT.strict_rank();
+    let id = sources.insert(&mut driver, 3, Direction::Read, NORMAL).unwrap();
+    let refused = sources.wait_alone(id, Direction::Write, (own_waker(), NORMAL));
+    assert!(refused.is_err(), "writes are not watched");
+    happen(&mut sources, event(id.token(), true, false));
+    let first = own_waker();
+    assert!(block(&mut sources, &mut driver, id, (first.clone(), NORMAL)));
+    assert!(!sources.is_ready(id, Direction::Read), "a call would have blocked");
+    let again = sources.wait_alone(id, Direction::Read, (first.clone(), NORMAL));
+    assert!(matches!(again, Ok(Some(_))), "it waits already");
+    assert_eq!(sources.armed(), NORMAL.bit());
+    // Another one, one that is more urgent, and one of a descriptor that is gone: the long way.
+    assert!(!block(&mut sources, &mut driver, id, (own_waker(), NORMAL)));
+    assert!(!block(&mut sources, &mut driver, id, (own_waker(), urgent)));
+    assert_eq!(driver.ranks, [NORMAL, urgent]);
+    let woken = happen(&mut sources, event(id.token(), true, false));
+    assert!(woken.len() == 3 && woken[0].0.will_wake(&first), "the first one first");
+    assert_eq!(sources.armed(), 0);
+    assert!(!block(&mut sources, &mut driver, id, (own_waker(), NORMAL)), "its rank is another");
+    assert_eq!(driver.ranks, [NORMAL, urgent, NORMAL]);
+    assert_eq!(sources.remove(id, None).0.len(), 1);
+    assert!(sources.wait_alone(id, Direction::Read, (own_waker(), NORMAL)).is_err());
 }

@@ -92,7 +92,9 @@ impl Sockets for Evented {
     type Stream = evented::net::TcpStream;
 
     fn stream(socket: UnixStream) -> Self::Stream {
-        // The type calls nothing on it that only TCP has.
+        // The type calls nothing on it that only TCP has. That of Unix sockets reads once more than it
+        // has to, because a peer may pass descriptors and split what it sends; the type of tokio does
+        // not.
         let socket = std::net::TcpStream::from(std::os::fd::OwnedFd::from(socket));
         evented::net::TcpStream::from_std(socket).expect("it takes the mode")
     }

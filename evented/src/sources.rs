@@ -254,12 +254,17 @@ impl Sources {
             source.write.ready = true;
             first[1] = source.write.waiters.release(others);
         }
-        for (_, rank) in first.iter().flatten().chain(&*others) {
+        if let Some((_, rank)) = &first[0] {
             self.armed.remove(*rank);
         }
+        if let Some((_, rank)) = &first[1] {
+            self.armed.remove(*rank);
+        }
+        self.disarm(others);
         first
     }
 
+    /// These wait no more.
     fn disarm(&mut self, waiters: &[Waiter]) {
         for (_, rank) in waiters {
             self.armed.remove(*rank);

@@ -209,9 +209,15 @@ impl Engine {
         // Allocates nothing unless several wait for the same.
         let mut others = Vec::new();
         for event in events.drain(..) {
-            let first = self.sources.borrow_mut().event(event, &mut others);
-            for (waker, _) in first.into_iter().flatten().chain(others.drain(..)) {
+            let [read, write] = self.sources.borrow_mut().event(event, &mut others);
+            if let Some((waker, _)) = read {
                 self.wake_contained(waker);
+            }
+            if let Some((waker, _)) = write {
+                self.wake_contained(waker);
+            }
+            if !others.is_empty() {
+                others.drain(..).for_each(|(waker, _)| self.wake_contained(waker));
             }
         }
         self.events.replace(events);

@@ -246,7 +246,7 @@ fn block(sources: &mut Sources, driver: &mut Script, id: SourceId, waiter: Waite
             true
         }
         Err(waiter) => {
-            sources.would_block(driver, id, Direction::Read, waiter.1).unwrap();
+            sources.would_block(driver, id, Direction::Read, (&waiter.0, waiter.1)).unwrap();
             let (_, away) = sources.wait(id, Direction::Read, waiter, |_| Some(false));
             assert!(away.is_empty());
             false

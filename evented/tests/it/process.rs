@@ -1,0 +1,284 @@
+//! Child processes that exit, crash, hang, close their descriptors, cannot be started.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use evented::process::{Command, Stdio};
+use evented::signal::{Kind, Signal};
+use evented::{Reactor, TaskGroup, block_on, timeout, yield_now};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::support::{bounded, descriptors, in_own_process, threads, until, until_blocking};
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script);
+    command
+}
+
+/// Children of this process that are zombies, and those that are not.
+fn children() -> (usize, usize) {
+    let own = format!("{}", std::process::id());
+    let (mut zombies, mut alive) = (0, 0);
+    for entry in std::fs::read_dir("/proc").unwrap().map_while(Result::ok) {
+        // One that ends meanwhile has no file any more.
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // "pid (name) state parent ...", and the name may have anything in it.
+        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        let mut fields = rest.split(' ');
+        let (state, parent) = (fields.next(), fields.next());
+        if parent == Some(&own) {
+            *(if state == Some("Z") { &mut zombies } else { &mut alive }) += 1;
+        }
+    }
+    (zombies, alive)
+}
+
+#[test]
+fn exits_and_crashes_are_told_apart_and_the_answer_stays() {
+    block_on(bounded(async {
+        let mut child = shell("exit 7").spawn().unwrap();
+        assert!(child.id().is_some());
+        assert_eq!(child.wait().await.unwrap().code(), Some(7));
+        assert_eq!(child.wait().await.unwrap().code(), Some(7));
+        assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
+        assert_eq!(child.id(), None, "the number may mean another process by now");
+        // Harmless, and reaches nobody else.
+        child.kill().unwrap();
+        let status = shell("kill -SEGV $$").status().await.unwrap();
+        assert_eq!((status.signal(), status.code()), (Some(11), None));
+    }));
+}
+
+#[test]
+fn one_that_hangs_is_waited_for_in_vain_and_killed() {
+    block_on(bounded(async {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(timeout(Duration::from_millis(5), child.wait()).await.is_err());
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        assert_eq!(child.wait().await.unwrap().signal(), Some(9));
+    }));
+}
+
+#[test]
+fn the_loop_goes_on_while_children_run() {
+    block_on(bounded(async {
+        let mut group = TaskGroup::new();
+        for code in 0..40 {
+            group.spawn(async move {
+                let status = shell(&format!("read x; exit {code}"))
+                    .stdin(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+                    .wait()
+                    .await;
+                (code, status.unwrap().code())
+            });
+        }
+        let mut seen = 0;
+        while let Some(result) = group.next().await {
+            let (wanted, code) = result.unwrap();
+            assert_eq!(code, Some(wanted));
+            seen += 1;
+        }
+        assert_eq!(seen, 40);
+    }));
+}
+
+#[test]
+fn both_outputs_are_read_at_once() {
+    block_on(bounded(async {
+        let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; echo end; exit 2";
+        let output = shell(script).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!((output.stdout.len(), output.stderr.len()), (300_004, 300_000));
+        assert!(output.stdout.ends_with(b"end\n"));
+    }));
+}
+
+#[test]
+fn a_conversation_and_the_end_of_the_input() {
+    block_on(bounded(async {
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        for line in [b"one", b"two"] {
+            input.write_all(line).await.unwrap();
+            let mut back = [0; 3];
+            output.read_exact(&mut back).await.unwrap();
+            assert_eq!(&back, line);
+        }
+        input.close().await.unwrap();
+        assert_eq!(output.read(&mut [0]).await.unwrap(), 0);
+        assert!(child.wait().await.unwrap().success());
+        // An input that is left alone is closed by waiting.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        assert!(child.wait().await.unwrap().success());
+    }));
+}
+
+#[test]
+fn one_that_closes_its_descriptors_early_still_runs() {
+    block_on(bounded(async {
+        let (gate, open) = io::pipe().unwrap();
+        // Descriptor 3 is taken from the input, so that only this test decides when it ends.
+        let mut child = shell("exec >&- 2>&-; read x; exit 5")
+            .stdin(gate)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).await.unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut text).await.unwrap();
+        assert_eq!((text.as_str(), child.try_wait().unwrap()), ("", None));
+        drop(open);
+        assert_eq!(child.wait().await.unwrap().code(), Some(5));
+        // Its input: writing is an error and not the end of this process.
+        let mut child = shell("exec <&-; echo closed; exec sleep 1000")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = [0; 7];
+        child.stdout.as_mut().unwrap().read_exact(&mut line).await.unwrap();
+        let error = child.stdin.as_mut().unwrap().write(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        child.kill().unwrap();
+        child.wait().await.unwrap();
+    }));
+}
+
+#[test]
+fn programs_that_cannot_be_started_leave_nothing() {
+    in_own_process("process::programs_that_cannot_be_started_leave_nothing", || {
+        block_on(bounded(async {
+            let directory = tempfile::tempdir().unwrap();
+            let script = directory.path().join("script");
+            std::fs::write(&script, "#!/nowhere/interpreter\n").unwrap();
+            let before = descriptors();
+            for _ in 0..20 {
+                let piped = || (Stdio::piped(), Stdio::piped());
+                let (input, output) = piped();
+                let missing = Command::new("/nowhere/program").stdin(input).stdout(output).spawn();
+                assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+                let forbidden = Command::new(&script).spawn();
+                assert_eq!(forbidden.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+                assert!(Command::new("true").current_dir("/nowhere").spawn().is_err());
+            }
+            std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+            assert!(Command::new(&script).spawn().is_err(), "its interpreter does not exist");
+            assert_eq!((descriptors(), children()), (before, (0, 0)));
+        }));
+    });
+}
+
+#[test]
+fn no_zombie_is_left_by_drops() {
+    in_own_process("process::no_zombie_is_left_by_drops", || {
+        let threads_before = threads();
+        block_on(bounded(async {
+            let before = descriptors();
+            // It has ended, is about to, is killed.
+            let mut ended = Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+            until(|| children() == (1, 0)).await;
+            assert!(ended.stdout.take().is_some());
+            drop(ended);
+            assert_eq!(children(), (0, 0), "at once");
+            drop(shell("exit 1").spawn().unwrap());
+            drop(Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap());
+            until(|| children() == (0, 0)).await;
+            // An output that nobody waits for any more.
+            let mut command = Command::new("sleep");
+            command.arg("1000").kill_on_drop(true);
+            assert!(timeout(Duration::from_millis(5), command.output()).await.is_err());
+            until(|| children() == (0, 0)).await;
+            until(|| descriptors() == before && evented::stats().sources == 0).await;
+        }));
+        assert_eq!(threads(), threads_before, "none was started");
+        // Without a reactor.
+        drop(Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap());
+        assert_eq!(children(), (0, 0));
+        // With its reactor.
+        let reactor = Reactor::new().unwrap();
+        let task = reactor.spawn(async {
+            let mut child = Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap();
+            child.wait().await
+        });
+        reactor.block_on(async {
+            yield_now().await;
+            until(|| children() == (0, 1)).await;
+        });
+        task.detach();
+        drop(reactor);
+        assert_eq!(children(), (0, 0));
+        // One that goes on is taken away with the next child, whatever becomes of that.
+        let (gate, open) = io::pipe().unwrap();
+        drop(shell("read x").stdin(gate).spawn().unwrap());
+        assert_eq!(children(), (0, 1));
+        drop(open);
+        until_blocking(|| children() == (1, 0));
+        block_on(bounded(async { shell("exit 0").status().await.unwrap() }));
+        assert_eq!(children(), (0, 0));
+    });
+}
+
+#[test]
+fn a_child_that_is_dropped_goes_on() {
+    in_own_process("process::a_child_that_is_dropped_goes_on", || {
+        let (mut result, theirs) = io::pipe().unwrap();
+        let (gate, open) = io::pipe().unwrap();
+        block_on(bounded(async {
+            drop(shell("read x; echo alive").stdin(gate).stdout(theirs).spawn().unwrap());
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            assert_eq!(children(), (0, 1));
+        }));
+        drop(open);
+        let mut text = String::new();
+        io::Read::read_to_string(&mut result, &mut text).unwrap();
+        assert_eq!(text, "alive\n");
+    });
+}
+
+#[test]
+fn nothing_of_the_process_is_taken_over_and_nothing_is_inherited() {
+    let name = "process::nothing_of_the_process_is_taken_over_and_nothing_is_inherited";
+    in_own_process(name, || {
+        let mut list = std::process::Command::new("ls");
+        list.arg("/proc/self/fd").stdin(Stdio::null());
+        let before = list.output().unwrap().stdout;
+        let after = block_on(bounded(async {
+            let (_reader, _writer) = evented::net::pipe().unwrap();
+            let _pair = evented::net::UnixStream::pair().unwrap();
+            let _input = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let _signal = Signal::new(Kind::USER1).unwrap();
+            Command::from(list).output().await.unwrap().stdout
+        }));
+        assert_eq!(String::from_utf8(after), String::from_utf8(before));
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+        let caught = u64::from_str_radix(caught, 16).unwrap();
+        assert_eq!(caught & (1 << (17 - 1)), 0, "SIGCHLD is left alone");
+    });
+}
+
+#[test]
+fn a_status_that_somebody_else_took_is_an_error_and_no_hang() {
+    block_on(bounded(async {
+        let mut child = Command::new("true").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+        // As a program does that waits for whatever child there is.
+        let (_, status) = waitpid(pid, WaitOptions::empty()).unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(0));
+        let error = child.wait().await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(10), "ECHILD: {error}");
+        // There is nobody left to be killed.
+        child.kill().unwrap();
+    }));
+}

@@ -78,6 +78,8 @@ pub(crate) struct Classes {
     default_latency: Duration,
     /// For each rank, the smallest latency of its classes that have had a task.
     latency: [Cell<Duration>; RANKS],
+    /// The class that was picked last went before a more urgent rank.
+    rescued: Cell<bool>,
     /// When time was last taken.
     clock: Cell<Instant>,
     /// Deadlines of tasks are counted in nanoseconds from here on.
@@ -101,6 +103,7 @@ impl Classes {
             inherits: Cell::new(false),
             default_latency,
             latency: [const { Cell::new(Duration::MAX) }; RANKS],
+            rescued: Cell::new(false),
             clock: Cell::new(now),
             epoch: now,
         };
@@ -376,8 +379,15 @@ impl Classes {
         let entry = self.entry(id);
         if ranks & entry.class.strict_rank().above() != 0 {
             entry.rescues.set(entry.rescues.get() + 1);
+            self.rescued.set(true);
         }
         Some(id)
+    }
+
+    /// Whether the class that was picked last went before a more urgent rank; said once.
+    #[inline]
+    pub(crate) fn take_rescue(&self) -> bool {
+        self.guaranteed.get() != 0 && self.rescued.take()
     }
 
     /// Notes that a class has no ready task, if so.
@@ -397,6 +407,11 @@ impl Classes {
     #[inline]
     fn entry(&self, id: u8) -> &Entry {
         self.entries[usize::from(id)].get().expect("a class that was made is in the table")
+    }
+
+    /// All classes, by their ids.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Class> {
+        self.all().map(|entry| entry.class)
     }
 
     fn all(&self) -> impl Iterator<Item = &Entry> {

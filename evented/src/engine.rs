@@ -20,6 +20,7 @@ use crate::driver::{Driver, Ready};
 use crate::inherit::{Change, Graph};
 use crate::mailbox::{self, Call, Mailbox};
 use crate::name::Name;
+use crate::record::{Clock, Recorder, RecorderSpec, WaitsFor};
 use crate::remote::Drained;
 use crate::sources::Sources;
 use crate::tasks::{NONE, Tasks};
@@ -91,12 +92,17 @@ impl Engine {
         driver: Box<dyn Driver>,
         latency: Duration,
         threads: Threads,
+        (spec, clock): (&RecorderSpec, Clock),
     ) -> io::Result<Self> {
         let (mailbox, id) = mailbox::acquire()?;
-        mailbox.open(id, driver.unparker());
+        let recorder = Recorder::new(spec, clock, id);
+        mailbox.open(id, driver.unparker(), recorder.shared().cloned());
         let classes = Classes::new(latency, driver.now());
+        for (id, class) in (0..).zip(classes.each()) {
+            recorder.class(id, class);
+        }
         Ok(Self {
-            tasks: Tasks::new(mailbox, classes, NORMAL),
+            tasks: Tasks::new(mailbox, classes, NORMAL, recorder),
             mailbox,
             id,
             driver: RefCell::new(Some(driver)),
@@ -139,6 +145,24 @@ impl Engine {
     /// Lets time pass. False for a clock that goes by itself.
     pub(crate) fn advance(&self, by: Duration) -> bool {
         self.driver.borrow_mut().as_mut().is_some_and(|driver| driver.advance(by))
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.tasks.recorder
+    }
+
+    /// Records what the task that is being polled waits for.
+    #[inline]
+    pub(crate) fn waits_for(&self, what: WaitsFor) {
+        let index = self.running.get();
+        if index != NONE {
+            self.recorder().waits_for(index, what);
+        }
+    }
+
+    /// Records something of the user's.
+    pub(crate) fn mark(&self, label: &'static str, value: u64) {
+        self.recorder().mark(self.running_task(), self.running_class.get(), label, value);
     }
 
     /// Calls a waker, which may be foreign and may panic.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use crate::current;
 use crate::engine::Engine;
 use crate::mailbox::Mailbox;
+use crate::record::{Dump, Record};
 use crate::sync::oneshot;
 use crate::task::{JoinError, STANDS_STILL, spawn};
 
@@ -92,6 +93,27 @@ impl Handle {
                 engine.shutdown_requested.set(true);
             }
         })
+    }
+
+    /// The tasks of the reactor, and what each of them waits for. It is looked up in the record, so it
+    /// comes at once, also while a task keeps the reactor, and nothing is polled for it. Without a recorder it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the reactor is gone.
+    pub fn dump(&self) -> Result<Dump, Closed> {
+        self.record().map(|record| record.dump().clone())
+    }
+
+    /// All that is recorded of the reactor: the last events, and the tasks. As [`dump`](Self::dump)
+    /// otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the reactor is gone.
+    pub fn record(&self) -> Result<Record, Closed> {
+        let shared = self.mailbox.record(self.id)?;
+        Ok(shared.map_or_else(Record::empty, |shared| Record::of(&shared)))
     }
 
     /// Whether the reactor is gone.

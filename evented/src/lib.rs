@@ -16,6 +16,7 @@ mod name;
 pub mod net;
 pub mod process;
 mod reactor;
+pub mod record;
 mod remote;
 pub mod signal;
 mod sources;

@@ -12,7 +12,9 @@ use std::thread::{self, ThreadId};
 
 use crate::chunks::{self, CHUNKS};
 use crate::driver::Unpark;
+use crate::handle::Closed;
 use crate::name::{MAX_REACTORS, Name};
+use crate::record::Shared;
 use crate::remote::{Inbox, Word};
 
 /// A closure to run on the reactor's thread.
@@ -40,6 +42,8 @@ struct Reader {
     thread: ThreadId,
     /// Interrupts its sleep.
     unparker: Arc<dyn Unpark>,
+    /// What it records, if it does.
+    record: Option<Arc<Shared>>,
 }
 
 /// Every mailbox ever made, by index.
@@ -135,10 +139,22 @@ impl Mailbox {
     }
 
     /// Starts to take in for the reactor with this id, which is this thread's.
-    pub(crate) fn open(&self, id: u64, unparker: Arc<dyn Unpark>) {
+    pub(crate) fn open(&self, id: u64, unparker: Arc<dyn Unpark>, record: Option<Arc<Shared>>) {
         self.is_shut_down.store(false, Ordering::Relaxed);
-        *lock(&self.reader) = Some(Reader { id, thread: thread::current().id(), unparker });
+        let thread = thread::current().id();
+        *lock(&self.reader) = Some(Reader { id, thread, unparker, record });
         self.inbox.open(id);
+    }
+
+    /// What reactor `id` records, or none if it does not.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub(crate) fn record(&self, id: u64) -> Result<Option<Arc<Shared>>, Closed> {
+        let reader = lock(&self.reader);
+        let reader = reader.as_ref().filter(|reader| reader.id == id).ok_or(Closed)?;
+        Ok(reader.record.clone())
     }
 
     /// Whether reactor `id` is alive and belongs to this thread, running or not.

@@ -23,7 +23,7 @@ pub(crate) const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 pub(crate) const MAX_REACTORS: usize = 1 << REACTOR_BITS;
 
 /// Names one task of one reactor; see the module's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name(u64);
 
 impl Name {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -15,6 +16,7 @@ use crate::current;
 use crate::driver::{Driver, MioDriver, VirtualDriver};
 use crate::engine::Engine;
 use crate::handle::Handle;
+use crate::record::{Clock, Dump, Record, RecorderSpec, Recording};
 use crate::task::{Spawn, Task};
 use crate::tasks::{ROOT, State};
 
@@ -51,6 +53,8 @@ pub struct Builder {
     blocking_queue: usize,
     /// See [`Builder::blocking_keep_alive`].
     blocking_keep_alive: Duration,
+    /// See [`Builder::recorder`].
+    recorder: RecorderSpec,
 }
 
 /// The most threads a reactor may be told to keep for [`blocking`](fn@crate::blocking).
@@ -64,6 +68,7 @@ impl Default for Builder {
             blocking_threads: 32,
             blocking_queue: 1024,
             blocking_keep_alive: Duration::from_secs(5),
+            recorder: RecorderSpec::new(),
         }
     }
 }
@@ -121,6 +126,13 @@ impl Builder {
         self
     }
 
+    /// How much is recorded of what the reactor does, see [`record`](crate::record).
+    /// Default: [`RecorderSpec::new`].
+    pub fn recorder(mut self, spec: RecorderSpec) -> Self {
+        self.recorder = spec;
+        self
+    }
+
     /// Builds the reactor.
     ///
     /// # Errors
@@ -141,12 +153,15 @@ impl Builder {
         }
         let threads =
             Threads::new(self.blocking_threads, self.blocking_queue, self.blocking_keep_alive);
-        let driver: Box<dyn Driver> = if self.virtual_time {
-            Box::new(VirtualDriver::new())
+        let (driver, clock): (Box<dyn Driver>, _) = if self.virtual_time {
+            let driver = VirtualDriver::new();
+            let clock = Clock::virtual_time(driver.clock());
+            (Box::new(driver), clock)
         } else {
-            Box::new(MioDriver::new()?)
+            (Box::new(MioDriver::new()?), Clock::real())
         };
-        Ok(Reactor { engine: Rc::new(Engine::new(driver, self.latency, threads)?) })
+        let recorder = (&self.recorder, clock);
+        Ok(Reactor { engine: Rc::new(Engine::new(driver, self.latency, threads, recorder)?) })
     }
 }
 
@@ -174,8 +189,9 @@ impl Reactor {
     ///
     /// When this reactor is running already, and with the panic of `future`. Panics of tasks are
     /// values of their [`Task`]s.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let _running = Running::enter(&self.engine);
+        let _running = Running::enter(&self.engine, "block_on", Location::caller());
         let mut future = pin!(future);
         self.engine.drive(&mut |cx| future.as_mut().poll(cx))
     }
@@ -185,8 +201,9 @@ impl Reactor {
     /// # Panics
     ///
     /// When this reactor is running already.
+    #[track_caller]
     pub fn run(&self) {
-        let _running = Running::enter(&self.engine);
+        let _running = Running::enter(&self.engine, "run", Location::caller());
         self.engine.drive(&mut |_| {
             if self.engine.is_closed.get() { Poll::Ready(()) } else { Poll::Pending }
         });
@@ -219,7 +236,9 @@ impl Reactor {
     /// `InvalidInput` when a value of the policy is out of its range, there is a class of this name,
     /// or there are [`MAX_CLASSES`](crate::MAX_CLASSES).
     pub fn add_class(&self, spec: ClassSpec) -> io::Result<Class> {
-        self.engine.tasks.classes.add(spec, self.engine.id())
+        let class = self.engine.tasks.classes.add(spec, self.engine.id())?;
+        self.engine.recorder().class(class.id_in(self.engine.id()), class);
+        Ok(class)
     }
 
     /// The policy of a class.
@@ -263,6 +282,21 @@ impl Reactor {
         Handle::new(&self.engine)
     }
 
+    /// Its tasks, and what each of them waits for; nothing is polled for it. Empty without a recorder.
+    pub fn dump(&self) -> Dump {
+        self.record().dump().clone()
+    }
+
+    /// All that is recorded of it: the last events, and the tasks. Empty without a recorder.
+    pub fn record(&self) -> Record {
+        self.engine.recorder().shared().map_or_else(Record::empty, |shared| Record::of(shared))
+    }
+
+    /// Where the record is. This tells when there is no place for a file, which is no error.
+    pub fn recording(&self) -> Recording {
+        self.engine.recorder().recording()
+    }
+
     /// What the reactor holds and has done.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.engine)
@@ -289,6 +323,7 @@ impl Drop for Reactor {
         }
         engine.threads.shut_down();
         engine.tasks.sweep();
+        engine.recorder().close();
         drop(engine.driver.take());
     }
 }
@@ -308,6 +343,7 @@ impl fmt::Debug for Reactor {
 ///
 /// When the system has no descriptors left for a reactor (see [`Reactor::new`] for the error as a
 /// value), and with the panic of `future`.
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     Reactor::new().expect("the system has descriptors left for a reactor").block_on(future)
 }
@@ -319,9 +355,16 @@ struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    fn enter(engine: &'a Rc<Engine>) -> Self {
+    #[track_caller]
+    fn enter(
+        engine: &'a Rc<Engine>,
+        method: &'static str,
+        caller: &'static Location<'static>,
+    ) -> Self {
         let already = engine.is_running.replace(true);
         assert!(!already, "this reactor is running already: await the future instead of blocking");
+        let class = engine.tasks.slot(ROOT).class.get();
+        engine.recorder().enter(engine.tasks.name(ROOT), class, method, caller);
         Self { engine, _entered: current::enter(Rc::clone(engine)) }
     }
 }
@@ -333,6 +376,7 @@ impl Drop for Running<'_> {
         self.engine.tasks.slot(ROOT).clear(State::STARTED);
         self.engine.forget_waits(ROOT);
         self.engine.is_running.set(false);
+        self.engine.recorder().leave(ROOT);
     }
 }
 

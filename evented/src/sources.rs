@@ -29,7 +29,7 @@ pub(crate) struct SourceId {
 
 /// Reading or writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// Reading and accepting.
     Read,
     /// Writing and connecting.

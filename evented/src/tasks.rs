@@ -8,6 +8,7 @@ use crate::chunks::{CAPACITY, Chunks};
 use crate::classes::{Classes, NO_DEADLINE};
 use crate::mailbox::Mailbox;
 use crate::name::{GENERATION_MASK, Name};
+use crate::record::Recorder;
 use crate::task::body::Body;
 
 /// No slot.
@@ -122,10 +123,17 @@ pub(crate) struct Tasks {
     next_serial: Cell<u64>,
     /// The classes, with the queues of ready tasks.
     pub(crate) classes: Classes,
+    /// Writes down what happens to the tasks.
+    pub(crate) recorder: Recorder,
 }
 
 impl Tasks {
-    pub(crate) fn new(mailbox: &'static Mailbox, classes: Classes, root_class: u8) -> Self {
+    pub(crate) fn new(
+        mailbox: &'static Mailbox,
+        classes: Classes,
+        root_class: u8,
+        recorder: Recorder,
+    ) -> Self {
         let tasks = Self {
             slots: Chunks::new(),
             mailbox,
@@ -135,6 +143,7 @@ impl Tasks {
             occupied: Cell::new(0),
             next_serial: Cell::new(0),
             classes,
+            recorder,
         };
         let root = tasks.insert(root_class, NO_DEADLINE);
         debug_assert_eq!(root, ROOT, "the first slot is the root's");
@@ -215,6 +224,7 @@ impl Tasks {
         slot.next.set(self.free.get());
         self.free.set(index);
         self.occupied.set(self.occupied.get() - 1);
+        self.recorder.freed(index);
     }
 
     /// Frees the slot of a done task unless something still refers to it.
@@ -235,8 +245,9 @@ impl Tasks {
         // A slot that was not used yet is not live.
         if let Some(slot) = self.slots.find(index)
             && slot.generation.get() == name.generation()
+            && self.enqueue_slot(index, slot)
         {
-            self.enqueue_slot(index, slot);
+            self.recorder.woken(name, slot.class.get());
         }
     }
 
@@ -255,17 +266,21 @@ impl Tasks {
 
     /// Puts a live task into the queue of its class, unless it is there.
     pub(crate) fn enqueue(&self, index: u32) {
-        self.enqueue_slot(index, self.slot(index));
+        if self.enqueue_slot(index, self.slot(index)) {
+            self.recorder.is_ready(index);
+        }
     }
 
+    /// True if it is there from now on, and was not before.
     #[inline]
-    fn enqueue_slot(&self, index: u32, slot: &Slot) {
+    fn enqueue_slot(&self, index: u32, slot: &Slot) -> bool {
         let state = slot.state();
         if !state.has(State::LIVE) || state.has(State::QUEUED) {
-            return;
+            return false;
         }
         slot.state.set(state.with(State::QUEUED));
         self.classes.push(&self.slots, index, slot);
+        true
     }
 
     /// Takes the next task to run.
@@ -273,6 +288,9 @@ impl Tasks {
     pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {
         let (index, slot) = self.classes.pop(&self.slots)?;
         slot.clear(State::QUEUED);
+        if self.classes.take_rescue() {
+            self.recorder.rescued(self.name_of(index, slot), slot.class.get());
+        }
         Some((index, slot))
     }
 
@@ -296,6 +314,7 @@ impl Tasks {
             slot.class.set(class);
             slot.deadline.set(deadline);
         });
+        self.recorder.changed_class(index, class);
     }
 
     /// A class is about to have a task. If tasks can be of different urgency from here on, each that
@@ -306,7 +325,7 @@ impl Tasks {
             for index in ROOT..self.used.get() {
                 let slot = self.slot(index);
                 if slot.state().has(State::STARTED) {
-                    self.enqueue_slot(index, slot);
+                    self.enqueue(index);
                 }
             }
         }

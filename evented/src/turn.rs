@@ -22,6 +22,7 @@ use crate::contain::contain_and_discard;
 use crate::driver::Wait;
 use crate::engine::{Engine, count};
 use crate::name::Name;
+use crate::record::Polled;
 use crate::tasks::{ROOT, State};
 use crate::waker;
 
@@ -101,9 +102,11 @@ impl Engine {
             let (index, slot) = self.tasks.pop()?;
             let class = slot.class.get();
             if index == ROOT {
-                self.begin_poll(index, class);
+                self.begin_poll(index, self.tasks.name_of(index, slot), class);
                 slot.set(State::STARTED);
                 let polled = root(cx);
+                let result = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
+                self.recorder().end_poll(index, class, result);
                 self.leave_poll();
                 if let Poll::Ready(result) = polled {
                     return Some(result);
@@ -175,13 +178,19 @@ impl Engine {
     fn drain(&self) {
         let mut drained = self.drained.take();
         self.mailbox().inbox().drain(&mut drained);
+        self.recorder().threads_act();
         for bits in drained.names.drain(..) {
             self.tasks.wake_from_inbox(Name::from_bits(bits));
         }
-        while let Some(call) = drained.calls.pop_front() {
-            if contain_and_discard(call) {
-                count(&self.counters.panics);
+        let calls = drained.calls.len();
+        if calls > 0 {
+            self.recorder().begin_calls();
+            while let Some(call) = drained.calls.pop_front() {
+                if contain_and_discard(call) {
+                    count(&self.counters.panics);
+                }
             }
+            self.recorder().end_calls(calls);
         }
         self.drained.replace(drained);
     }
@@ -201,11 +210,13 @@ impl Engine {
     fn wait(&self, sleep: Wait) {
         count(&self.counters.waits);
         let mut events = self.events.take();
+        self.recorder().begin_wait();
         if let Some(driver) = self.driver.borrow_mut().as_mut() {
             driver
                 .wait(sleep, self.tasks.classes.due_ranks(), &mut events)
                 .expect("waiting on a valid poll set with a valid timeout cannot fail");
         }
+        self.recorder().end_wait(sleep != Wait::Never, events.len());
         // Allocates nothing unless several wait for the same.
         let mut others = Vec::new();
         for event in events.drain(..) {
@@ -228,6 +239,7 @@ impl Engine {
         loop {
             let due = self.timers.borrow_mut().pop_due(now);
             let Some((waker, _)) = due else { break };
+            self.recorder().timers_act();
             self.wake_contained(waker);
         }
     }
@@ -236,6 +248,7 @@ impl Engine {
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
         self.mailbox().shut_down();
+        self.recorder().reactor_acts();
         // Drops may spawn: such tasks are cancelled at birth. One pass is therefore enough.
         for index in self.tasks.live_newest_first() {
             self.cancel_now(index);

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::contain::contain;
 use crate::current;
+use crate::record::{WaitsFor, waits_for};
 use crate::sync::oneshot;
 use crate::task::JoinError;
 use threads::{Job, Place};
@@ -76,12 +77,17 @@ impl<T> Future for Blocking<T> {
                 Ok(None) => {}
                 Ok(Some(job)) => {
                     self.job = Some(job);
+                    waits_for(WaitsFor::Blocking);
                     return Poll::Pending;
                 }
                 Err(error) => return Poll::Ready(Err(JoinError::NoThread(error))),
             }
         }
-        Pin::new(&mut self.receiver).poll(cx).map(|got| got.unwrap_or(Err(JoinError::Cancelled)))
+        let polled = Pin::new(&mut self.receiver).poll(cx);
+        if polled.is_pending() {
+            waits_for(WaitsFor::Blocking);
+        }
+        polled.map(|got| got.unwrap_or(Err(JoinError::Cancelled)))
     }
 }
 

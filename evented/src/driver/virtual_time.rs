@@ -1,7 +1,9 @@
 //! The driver of a reactor in virtual time: no descriptors, and a clock that jumps.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::RawFd;
+use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,8 @@ use crate::class::Rank;
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct VirtualDriver {
-    /// The time that it is in this driver.
-    now: Instant,
+    /// The time that it is in this driver; the record reads it, too.
+    now: Rc<Cell<Instant>>,
     /// Ends a wait for other threads.
     bell: Arc<Bell>,
 }
@@ -29,13 +31,18 @@ struct Bell {
 impl VirtualDriver {
     /// Time begins now.
     pub(crate) fn new() -> Self {
-        Self { now: Instant::now(), bell: Arc::default() }
+        Self { now: Rc::new(Cell::new(Instant::now())), bell: Arc::default() }
+    }
+
+    /// Its clock.
+    pub(crate) fn clock(&self) -> Rc<Cell<Instant>> {
+        Rc::clone(&self.now)
     }
 }
 
 impl Driver for VirtualDriver {
     fn now(&self) -> Instant {
-        self.now
+        self.now.get()
     }
 
     fn wait(&mut self, sleep: Wait, _due: u8, _ready: &mut Vec<Ready>) -> io::Result<()> {
@@ -51,14 +58,14 @@ impl Driver for VirtualDriver {
         };
         // What has come from another thread comes before time passes.
         if let (false, Wait::For(duration)) = (*rung, sleep) {
-            self.now += duration;
+            self.now.set(self.now.get() + duration);
         }
         *rung = false;
         Ok(())
     }
 
     fn advance(&mut self, by: Duration) -> bool {
-        self.now += by;
+        self.now.set(self.now.get() + by);
         true
     }
 

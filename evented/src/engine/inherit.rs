@@ -140,6 +140,7 @@ impl Engine {
         self.tasks.place(index, class, deadline);
         if is_boosted && after < before {
             classes.note_boost(class);
+            self.recorder().boosted(self.tasks.name_of(index, slot), class);
         }
         if self.running.get() == index {
             self.running_class.set(class);

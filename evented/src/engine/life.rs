@@ -7,10 +7,13 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Instant;
 
+use crate::name::Name;
+
 use super::{Engine, NORMAL, OPERATIONS_PER_POLL, count};
 use crate::class::Class;
 use crate::classes::NO_DEADLINE;
 use crate::contain::{contain, contain_and_discard};
+use crate::record::{Ended, Polled};
 use crate::task::body::{Body, Job};
 use crate::task::{JoinError, Spawn};
 use crate::tasks::{NONE, Slot, State};
@@ -34,11 +37,14 @@ impl Engine {
         let deadline = options.deadline_from(|| self.now());
         let deadline =
             deadline.map_or(NO_DEADLINE, |deadline| self.tasks.classes.deadline_at(deadline));
+        let name = self.recorder().keep_name(options.name_asked_for());
         let body: Pin<Box<dyn Body>> = Box::pin(Job::new(future, &mut options, location));
         let index = self.tasks.insert(class, deadline);
         let slot = self.tasks.slot(index);
         slot.set(State::PINNED);
         slot.body.set(Some(body));
+        let (new, parent) = (self.tasks.name_of(index, slot), self.running_task());
+        self.recorder().spawned(new, class, parent, location, name);
         if self.is_closed.get() {
             self.cancel_now(index);
         }
@@ -57,32 +63,41 @@ impl Engine {
             return;
         }
         let Some(mut body) = slot.body.take() else { return };
-        self.begin_poll(index, slot.class.get());
+        let (name, class) = (self.tasks.name_of(index, slot), slot.class.get());
+        self.begin_poll(index, name, class);
         slot.set(State::RUNNING);
         slot.set(State::STARTED);
-        let waker = waker::of(self.tasks.name_of(index, slot));
+        let waker = waker::of(name);
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
+        let result = match &polled {
+            Ok(poll) if poll.is_pending() => Polled::Pending,
+            Ok(_) => Polled::Ready,
+            Err(_) => Polled::Panicked,
+        };
+        self.recorder().end_poll(index, class, result);
         slot.clear(State::RUNNING);
         self.leave_poll();
-        match polled {
+        let how = match polled {
             Ok(poll) if poll.is_pending() => {
                 slot.body.set(Some(body));
                 self.end_poll(index);
                 return;
             }
-            Ok(_) => {}
+            Ok(_) => Ended::Returned,
             Err(payload) => {
                 count(&self.counters.panics);
                 let error = body.panicked(payload);
                 self.fail(&mut body, error);
+                Ended::Panicked
             }
-        }
-        self.complete(index, body);
+        };
+        self.complete(index, body, how);
     }
 
     /// What comes before every poll, the root's included.
-    pub(crate) fn begin_poll(&self, index: u32, class: u8) {
+    pub(crate) fn begin_poll(&self, index: u32, name: Name, class: u8) {
         count(&self.counters.polls);
+        self.recorder().begin_poll(index, name);
         self.running.set(index);
         self.running_class.set(class);
         self.operations_left.set(OPERATIONS_PER_POLL);
@@ -105,6 +120,9 @@ impl Engine {
     pub(crate) fn request_cancel(&self, index: u32) {
         let slot = self.tasks.slot(index);
         if slot.state().has(State::LIVE) {
+            if !slot.state().has(State::CANCELLED) {
+                self.recorder().cancelled(self.tasks.name_of(index, slot), slot.class.get());
+            }
             slot.set(State::CANCELLED);
             self.tasks.enqueue(index);
         }
@@ -113,8 +131,9 @@ impl Engine {
     /// Drops the future of a task that is not being polled.
     pub(crate) fn cancel_now(&self, index: u32) {
         let Some(mut body) = self.tasks.slot(index).body.take() else { return };
+        self.recorder().begin_drop(self.tasks.name(index));
         self.fail(&mut body, JoinError::Cancelled);
-        self.complete(index, body);
+        self.complete(index, body, Ended::Cancelled);
     }
 
     /// Puts an error into a body. If the user's drop panics meanwhile, that panic becomes the error.
@@ -129,9 +148,10 @@ impl Engine {
     }
 
     /// The task has its result: tells the joiner and frees what nobody refers to.
-    fn complete(&self, index: u32, body: Pin<Box<dyn Body>>) {
+    fn complete(&self, index: u32, body: Pin<Box<dyn Body>>, how: Ended) {
         let slot = self.tasks.slot(index);
         self.judge_deadline(index);
+        self.recorder().done(self.tasks.name_of(index, slot), slot.class.get(), how);
         // First it counts as one that does not wait: it is not to be polled for what follows.
         slot.clear(State::STARTED);
         self.forget_waits(index);
@@ -153,9 +173,14 @@ impl Engine {
     /// A task is done with what it had a deadline for: counts a miss if that was earlier.
     fn judge_deadline(&self, index: u32) {
         let (class, deadline) = self.own(index);
+        if deadline == NO_DEADLINE {
+            return;
+        }
         let classes = &self.tasks.classes;
-        if deadline != NO_DEADLINE && classes.deadline_at(self.now()) > deadline {
+        let now = classes.deadline_at(self.now());
+        if now > deadline {
             classes.miss(class);
+            self.recorder().missed(self.tasks.name(index), class, now - deadline);
         }
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use crate::current;
 use crate::engine::Engine;
 use crate::handle::Handle;
+use crate::record::WaitsFor;
 use crate::sources::{Direction, SourceId};
 
 /// A socket and its place in a poll set, if it has one yet.
@@ -82,6 +83,7 @@ impl<S: AsRawFd> Io<S> {
         }
         if let Some(id) = source {
             engine.wait_for_source(id, direction, cx.waker().clone())?;
+            engine.waits_for(WaitsFor::Io { fd: self.socket().as_raw_fd(), direction });
         }
         Poll::Pending
     }
@@ -115,6 +117,7 @@ impl<S: AsRawFd> Io<S> {
         }
         *asked = true;
         engine.wait_for_source(id, direction, cx.waker().clone())?;
+        engine.waits_for(WaitsFor::Io { fd: self.socket().as_raw_fd(), direction });
         Poll::Pending
     }
 

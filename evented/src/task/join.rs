@@ -14,6 +14,7 @@ use crate::class::Class;
 use crate::current;
 use crate::engine::Engine;
 use crate::name::Name;
+use crate::record::{TaskId, WaitsFor};
 use crate::tasks::State;
 
 /// A spawned future. Await it for the result.
@@ -178,6 +179,16 @@ impl<T> Task<T> {
         id.map_or(Class::NORMAL, |id| self.engine.tasks.classes.class(id))
     }
 
+    /// Its id in [dumps and records](crate::record).
+    ///
+    /// # Panics
+    ///
+    /// When the result was taken.
+    pub fn id(&self) -> TaskId {
+        let slot = self.slot.expect("a `Task` whose result was taken has no task");
+        TaskId(self.engine.tasks.name(slot))
+    }
+
     /// Whether the future has returned, panicked or been dropped.
     pub fn is_finished(&self) -> bool {
         self.slot.is_none_or(|slot| self.engine.tasks.slot(slot).state().has(State::DONE))
@@ -244,6 +255,7 @@ impl<T: 'static> Future for Task<T> {
         };
         slot.joiner.set(Some(waker));
         self.engine.note_join(index, cx.waker());
+        self.engine.waits_for(WaitsFor::Join(self.id()));
         Poll::Pending
     }
 }

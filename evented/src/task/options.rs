@@ -44,6 +44,10 @@ impl Spawn {
         self
     }
 
+    pub(crate) fn name_asked_for(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     pub(crate) fn take_name(&mut self) -> Option<Box<str>> {
         self.name.take()
     }

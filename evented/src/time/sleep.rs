@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{after, now};
 use crate::current;
 use crate::handle::Handle;
+use crate::record::WaitsFor;
 use crate::timers::TimerId;
 
 /// Waits for a duration, counted from this call. [`Duration::MAX`] waits for ever.
@@ -80,6 +81,7 @@ impl Future for Sleep {
             match timers.waiter(id) {
                 Some((waker, _)) if waker.will_wake(cx.waker()) => {
                     timers.set_rank(id, engine.running_rank());
+                    engine.waits_for(WaitsFor::Timer);
                     return Poll::Pending;
                 }
                 Some(_) => {}
@@ -98,6 +100,7 @@ impl Future for Sleep {
         }
         let id = engine.start_timer(self.deadline, cx.waker().clone());
         self.timer = Some((Handle::new(&engine), id));
+        engine.waits_for(WaitsFor::Timer);
         Poll::Pending
     }
 }

@@ -13,6 +13,7 @@ mod panic;
 mod priority;
 mod process;
 mod queue;
+mod record;
 mod send_sync;
 mod shutdown;
 mod signal;

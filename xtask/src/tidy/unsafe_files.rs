@@ -24,6 +24,11 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "finds an element of the task slab without checks, three times for each poll",
     },
     UnsafeFile {
+        path: "evented/src/record/clock.rs",
+        reason: "reads the time-stamp counter, as asking the system takes three times as long",
+    },
+    UnsafeFile { path: "evented/src/record/mapping.rs", reason: "owns the mappings of records" },
+    UnsafeFile {
         path: "evented/src/waker.rs",
         reason: "makes wakers that are names and own nothing, which needs a RawWaker",
     },

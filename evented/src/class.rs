@@ -215,6 +215,8 @@ pub struct ClassSpec {
     pub(crate) reserve: u32,
     /// See [`ClassSpec::max_starve`].
     pub(crate) max_starve: Option<Duration>,
+    /// See [`ClassSpec::slice`].
+    pub(crate) slice: Option<Duration>,
 }
 
 impl ClassSpec {
@@ -228,6 +230,7 @@ impl ClassSpec {
             order: Order::Fifo,
             reserve: 0,
             max_starve: None,
+            slice: None,
         }
     }
 
@@ -277,17 +280,31 @@ impl ClassSpec {
         self
     }
 
+    /// How long a task should keep the reactor in one poll, counted from the first thing it does that
+    /// could wait: when that is over, sockets, channels and the like let others run although they are
+    /// ready, and so does [`yield_if_needed`](crate::yield_if_needed). Longer than zero. A poll is never
+    /// interrupted: a task that does not ask takes what it takes.
+    ///
+    /// Default: none; then they let others run after 128 operations, which is so in any case, and
+    /// `yield_if_needed` after 200 microseconds. With a slice the clock is looked at for each operation.
+    pub fn slice(mut self, slice: Duration) -> Self {
+        self.slice = Some(slice);
+        self
+    }
+
     /// What is wrong with it; reads after "a class".
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        const FAULTS: [&str; 3] = [
+        const FAULTS: [&str; 4] = [
             "has a rank from 0 to 7",
             "has from 1 to 1,000,000 shares",
             "reserves from 0.0 to 0.9 of the processor's time",
+            "has a slice longer than zero, or none",
         ];
         let is_wrong = [
             usize::from(self.rank) >= RANKS,
             !(1..=1_000_000).contains(&self.shares),
             self.reserve > 900,
+            self.slice.is_some_and(|slice| slice.is_zero()),
         ];
         is_wrong.iter().position(|&wrong| wrong).map(|place| FAULTS[place])
     }

@@ -74,6 +74,8 @@ pub(crate) struct Classes {
     metered: Cell<bool>,
     /// See [`Classes::inherits`].
     inherits: Cell<bool>,
+    /// See [`Classes::has_slices`].
+    has_slices: Cell<bool>,
     /// The latency of classes that do not ask for another one.
     default_latency: Duration,
     /// For each rank, the smallest latency of its classes that have had a task.
@@ -101,6 +103,7 @@ impl Classes {
             guaranteed_ranks: Cell::new(0),
             metered: Cell::new(false),
             inherits: Cell::new(false),
+            has_slices: Cell::new(false),
             default_latency,
             latency: [const { Cell::new(Duration::MAX) }; RANKS],
             rescued: Cell::new(false),
@@ -188,16 +191,13 @@ impl Classes {
         }
     }
 
-    /// A class is about to have a task. True if tasks can be of different urgency from here on.
+    /// A class is about to have a task.
     #[inline]
-    pub(crate) fn populate(&self, id: u8) -> bool {
-        if self.populated.get() & (1 << id) != 0 {
-            return false;
+    pub(crate) fn populate(&self, id: u8) {
+        if self.populated.get() & (1 << id) == 0 {
+            self.populated.set(self.populated.get() | (1 << id));
+            self.account();
         }
-        self.populated.set(self.populated.get() | (1 << id));
-        let before = self.inherits.get();
-        self.account();
-        self.inherits.get() && !before
     }
 
     /// Finds out what has to be looked at, when classes or their policies have changed.
@@ -205,7 +205,7 @@ impl Classes {
     fn account(&self) {
         let (mut guaranteed, mut guaranteed_ranks, mut metered) = (0, 0, false);
         self.latency.iter().for_each(|latency| latency.set(Duration::MAX));
-        let (mut ranks, mut deadlines) = (0_u8, false);
+        let (mut ranks, mut deadlines, mut has_slices) = (0_u8, false, false);
         for (id, entry) in self.all().enumerate() {
             if self.populated.get() & (1 << id) == 0 {
                 continue;
@@ -216,6 +216,7 @@ impl Classes {
                 guaranteed_ranks |= entry.class.strict_rank().bit();
             }
             deadlines |= spec.order == Order::Deadline;
+            has_slices |= spec.slice.is_some();
             let rank = entry.class.strict_rank();
             metered |= ranks & rank.bit() != 0;
             ranks |= rank.bit();
@@ -226,6 +227,7 @@ impl Classes {
         self.guaranteed.set(guaranteed);
         self.guaranteed_ranks.set(guaranteed_ranks);
         self.metered.set(metered || deadlines || guaranteed != 0);
+        self.has_slices.set(has_slices);
         self.inherits.set(deadlines || ranks.count_ones() > 1);
     }
 
@@ -245,6 +247,23 @@ impl Classes {
             ranks if ranks.is_power_of_two() => 0,
             ranks => self.rank(id).above() & ranks,
         }
+    }
+
+    /// Whether a class that has had a task asks for a slice.
+    #[inline]
+    pub(crate) fn has_slices(&self) -> bool {
+        self.has_slices.get()
+    }
+
+    /// The slice that a class asks for.
+    pub(crate) fn slice(&self, id: u8) -> Option<Duration> {
+        self.entry(id).spec.borrow().slice
+    }
+
+    /// Whether a task of one of these ranks is ready.
+    #[inline]
+    pub(crate) fn is_any_ready(&self, ranks: u8) -> bool {
+        self.ready_ranks.get() & ranks != 0
     }
 
     /// Whether tasks can be of different urgency: two ranks, or a class with deadlines, have had a task.

@@ -94,6 +94,15 @@ pub(crate) fn task_with_urgency() -> Option<Name> {
     CURRENT.try_with(task).ok().flatten()
 }
 
+/// See [`Engine::is_yield_needed`]. Never without a reactor.
+pub(crate) fn is_yield_needed() -> bool {
+    // Nothing in there runs user code, so nothing can ask for the `RefCell` meanwhile.
+    let ask = |current: &RefCell<Option<Rc<Engine>>>| {
+        current.borrow().as_ref().is_some_and(|engine| engine.is_yield_needed())
+    };
+    CURRENT.try_with(ask).unwrap_or(false)
+}
+
 /// Wakes a task of the current reactor. False if `name` belongs to another one.
 pub(crate) fn wake(name: Name) -> bool {
     CURRENT

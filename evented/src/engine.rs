@@ -3,6 +3,7 @@
 //! Everything lives on one thread. No `RefCell` here is borrowed while user code runs: futures,
 //! wakers and drops are called with plain references only, after what they concern was taken out.
 
+mod budget;
 mod inherit;
 mod leaf;
 mod life;
@@ -27,9 +28,7 @@ use crate::tasks::{NONE, Tasks};
 use crate::timers::Timers;
 use crate::waker;
 
-/// How many operations that are ready at once a task may do in one poll. After that leaf futures
-/// yield, so that a socket that is always readable cannot keep the loop.
-const OPERATIONS_PER_POLL: u32 = 128;
+use budget::{OPERATIONS_PER_POLL, Stint};
 
 /// The id of the class of tasks that do not ask for another one, and are not spawned by a task.
 const NORMAL: u8 = Class::NORMAL.default_id();
@@ -63,6 +62,8 @@ pub(crate) struct Engine {
     pub(crate) running: Cell<u32>,
     /// Operations left to the task that is being polled.
     pub(crate) operations_left: Cell<u32>,
+    /// Since when, if somebody has asked for the time.
+    stint: Cell<Option<Stint>>,
     /// `block_on` or `run` is on the stack.
     pub(crate) is_running: Cell<bool>,
     /// Shut down: tasks are cancelled, new ones too.
@@ -117,6 +118,7 @@ impl Engine {
             running_class: Cell::new(NORMAL),
             running: Cell::new(NONE),
             operations_left: Cell::new(OPERATIONS_PER_POLL),
+            stint: Cell::new(None),
             is_running: Cell::new(false),
             is_closed: Cell::new(false),
             shutdown_requested: Cell::new(false),

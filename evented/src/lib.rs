@@ -2,6 +2,7 @@
 
 mod armed;
 mod blocking;
+mod cancel;
 mod chunks;
 mod class;
 mod classes;
@@ -30,13 +31,15 @@ mod turn;
 mod waker;
 
 pub use blocking::{Blocking, blocking};
+pub use cancel::{CancelToken, Cancelled, WaitForCancel};
 pub use class::{Class, ClassSpec, MAX_CLASSES, Order};
 pub use classes::ClassStats;
 pub use handle::{Closed, Handle, RemoteTask};
 pub use reactor::{Builder, MAX_BLOCKING_THREADS, Reactor, Stats, block_on, handle, stats};
 pub use task::{
-    JoinError, Panic, Spawn, Task, TaskGroup, YieldNow, call_soon, join_all, set_deadline, spawn,
-    spawn_with, yield_now,
+    Cooperate, JoinError, Panic, Shield, Spawn, Task, TaskGroup, YieldIfNeeded, YieldNow,
+    call_soon, cooperate, join_all, race, set_deadline, shield, spawn, spawn_with, yield_if_needed,
+    yield_now,
 };
 pub use time::{
     Elapsed, Interval, MissedTick, Sleep, Timeout, Timer, advance, call_at, call_later, interval,

@@ -251,7 +251,7 @@ impl Reactor {
         self.engine.tasks.classes.spec(class.id_in(self.engine.id()))
     }
 
-    /// Changes shares, latency, reserve or `max_starve` of a class, also while it is in use; take
+    /// Changes shares, latency, reserve, `max_starve` or slice of a class, also while it is in use; take
     /// the policy from [`class_spec`](Self::class_spec).
     ///
     /// # Errors

@@ -187,7 +187,7 @@ impl Tasks {
     ///
     /// When 16,777,152 slots are in use.
     pub(crate) fn insert(&self, class: u8, deadline: u64) -> u32 {
-        self.populate(class);
+        self.classes.populate(class);
         let index = self.free.get();
         let index = if index == NONE { self.fresh() } else { index };
         let slot = self.slot(index);
@@ -315,20 +315,6 @@ impl Tasks {
             slot.deadline.set(deadline);
         });
         self.recorder.changed_class(index, class);
-    }
-
-    /// A class is about to have a task. If tasks can be of different urgency from here on, each that
-    /// waits is polled once, so that it says for whom.
-    #[inline]
-    pub(crate) fn populate(&self, class: u8) {
-        if self.classes.populate(class) {
-            for index in ROOT..self.used.get() {
-                let slot = self.slot(index);
-                if slot.state().has(State::STARTED) {
-                    self.enqueue(index);
-                }
-            }
-        }
     }
 
     /// Empties the queues of a reactor that will not run again; frees done tasks that waited there.

@@ -29,7 +29,7 @@ use crate::waker;
 /// How many polls a turn does at most.
 const POLLS_PER_TURN: u32 = 64;
 /// How long a turn lasts at most, give or take the polls between two looks at the clock.
-const SLICE: Duration = Duration::from_micros(200);
+pub(crate) const SLICE: Duration = Duration::from_micros(200);
 /// How many polls may pass between two looks at the clock while polls are short.
 const POLLS_PER_LOOK: u32 = 16;
 

@@ -88,13 +88,13 @@ impl Engine {
 
     /// Changes them.
     pub(crate) fn change_own(&self, index: u32, class: u8, deadline: u64) {
-        self.tasks.populate(class);
+        self.tasks.classes.populate(class);
         if self.inherits() && self.graph.borrow().own(index).is_some() {
             let urgency = self.tasks.classes.urgency(class, deadline);
             let task = Waiting { slot: index, urgency, deadline };
             self.with_graph(|graph, changes| graph.change(task, changes));
         } else {
-            self.tasks.place(index, class, deadline);
+            self.apply(Change { slot: index, class, deadline, is_boosted: false });
         }
     }
 
@@ -130,21 +130,21 @@ impl Engine {
         result
     }
 
-    /// Queues a task as it has to be from here on. If it waits, and its rank is another one now, it is
-    /// polled once: what it waits for is to be looked at with that rank.
+    /// Queues a task as it has to be from here on. If it waits, it is polled once: what it waits for is to
+    /// be looked at with that rank, and it may have begun to wait when waits were not noted.
     fn apply(&self, change: Change) {
         let Change { slot: index, class, deadline, is_boosted } = change;
         let classes = &self.tasks.classes;
         let slot = self.tasks.slot(index);
-        let (before, after) = (classes.rank(slot.class.get()), classes.rank(class));
+        let before = (slot.class.get(), slot.deadline.get());
         self.tasks.place(index, class, deadline);
-        if is_boosted && after < before {
+        if is_boosted && classes.rank(class) < classes.rank(before.0) {
             classes.note_boost(class);
             self.recorder().boosted(self.tasks.name_of(index, slot), class);
         }
         if self.running.get() == index {
             self.running_class.set(class);
-        } else if after != before && slot.state().has(State::STARTED) {
+        } else if (class, deadline) != before && slot.state().has(State::STARTED) {
             self.tasks.enqueue(index);
         }
     }

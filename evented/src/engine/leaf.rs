@@ -1,8 +1,8 @@
-//! What leaf futures ask for: operations, timers, descriptors.
+//! What leaf futures ask for: timers and descriptors.
 
 use std::io;
 use std::os::fd::RawFd;
-use std::task::{Context, Waker};
+use std::task::Waker;
 use std::time::Instant;
 
 use super::Engine;
@@ -13,23 +13,6 @@ use crate::timers::TimerId;
 use crate::waker;
 
 impl Engine {
-    /// Charges one operation to the task being polled. False if it has to yield: it has been woken
-    /// and the leaf future returns `Pending`.
-    pub(crate) fn may_operate(&self, cx: &Context<'_>) -> bool {
-        let may = self.take_operation();
-        if !may {
-            cx.waker().wake_by_ref();
-        }
-        may
-    }
-
-    /// Charges one operation to the task being polled. False if none is left.
-    pub(crate) fn take_operation(&self) -> bool {
-        let left = self.operations_left.get();
-        self.operations_left.set(left.saturating_sub(1));
-        left > 0
-    }
-
     /// The rank of the task being polled.
     pub(crate) fn running_rank(&self) -> Rank {
         self.tasks.classes.rank(self.running_class.get())

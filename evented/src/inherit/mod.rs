@@ -24,10 +24,11 @@
 //! # What it costs
 //!
 //! Nothing is noted before two ranks, or a class with deadlines, have had a task: then all tasks are of
-//! equal urgency. At that moment each task that waits is polled once, so that it says for whom.
+//! equal urgency.
 //!
-//! A task whose rank changes while it waits is polled once, too: its leaf futures then wait for their
-//! descriptors and timers with the new rank.
+//! A task whose urgency changes while it waits is polled once. Its leaf futures then wait for their
+//! descriptors and timers with the new rank, and those that have begun to wait when nothing was noted say
+//! so now.
 //!
 //! Nothing in this module runs user code.
 

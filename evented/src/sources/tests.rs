@@ -280,3 +280,18 @@ fn the_short_way_is_open_to_one_that_waits_alone() {
     assert_eq!(sources.remove(id, None).0.len(), 1);
     assert!(sources.wait_alone(id, Direction::Read, (own_waker(), NORMAL)).is_err());
 }
+
+/// One that was urgent and is so no more: it says so when it comes by, before the next event.
+#[test]
+fn a_waiter_that_becomes_less_urgent_takes_the_descriptor_along() {
+    let (mut sources, mut driver) = (Sources::default(), Script::default());
+    let urgent = Class::RT.strict_rank();
+    let id = sources.insert(&mut driver, 3, Direction::Read, urgent).unwrap();
+    let waker = own_waker();
+    for rank in [urgent, NORMAL] {
+        let waiter = (waker.clone(), rank);
+        sources.would_block(&mut driver, id, Direction::Read, (&waiter.0, rank)).unwrap();
+        sources.wait(id, Direction::Read, waiter, |_| Some(false));
+        assert_eq!((driver.ranks.last(), sources.armed()), (Some(&rank), rank.bit()));
+    }
+}

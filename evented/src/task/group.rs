@@ -105,14 +105,17 @@ impl<T: 'static> TaskGroup<T> {
     ///
     /// As polling a [`Task`] that has not finished outside its reactor.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        self.poll_next_of(cx).map(|next| next.map(|(_, result)| result))
+    }
+
+    /// The same, with the key of the task.
+    fn poll_next_of(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T, JoinError>)>> {
         if self.tasks.is_empty() {
             self.together.leave();
             return Poll::Ready(None);
         }
-        let key = self.finished.borrow_mut().keys.pop_front();
-        if let Some(mut task) = key.and_then(|key| self.tasks.remove(&key)) {
-            // The report comes from inside the task's last poll, and this code runs after it.
-            return Pin::new(&mut task).poll(cx).map(Some);
+        if let Some(next) = self.take_finished() {
+            return Poll::Ready(Some(next));
         }
         if let Some((_, task)) = self.tasks.first_key_value() {
             task.assert_reactor_runs();
@@ -128,11 +131,81 @@ impl<T: 'static> TaskGroup<T> {
         Poll::Pending
     }
 
+    /// The result of the task that has finished first of those that are left.
+    fn take_finished(&mut self) -> Option<(u64, Result<T, JoinError>)> {
+        loop {
+            let key = self.finished.borrow_mut().keys.pop_front()?;
+            // The report comes from inside the task's last poll, and this code runs after it.
+            if let Some(mut task) = self.tasks.remove(&key)
+                && let Poll::Ready(result) =
+                    Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()))
+            {
+                return Some((key, result));
+            }
+        }
+    }
+
     /// Asks all tasks to stop, in the order in which they were spawned. A task that is not ready joins
     /// the queue of its class by that; one that is keeps its place there. Their results still come from [`next`](Self::next).
     pub fn cancel_all(&mut self) {
         for task in self.tasks.values() {
             task.request_cancel();
+        }
+    }
+
+    /// A result that is there, without waiting. None when there is none yet, or no task is left.
+    pub fn try_next(&mut self) -> Option<Result<T, JoinError>> {
+        self.take_finished().map(|(_, result)| result)
+    }
+
+    /// Waits for all tasks. The results are in the order in which the tasks were spawned; those that
+    /// [`next`](Self::next) has returned are not among them. When the future is dropped early, results
+    /// that have come are lost, and the other tasks stay in the group.
+    pub async fn join_all(&mut self) -> Vec<Result<T, JoinError>> {
+        let mut results = BTreeMap::new();
+        while let Some((key, result)) = poll_fn(|cx| self.poll_next_of(cx)).await {
+            results.insert(key, result);
+        }
+        results.into_values().collect()
+    }
+
+    /// Waits until all tasks have returned, or one has failed. The results are in the order in which the
+    /// tasks were spawned. After a failure the other tasks are cancelled, and their futures have been
+    /// dropped when this returns.
+    ///
+    /// # Errors
+    ///
+    /// That of the task that failed first.
+    pub async fn try_join_all(&mut self) -> Result<Vec<T>, JoinError> {
+        let mut results = BTreeMap::new();
+        while let Some((key, result)) = poll_fn(|cx| self.poll_next_of(cx)).await {
+            match result {
+                Ok(result) => drop(results.insert(key, result)),
+                Err(error) => {
+                    self.shutdown().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(results.into_values().collect())
+    }
+
+    /// Cancels all tasks and waits until their futures have been dropped. Results are dropped.
+    pub async fn shutdown(&mut self) {
+        self.cancel_all();
+        let engine = self.tasks.first_key_value().map(|(_, task)| Rc::clone(task.engine()));
+        while let Some(result) = self.next().await {
+            // A drop that panics keeps nobody from the next.
+            if let Some(engine) = &engine {
+                engine.drop_contained(result);
+            }
+        }
+    }
+
+    /// Lets the tasks run without the group. Their results are dropped.
+    pub fn detach_all(mut self) {
+        while let Some((_, task)) = self.tasks.pop_first() {
+            task.detach();
         }
     }
 

@@ -122,7 +122,21 @@ impl<T: 'static> Task<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let task = Self::spawn_asleep(engine, options, future);
+        Self::spawn_at(Location::caller(), engine, options, future)
+    }
+
+    /// The same, for a caller that is known already.
+    pub(crate) fn spawn_at<F>(
+        location: &'static Location<'static>,
+        engine: Rc<Engine>,
+        options: Spawn,
+        future: F,
+    ) -> Self
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let slot = engine.insert(options, location, future);
+        let task = Self { engine, slot: Some(slot), result: PhantomData };
         if let Some(slot) = task.slot {
             task.engine.tasks.enqueue(slot);
         }

@@ -5,6 +5,8 @@ mod error;
 mod group;
 mod join;
 mod options;
+mod race;
+mod shield;
 mod yielding;
 
 pub use error::{JoinError, Panic};
@@ -12,4 +14,6 @@ pub use group::{TaskGroup, join_all};
 pub(crate) use join::STANDS_STILL;
 pub use join::{Task, call_soon, set_deadline, spawn, spawn_with};
 pub use options::Spawn;
-pub use yielding::{YieldNow, yield_now};
+pub use race::race;
+pub use shield::{Shield, shield};
+pub use yielding::{Cooperate, YieldIfNeeded, YieldNow, cooperate, yield_if_needed, yield_now};

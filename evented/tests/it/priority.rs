@@ -4,6 +4,7 @@ mod boosted_io;
 mod classes;
 mod crowd;
 mod inherit;
+mod slices;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

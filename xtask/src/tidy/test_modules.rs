@@ -64,7 +64,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "wait",
         ],
     ),
-    ("evented", &["net", "priority", "process", "record", "signal", "stdio", "time"]),
+    ("evented", &["cancel", "net", "priority", "process", "record", "signal", "stdio", "time"]),
 ];
 
 /// Checks the integration tests of a model.

@@ -92,6 +92,35 @@ fn its_descriptors_are_due_at_the_rank_of_who_waits() {
     assert_eq!(polls_until_read(true), [0; ROUNDS]);
 }
 
+/// A task sleeps, and somebody urgent waits for it from then on. The reactor looks at the clock less often
+/// while polls of others are all there is; the timer is to be seen after the poll in which it is due.
+#[test]
+fn its_timers_are_due_at_the_rank_of_who_waits() {
+    use evented::{advance, now, sleep_until, spawn};
+    const POLL: Duration = Duration::from_micros(50);
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async {
+        let due = now() + Duration::from_millis(20);
+        let low = spawn_with(Spawn::new().class(Class::IDLE), async move {
+            sleep_until(due).await;
+            now()
+        });
+        // Low waits already, and so does one who is to join it.
+        evented::sleep(Duration::from_millis(1)).await;
+        let hog = spawn(async {
+            loop {
+                advance(POLL);
+                yield_now().await;
+            }
+        });
+        evented::sleep(Duration::from_millis(1)).await;
+        let joiner = spawn_with(Spawn::new().class(Class::RT), low);
+        let woken = joiner.await.unwrap().unwrap();
+        assert!(woken - due <= POLL, "{:?} late", woken - due);
+        drop(hog);
+    });
+}
+
 #[test]
 fn without_a_waiter_they_are_not() {
     let waited = polls_until_read(false);

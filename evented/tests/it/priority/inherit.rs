@@ -309,6 +309,67 @@ fn chains_also_those_that_were_there_before_the_ranks() {
     assert!(reactor.class_stats(Class::RT).boosts >= 4, "{:?}", reactor.class_stats(Class::RT));
 }
 
+/// All of them have begun to wait when there was but one rank, and nothing was noted.
+#[test]
+fn waits_that_were_there_before_the_ranks() {
+    let before_ranks = |begin: &dyn Fn() -> (Vec<Task<()>>, Task<()>)| {
+        reactor().block_on(async {
+            let (low, waiter) = begin();
+            for _ in 0..5 {
+                yield_now().await;
+            }
+            let (start, _hog) = (now(), hog());
+            for low in &low {
+                low.set_class(Class::IDLE);
+            }
+            waiter.set_class(Class::RT);
+            waiter.await.unwrap();
+            assert_bounded(now() - start);
+            drop(low);
+        });
+    };
+    // A lock, of which the waiter becomes urgent.
+    before_ranks(&|| {
+        let lock = Mutex::new(());
+        let other = lock.clone();
+        let holder = spawn(async move {
+            let guard = lock.lock().await;
+            work(WORK).await;
+            drop(guard);
+            std::future::pending::<()>().await;
+        });
+        (vec![holder], spawn(async move { drop(other.lock().await) }))
+    });
+    // A group.
+    before_ranks(&|| {
+        let collector = spawn(async {
+            let mut group = TaskGroup::new();
+            for _ in 0..2 {
+                group.spawn(async {
+                    let nested = spawn(work(WORK));
+                    nested.set_class(Class::IDLE);
+                    nested.await.unwrap();
+                });
+            }
+            while let Some(result) = group.next().await {
+                result.unwrap();
+            }
+        });
+        (Vec::new(), collector)
+    });
+    // An empty channel.
+    before_ranks(&|| {
+        let (sender, mut receiver) = mpsc::bounded(1);
+        let producer = spawn(async move {
+            sender.claim();
+            work(WORK).await;
+            sender.send(()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        (vec![producer], spawn(async move { receiver.recv().await.unwrap() }))
+    });
+}
+
 /// Whether a task comes any further beside the hog.
 async fn goes_on(polls: &Rc<Cell<u32>>) -> bool {
     // What is on its way may still come.

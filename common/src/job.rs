@@ -183,12 +183,21 @@ pub enum Handover {
     SharedCreate,
     /// They are put into memory that both see, the same each time.
     SharedReuse,
+    /// They are put into memory that both see, which the model keeps and gives out for that.
+    Arena,
 }
 
 impl Handover {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Move, Self::Clone, Self::Serde, Self::Bytes, Self::SharedCreate, Self::SharedReuse];
+    pub const ALL: [Self; 7] = [
+        Self::Move,
+        Self::Clone,
+        Self::Serde,
+        Self::Bytes,
+        Self::SharedCreate,
+        Self::SharedReuse,
+        Self::Arena,
+    ];
 
     /// Its name, as in a [`Point`](crate::workload::Point)'s label.
     pub const fn name(self) -> &'static str {
@@ -199,6 +208,7 @@ impl Handover {
             Self::Bytes => "bytes",
             Self::SharedCreate => "shared-create",
             Self::SharedReuse => "shared-reuse",
+            Self::Arena => "arena",
         }
     }
 }

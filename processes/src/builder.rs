@@ -89,8 +89,8 @@ impl Builder {
         self
     }
 
-    /// The size of the shared memory in which arguments of more than 16 KiB travel to the workers;
-    /// rounded up to whole pages. Zero: there is none, nor for results. The default is
+    /// The size of the shared memory in which arguments of more than 16 KiB, and
+    /// [buffers](crate::Buffer), travel to the workers; rounded up to whole pages. Zero: there is none, nor for results. The default is
     /// [`DEFAULT_ARENA`].
     ///
     /// It is a limit and a range of addresses: memory is used as far as payloads are under way, and

@@ -183,11 +183,12 @@ where
         if self.alone {
             return self.put_alone(number, item);
         }
+        let arena = self.pool.core().arena();
         let mut contents = tray.lock();
         let before = contents.encoder.len();
         let (encoded, luggage) = contents
             .encoder
-            .try_item(|bytes| scope::encoding_argument(|| codec::encode_into(item, bytes)));
+            .try_item(|bytes| scope::encoding_argument(arena, || codec::encode_into(item, bytes)));
         encoded.map_err(refused)?;
         let length = contents.encoder.tried();
         if luggage.is_empty()

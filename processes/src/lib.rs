@@ -5,6 +5,8 @@ compile_error!(
     "processes needs Linux: it stands on process descriptors, memfds and robust futexes"
 );
 
+mod broadcast;
+mod buffer;
 mod builder;
 mod callbacks;
 mod completed;
@@ -79,6 +81,8 @@ pub use actor::{ActorBuilder, ActorRef, MAX_CALLERS, MAX_MESSAGE, spawn_actor};
 pub use array::{FreezeError, SharedArray, SharedMem};
 pub use atomics::{Atomic, SharedAtomics};
 pub use barrier::{Barrier, BarrierError, MAX_PARTIES};
+pub use broadcast::Broadcast;
+pub use buffer::{Buffer, BufferMut};
 pub use builder::{
     Builder, DEFAULT_ARENA, DEFAULT_MAX_PAYLOAD, MAX_ARENA, MAX_STDERR, MAX_WORKERS,
 };

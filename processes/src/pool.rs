@@ -8,9 +8,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::broadcast::Broadcast;
+use crate::buffer::BufferMut;
 use crate::builder::{Builder, check_workers};
 use crate::call::Call;
 use crate::core::{Config, Core, Threads};
+use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::map::{Map, MapUnordered};
 use crate::options::CallOptions;
@@ -126,6 +129,44 @@ impl Pool {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         self.send(f, x, options)
+    }
+
+    /// Bytes in memory that the workers of this pool see, to be filled where they lie, and then sent to
+    /// any number of calls without being copied: see [`BufferMut::freeze`] and [`Buffer`](crate::Buffer).
+    ///
+    /// What they are at first is not specified: zeros, or what earlier payloads have left. Where there
+    /// is no room ([`Builder::arena`]) they lie in memory of this process, and are copied when they
+    /// are sent; [`BufferMut::is_shared`] says so.
+    ///
+    /// ```
+    /// use processes::{Buffer, Pool};
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let mut bytes = pool.buffer(1 << 20);
+    /// bytes.fill(3);
+    /// let bytes = bytes.freeze();
+    /// let sum: fn((Buffer, usize)) -> u64 =
+    ///     |(bytes, half)| bytes.chunks(1 << 19).nth(half).unwrap().iter().map(|&x| u64::from(x)).sum();
+    /// let halves: Vec<_> = (0..2).map(|half| pool.submit(sum, (bytes.clone(), half))).collect();
+    /// for half in halves {
+    ///     assert_eq!(half.join()?, 3 << 19);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn buffer(&self, len: usize) -> BufferMut {
+        BufferMut::new(&self.core, len)
+    }
+
+    /// Encodes a value once, for any number of calls of this pool.
+    ///
+    /// Each call that gets it decodes it when it asks for it, see [`Broadcast::get`]; nothing is sent
+    /// but where it lies. A value that is to be read without being decoded is a
+    /// [`Buffer`](crate::Buffer).
+    ///
+    /// # Errors
+    /// It cannot be encoded, which is so for shared objects inside of it, or it is too long.
+    pub fn broadcast<T: Serialize>(&self, value: &T) -> Result<Broadcast<T>, JoinError> {
+        Broadcast::new(&self.core, value)
     }
 
     /// The part shared with handles and threads.

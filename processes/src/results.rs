@@ -1,7 +1,7 @@
 //! The way of results: a byte ring with one producer, in the segment of the worker's claim board.
 //!
 //! ```text
-//! claim board | head, announced | tail | room | lends | (a page further) bytes | (an arena)
+//! claim board | head, announced | tail | room | lends, holds | (a page further) bytes | (an arena)
 //! ```
 //!
 //! `head` and `tail` count bytes for ever; the byte of a position is at the position modulo
@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use rustix::thread::futex::{self, Flags};
 
+use crate::arena::holds::HOLDS;
 use crate::arena::lend::LENDS;
 use crate::board::BOARD_BYTES;
 use crate::doorbell::Doorbell;
@@ -74,11 +75,14 @@ const ROOM: usize = (HEAD + 16) * 2;
 /// Index of the first word of [`crate::arena::lend`], in words of 8 bytes.
 pub(crate) const LENDS_WORD: usize = HEAD + 64;
 
+/// Index of the first word of [`crate::arena::holds`], in words of 8 bytes.
+pub(crate) const HOLDS_WORD: usize = LENDS_WORD + LENDS;
+
 /// Where the arena for long results begins, if the worker has one.
 pub(crate) const RESULTS_AT: usize = BOARD_AND_RING_BYTES;
 
 const _: () = assert!(ROOM < LENDS_WORD * 2, "the words of a ring come before others");
-const _: () = assert!((LENDS_WORD + LENDS) * 8 <= BYTES_AT, "the words come before the bytes");
+const _: () = assert!((HOLDS_WORD + HOLDS) * 8 <= BYTES_AT, "the words come before the bytes");
 const _: () = assert!(RING_BYTES.is_power_of_two(), "positions may wrap around");
 const _: () = assert!(2 * MAX_FRAME < RING_BYTES, "a record fits beside another");
 

@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::arena::holds::Place;
+use crate::arena::{Arena, Keyed};
 use crate::segment::{Segment, SegmentId, is_freezable};
 
 /// How long a worker waits for a descriptor that was sent ahead of its frame. It is already in
@@ -59,6 +61,8 @@ pub(crate) struct Luggage {
     pub(crate) handles: Vec<Arc<Segment>>,
     /// What is kept until the call has ended.
     pub(crate) keepers: Vec<Keeper>,
+    /// The arena of the pool that the argument goes to.
+    arena: Option<Arc<Arena>>,
 }
 
 thread_local! {
@@ -90,8 +94,14 @@ fn with<T>(scope: Scope, f: impl FnOnce() -> T) -> (T, Option<Scope>) {
 }
 
 /// Encodes an argument with `f` and tells what travels with it.
-pub(crate) fn encoding_argument<T>(f: impl FnOnce() -> T) -> (T, Luggage) {
-    match with(Scope::Argument(Luggage::default()), f) {
+///
+/// `arena` is that of the pool that the argument goes to.
+pub(crate) fn encoding_argument<T>(
+    arena: Option<&Arc<Arena>>,
+    f: impl FnOnce() -> T,
+) -> (T, Luggage) {
+    let luggage = Luggage { arena: arena.cloned(), ..Luggage::default() };
+    match with(Scope::Argument(luggage), f) {
         (value, Some(Scope::Argument(luggage))) => (value, luggage),
         (value, _) => (value, Luggage::default()),
     }
@@ -175,6 +185,33 @@ pub(crate) fn send_counted(
     Ok(segment.id())
 }
 
+/// Called by a buffer's `Serialize`: where it lies, if the argument of a call is being encoded whose
+/// worker sees it there. The call keeps it then.
+pub(crate) fn send_buffer(buffer: &Arc<Keyed>) -> Option<Place> {
+    /// Keeps a buffer until its call has ended.
+    #[derive(Debug)]
+    struct Kept(#[expect(dead_code, reason = "dropped in time")] Arc<Keyed>);
+
+    impl Keep for Kept {
+        fn is_free(&self) -> bool {
+            true
+        }
+    }
+
+    SCOPE.with(|current| {
+        let mut scope = current.borrow_mut();
+        let Some(Scope::Argument(luggage)) = scope.as_mut() else { return None };
+        let place = buffer.place_in(luggage.arena.as_ref()?)?;
+        luggage.keepers.push(Box::new(Kept(Arc::clone(buffer))));
+        Some(place)
+    })
+}
+
+/// True while a call or a result is being decoded.
+pub(crate) fn is_decoding() -> bool {
+    SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding)))
+}
+
 /// Called by a handle's `Deserialize`: the memory behind a number.
 ///
 /// # Errors
@@ -188,8 +225,7 @@ pub(crate) fn receive(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
 
 /// The memory behind a number.
 fn arrived(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
-    let decoding = SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding)));
-    if !decoding {
+    if !is_decoding() {
         return Err(
             "a shared object (a Queue, a Lock or the like) can only be deserialised inside \
              the argument of a call",

@@ -29,7 +29,7 @@ pub struct Stats {
     /// Workers that ended although nobody had told them to, those included that were killed for
     /// their call.
     pub lost: u64,
-    /// Arguments that lie in the shared memory of the pool now; see
+    /// Arguments and buffers that lie in the shared memory of the pool now; see
     /// [`Builder::arena`](crate::Builder::arena).
     pub arena_blocks: usize,
     /// Bytes that they take there, in whole pages.

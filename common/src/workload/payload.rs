@@ -30,7 +30,8 @@ impl Workload for DataPayload {
          then the next. move: the owner changes, nothing is copied. clone: the worker gets a copy. \
          serde: they are encoded as a sequence of numbers and decoded. bytes: they travel as one \
          piece. shared-create: into memory that both see, new for each. shared-reuse: into the \
-         same memory each time. This is like handing images to a decoder."
+         same memory each time. arena: into memory that the pool keeps for that, and gives out \
+         again. This is like handing images to a decoder."
     }
 
     fn points(&self, setting: &Setting) -> Result<Vec<Point>, PlanError> {

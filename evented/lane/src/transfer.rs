@@ -16,6 +16,9 @@ pub(crate) fn support(mode: Handover) -> Support {
         Handover::Serde => {
             Support::No { why: "tasks share their memory: nothing has to be encoded".into() }
         }
+        Handover::Arena => {
+            Support::No { why: "all memory of a task is memory that the others see".into() }
+        }
         Handover::Bytes => Support::Hybrid { with: "a connection of the loop with itself".into() },
         Handover::Move | Handover::Clone | Handover::SharedCreate | Handover::SharedReuse => {
             Support::Native
@@ -54,7 +57,7 @@ pub(crate) async fn run(parcel: &mut Parcel) -> Result<Outcome, LaneError> {
             (Handover::Bytes, Some((near, far))) => {
                 through(near, far, bytes).await.map_err(|error| error.to_string())
             }
-            (Handover::Bytes | Handover::Serde, _) => {
+            (Handover::Bytes | Handover::Serde | Handover::Arena, _) => {
                 return Err(LaneError::Unsupported("nothing is encoded between tasks".into()));
             }
         };

@@ -5,7 +5,7 @@ use common::{
     lane::{LaneError, Support},
     payload::stamp,
 };
-use processes::{Pool, SharedMem};
+use processes::{Buffer, Pool, SharedMem};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, Visitor},
@@ -19,9 +19,11 @@ pub(crate) fn support(mode: Handover) -> Support {
                 "what another process gets has to be encoded, or to be in shared memory".into();
             Support::No { why }
         }
-        Handover::Serde | Handover::Bytes | Handover::SharedCreate | Handover::SharedReuse => {
-            Support::Native
-        }
+        Handover::Serde
+        | Handover::Bytes
+        | Handover::SharedCreate
+        | Handover::SharedReuse
+        | Handover::Arena => Support::Native,
     }
 }
 
@@ -46,6 +48,11 @@ pub(crate) fn run(pool: &Pool, parcel: &mut Parcel) -> Result<Outcome, LaneError
                 shared.write(0, bytes);
                 pool.submit(read_shared, shared.clone())
             }
+            (Handover::Arena, _) => {
+                let mut place = pool.buffer(bytes.len());
+                place.copy_from_slice(bytes);
+                pool.submit(read_buffer, place.freeze())
+            }
             (Handover::Move | Handover::Clone | Handover::SharedReuse, _) => {
                 return Err(LaneError::Unsupported("bytes do not move between processes".into()));
             }
@@ -65,6 +72,12 @@ fn read_vec(bytes: Vec<u8>) -> Output {
 #[expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
 fn read_bytes(bytes: Bytes) -> Output {
     Parcel::answer(&bytes.0)
+}
+
+/// Reads what lies in the pool's memory.
+#[expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
+fn read_buffer(bytes: Buffer) -> Output {
+    Parcel::answer(&bytes)
 }
 
 /// Reads what lies in shared memory.

@@ -27,6 +27,31 @@ impl Block {
         Some(Self { arena: Arc::clone(arena), run, len: 0, room })
     }
 
+    /// True for a block of this arena.
+    pub(super) fn is_of(&self, arena: &Arc<Arena>) -> bool {
+        Arc::ptr_eq(&self.arena, arena)
+    }
+
+    /// What is in it, while nobody changes it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.arena.memory.of_block_to_read(self)
+    }
+
+    /// What is in it, to be changed.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let (arena, len) = (Arc::clone(&self.arena), self.len);
+        arena.memory.of_block(self, len)
+    }
+
+    /// Puts so many bytes in use, whatever they are.
+    ///
+    /// # Panics
+    /// If there is no room for them.
+    pub(crate) fn set_len(&mut self, len: usize) {
+        assert!(len <= self.room, "{len} bytes in a block for {}", self.room);
+        self.len = len;
+    }
+
     /// Where it begins in the arena, in bytes.
     pub(crate) fn offset(&self) -> usize {
         self.run.start * self.arena.page

@@ -10,6 +10,8 @@ use rustix::mm::{Advice, madvise};
 
 use crate::segment::Segment;
 
+use super::Block;
+
 /// A part of a segment. Which bytes are whose is for its users to know; that they are inside is
 /// checked here, each time.
 #[derive(Clone, Debug)]
@@ -25,7 +27,8 @@ pub(crate) struct Memory {
 /// Bytes that nobody changes as long as this lives.
 ///
 /// In the process that has written them they belong to a [block](super::Block); in a worker they are
-/// an argument of a call that it has claimed, which the parent leaves alone until the call has ended.
+/// an argument of a call that it has claimed, or a buffer that it [holds](super::holds), which the
+/// parent leaves alone until the call has ended, or the buffer is let go.
 #[derive(Debug)]
 pub(crate) struct Steady {
     /// Where they are.
@@ -97,6 +100,31 @@ impl Memory {
     /// Bytes that the caller knows to be [`Steady`]; none when they are not all inside.
     pub(crate) fn steady(&self, at: usize, len: usize) -> Option<Steady> {
         self.contains(at, len).then(|| Steady { memory: self.clone(), range: at..at + len })
+    }
+
+    /// The bytes of a block.
+    ///
+    /// # Panics
+    /// If they are not all inside.
+    pub(super) fn of_block<'b>(&self, block: &'b mut Block, len: usize) -> &'b mut [u8] {
+        let at = block.offset();
+        self.check(at, len);
+        let Some(from) = self.pointer(at) else { return &mut [] };
+        // SAFETY: the range is inside of the mapping, which the block keeps alive, and which is
+        // writable, as blocks are made by the owner only. The block is borrowed exclusively, its pages
+        // are no other block's, and no other process reads them before it is told where they are.
+        unsafe { std::slice::from_raw_parts_mut(from, len) }
+    }
+
+    /// The bytes in use of a block.
+    ///
+    /// # Panics
+    /// If they are not all inside.
+    pub(super) fn of_block_to_read<'b>(&self, block: &'b Block) -> &'b [u8] {
+        self.check(block.offset(), block.len());
+        let Some(from) = self.pointer(block.offset()) else { return &[] };
+        // SAFETY: as in `of_block`; while the block is borrowed nobody changes its bytes.
+        unsafe { std::slice::from_raw_parts(from, block.len()) }
     }
 
     /// Has memory put behind the pages of a range now, at once instead of one by one. False when

@@ -7,7 +7,7 @@
 //!
 //! | arena | owner | read by | gives out |
 //! |---|---|---|---|
-//! | of a pool | the parent | its workers, which have it mapped for reading only | arguments |
+//! | of a pool | the parent | its workers, which have it mapped for reading only | arguments, [buffers](crate::Buffer) |
 //! | of a worker | the worker | the parent | results, see [`lend`] |
 //!
 //! # Whose a block is
@@ -23,6 +23,8 @@
 //! - That of a result is in the worker until the parent, which copies the bytes before it looks at
 //!   them, says that it has done so; a worker that dies takes its arena with it, as soon as the
 //!   parent has dropped the last result that lies there.
+//! - That of a buffer is in the handles of the parent and in the calls that it travels with; when
+//!   there are none left, a worker may still [hold](holds) it.
 //!
 //! # Full
 //!
@@ -40,6 +42,8 @@
 mod block;
 mod draft;
 mod extents;
+pub(crate) mod holds;
+mod keyed;
 pub(crate) mod lend;
 mod memory;
 mod window;
@@ -48,6 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use block::Block;
 pub(crate) use draft::Draft;
+pub(crate) use keyed::Keyed;
 pub(crate) use memory::{Memory, Steady};
 pub(crate) use window::{Window, window};
 

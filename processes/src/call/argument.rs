@@ -59,7 +59,7 @@ impl Argument {
     ) -> Result<(Self, Luggage), JoinError> {
         let mut draft = Draft::short(ways.arena);
         let encode = || codec::encode_into(argument, &mut draft);
-        let (encoded, luggage) = scope::encoding_argument(encode);
+        let (encoded, luggage) = scope::encoding_argument(ways.arena, encode);
         encoded.map_err(refused)?;
         check_size(draft.len(), ways)?;
         let argument = match draft.finish() {

@@ -234,6 +234,7 @@ impl Core {
             return watched;
         }
         let deadline_ns = process.deadline_ns;
+        self.add_reader(&process);
         state.seats[index].process = Some(process);
         state.counters.started += 1;
         self.check_at(&mut state, deadline_ns.unwrap_or(u64::MAX));

@@ -243,6 +243,7 @@ impl Core {
     /// Takes a call in. It is cancelled at once when the core is closing, and fails when no
     /// worker can be started.
     pub(crate) fn submit(&self, call: Call) {
+        self.sweep_buffers();
         let mut settled = Settled::new();
         let mut state = self.lock();
         if state.closing.is_some() {

@@ -88,6 +88,7 @@ impl Core {
         if process.ended.is_none() {
             process.reap();
         }
+        self.remove_reader(process);
         process.calls = None;
         process.server = None;
         if let Some(tail) = &mut process.tail {

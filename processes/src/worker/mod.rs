@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use ipc_channel::ipc::{self, IpcBytesReceiver, IpcSender};
 
-use crate::arena::Window;
 use crate::arena::lend::Lender;
+use crate::arena::{Window, holds};
 use crate::board::Board;
 use crate::call::Init;
 use crate::control::{Control, Down, Up};
@@ -202,6 +202,9 @@ fn start(socket: &Control) -> Result<Channels, String> {
     };
     let doorbell = Doorbell::adopt(Segment::adopt(id, bell).map_err(text)?);
     let lender = Lender::new(&segment);
+    if sees_arena {
+        holds::open(&segment);
+    }
     let results = Writer::new(Arc::clone(&segment), doorbell);
     let board = Board::new(segment);
     let (far_calls, calls) = ipc::bytes_channel().map_err(text)?;

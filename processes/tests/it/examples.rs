@@ -56,6 +56,13 @@ fn tree_hash() {
     assert_eq!(output("processes_tree_hash", dir.path().to_str().unwrap()), expected);
 }
 
+#[test]
+fn broadcast() {
+    let right = "480000 of 480000 even numbers are the sum of two primes\n\
+                 1 table of 1048576 bytes was there for 48 calls\n";
+    assert_eq!(output("processes_broadcast", ""), right);
+}
+
 /// The pages of the site: path and body; `/flaky` is 503 four times, `/down` always.
 const SITE: [(&str, &str); 4] = [
     ("/", "<a href=\"/one\">1</a> <a href=\"/flaky\">f</a> <a href=\"/down\">d</a>"),

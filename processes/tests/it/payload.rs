@@ -7,6 +7,7 @@ use processes::{JoinError, Pool, Side};
 use crate::support::{BOUND, gated, gates, soon};
 
 mod arena;
+mod buffer;
 
 #[test]
 fn sizes_around_every_boundary_come_back_whole() {

@@ -16,6 +16,10 @@ pub(crate) fn support(mode: Handover) -> Support {
             let why = "threads share their memory: nothing has to be encoded or sent".into();
             Support::No { why }
         }
+        Handover::Arena => {
+            let why = "all memory of a thread is memory that the others see".into();
+            Support::No { why }
+        }
         Handover::Move | Handover::Clone | Handover::SharedCreate | Handover::SharedReuse => {
             Support::Native
         }
@@ -55,7 +59,7 @@ pub(crate) fn run(pool: &Pool, parcel: &mut Parcel) -> Result<Outcome, LaneError
                 let read = |bytes: Arc<Mutex<Vec<u8>>>| Parcel::answer(&lock(&bytes));
                 pool.submit(read, Arc::clone(&shared)).join()
             }
-            Handover::Serde | Handover::Bytes => {
+            Handover::Serde | Handover::Bytes | Handover::Arena => {
                 return Err(LaneError::Unsupported("nothing is encoded between threads".into()));
             }
         };

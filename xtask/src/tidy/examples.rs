@@ -18,6 +18,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("swap_waiting", &["threads", "processes"]),
     ("await", &["threads"]),
     ("barrier", &["threads"]),
+    ("broadcast", &["processes"]),
     ("channel", &["processes"]),
     ("select", &["processes"]),
     ("condition", &["threads"]),

@@ -178,6 +178,7 @@ impl Core {
             }
         }
         self.deliver_more(state, settled, alerts);
+        self.sweep_buffers();
     }
 }
 

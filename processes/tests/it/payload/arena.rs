@@ -26,7 +26,7 @@ fn held((text, entered, gate): Held) -> usize {
 }
 
 /// Waits until nothing lies in the arena of a pool.
-fn nothing_left(pool: &Pool) {
+pub(super) fn nothing_left(pool: &Pool) {
     wait_until("no payload is left", || {
         let stats = pool.stats();
         (stats.arena_blocks, stats.arena_bytes) == (0, 0)

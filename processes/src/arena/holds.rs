@@ -1,0 +1,202 @@
+//! Buffers that workers use: who still reads a block when nobody in the parent does.
+//!
+//! A [buffer](crate::Buffer) may outlive the call that brought it: user code in a worker can store
+//! it. So a worker *holds* the buffers that it has, in words of its own segment which the parent
+//! reads:
+//!
+//! | word | set by | meaning |
+//! |---|---|---|
+//! | 0 | worker, when its last handle of the buffer is dropped | the place is free |
+//! | a key | worker, while a call that brings the buffer runs | the worker may read it |
+//!
+//! The parent has a buffer's block until the last of its own handles is dropped, and those of the
+//! calls that it travels with. Until then no worker's word matters. A call ends after its worker has
+//! set the word, and its end is what makes the parent drop the handle: so when the last one is
+//! dropped, the words say who reads the block from now on, and nobody new can come. If there is
+//! somebody, the block *lingers*: the words are looked at again whenever a block is given out, an
+//! answer comes, or a worker is buried. The words of a dead worker do not count: it is taken off the
+//! list of readers after it was reaped.
+//!
+//! A worker that has no word left makes a copy instead.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crate::results::HOLDS_WORD;
+use crate::segment::{Segment, SegmentId};
+
+use super::{Block, Steady, window};
+
+/// How many buffers a worker may hold.
+pub(crate) const HOLDS: usize = 256;
+
+/// The parent's side: who reads the arena, and what they keep from being free.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    /// Readers and what lingers.
+    inner: Mutex<Inner>,
+    /// How many blocks linger; so that mostly nobody has to look.
+    lingering: AtomicUsize,
+}
+
+/// What is behind the lock.
+#[derive(Debug, Default)]
+struct Inner {
+    /// The segments of the workers that are not reaped.
+    segments: Vec<Arc<Segment>>,
+    /// Blocks of buffers without handles in the parent, by their keys.
+    blocks: Vec<(u64, Block)>,
+}
+
+impl Readers {
+    /// A worker is started.
+    pub(crate) fn add(&self, segment: &Arc<Segment>) {
+        self.lock().segments.push(Arc::clone(segment));
+    }
+
+    /// A worker was reaped.
+    pub(crate) fn remove(&self, id: SegmentId) {
+        self.lock().segments.retain(|segment| segment.id() != id);
+        self.sweep();
+    }
+
+    /// Nobody in the parent has the buffer with this key any more.
+    pub(super) fn retire(&self, key: u64, block: Block) {
+        let mut inner = self.lock();
+        if inner.is_held(key) {
+            inner.blocks.push((key, block));
+            self.lingering.store(inner.blocks.len(), Ordering::Relaxed);
+            return;
+        }
+        drop(inner);
+        drop(block);
+    }
+
+    /// Frees what nobody holds any more.
+    #[inline]
+    pub(crate) fn sweep(&self) {
+        if self.lingering.load(Ordering::Relaxed) > 0 {
+            self.look();
+        }
+    }
+
+    /// As [`sweep`](Self::sweep), when something lingers.
+    #[inline(never)]
+    fn look(&self) {
+        let mut inner = self.lock();
+        let all = std::mem::take(&mut inner.blocks);
+        let (held, free): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(key, _)| inner.is_held(*key));
+        inner.blocks = held;
+        self.lingering.store(inner.blocks.len(), Ordering::Relaxed);
+        drop(inner);
+        drop(free);
+    }
+
+    /// Readers and blocks; no user code runs under this lock.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// True when a worker holds the buffer with this key.
+    fn is_held(&self, key: u64) -> bool {
+        let holds = |segment: &Arc<Segment>| {
+            let word = |index| segment.atomic_u64(HOLDS_WORD + index).load(Ordering::Acquire);
+            (0..HOLDS).any(|index| word(index) == key)
+        };
+        self.segments.iter().any(holds)
+    }
+}
+
+/// The worker's side: a buffer that it holds until the last handle is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    /// Its key.
+    key: u64,
+    /// The index of its word.
+    index: usize,
+    /// The bytes.
+    bytes: Steady,
+}
+
+impl Hold {
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The buffers that this worker holds.
+#[derive(Debug)]
+struct Held {
+    /// Where the words are.
+    segment: Arc<Segment>,
+    /// By key.
+    by_key: Mutex<HashMap<u64, Weak<Hold>>>,
+}
+
+/// Those of this process, if it is a worker with an arena.
+static HELD: OnceLock<Held> = OnceLock::new();
+
+/// From now on this worker can hold buffers.
+pub(crate) fn open(segment: &Arc<Segment>) {
+    let new = || Held { segment: Arc::clone(segment), by_key: Mutex::default() };
+    HELD.get_or_init(new);
+}
+
+/// Where a buffer lies, as it travels: its key, and its place in the arena.
+pub(crate) type Place = (u64, u64, u64);
+
+/// Holds the buffer at `place`, which came with a call that is being decoded. None when no word is
+/// left for it: the bytes are [to be copied](glance) then.
+///
+/// # Errors
+/// It is not in this worker's arena, as a sentence.
+pub(crate) fn hold(place: Place) -> Result<Option<Arc<Hold>>, String> {
+    let (key, at, len) = place;
+    let bytes = glance(place)?;
+    if key == 0 {
+        return Err(format!("{len} bytes at {at} have no key"));
+    }
+    let worker = HELD.get().ok_or("buffers cannot be held in this process")?;
+    let mut by_key = worker.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = by_key.get(&key).and_then(Weak::upgrade) {
+        return Ok(Some(known));
+    }
+    // A word that is being given up by another thread of this worker is not free before that.
+    let word = |index: usize| worker.segment.atomic_u64(HOLDS_WORD + index);
+    let Some(index) = (0..HOLDS).find(|index| word(*index).load(Ordering::Relaxed) == 0) else {
+        return Ok(None);
+    };
+    word(index).store(key, Ordering::Release);
+    let hold = Arc::new(Hold { key, index, bytes });
+    by_key.insert(key, Arc::downgrade(&hold));
+    Ok(Some(hold))
+}
+
+/// The bytes at `place`, for as long as the call lasts that brings them.
+///
+/// # Errors
+/// As [`hold`].
+pub(crate) fn glance((_key, at, len): Place) -> Result<Steady, String> {
+    let window = window().ok_or("this worker does not see the arena of its pool")?;
+    window.payload(at, len)
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Some(worker) = HELD.get() else { return };
+        let mut by_key = worker.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(entry) = by_key.entry(self.key)
+            && entry.get().strong_count() == 0
+        {
+            entry.remove();
+        }
+        // Each hold has a word of its own, also when another one has the same key by now.
+        worker.segment.atomic_u64(HOLDS_WORD + self.index).store(0, Ordering::Release);
+    }
+}

@@ -1,0 +1,260 @@
+//! Bytes that are filled where the workers see them, and read there.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::arena::holds::{self, Hold, Place, Readers};
+use crate::arena::{Block, Keyed};
+use crate::core::Core;
+use crate::scope;
+
+/// Bytes that are being filled; made by [`Pool::buffer`](crate::Pool::buffer).
+pub struct BufferMut {
+    /// Where they are.
+    place: Filling,
+}
+
+/// Where bytes are that are being filled.
+enum Filling {
+    /// Where workers will see them, and who they are.
+    Shared(Block, Arc<Readers>),
+    /// In memory of this process.
+    Own(Vec<u8>),
+}
+
+impl BufferMut {
+    /// So many bytes.
+    pub(crate) fn new(core: &Core, len: usize) -> Self {
+        let shared = core.arena_and_readers().and_then(|(arena, readers)| {
+            let mut block = Block::new(arena, len)?;
+            block.set_len(len);
+            Some(Filling::Shared(block, Arc::clone(readers)))
+        });
+        Self { place: shared.unwrap_or_else(|| Filling::Own(vec![0; len])) }
+    }
+
+    /// True when they lie where the workers of their pool see them.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place, Filling::Shared(..))
+    }
+
+    /// Drops the bytes behind the first `len`, if there are any.
+    pub fn truncate(&mut self, len: usize) {
+        match &mut self.place {
+            Filling::Shared(block, _) => block.set_len(len.min(block.len())),
+            Filling::Own(bytes) => bytes.truncate(len),
+        }
+    }
+
+    /// From now on nobody changes them, and any number of calls may have them. Nothing is copied.
+    pub fn freeze(self) -> Buffer {
+        Buffer(match self.place {
+            Filling::Shared(block, readers) => Bytes::Shared(Arc::new(Keyed::new(block, readers))),
+            Filling::Own(bytes) => Bytes::Own(bytes.into()),
+        })
+    }
+}
+
+impl Deref for BufferMut {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.place {
+            Filling::Shared(block, _) => block.bytes(),
+            Filling::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for BufferMut {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.place {
+            Filling::Shared(block, _) => block.bytes_mut(),
+            Filling::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for BufferMut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("BufferMut");
+        text.field("len", &self.len()).field("shared", &self.is_shared()).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that nobody changes, and that many processes read where they are.
+///
+/// It is filled as a [`BufferMut`]; a clone is another handle of the same bytes. Inside the argument
+/// of a call of its own pool only its place is sent, and the worker reads the bytes where they are:
+/// the same for all workers, whatever their number. The memory is used again when the last handle is
+/// dropped, in whatever process that is; after one in a worker, when the pool does something next.
+///
+/// Everywhere else (the result of a call, a call of another pool, [`spawn`](crate::spawn), a message of
+/// a queue, a format of your own) it is bytes like any others, which are copied. The same is so when
+/// there was no room for it, and when a worker has more than 256 of them at a time.
+///
+/// As bytes in such a format it is an enum with the one variant `Bytes`.
+#[derive(Clone)]
+pub struct Buffer(Bytes);
+
+/// Where bytes are that nobody changes.
+#[derive(Clone)]
+enum Bytes {
+    /// In the process that has filled them.
+    Shared(Arc<Keyed>),
+    /// In a worker that sees them.
+    Held(Arc<Hold>),
+    /// In memory of this process.
+    Own(Arc<[u8]>),
+}
+
+impl Buffer {
+    /// True when the bytes lie in memory that a pool and its workers share.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self.0, Bytes::Own(_))
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Shared(keyed) => keyed.bytes(),
+            Bytes::Held(hold) => hold.bytes(),
+            Bytes::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Buffer {
+    /// A copy, in memory of this process.
+    fn from(bytes: &[u8]) -> Self {
+        Self(Bytes::Own(bytes.into()))
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Buffer");
+        text.field("len", &self.len()).field("shared", &self.is_shared()).finish_non_exhaustive()
+    }
+}
+
+/// A buffer as it travels, on its way out.
+#[derive(Serialize)]
+#[serde(rename = "Buffer")]
+enum Out<'a> {
+    /// Where it lies.
+    Place(Place),
+    /// What is in it.
+    Bytes(OutBytes<'a>),
+}
+
+/// Bytes as one piece, on their way out.
+struct OutBytes<'a>(&'a [u8]);
+
+impl Serialize for OutBytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+/// A buffer as it travels, on its way in.
+#[derive(Deserialize)]
+#[serde(rename = "Buffer")]
+enum In {
+    /// Where it lies.
+    Place(Place),
+    /// What is in it.
+    Bytes(InBytes),
+}
+
+/// Bytes as one piece, on their way in.
+struct InBytes(Arc<[u8]>);
+
+impl<'de> Deserialize<'de> for InBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Takes the piece, or its bytes one by one.
+        struct Piece;
+
+        impl<'de> Visitor<'de> for Piece {
+            type Value = InBytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<InBytes, E> {
+                Ok(InBytes(bytes.into()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<InBytes, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = items.next_element()? {
+                    bytes.push(byte);
+                }
+                Ok(InBytes(bytes.into()))
+            }
+        }
+
+        deserializer.deserialize_bytes(Piece)
+    }
+}
+
+impl Serialize for Buffer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = match &self.0 {
+            Bytes::Shared(keyed) => scope::send_buffer(keyed),
+            Bytes::Held(_) | Bytes::Own(_) => None,
+        };
+        place.map_or(Out::Bytes(OutBytes(self)), Out::Place).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Buffer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let place = match In::deserialize(deserializer)? {
+            In::Bytes(bytes) => return Ok(Self(Bytes::Own(bytes.0))),
+            In::Place(place) => place,
+        };
+        let arrived = || -> Result<Bytes, String> {
+            if !scope::is_decoding() {
+                return Err("the place of a buffer means something to a call only".to_owned());
+            }
+            match holds::hold(place)? {
+                Some(hold) => Ok(Bytes::Held(hold)),
+                None => Ok(Bytes::Own((&*holds::glance(place)?).into())),
+            }
+        };
+        arrived().map(Self).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+
+    #[test]
+    fn as_bytes_it_survives_the_trip() {
+        for len in [0, 1, 300, 100_000] {
+            let bytes = vec![7; len];
+            let encoded = codec::encode(&Buffer::from(&*bytes)).unwrap();
+            let back: Buffer = codec::decode(&encoded).unwrap();
+            assert!(*back == *bytes && !back.is_shared());
+        }
+    }
+
+    #[test]
+    fn a_place_means_nothing_where_no_call_is_decoded() {
+        let encoded = codec::encode(&Out::Place((1, 0, 1))).unwrap();
+        assert!(codec::decode::<Buffer>(&encoded).unwrap_err().contains("to a call only"));
+        let decoded = scope::decoding(|| codec::decode::<Buffer>(&encoded));
+        assert!(decoded.unwrap_err().contains("does not see the arena"));
+    }
+}

@@ -1,17 +1,41 @@
-//! Timers: an indexed 4-ary heap over a slab.
+//! Timers: a hierarchical wheel over a slab, after Varghese and Lauck, "Hashed and hierarchical timing
+//! wheels" (1987), with a heap for the current tick.
 //!
-//! Insert and cancel cost O(log n), the nearest deadline O(1). Timers fire in the exact order of
-//! (deadline, insertion). Nothing in this file runs user code, dropping a waker included: wakers are
-//! handed back to the caller.
+//! Time is counted in ticks of 2^14 ns, 16 us. A timer whose tick has not come lies in one of the
+//! [`Wheel`]'s lists: to insert it and to remove it costs the same, however many there are. When its
+//! tick comes it goes to the [`Heap`], in which all is in exact order, by (deadline, insertion), and
+//! from there it fires, never before its deadline. A timer for the current tick, or an earlier one, is
+//! inserted into the heap. As a rule the heap is all but empty: most timers are removed before their
+//! tick comes.
+//!
+//! What is in the heap is earlier than all that is in the wheel. So the nearest deadline is exact
+//! when the heap has one, and else when the wheel's next list is short; of a long one, the beginning
+//! of the time that it stands for is given, when its timers come closer: whoever sleeps until then
+//! wakes up once more.
+//!
+//! Nothing in this file runs user code, dropping a waker included: wakers are handed back to the
+//! caller.
+
+mod heap;
+mod wheel;
 
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::armed::Armed;
 use crate::class::Rank;
 
-/// Children per node: shallower than a binary heap, and the four keys share cache lines.
-const ARITY: usize = 4;
+use heap::Heap;
+use wheel::{List, Wheel};
+
+/// Nanoseconds of a tick, as a power of two.
+const TICK_BITS: u32 = 14;
+
+/// How many timers of the wheel's next list are looked at for the nearest deadline.
+const LOOKED_AT: usize = 32;
+
+/// No timer.
+const NONE: u32 = u32::MAX;
 
 /// Refers to a timer. Void after it fired or was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,25 +52,45 @@ struct Key {
     serial: u64,
 }
 
+/// Where a timer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At this position of the heap.
+    Heap(u32),
+    /// In this list of the wheel.
+    List(List),
+    /// Nowhere: the place in the slab is free.
+    Free,
+}
+
 /// A place in the slab.
 #[derive(Debug)]
 struct Entry {
-    /// The serial number of the timer that has the place; void ids differ.
-    generation: u64,
-    /// Where the timer is in the heap.
-    position: usize,
+    /// Its deadline, and the serial number of the timer that has the place; void ids differ.
+    key: Key,
     /// Who is woken, with the rank of the task that waits. None: the place is free.
     waiter: Option<(Waker, Rank)>,
+    /// The next timer in the same list, or the next free place.
+    next: u32,
+    /// The previous timer in the same list.
+    previous: u32,
+    place: Place,
 }
 
 /// All timers of a reactor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Timers {
-    /// Keys with the slab places they belong to; the least is first.
-    heap: Vec<(Key, u32)>,
     entries: Vec<Entry>,
-    /// Free places of `entries`.
-    free: Vec<u32>,
+    /// The first free place of `entries`.
+    free: u32,
+    /// How many timers wait.
+    len: usize,
+    /// Those of the current tick and of those before it.
+    heap: Heap,
+    /// Those of later ticks.
+    wheel: Wheel,
+    /// When tick 0 begins.
+    epoch: Instant,
     /// The next serial number.
     next_serial: u64,
     /// How many timers wait per rank; tells whether somebody more urgent may become ready.
@@ -54,9 +98,23 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    /// None, at this time.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            entries: Vec::new(),
+            free: NONE,
+            len: 0,
+            heap: Heap::default(),
+            wheel: Wheel::new(),
+            epoch: now,
+            next_serial: 0,
+            armed: Armed::default(),
+        }
+    }
+
     /// How many timers wait.
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.len
     }
 
     /// The ranks of which a task waits for a timer.
@@ -64,34 +122,54 @@ impl Timers {
         self.armed.ranks()
     }
 
-    /// The nearest deadline.
+    /// The nearest deadline, or a time before it at which fewer timers will be as near.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.first().map(|(key, _)| key.deadline)
+        if let Some(key) = self.heap.first() {
+            return Some(key.deadline);
+        }
+        let (list, begin) = self.wheel.next()?;
+        let mut nearest: Option<Instant> = None;
+        let mut slot = self.wheel.first(list);
+        for _ in 0..LOOKED_AT {
+            let Some(entry) = self.entries.get(slot as usize) else { return nearest };
+            let deadline = entry.key.deadline;
+            nearest = Some(nearest.map_or(deadline, |nearest| nearest.min(deadline)));
+            slot = entry.next;
+        }
+        Some(self.epoch + Duration::from_nanos(begin << TICK_BITS))
     }
 
+    /// Starts a timer.
+    ///
+    /// # Panics
+    ///
+    /// When there are 2^32 - 1 of them.
     pub(crate) fn insert(&mut self, deadline: Instant, waker: Waker, rank: Rank) -> TimerId {
         let serial = self.next_serial;
         self.next_serial += 1;
         self.armed.add(rank);
-        let position = self.heap.len();
-        let entry = Entry { generation: serial, position, waiter: Some((waker, rank)) };
-        let slot = if let Some(slot) = self.free.pop() {
-            self.entries[slot as usize] = entry;
+        self.len += 1;
+        let key = Key { deadline, serial };
+        let waiter = Some((waker, rank));
+        let entry = Entry { key, waiter, next: NONE, previous: NONE, place: Place::Free };
+        let slot = self.free;
+        let slot = if let Some(place) = self.entries.get_mut(slot as usize) {
+            self.free = place.next;
+            *place = entry;
             slot
         } else {
-            let slot = u32::try_from(self.entries.len()).expect("2^32 timers do not fit in memory");
+            let slot = u32::try_from(self.entries.len()).ok().filter(|slot| *slot != NONE);
             self.entries.push(entry);
-            slot
+            slot.expect("2^32 timers do not fit in memory")
         };
-        self.heap.push((Key { deadline, serial }, slot));
-        self.sift_up(position);
+        self.put(slot);
         TimerId { slot, generation: serial }
     }
 
     /// The waiter of a timer that has not fired.
     pub(crate) fn waiter(&mut self, id: TimerId) -> Option<&mut (Waker, Rank)> {
         let entry = self.entries.get_mut(id.slot as usize)?;
-        if entry.generation == id.generation { entry.waiter.as_mut() } else { None }
+        if entry.key.serial == id.generation { entry.waiter.as_mut() } else { None }
     }
 
     /// The task that waits for a timer has another rank now.
@@ -108,134 +186,82 @@ impl Timers {
     /// Removes a timer and gives its waiter back, unless it has fired or was removed.
     pub(crate) fn remove(&mut self, id: TimerId) -> Option<(Waker, Rank)> {
         self.waiter(id)?;
-        let position = self.entries[id.slot as usize].position;
-        self.remove_at(position)
+        match self.entries[id.slot as usize].place {
+            Place::Heap(position) => self.heap.remove(&mut self.entries, position),
+            Place::List(list) => self.wheel.remove(&mut self.entries, list, id.slot),
+            Place::Free => return None,
+        }
+        self.release(id.slot)
     }
 
     /// Removes the first timer whose deadline is not after `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Waker, Rank)> {
-        if self.next()? > now {
+        if self.len == 0 {
+            self.wheel.pass(self.tick(now));
             return None;
         }
-        self.remove_at(0)
+        self.turn(now);
+        let first = self.heap.first().filter(|key| key.deadline <= now)?;
+        let slot = self.heap.pop(&mut self.entries, first);
+        self.release(slot)
     }
 
     /// Removes all timers.
     pub(crate) fn clear(&mut self) -> Vec<Waker> {
-        self.heap.clear();
-        self.free.clear();
+        self.heap = Heap::default();
+        self.wheel.clear();
+        self.free = NONE;
+        self.len = 0;
         self.armed = Armed::default();
         self.entries.drain(..).filter_map(|entry| Some(entry.waiter?.0)).collect()
     }
 
-    fn remove_at(&mut self, position: usize) -> Option<(Waker, Rank)> {
-        let (_, slot) = self.heap.swap_remove(position);
-        if position < self.heap.len() {
-            self.note_position(position);
-            self.sift_up(position);
-            self.sift_down(position);
+    /// Turns the wheel up to this time, but not beyond a list that has a timer for the heap.
+    fn turn(&mut self, now: Instant) {
+        let tick = self.tick(now);
+        while self.heap.first().is_none() {
+            let Some(list) = self.wheel.turn(tick) else { return };
+            // Its timers belong to the current tick or into lists that stand for less time.
+            let mut slot = self.wheel.take(list);
+            while slot != NONE {
+                let next = self.entries[slot as usize].next;
+                self.put(slot);
+                slot = next;
+            }
         }
-        self.free.push(slot);
-        let waiter = self.entries[slot as usize].waiter.take();
+    }
+
+    /// Puts a timer where it belongs.
+    fn put(&mut self, slot: u32) {
+        let key = self.entries[slot as usize].key;
+        match self.wheel.list_of(self.tick(key.deadline)) {
+            Some(list) => self.wheel.push(&mut self.entries, list, slot),
+            None => self.heap.push(&mut self.entries, key, slot),
+        }
+    }
+
+    /// Frees the place of a timer that is in neither heap nor wheel.
+    fn release(&mut self, slot: u32) -> Option<(Waker, Rank)> {
+        let entry = &mut self.entries[slot as usize];
+        entry.place = Place::Free;
+        entry.next = self.free;
+        let waiter = entry.waiter.take();
+        self.free = slot;
+        self.len -= 1;
         if let Some((_, rank)) = &waiter {
             self.armed.remove(*rank);
         }
         waiter
     }
 
-    fn sift_up(&mut self, mut position: usize) {
-        while position > 0 {
-            let parent = (position - 1) / ARITY;
-            if self.heap[parent].0 <= self.heap[position].0 {
-                break;
-            }
-            self.heap.swap(parent, position);
-            self.note_position(position);
-            position = parent;
-        }
-        self.note_position(position);
-    }
-
-    fn sift_down(&mut self, mut position: usize) {
-        loop {
-            let first = position * ARITY + 1;
-            let children = first..(first + ARITY).min(self.heap.len());
-            let Some(least) = children.min_by_key(|&child| self.heap[child].0) else { break };
-            if self.heap[position].0 <= self.heap[least].0 {
-                break;
-            }
-            self.heap.swap(position, least);
-            self.note_position(position);
-            position = least;
-        }
-        if position < self.heap.len() {
-            self.note_position(position);
-        }
-    }
-
-    fn note_position(&mut self, position: usize) {
-        let slot = self.heap[position].1;
-        self.entries[slot as usize].position = position;
+    /// The tick of a moment; 0 for those before the reactor was built.
+    fn tick(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch);
+        let seconds = since.as_secs().saturating_mul(1_000_000_000);
+        // What is more than 500 years away has one tick; within it the heap keeps the order.
+        seconds.saturating_add(u64::from(since.subsec_nanos())) >> TICK_BITS
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    /// A small generator so that the test needs no crate: Marsaglia's xorshift64.
-    fn next(state: &mut u64) -> u64 {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        *state
-    }
-
-    #[test]
-    fn random_operations_agree_with_a_sorted_list() {
-        let start = Instant::now();
-        let mut state = 0x9E37_79B9_7F4A_7C15;
-        let mut timers = Timers::default();
-        // (deadline, order of insertion, id), the reference.
-        let mut model: Vec<(Instant, u64, TimerId)> = Vec::new();
-        for order in 0..20_000_u64 {
-            match next(&mut state) % 4 {
-                0 | 1 => {
-                    let deadline = start + Duration::from_nanos(next(&mut state) % 500);
-                    let id = timers.insert(
-                        deadline,
-                        Waker::noop().clone(),
-                        crate::class::Class::NORMAL.strict_rank(),
-                    );
-                    model.push((deadline, order, id));
-                }
-                2 if !model.is_empty() => {
-                    let chosen = usize::try_from(next(&mut state)).unwrap() % model.len();
-                    let (_, _, id) = model.swap_remove(chosen);
-                    assert!(timers.remove(id).is_some());
-                    assert!(timers.remove(id).is_none(), "an id is void after its timer is gone");
-                }
-                _ => {
-                    let now = start + Duration::from_nanos(next(&mut state) % 500);
-                    model.sort_by_key(|&(deadline, order, _)| (deadline, order));
-                    let due = model.first().is_some_and(|&(deadline, ..)| deadline <= now);
-                    assert_eq!(timers.next(), model.first().map(|&(deadline, ..)| deadline));
-                    if due {
-                        let (_, _, id) = model.remove(0);
-                        assert!(timers.waiter(id).is_some());
-                        assert!(timers.pop_due(now).is_some());
-                        assert!(
-                            timers.waiter(id).is_none(),
-                            "the least timer is the one that fired"
-                        );
-                    } else {
-                        assert!(timers.pop_due(now).is_none());
-                    }
-                }
-            }
-            assert_eq!(timers.len(), model.len());
-        }
-    }
-}
+mod tests;

@@ -41,8 +41,8 @@ impl Waiters {
         self.first.iter().chain(others)
     }
 
-    /// Adds the only waiter, if it is: nobody waits, or this one already. `Ok(Some)` gives it back in
-    /// the second case, to be dropped; `Err` if there are others.
+    /// Adds the first waiter, if it is: nobody waits, or this one already. `Ok(Some)` gives it back in
+    /// the second case, to be dropped; `Err` if another one is the first.
     #[inline]
     pub(super) fn wait_alone(&mut self, waiter: Waiter) -> Result<Option<Waiter>, Waiter> {
         match &self.first {
@@ -50,11 +50,7 @@ impl Waiters {
                 self.first = Some(waiter);
                 Ok(None)
             }
-            Some(known)
-                if known.0.will_wake(&waiter.0) && known.1 == waiter.1 && self.len() == 1 =>
-            {
-                Ok(Some(waiter))
-            }
+            Some(known) if known.0.will_wake(&waiter.0) && known.1 == waiter.1 => Ok(Some(waiter)),
             Some(_) => Err(waiter),
         }
     }

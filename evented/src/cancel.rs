@@ -209,8 +209,11 @@ impl Drop for WaitForCancel {
 
 impl fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The lock is only tried: formatting never blocks.
+        let children = self.node.state.try_lock().ok().map(|state| state.children.len());
         f.debug_struct("CancelToken")
             .field("is_cancelled", &self.is_cancelled())
+            .field("children", &children)
             .finish_non_exhaustive()
     }
 }

@@ -83,7 +83,7 @@ impl<T> Future for Blocking<T> {
                 Err(error) => return Poll::Ready(Err(JoinError::NoThread(error))),
             }
         }
-        let polled = Pin::new(&mut self.receiver).poll(cx);
+        let polled = self.receiver.poll_untold(cx);
         if polled.is_pending() {
             waits_for(WaitsFor::Blocking);
         }

@@ -1,12 +1,14 @@
 //! The side of locks and channels: where tasks wait, and who can end that.
 
+use std::ptr;
+use std::task::Waker;
+
 use super::{EdgeId, GateId};
 use crate::current;
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::name::Name;
-
-use std::task::Waker;
+use crate::record::{TaskId, WaitsFor};
 
 /// Where tasks wait for what another task will do. Part of the state of a lock or channel, and used
 /// under its lock: nothing here runs user code or takes another lock but that of an inbox.
@@ -23,6 +25,8 @@ pub(crate) struct Gate {
     keeper: Option<Name>,
     /// Numbers the changes of the keeper.
     turn: u64,
+    /// It is a lock, and not a channel.
+    is_lock: bool,
 }
 
 /// The place of somebody who waits, or of a holder. Has to be left.
@@ -39,6 +43,11 @@ struct Entry {
 }
 
 impl Gate {
+    /// The gate of a lock. The default one is that of a channel; they differ in the task table.
+    pub(crate) fn of_lock() -> Self {
+        Self { is_lock: true, ..Self::default() }
+    }
+
     /// The task that is being polled waits, with this waker, until its place is left. True when
     /// holders have to be named (again).
     pub(crate) fn wait(&mut self, place: &mut Place) -> bool {
@@ -53,6 +62,27 @@ impl Gate {
 
     fn wait_as(&mut self, place: &mut Place, polled: Option<&Waker>) -> bool {
         let Some(engine) = current::try_engine() else { return false };
+        engine.waits_for(self.what());
+        self.note(&engine, place, polled)
+    }
+
+    /// What the task table says of who waits here.
+    fn what(&self) -> WaitsFor {
+        let number = ptr::from_ref(self).addr() as u64;
+        if self.is_lock {
+            WaitsFor::Lock { lock: number, owner: self.keeper.map(TaskId) }
+        } else {
+            WaitsFor::Chan(number)
+        }
+    }
+
+    /// Notes who waits, if that can matter to somebody's urgency. True if holders have to be named.
+    pub(super) fn note(
+        &mut self,
+        engine: &Engine,
+        place: &mut Place,
+        polled: Option<&Waker>,
+    ) -> bool {
         if !engine.inherits() || engine.running_task().is_none() {
             return false;
         }
@@ -66,7 +96,7 @@ impl Gate {
             self.leave(place);
         }
         let (gate, edge, is_new) = engine.wait_at(gate, place.0.map(|entry| entry.edge), polled);
-        let reactor = Handle::new(&engine);
+        let reactor = Handle::new(engine);
         let is_counted = polled.is_none();
         self.places += usize::from(is_counted && place.0.is_none());
         place.0 = Some(Entry { reactor, edge, is_counted });

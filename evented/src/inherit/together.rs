@@ -1,6 +1,7 @@
 //! One task that waits for several.
 
 use super::{Gate, Place};
+use crate::current;
 use crate::name::Name;
 
 /// A task that waits for several others, until this is dropped or told that it does not: they run as
@@ -14,7 +15,8 @@ pub(crate) struct Together {
 impl Together {
     /// The task that is being polled waits. True if all the others have to be named.
     pub(crate) fn wait(&mut self) -> bool {
-        self.gate.wait(&mut self.place)
+        let engine = current::try_engine();
+        engine.is_some_and(|engine| self.gate.note(&engine, &mut self.place, None))
     }
 
     /// It waits for this one. Does nothing unless it waits.

@@ -92,7 +92,7 @@ impl<T> Mutex<T> {
     /// Nobody has the lock.
     pub fn new(value: T) -> Self {
         let value = Some(Box::new(value));
-        let state = State { value, gate: Gate::default(), waiting: Waiters::default() };
+        let state = State { value, gate: Gate::of_lock(), waiting: Waiters::default() };
         Self { shared: Arc::new(Shared { state: std::sync::Mutex::new(state) }) }
     }
 

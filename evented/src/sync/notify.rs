@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::waiters::{Ticket, Waiters};
 use crate::current;
+use crate::record::{WaitsFor, waits_for};
 
 /// Wakes those who wait for a change. Carries no value: the change itself is somewhere else. Cloning it
 /// makes another handle; it may be used from any thread.
@@ -156,7 +157,11 @@ impl Future for Notified {
         };
         drop(state);
         drop(old);
-        if is_told { Poll::Ready(()) } else { Poll::Pending }
+        if is_told {
+            return Poll::Ready(());
+        }
+        waits_for(WaitsFor::Chan(Arc::as_ptr(&this.shared).addr() as u64));
+        Poll::Pending
     }
 }
 

@@ -195,6 +195,21 @@ impl<T> Receiver<T> {
         value.ok_or(RecvError)
     }
 
+    /// As polling it, for a future that tells by itself what it waits for, and of whom.
+    pub(crate) fn poll_untold(&mut self, cx: &Context<'_>) -> Poll<Result<T, RecvError>> {
+        let waker = cx.waker().clone();
+        let mut state = self.shared.lock();
+        if state.sender {
+            let old = state.waits.replace(waker);
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        let value = state.value.take();
+        drop(state);
+        Poll::Ready(value.ok_or(RecvError))
+    }
+
     /// Whether the sender has sent or is gone.
     pub(crate) fn is_finished(&self) -> bool {
         !self.shared.lock().sender
@@ -209,20 +224,16 @@ impl<T> Receiver<T> {
 impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let waker = cx.waker().clone();
-        let mut state = self.shared.lock();
-        if state.sender {
-            let State { gate, place, .. } = &mut *state;
-            gate.wait_polled(place, &waker);
-            let old = state.waits.replace(waker);
-            drop(state);
-            drop(old);
-            return Poll::Pending;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let poll = self.poll_untold(cx);
+        if poll.is_pending() {
+            let mut state = self.shared.lock();
+            // Unless it has come meanwhile.
+            if let State { sender: true, gate, place, .. } = &mut *state {
+                gate.wait_polled(place, cx.waker());
+            }
         }
-        let value = state.value.take();
-        drop(state);
-        Poll::Ready(value.ok_or(RecvError))
+        poll
     }
 }
 

@@ -136,7 +136,7 @@ impl Semaphore {
         let state = State {
             available: permits,
             waiting: Waiters::default(),
-            gate: Gate::default(),
+            gate: Gate::of_lock(),
             holders: BTreeMap::new(),
             next_permit: 0,
         };

@@ -144,10 +144,13 @@ fn tokens_of_a_long_line_and_of_many_requests_leave_nothing() {
         let request = server.child();
         let mut wait = request.cancelled();
         assert!(Pin::new(&mut wait).poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut gives_up = server.cancelled();
+        assert!(Pin::new(&mut gives_up).poll(&mut Context::from_waker(&waker)).is_pending());
     }
+    assert!(format!("{server:?}").contains("children: Some(0)"), "{server:?}");
+    assert_eq!(Arc::strong_count(&woken), 2, "no waker is kept");
     server.cancel();
     assert_eq!(woken.0.load(Ordering::SeqCst), 0, "the requests are gone, and nobody waits");
-    assert_eq!(Arc::strong_count(&woken), 2, "nor is a waker kept");
 }
 
 #[test]
@@ -336,6 +339,14 @@ fn a_group_fails_together_and_is_shut_down_or_left_alone() {
         group.shutdown().await;
         assert_eq!((alive.get(), group.len()), (0, 0));
         group.shutdown().await;
+        // Nor does a result of which the drop panics.
+        let mut angry = TaskGroup::new();
+        for _ in 0..3 {
+            angry.spawn(async { Bomb });
+        }
+        yield_now().await;
+        angry.shutdown().await;
+        assert!(angry.is_empty());
         let done = Rc::new(Cell::new(0));
         for _ in 0..3 {
             let done = Rc::clone(&done);

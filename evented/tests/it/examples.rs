@@ -112,3 +112,68 @@ fn crawl() {
     assert!(asked.values().all(|&times| times == 3), "each page once after two retries: {asked:?}");
     assert!(!asked.contains_key("/never"));
 }
+
+/// What an example without arguments prints.
+fn lines(example: &str) -> String {
+    run(example, "".as_ref())
+}
+
+#[test]
+fn priority() {
+    assert_eq!(
+        lines("evented_priority"),
+        "without ranks: 2.27ms\nwith a rank: 10µs\nbehind a task of low rank: 20.00018s\n\
+         behind its lock: 180µs\n"
+    );
+}
+
+#[test]
+fn cancel() {
+    assert_eq!(
+        lines("evented_cancel"),
+        "Some(1000003)\n3 requests, all cancelled: true\nErr(Cancelled)\ngiven up: true\n\
+         saved all the same: 1\nnumber 1, after 1 ms; tasks left: 0\n"
+    );
+}
+
+#[test]
+fn semaphore() {
+    assert_eq!(
+        lines("evented_semaphore"),
+        "never more than two: true\na third: false\nthen: true\npermits nobody has: 4\n"
+    );
+}
+
+#[test]
+fn event() {
+    assert_eq!(
+        lines("evented_event"),
+        "any finished: false\nworked: true\nworked: true\nseen: [\"loading\", \"ready\"]\n"
+    );
+}
+
+#[test]
+fn locks() {
+    assert_eq!(
+        lines("evented_locks"),
+        "total: 10\ngave up: true\nat once: false\ndoubled: 20\ntrue; left: 0\n"
+    );
+}
+
+#[test]
+fn back_pressure() {
+    assert_eq!(
+        lines("evented_back_pressure"),
+        "sum: 332833500, sent: 1000, never more than 8: true\ndropped: 8, first: Some(0)\n\
+         sent before it went: 1\n"
+    );
+}
+
+#[test]
+fn shutdown() {
+    assert_eq!(
+        lines("evented_shutdown"),
+        "ended in order: true\ngone: [\"second\", \"first\"], finished: true\ntoo late: true\n\
+         closure finished: true\n"
+    );
+}

@@ -104,14 +104,14 @@ fn a_class_may_ask_for_a_slice_of_time() {
     assert!(reactor.add_class(ClassSpec::new("none").slice(Duration::ZERO)).is_err());
 }
 
-/// Works in steps of so many microseconds that ask whether they should yield; the times of the polls.
-async fn steps(cost: u64, steps: u32) -> Vec<u128> {
+/// Works in steps of equal length that ask whether they should yield; the times of the polls.
+async fn steps(cost: Duration, steps: u32) -> Vec<u128> {
     let start = now();
     let mut begun = vec![0];
     let (other, breaks) = breaks();
     let mut seen = breaks.get();
     for _ in 0..steps {
-        advance(micros(cost));
+        advance(cost);
         yield_if_needed().await;
         if breaks.get() != seen {
             seen = breaks.get();
@@ -131,21 +131,21 @@ fn who_asks_yields_when_its_slice_is_over() {
         let gaps = |begun: Vec<u128>| -> Vec<u128> {
             begun.windows(2).map(|pair| pair[1] - pair[0]).collect()
         };
-        let default = gaps(steps(10, 1_000).await);
+        let default = gaps(steps(micros(10), 1_000).await);
         assert!(default.len() >= 40, "{default:?}");
         assert!(default.iter().all(|gap| (200..=230).contains(gap)), "{default:?}");
-        let of_class = spawn_with(Spawn::new().class(short), steps(10, 1_000));
+        let of_class = spawn_with(Spawn::new().class(short), steps(micros(10), 1_000));
         let of_class = gaps(of_class.await.unwrap());
         assert!(of_class.iter().all(|gap| (50..=70).contains(gap)), "{of_class:?}");
         // Long steps: each is followed by a break.
         yield_now().await;
-        assert_eq!(gaps(steps(300, 5).await), [600, 600]);
+        assert_eq!(gaps(steps(micros(300), 5).await), [600, 600]);
         // After short ones, it takes a few to find out.
-        steps(1, 150).await;
-        let found = steps(300, 30).await;
+        steps(Duration::from_nanos(10), 1_500).await;
+        let found = steps(micros(300), 30).await;
         assert!(found[1] <= 17 * 300, "{found:?}");
         // Steps that take nothing: no break at all.
-        assert_eq!(steps(0, 100_000).await, [0]);
+        assert_eq!(steps(Duration::ZERO, 100_000).await, [0]);
     });
 }
 
@@ -191,13 +191,14 @@ fn who_asks_yields_at_once_to_somebody_more_urgent() {
 
 #[test]
 fn who_asks_lets_other_threads_in() {
-    let reactor = Reactor::new().unwrap();
+    // No time passes, so the slice is never over.
+    let reactor = reactor();
     let handle = reactor.handle();
-    reactor.block_on(crate::support::bounded(async move {
+    reactor.block_on(async move {
         let said = Rc::new(Cell::new(false));
         let hears = Rc::clone(&said);
         let (sender, mut receiver) = mpsc::bounded::<()>(1);
-        let listener = spawn(async move {
+        let listener = spawn_with(Spawn::new().class(Class::RT), async move {
             receiver.recv().await.unwrap();
             hears.set(true);
         });
@@ -214,5 +215,5 @@ fn who_asks_lets_other_threads_in() {
         }
         listener.await.unwrap();
         thread.join().unwrap();
-    }));
+    });
 }

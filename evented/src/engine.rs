@@ -21,7 +21,7 @@ use crate::driver::{Driver, Ready};
 use crate::inherit::{Change, Graph};
 use crate::mailbox::{self, Call, Mailbox};
 use crate::name::Name;
-use crate::record::{Clock, Recorder, RecorderSpec, WaitsFor};
+use crate::record::{Clock, Hooks, Recorder, RecorderSpec, WaitsFor};
 use crate::remote::Drained;
 use crate::sources::Sources;
 use crate::tasks::{NONE, Tasks};
@@ -93,10 +93,10 @@ impl Engine {
         driver: Box<dyn Driver>,
         latency: Duration,
         threads: Threads,
-        (spec, clock): (&RecorderSpec, Clock),
+        (record, clock): ((&RecorderSpec, &Hooks), Clock),
     ) -> io::Result<Self> {
         let (mailbox, id) = mailbox::acquire()?;
-        let recorder = Recorder::new(spec, clock, id);
+        let recorder = Recorder::new(record, clock, id);
         mailbox.open(id, driver.unparker(), recorder.shared().cloned());
         let classes = Classes::new(latency, driver.now());
         for (id, class) in (0..).zip(classes.each()) {
@@ -156,9 +156,15 @@ impl Engine {
     /// Records what the task that is being polled waits for.
     #[inline]
     pub(crate) fn waits_for(&self, what: WaitsFor) {
+        self.waits_for_some(what, 0);
+    }
+
+    /// The same, with so many other things of that kind.
+    #[inline]
+    pub(crate) fn waits_for_some(&self, what: WaitsFor, more: usize) {
         let index = self.running.get();
         if index != NONE {
-            self.recorder().waits_for(index, what);
+            self.recorder().waits_for(index, what, more);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::current;
 use crate::driver::{Driver, MioDriver, VirtualDriver};
 use crate::engine::Engine;
 use crate::handle::Handle;
-use crate::record::{Clock, Dump, Record, RecorderSpec, Recording};
+use crate::record::{Blocked, Clock, Dump, Hooks, Record, RecorderSpec, Recording, Trigger};
 use crate::task::{Spawn, Task};
 use crate::tasks::{ROOT, State};
 
@@ -55,6 +55,8 @@ pub struct Builder {
     blocking_keep_alive: Duration,
     /// See [`Builder::recorder`].
     recorder: RecorderSpec,
+    /// See [`Builder::on_block`] and [`Builder::record_on`].
+    hooks: Hooks,
 }
 
 /// The most threads a reactor may be told to keep for [`blocking`](fn@crate::blocking).
@@ -69,6 +71,7 @@ impl Default for Builder {
             blocking_queue: 1024,
             blocking_keep_alive: Duration::from_secs(5),
             recorder: RecorderSpec::new(),
+            hooks: Hooks::default(),
         }
     }
 }
@@ -133,6 +136,69 @@ impl Builder {
         self
     }
 
+    /// After how long a poll, or a call, counts as one that blocks the loop; see
+    /// [`on_block`](Self::on_block). At least a millisecond. [`Duration::MAX`]: never. Default: 250 milliseconds.
+    pub fn block_limit(mut self, limit: Duration) -> Self {
+        self.hooks.set_limit(limit);
+        self
+    }
+
+    /// What is called *while* a poll, a call or a drop blocks the loop: when it has taken as long as the
+    /// [limit](Self::block_limit), then twice as long, and so on. Default: a line on standard error that
+    /// names the task, its class, where it was spawned, and how long it has taken.
+    ///
+    /// It is called on a thread that all reactors of the process have in common, so it has to be quick. A
+    /// panic of it is nobody's. Without a recorder it is not called.
+    ///
+    /// Time is that of the system, also in [virtual time](Self::virtual_time). What is late only because the machine is
+    /// busy cannot be told from what blocks.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// let (sender, blocked) = mpsc::channel();
+    /// let reactor = evented::Reactor::builder()
+    ///     .block_limit(Duration::from_millis(10))
+    ///     .on_block(move |blocked| drop(sender.send(blocked.to_string())))
+    ///     .build()?;
+    /// reactor.block_on(async {
+    ///     // It blocks until it was named.
+    ///     println!("{}", blocked.recv().expect("it is told"));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_block(mut self, hook: impl Fn(&Blocked) + Send + Sync + 'static) -> Self {
+        self.hooks.set_on_block(hook);
+        self
+    }
+
+    /// What is given the record, as it was then, when one of these things happens. There is one such hook.
+    ///
+    /// The loop stops for as long as it takes to copy the record, some hundred microseconds. The hook is called on
+    /// the thread of [`on_block`](Self::on_block), one at a time: what happens while a record of this
+    /// reactor is on its way is not given out again. Dropping the reactor waits for the hook. Without a
+    /// recorder it is not called.
+    ///
+    /// ```
+    /// use evented::record::Trigger;
+    ///
+    /// let reactor = evented::Reactor::builder()
+    ///     .record_on([Trigger::Panic, Trigger::DeadlineMiss], |trigger, record| {
+    ///         eprintln!("{trigger:?}: {}", record.dump());
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn record_on(
+        mut self,
+        triggers: impl IntoIterator<Item = Trigger>,
+        hook: impl Fn(Trigger, &Record) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.set_on_trigger(triggers, hook);
+        self
+    }
+
     /// Builds the reactor.
     ///
     /// # Errors
@@ -160,7 +226,7 @@ impl Builder {
         } else {
             (Box::new(MioDriver::new()?), Clock::real())
         };
-        let recorder = (&self.recorder, clock);
+        let recorder = ((&self.recorder, &self.hooks), clock);
         Ok(Reactor { engine: Rc::new(Engine::new(driver, self.latency, threads, recorder)?) })
     }
 }

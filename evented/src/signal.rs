@@ -41,6 +41,7 @@ use signal_hook::consts::{
 use signal_hook::low_level::{pipe, signal_name, unregister};
 
 use crate::net::io::Io;
+use crate::record::{WaitsFor, waits_for};
 use crate::sources::Direction;
 
 /// A kind of signal.
@@ -146,7 +147,11 @@ impl Signal {
     ///
     /// Outside a reactor.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.io.poll_io(cx, Direction::Read, take_one))?;
+        let polled = self.io.poll_io(cx, Direction::Read, take_one);
+        if polled.is_pending() {
+            waits_for(WaitsFor::Signal(self.kind.as_raw().cast_unsigned()));
+        }
+        ready!(polled)?;
         self.take_rest();
         Poll::Ready(Ok(()))
     }

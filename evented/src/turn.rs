@@ -210,7 +210,7 @@ impl Engine {
     fn wait(&self, sleep: Wait) {
         count(&self.counters.waits);
         let mut events = self.events.take();
-        self.recorder().begin_wait();
+        self.recorder().begin_wait(sleep != Wait::Never);
         if let Some(driver) = self.driver.borrow_mut().as_mut() {
             driver
                 .wait(sleep, self.tasks.classes.due_ranks(), &mut events)

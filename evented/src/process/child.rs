@@ -14,6 +14,7 @@ use super::{orphans, pidfd};
 use crate::current;
 use crate::net::io::Io;
 use crate::net::{PipeReader, PipeWriter};
+use crate::record::{WaitsFor, waits_for};
 use crate::signal::Kind;
 use crate::sources::Direction;
 use crate::task::spawn;
@@ -59,13 +60,18 @@ impl Process {
 
     fn poll_wait(&mut self, cx: &Context<'_>) -> Poll<io::Result<ExitStatus>> {
         let Self { std, pidfd, is_reaped } = self;
-        pidfd.poll_io(cx, Direction::Read, |_| match std.try_wait()? {
+        let id = std.id();
+        let polled = pidfd.poll_io(cx, Direction::Read, |_| match std.try_wait()? {
             Some(status) => {
                 *is_reaped = true;
                 Ok(status)
             }
             None => Err(io::ErrorKind::WouldBlock.into()),
-        })
+        });
+        if polled.is_pending() {
+            waits_for(WaitsFor::Child(id));
+        }
+        polled
     }
 
     fn send_signal(&self, number: i32) -> io::Result<()> {

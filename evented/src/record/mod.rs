@@ -28,9 +28,11 @@
 //! Who can write to the file as this user can spoil what is read, and end the process by cutting the file
 //! short, just as it could by a signal.
 
+mod chrome;
 mod clock;
 mod event;
 mod file;
+mod hooks;
 mod image;
 mod layout;
 mod mapping;
@@ -41,15 +43,19 @@ mod shared;
 mod table;
 mod texts;
 mod wait;
+mod watchdog;
 mod who;
 
 pub use event::{Ended, Event, Polled, What};
+pub use hooks::{Blocked, Trigger};
 pub use options::{RecorderSpec, Recording};
 pub use report::{ClassName, Dump, Record, TaskReport, TaskState};
+pub(crate) use wait::waits_for_some;
 pub use wait::{Direction, WaitsFor, waits_for};
 pub use who::{Cause, TaskId};
 
 pub(crate) use clock::Clock;
+pub(crate) use hooks::Hooks;
 pub(crate) use recorder::Recorder;
 pub(crate) use shared::Shared;
 

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::clock::{Clock, SharedClock};
 use super::event::{Ended, Polled};
 use super::file::{Backing, started};
+use super::hooks::{Hooks, Trigger};
 use super::layout::{
     EVENT_WORDS, HEAD_BYTES, Kind, MAGIC, NAME_IS_TEXT, SCHEMA, SCHEMA_AT, TEXTS_AT, Who, head,
     kind, task, wait,
@@ -23,6 +24,7 @@ use super::shared::Shared;
 use super::table::{Table, list, map_more};
 use super::texts::{Lately, Texts};
 use super::wait::WaitsFor;
+use super::watchdog::Watched;
 use crate::class::Class;
 use crate::name::Name;
 
@@ -38,6 +40,10 @@ struct On {
     clock: Clock,
     shared: Arc<Shared>,
     table: Table,
+    /// What the watchdog knows of the reactor, if it has to.
+    watched: Option<Arc<Watched>>,
+    /// The watchdog has been told.
+    is_watched: Cell<bool>,
     /// Why there is none, if one was wanted.
     fault: Option<String>,
     texts: RefCell<Texts>,
@@ -70,8 +76,8 @@ fn store(word: &AtomicU64, value: u64) {
 impl Recorder {
     /// Starts to record the reactor with this number. That never fails: without a file memory is used, and
     /// without memory nothing is recorded.
-    pub(crate) fn new(spec: &RecorderSpec, clock: Clock, reactor: u64) -> Self {
-        let on = spec.is_on.then(|| On::new(spec, clock, reactor).ok()).flatten();
+    pub(crate) fn new((spec, hooks): (&RecorderSpec, &Hooks), clock: Clock, reactor: u64) -> Self {
+        let on = spec.is_on.then(|| On::new((spec, hooks), clock, reactor).ok()).flatten();
         Self { on }
     }
 
@@ -93,6 +99,9 @@ impl Recorder {
     pub(crate) fn close(&self) {
         if let Some(on) = &self.on {
             drop(on.table.backing().take());
+            if let Some(watched) = on.watched.as_ref().filter(|_| on.is_watched.take()) {
+                watched.end();
+            }
         }
     }
 
@@ -114,6 +123,12 @@ impl Recorder {
         let Some(on) = &self.on else { return };
         on.tick();
         on.begin(Who::REACTOR);
+        if let Some(watched) = &on.watched {
+            watched.wakes();
+            if !on.is_watched.replace(true) {
+                watched.start();
+            }
+        }
         let name = u32::from(on.text(method)) | NAME_IS_TEXT;
         on.table.fill(&on.shared, root, class, Who::NOBODY, on.place(at), name);
     }
@@ -123,6 +138,9 @@ impl Recorder {
         let Some(on) = &self.on else { return };
         on.tick();
         on.begin(Who::REACTOR);
+        if let Some(watched) = &on.watched {
+            watched.sleeps();
+        }
         on.table.free(&on.shared, root);
     }
 
@@ -146,6 +164,10 @@ impl Recorder {
         on.charge(index, took);
         if took > on.slow {
             on.shared.push([start, who, took, meta(kind::OVERRUN, class, 0, 0)]);
+            on.fire(Trigger::SlowPoll);
+        }
+        if result == Polled::Panicked {
+            on.fire(Trigger::Panic);
         }
     }
 
@@ -197,14 +219,22 @@ impl Recorder {
 
     /// The system is about to be asked what is ready.
     #[inline]
-    pub(crate) fn begin_wait(&self) {
+    pub(crate) fn begin_wait(&self, sleeps: bool) {
         self.acts(Who::DESCRIPTOR);
+        if let Some(on) = &self.on
+            && let Some(watched) = on.watched.as_ref().filter(|_| sleeps)
+        {
+            watched.sleeps();
+        }
     }
 
     /// It has said so. What is woken from here on was woken by a descriptor.
     #[inline]
     pub(crate) fn end_wait(&self, slept: bool, ready: usize) {
         let Some(on) = &self.on else { return };
+        if let Some(watched) = on.watched.as_ref().filter(|_| slept) {
+            watched.wakes();
+        }
         let (start, took) = on.tick();
         let ready = u32::try_from(ready).unwrap_or(u32::MAX);
         let event = meta(kind::IO_WAIT, 0, u16::from(slept), ready);
@@ -304,6 +334,7 @@ impl Recorder {
     pub(crate) fn missed(&self, name: Name, class: u8, late_ns: u64) {
         if let Some(on) = &self.on {
             on.event(Who::task(name), late_ns, meta(kind::MISS, class, 0, 0));
+            on.fire(Trigger::DeadlineMiss);
         }
     }
 
@@ -328,36 +359,23 @@ impl Recorder {
         on.event(who, value, meta(kind::MARK, class, 0, on.text(label).into()));
     }
 
-    /// What the task in this slot, which is being polled, waits for.
+    /// What the task in this slot, which is being polled, waits for, and how many more of that.
     #[inline]
-    pub(crate) fn waits_for(&self, index: u32, what: WaitsFor) {
+    pub(crate) fn waits_for(&self, index: u32, what: WaitsFor, more: usize) {
         let Some(on) = &self.on else { return };
         let Some(entry) = on.shared.task(index) else { return };
         let before = load(&entry[task::WAIT]);
-        let (mut word, other) = what.to_words();
-        match before >> wait::KIND_SHIFT {
-            wait::UNKNOWN => {}
-            // It has been woken meanwhile.
-            wait::READY => return,
-            kind => {
-                let more = (before >> wait::MORE_SHIFT & 0xFF).saturating_add(1).min(0xFF);
-                if kind != wait::TIMER {
-                    word = before & !(0xFF << wait::MORE_SHIFT);
-                }
-                word |= more << wait::MORE_SHIFT;
-                if kind != wait::TIMER {
-                    store(&entry[task::WAIT], word);
-                    return;
-                }
+        if let Some((word, other)) = what.after(before, more) {
+            if let Some(other) = other {
+                store(&entry[task::WAIT_TASK], other);
             }
+            entry[task::WAIT].store(word, Ordering::Release);
         }
-        store(&entry[task::WAIT_TASK], other);
-        entry[task::WAIT].store(word, Ordering::Release);
     }
 }
 
 impl On {
-    fn new(spec: &RecorderSpec, clock: Clock, reactor: u64) -> io::Result<Self> {
+    fn new((spec, hooks): (&RecorderSpec, &Hooks), clock: Clock, reactor: u64) -> io::Result<Self> {
         let ring_bytes = spec.events * EVENT_WORDS * size_of::<u64>();
         let backing = spec.in_file.then(|| in_file(reactor, ring_bytes));
         let (backing, fault, mappings) = match backing {
@@ -366,9 +384,12 @@ impl On {
             None => (None, None, in_memory(ring_bytes)?),
         };
         let shared = Shared::new(SharedClock::of(&clock), mappings.0, mappings.1);
+        let shared = Arc::new(shared);
         let is_in_file = backing.is_some();
         let on = Self {
-            shared: Arc::new(shared),
+            watched: Watched::new(reactor, &shared, hooks),
+            is_watched: Cell::new(false),
+            shared,
             table: Table::new(backing),
             fault,
             texts: RefCell::default(),
@@ -434,6 +455,14 @@ impl On {
         let header = self.header();
         store(&header[head::RUNNING], who.0);
         store(&header[head::BEGUN], load(&header[head::BEGUN]) + 1);
+    }
+
+    /// Something has happened for which somebody may want the record.
+    #[cold]
+    fn fire(&self, trigger: Trigger) {
+        if let Some(watched) = &self.watched {
+            watched.fire(trigger);
+        }
     }
 
     /// Adds a poll to what the table says of a task.

@@ -15,8 +15,8 @@ use super::who::{Cause, TaskId};
 /// Turns ticks into time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
-    base: u64,
-    ns_per_tick: f64,
+    pub(super) base: u64,
+    pub(super) ns_per_tick: f64,
 }
 
 impl Scale {

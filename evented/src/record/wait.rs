@@ -47,7 +47,8 @@ pub enum WaitsFor {
 /// returns `Pending`. It costs a few nanoseconds, and nothing outside of a reactor or without a recorder.
 ///
 /// What was told first in a poll counts, except that a [`Timer`](WaitsFor::Timer) gives way to
-/// anything else: a task in a [`timeout`](fn@crate::timeout) waits for what is inside. How many more
+/// anything else: a task in a [`timeout`](fn@crate::timeout) waits for what is inside. A child or a
+/// signal takes the place of the descriptor that was told before, through which it comes. How many more
 /// things it waits for is shown as a number.
 ///
 /// ```
@@ -66,8 +67,13 @@ pub enum WaitsFor {
 /// # });
 /// ```
 pub fn waits_for(what: WaitsFor) {
+    waits_for_some(what, 0);
+}
+
+/// As [`waits_for`], with so many other things of that kind.
+pub(crate) fn waits_for_some(what: WaitsFor, more: usize) {
     if let Some(engine) = current::try_engine() {
-        engine.waits_for(what);
+        engine.waits_for_some(what, more);
     }
 }
 
@@ -91,6 +97,33 @@ impl WaitsFor {
             Self::Child(pid) => (word(wait::CHILD, pid.into()), 0),
             Self::Signal(signal) => (word(wait::SIGNAL, signal.into()), 0),
         }
+    }
+
+    /// The words of an entry when this is told, with so many others, after what its word says. The
+    /// second one is none if it stays; both are if they do.
+    pub(super) fn after(self, before: u64, others: usize) -> Option<(u64, Option<u64>)> {
+        let told = before >> wait::MORE_SHIFT & 0xFF;
+        let others = u64::try_from(others).unwrap_or(u64::MAX);
+        let more = |count: u64| count.min(0xFF) << wait::MORE_SHIFT;
+        let (word, other) = self.to_words();
+        match before >> wait::KIND_SHIFT {
+            wait::UNKNOWN => Some((word | more(others), Some(other))),
+            // It has been woken meanwhile.
+            wait::READY => None,
+            wait::READ if self.comes_through() && told == 0 => {
+                Some((word | more(others), Some(other)))
+            }
+            wait::TIMER => Some((word | more(told.saturating_add(1 + others)), Some(other))),
+            _ => {
+                let rest = before & !(0xFF << wait::MORE_SHIFT);
+                Some((rest | more(told.saturating_add(1 + others)), None))
+            }
+        }
+    }
+
+    /// Whether it comes through something else, which is told of, too.
+    pub(super) fn comes_through(self) -> bool {
+        matches!(self, Self::Child(_) | Self::Signal(_))
     }
 
     /// From the two words of an entry. What a later version has written is unknown.
@@ -138,6 +171,31 @@ impl fmt::Display for WaitsFor {
 mod tests {
     use super::*;
     use crate::name::Name;
+
+    #[test]
+    fn what_is_told_first_counts_and_timers_give_way() {
+        let after = |told: &[WaitsFor]| {
+            let (mut word, mut other) = (0, 0);
+            for what in told {
+                if let Some((new, task)) = what.after(word, 0) {
+                    word = new;
+                    other = task.unwrap_or(other);
+                }
+            }
+            (WaitsFor::from_words(word, other), word >> wait::MORE_SHIFT & 0xFF)
+        };
+        let io = WaitsFor::Io { fd: 3, direction: Direction::Read };
+        let join = WaitsFor::Join(TaskId(Name::new(0, 1, 2)));
+        assert_eq!(after(&[io, WaitsFor::Timer]), (io, 1));
+        assert_eq!(after(&[WaitsFor::Timer, io]), (io, 1));
+        assert_eq!(after(&[join, WaitsFor::Chan(1), io]), (join, 2));
+        assert_eq!(after(&[WaitsFor::Timer, WaitsFor::Timer, join]), (join, 2));
+        assert_eq!(after(&[io, WaitsFor::Child(9)]), (WaitsFor::Child(9), 0));
+        assert_eq!(after(&[WaitsFor::Chan(4), io, WaitsFor::Signal(2)]), (WaitsFor::Chan(4), 2));
+        let many = WaitsFor::Chan(1).after(0, 1_000).unwrap().0;
+        assert_eq!(many >> wait::MORE_SHIFT & 0xFF, 255);
+        assert_eq!(io.after(wait::READY << wait::KIND_SHIFT, 0), None);
+    }
 
     #[test]
     fn every_wait_survives_packing() {

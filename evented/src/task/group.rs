@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use super::{JoinError, Spawn, Task, spawn_with};
 use crate::current;
 use crate::inherit::Together;
-use crate::record::{WaitsFor, waits_for};
+use crate::record::{WaitsFor, waits_for_some};
 
 /// A changing set of tasks whose results come in the order in which they finish.
 ///
@@ -120,8 +120,7 @@ impl<T: 'static> TaskGroup<T> {
         }
         if let Some((_, task)) = self.tasks.first_key_value() {
             task.assert_reactor_runs();
-            // One of those for which it waits.
-            waits_for(WaitsFor::Join(task.id()));
+            waits_for_some(WaitsFor::Join(task.id()), self.tasks.len() - 1);
         }
         if self.together.wait() {
             self.known = 0;

@@ -2,6 +2,9 @@
 
 mod files;
 mod schema;
+mod trace;
+mod waits;
+mod watchdog;
 
 use std::future::{Future, pending, poll_fn};
 use std::rc::Rc;

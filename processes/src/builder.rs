@@ -75,7 +75,7 @@ impl Builder {
     /// A limit also keeps a call from waiting in a worker that is stopped, say by SIGSTOP: when
     /// the limit has passed since it was sent there, and the worker has executed nothing and
     /// answered nothing for as long again (1 s at least, 10 s at most), then the worker is
-    /// replaced, and another one executes the call.
+    /// replaced, and another one executes the call. Without a limit that takes 20 s.
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.config.call_timeout = Some(limit);
         self

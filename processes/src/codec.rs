@@ -13,7 +13,7 @@ use bincode::serde::{DecodeError as OfSerdeDecode, EncodeError as OfSerdeEncode}
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use bounded::Bounded;
+use bounded::{Bounded, Budget};
 
 /// The one configuration: little-endian, integers of variable length.
 const CONFIG: Configuration = standard();
@@ -44,10 +44,12 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String
 /// The value that `bytes` encode, all of them.
 ///
 /// # Errors
-/// The bytes do not describe a `T`, or describe one and go on. Whatever they claim to be, no more is
+/// The bytes do not describe a `T`, or describe one and go on; it is nested too deep, or has too many
+/// items without bytes. Whatever they claim to be, no more is
 /// allocated than in proportion to their number and to the size of the items of `T`'s collections.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let seed = Bounded::<PhantomData<T>>::seed(bytes.len());
+    let budget = Budget::new(bytes.len());
+    let seed = Bounded::<PhantomData<T>>::seed(&budget);
     let decoded = bincode::serde::seed_decode_from_slice(seed, bytes, CONFIG);
     let (value, read) = decoded.map_err(decode_reason)?;
     if read == bytes.len() {
@@ -118,6 +120,43 @@ mod tests {
             assert!(decode::<String>(&bytes).unwrap_err().contains("too early"));
             assert!(decode::<Vec<String>>(&bytes).unwrap_err().contains("too early"));
         }
+    }
+
+    #[test]
+    fn items_without_bytes_have_an_end() {
+        let many = vec![(); bounded::WITHOUT_BYTES];
+        assert_eq!(decode::<Vec<()>>(&encode(&many).unwrap()).unwrap().len(), many.len());
+        for claimed in [bounded::WITHOUT_BYTES as u64 + 100, 1 << 40, u64::MAX] {
+            let bytes = encode(&claimed).unwrap();
+            let error = decode::<Vec<()>>(&bytes).unwrap_err();
+            assert!(error.contains("items have no bytes"), "{error}");
+            // Each of them begins anew.
+            let bytes = [[50].as_slice(), &bytes.repeat(50)].concat();
+            assert!(decode::<Vec<Vec<[(); 3]>>>(&bytes).unwrap_err().contains("no bytes"));
+            let set = decode::<std::collections::BTreeSet<()>>(&encode(&claimed).unwrap());
+            assert!(set.unwrap_err().contains("no bytes"));
+        }
+    }
+
+    /// Nested as deep as one likes.
+    #[derive(Debug, Serialize, serde::Deserialize)]
+    struct Chain(Option<Box<Chain>>);
+
+    #[test]
+    fn nesting_has_an_end_before_the_stack_has() {
+        let deep = |levels: usize| {
+            let chain = (1..levels / 2).fold(Chain(None), |chain, _| Chain(Some(Box::new(chain))));
+            encode(&chain).unwrap()
+        };
+        // Each link is a structure and an option. A thread with a fourth of the usual stack.
+        let small = std::thread::Builder::new().stack_size(512 << 10);
+        let decodes = move || {
+            assert!(decode::<Chain>(&deep(bounded::MAX_DEPTH.into())).is_ok());
+            let error = decode::<Chain>(&deep(usize::from(bounded::MAX_DEPTH) + 4)).unwrap_err();
+            assert!(error.contains("nested deeper than 256 levels"), "{error}");
+            assert!(decode::<Chain>(&vec![1; 1 << 20]).unwrap_err().contains("nested deeper"));
+        };
+        small.spawn(decodes).unwrap().join().unwrap();
     }
 
     #[test]

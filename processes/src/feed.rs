@@ -206,6 +206,7 @@ where
         drop(contents);
         self.flush();
         self.alone = length > MAX_ITEM;
+        self.pace.weigh(length);
         let argument = Argument::of(bytes, self.pool.core().ways())?;
         self.submit_alone(number, argument, luggage)
     }
@@ -217,6 +218,7 @@ where
     fn put_alone(&mut self, number: u64, item: &I::Item) -> Result<(), JoinError> {
         let (argument, luggage) = Argument::encode(item, self.pool.core().ways())?;
         self.alone = argument.is_long();
+        self.pace.weigh(argument.len());
         self.submit_alone(number, argument, luggage)
     }
 

@@ -101,7 +101,7 @@ where
 
 impl<I: Iterator, R> Map<'_, I, R> {
     /// How many items may be taken ahead of what was consumed; at least 1. The default is 16 for
-    /// each worker, and more when calls are so short that many travel together: as many as the
+    /// each worker, fewer when they are long (4 MiB for each worker), and more when calls are so short that many travel together: as many as the
     /// workers execute in some milliseconds.
     pub fn buffer(mut self, n: usize) -> Self {
         self.feed.limit(n);

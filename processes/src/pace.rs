@@ -26,8 +26,12 @@ const GROWTH: u64 = 8;
 /// the queue.
 const FRAMES_PER_WORKER: u64 = 3;
 
-/// Items for each worker that may be on the way in any case.
+/// Items for each worker that may be on the way in any case, unless they are long.
 const ITEMS_PER_WORKER: u64 = 16;
+
+/// Bytes for each worker that long items on the way may have together: what is copied a moment
+/// later is still in the caches then. But each worker has one to execute and one that waits.
+const BYTES_PER_WORKER: u64 = 4 << 20;
 
 /// How many items travel together in a map.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Pace {
     item_ns: Option<u64>,
     /// The length of the next frame unless the end is near.
     size: u64,
+    /// How many items may be on the way, as they are long.
+    heavy: u64,
     /// A frame is sent when no more items than these are on the way.
     low: u64,
     /// A frame is sent when no more results than these were not consumed.
@@ -50,7 +56,8 @@ impl Pace {
     /// Nothing is known yet.
     pub(crate) fn new(workers: usize) -> Self {
         let workers = u64::try_from(workers).expect("a number of processes").max(1);
-        let mut pace = Self { workers, buffer: None, item_ns: None, size: 1, low: 0, high: 0 };
+        let (buffer, item_ns, heavy) = (None, None, u64::MAX);
+        let mut pace = Self { workers, buffer, item_ns, size: 1, heavy, low: 0, high: 0 };
         pace.set_marks();
         pace
     }
@@ -81,6 +88,16 @@ impl Pace {
         self.set_marks();
     }
 
+    /// Learns how long the encoding of an item is that was sent alone.
+    pub(crate) fn weigh(&mut self, bytes: usize) {
+        let fit = BYTES_PER_WORKER * self.workers / (bytes as u64).max(1);
+        let heavy = fit.max(2 * self.workers);
+        if heavy != self.heavy {
+            self.heavy = heavy;
+            self.set_marks();
+        }
+    }
+
     /// Whether more items should be sent, `on_the_way` being sent and not ended, and `ahead` taken
     /// and not consumed.
     #[inline]
@@ -92,6 +109,7 @@ impl Pace {
     fn set_marks(&mut self) {
         let size = self.next_frame(None);
         let enough = (FRAMES_PER_WORKER * self.workers * size).max(ITEMS_PER_WORKER * self.workers);
+        let enough = enough.min(self.heavy.max(size));
         // Without a limit, results that nobody takes hold up the map all the same.
         let usual = if size > 1 { 2 * enough } else { enough };
         let buffer = self.buffer.unwrap_or(usual);
@@ -118,6 +136,21 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_long_items_are_on_the_way() {
+        let mut pace = Pace::new(2);
+        assert!(pace.may_send(31, 31) && !pace.may_send(32, 31));
+        pace.weigh(1 << 20);
+        assert!(pace.may_send(7, 7) && !pace.may_send(8, 0) && !pace.may_send(0, 8));
+        pace.weigh(1 << 30);
+        assert!(pace.may_send(3, 3) && !pace.may_send(4, 0), "one is executed, one waits");
+        pace.weigh(20_000);
+        assert!(pace.may_send(31, 31) && !pace.may_send(32, 31));
+        pace.weigh(0);
+        pace.limit(2);
+        assert!(pace.may_send(1, 1) && !pace.may_send(2, 2));
+    }
 
     /// The pace of a map whose items take so long, after so many frames.
     fn after(frames: u32, item_ns: u64) -> Pace {

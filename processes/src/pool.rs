@@ -289,7 +289,7 @@ impl Pool {
 
     /// Cancels what no worker has started and ends the workers. Running calls may end within the
     /// grace period; then their workers are killed and the calls are
-    /// [`JoinError::WorkerLost`](crate::JoinError::WorkerLost).
+    /// [`JoinError::WorkerLost`].
     pub fn shutdown_now(mut self) -> Unrun {
         Unrun { count: self.finish(false) }
     }

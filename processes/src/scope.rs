@@ -6,7 +6,7 @@
 //! outside of one they fail instead of producing a number that means nothing.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,6 +21,9 @@ use crate::segment::{Segment, SegmentId, is_freezable};
 /// How long a worker waits for a descriptor that was sent ahead of its frame. It is already in
 /// the socket when the frame arrives, so this only ends a wait on a broken peer.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why something did not arrive.
+const NO_DESCRIPTOR: &str = "no descriptor was left for it in the worker, or no memory";
 
 /// What the current thread is doing with the codec.
 enum Scope {
@@ -234,7 +237,7 @@ fn arrived(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
     if let Some(segment) = Segment::find(id) {
         return Ok(segment);
     }
-    arrivals().segment(id).ok_or("the memory of a shared object is not known here")
+    arrivals().segment(id)
 }
 
 /// As [`receive`], for memory that nobody can write to any more.
@@ -285,6 +288,8 @@ struct Table {
     segments: HashMap<SegmentId, Arrived>,
     /// Large arguments; each is taken once.
     payloads: HashMap<SegmentId, OwnedFd>,
+    /// What this process had no descriptor for when it came, until somebody asks for it.
+    lost: HashSet<SegmentId>,
 }
 
 /// This process's arrivals.
@@ -320,20 +325,46 @@ impl Arrivals {
         self.arrived.notify_all();
     }
 
+    /// Something arrived, but this process had no descriptor left for it, or cannot map it.
+    pub(crate) fn lose(&self, id: SegmentId) {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).lost.insert(id);
+        self.arrived.notify_all();
+    }
+
     /// The parent holds no handle any more; those that user code stored here keep the memory.
     pub(crate) fn forget(&self, id: SegmentId) {
-        let gone = self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.remove(&id);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.lost.remove(&id);
+        let gone = table.segments.remove(&id);
+        drop(table);
         drop(gone);
     }
 
     /// Takes a large argument, waiting for it if it is still on its way.
-    pub(crate) fn payload(&self, id: SegmentId) -> Option<OwnedFd> {
-        self.wait(|table| table.payloads.remove(&id))
+    ///
+    /// # Errors
+    /// It did not come, as a sentence.
+    pub(crate) fn payload(&self, id: SegmentId) -> Result<OwnedFd, &'static str> {
+        let found = self.wait(|table| {
+            let payload = table.payloads.remove(&id).map(Ok);
+            payload.or_else(|| table.lost.remove(&id).then_some(Err(NO_DESCRIPTOR)))
+        });
+        found.unwrap_or(Err("it did not arrive"))
     }
 
     /// A shared object, waiting for it if it is still on its way.
-    fn segment(&self, id: SegmentId) -> Option<Arc<Segment>> {
-        self.wait(|table| table.segments.get(&id).map(|arrived| arrived.segment(id)))?
+    ///
+    /// # Errors
+    /// It did not come, as a sentence.
+    fn segment(&self, id: SegmentId) -> Result<Arc<Segment>, &'static str> {
+        let found = self.wait(|table| {
+            let segment = table.segments.get(&id).map(|arrived| arrived.segment(id));
+            segment.or_else(|| table.lost.contains(&id).then_some(None))
+        });
+        match found {
+            Some(segment) => segment.ok_or(NO_DESCRIPTOR),
+            None => Err("the memory of a shared object is not known here"),
+        }
     }
 
     /// Did this segment come from the parent?

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,10 +60,31 @@ where
     let owner = Arc::new(Mutex::new(Some(owner)));
     handle.on_result(move |result| {
         let owner = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(owner) = owner {
-            owner.ended(result);
+        let Some(owner) = owner else { return };
+        // It locks the mailbox, which a process that is stopped may have locked, and must not hold
+        // up the callbacks of others meanwhile.
+        let waiting = Arc::new(Mutex::new(Some((owner, result))));
+        let other = Arc::clone(&waiting);
+        let started = thread::Builder::new().name("actor".to_owned()).spawn(move || end(&other));
+        if started.is_err() {
+            end(&waiting);
         }
     });
+}
+
+/// What an owner and the end of its process wait in.
+type Waiting<A, S> = Mutex<Option<(Owner<A, S>, Result<Stop, JoinError>)>>;
+
+/// Tells an owner of the end of its process, once.
+fn end<A, S>(waiting: &Waiting<A, S>)
+where
+    A: Serialize + DeserializeOwned + Send + 'static,
+    S: 'static,
+{
+    let both = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((owner, result)) = both {
+        owner.ended(result);
+    }
 }
 
 impl<A, S> Owner<A, S>
@@ -104,5 +126,41 @@ where
                 mailbox.end(Status::Failed, &reason);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ActorRef;
+
+    /// Anything that takes longer is taken for a hang.
+    const BOUND: Duration = Duration::from_secs(30);
+
+    /// As when a process is stopped in the middle of a `cast`, and then the actor dies.
+    #[test]
+    fn a_mailbox_that_is_locked_holds_up_no_callbacks() {
+        let actor: ActorRef<u8> = crate::spawn_actor(|x: u8| x, 1).unwrap();
+        assert_eq!(actor.call(|x, ()| *x, ()).unwrap(), 1);
+        let life = actor.mailbox.life().unwrap();
+        let held = actor.mailbox.lock();
+        assert!(life.kill());
+        let gone = std::time::Instant::now() + BOUND;
+        while !life.is_over() {
+            assert!(std::time::Instant::now() < gone, "it was killed");
+            thread::yield_now();
+        }
+        // Both go through the same desk, one after the other.
+        for x in 0..20 {
+            let (said, heard) = mpsc::channel();
+            let other = spawn(|x: u8| x, x).unwrap();
+            other.on_result(move |result| said.send(result).unwrap());
+            assert_eq!(heard.recv_timeout(BOUND).expect("it is called").unwrap(), x);
+        }
+        drop(held);
+        assert!(actor.join_timeout(BOUND).expect("it has ended").is_err());
     }
 }

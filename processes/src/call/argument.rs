@@ -25,9 +25,18 @@ pub(crate) enum Argument {
     Arena(Block),
     /// Long, and there is no room in an arena: sealed in a memfd that goes ahead on the control
     /// socket.
-    Sealed(SegmentId, OwnedFd),
+    Sealed(SegmentId, SealedEnd),
     /// Many short ones of calls of the same function.
     Items(Items),
+}
+
+/// A sealed memfd with an argument in it.
+#[derive(Debug)]
+pub(crate) struct SealedEnd {
+    /// The memfd.
+    pub(crate) fd: OwnedFd,
+    /// How long the argument is.
+    len: usize,
 }
 
 /// The ways that are open to an argument.
@@ -91,7 +100,8 @@ impl Argument {
 
     /// In a memfd of its own.
     fn sealed(bytes: &[u8]) -> io::Result<Self> {
-        Ok(Self::Sealed(random_id()?, Sealed::write(bytes)?))
+        let end = SealedEnd { fd: Sealed::write(bytes)?, len: bytes.len() };
+        Ok(Self::Sealed(random_id()?, end))
     }
 
     /// The same on a way that a worker can take that has no part in the arena.
@@ -111,6 +121,16 @@ impl Argument {
             Self::Inline(bytes) => bytes.len() > MAX_ITEM,
             Self::Arena(_) | Self::Sealed(..) => true,
             Self::Items(_) => false,
+        }
+    }
+
+    /// Bytes of the encoding.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Inline(bytes) => bytes.len(),
+            Self::Arena(block) => block.len(),
+            Self::Sealed(_id, sealed) => sealed.len,
+            Self::Items(items) => items.bytes().len(),
         }
     }
 

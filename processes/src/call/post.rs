@@ -22,7 +22,7 @@ pub(crate) struct Post {
     pub(crate) trampoline: i64,
 }
 
-/// As [`Trampoline`], with the state of an actor.
+/// As `Trampoline`, with the state of an actor.
 ///
 /// # Safety
 /// The address must be that of a `fn(&mut S, A) -> R` for the trampoline's own types.
@@ -47,10 +47,10 @@ impl Post {
     /// Executes it in the actor's process.
     ///
     /// # Errors
-    /// As [`Resolved::run`].
+    /// As [`Resolved::run`](super::Resolved::run).
     ///
     /// # Panics
-    /// As [`Resolved::run`].
+    /// As [`Resolved::run`](super::Resolved::run).
     pub(crate) fn deliver(
         &self,
         state: &mut dyn Any,

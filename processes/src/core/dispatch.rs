@@ -15,7 +15,7 @@ use crate::error::JoinError;
 use crate::frame::MAX_FRAME;
 use crate::target::Target;
 
-use super::limits::FIRST_LOOK;
+use super::limits::{FIRST_LOOK, LATE_LOOK};
 use super::seat::Obstacle;
 use super::{Core, Settled, State};
 
@@ -155,13 +155,12 @@ impl Core {
         }
     }
 
-    /// Makes the supervisor look in time at a call with a limit: when it can be over, and before,
-    /// whether the worker is silent. A look that is planned for the limit of an earlier call, which
+    /// Makes the supervisor look in time at a call: when its limit can be over, and before, or
+    /// without one some time later, whether the worker is silent. A look that is planned for the limit of an earlier call, which
     /// may be finished, can be much too late for that.
     fn watch_limit(&self, state: &mut State, limit: Option<std::time::Duration>) {
-        if let Some(limit) = limit {
-            self.check_at(state, clock::after_ns(limit.min(FIRST_LOOK)));
-        }
+        let look = limit.map_or(LATE_LOOK, |limit| limit.min(FIRST_LOOK));
+        self.check_at(state, clock::after_ns(look));
     }
 
     /// Makes the supervisor look at this time or before.

@@ -5,7 +5,9 @@
 //! its calls would wait for as long as it is stopped, in spite of their limits. Therefore a call
 //! with a limit also bounds the *silence* of its worker: holding that call, executing none, and
 //! answering nothing. When silence has lasted, the worker is given up: what it has not started
-//! goes back to the queue, and it is killed and replaced.
+//! goes back to the queue, and it is killed and replaced. A call without a limit bounds it as well,
+//! at [`MAX_PATIENCE`], which is looked after only [`LATE_LOOK`] after the call was sent; so a pool that
+//! has become idle wakes up once more, and no process of its own ([`spawn`](crate::spawn)) is meant.
 //!
 //! An innocent worker is not given up because the parent itself was stopped for a while and has
 //! not read its answers: silence must be found by several looks, with time between them.
@@ -31,6 +33,9 @@ const MAX_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A call with a limit is looked at no later after it was sent: silence is noticed from then on.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(2_500);
+
+/// A call without one is looked at no later.
+pub(super) const LATE_LOOK: Duration = Duration::from_secs(10);
 
 /// How many looks must find the same silence.
 const LOOKS: u32 = 4;
@@ -85,11 +90,15 @@ impl Seat {
         let (mut overdue, mut running) = (None, false);
         // The shortest limit of the calls that it holds and does not execute.
         let mut held: Option<Duration> = None;
+        let mut waits = false;
         for (slot, entry) in self.occupied() {
             let Some(call) = &entry.call else { continue };
             let claim = self.look(slot, entry);
             running |= matches!(claim, Claim::Running { .. });
-            let Some(limit) = call.timeout else { continue };
+            let Some(limit) = call.timeout else {
+                waits |= !matches!(claim, Claim::Running { .. }) && entry.left() > 0;
+                continue;
+            };
             let limit_ns = clock::to_ns(limit);
             if let Claim::Running { index: item, started_ns } = claim {
                 let at_ns = started_ns.saturating_add(limit_ns);
@@ -112,6 +121,10 @@ impl Seat {
         {
             // It finished this very moment: its result is on the way. There may be other items.
             look_at(now_ns.saturating_add(clock::to_ns(limit).max(MIN_CHECK_NS)));
+        }
+        if waits && !self.one_shot {
+            held = held.or(Some(MAX_PATIENCE));
+            look_at(now_ns.saturating_add(clock::to_ns(LATE_LOOK)));
         }
         let silent = match held {
             Some(limit) if !running && self.is_serving() => {

@@ -197,8 +197,8 @@ impl Process {
                 self.known.insert(segment.id(), Arc::downgrade(segment));
             }
         }
-        if let Argument::Sealed(id, fd) = &call.argument {
-            self.control.send(&Down::Payload(*id), Some(fd.as_fd()), false)?;
+        if let Argument::Sealed(id, end) = &call.argument {
+            self.control.send(&Down::Payload(*id), Some(end.fd.as_fd()), false)?;
         }
         Ok(())
     }

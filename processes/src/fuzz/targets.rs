@@ -14,6 +14,10 @@ use crate::core::fuzz::Rig;
 use crate::frame::{
     Body, CallHeader, Kind, finish_result, push_call, start_result, take_call, take_item,
 };
+use crate::gather::Gather;
+use crate::harvest::{Piece, Values};
+use crate::items::{Encoder, Items};
+use crate::worker::Arguments;
 use crate::{JoinError, Limit, Side};
 
 /// Takes an input; says what it did with it.
@@ -32,7 +36,7 @@ pub(super) struct Target {
 }
 
 /// All of them.
-pub(super) const TARGETS: [fn() -> Target; 5] = [calls, results, down, up, values];
+pub(super) const TARGETS: [fn() -> Target; 7] = [calls, items, results, gathered, down, up, values];
 
 /// Frames of calls, as a worker takes them apart.
 fn calls() -> Target {
@@ -65,6 +69,80 @@ fn calls() -> Target {
         said + if bytes.is_empty() { "" } else { " rest" }
     };
     Target { name: "calls", corpus: include_str!("corpus/calls.txt"), right, run: Box::new(run) }
+}
+
+/// Items of a map in a frame, as a worker takes them apart and decodes them, and as the parent divides
+/// them.
+fn items() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let frame = |items: Vec<Vec<u8>>| {
+            let mut encoder = Encoder::default();
+            for item in &items {
+                encoder.try_item(|bytes| bytes.extend_from_slice(item));
+                encoder.keep();
+            }
+            encoder.finish().map(|items| items.bytes().to_vec()).unwrap_or_default()
+        };
+        let numbers = encoded((0..50_u64).map(|n| n * n * n));
+        let texts = encoded(["", "one", "two and more"]);
+        vec![frame(numbers), frame(texts.clone()), frame(texts[..1].to_vec())]
+    }
+    let run = |bytes: &[u8]| {
+        let mut arguments = Arguments::of(Body::Items(bytes));
+        let (mut count, mut said) = (0_u16, HashSet::new());
+        while let Some(Body::Inline(item)) = arguments.next() {
+            count = count.saturating_add(1);
+            said.insert(decoded::<u64>(item));
+        }
+        if count > 1 {
+            // The parent divides only what it has made; what a worker has read is of that form.
+            let mut first = Items::new(bytes.to_vec(), count);
+            let second = first.split_off(count / 2).map_or(0, |items| items.count());
+            assert_eq!(first.count() + second, count, "an item is lost");
+        }
+        let mut said: Vec<_> = said.into_iter().collect();
+        said.sort();
+        said.truncate(3);
+        let rest = if arguments.is_empty() { "" } else { " rest" };
+        format!("{}{rest} {said:?}", if count > 1 { "many" } else { "few" })
+    };
+    Target { name: "items", corpus: include_str!("corpus/items.txt"), right, run: Box::new(run) }
+}
+
+/// The results of a map's items, as its owner takes them apart.
+fn gathered() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let records = |values: &[u64]| {
+            let mut all = Vec::new();
+            for value in values {
+                let mut frame = Vec::new();
+                start_result(&mut frame, 3, 7, Kind::Value);
+                codec::encode_into(value, &mut frame).expect("numbers can be encoded");
+                finish_result(&mut frame);
+                all.extend_from_slice(&frame);
+            }
+            all
+        };
+        vec![records(&[1, 1 << 40, 3]), records(&[u64::MAX])]
+    }
+    let run = |bytes: &[u8]| {
+        let mut gather = Gather::<u64>::new();
+        gather.turn_to(Piece::Values(Values { first: 0, records: bytes.to_vec(), count: 1 }));
+        let (mut fine, mut wrong) = (0_usize, HashSet::new());
+        while let Some(result) = gather.next() {
+            match result {
+                Ok(_) => fine += 1,
+                Err(error) => drop(wrong.insert(error.to_string())),
+            }
+            assert!(fine <= bytes.len(), "results come out of nothing");
+        }
+        let mut wrong: Vec<_> = wrong.into_iter().collect();
+        wrong.sort();
+        wrong.truncate(3);
+        format!("{} {wrong:?}", if fine > 0 { "some" } else { "none" })
+    };
+    let corpus = include_str!("corpus/gathered.txt");
+    Target { name: "gathered", corpus, right, run: Box::new(run) }
 }
 
 /// Records in the ring of results, as the receiver reads them.

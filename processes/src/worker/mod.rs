@@ -10,9 +10,12 @@
 //! This is one of the crate's few files with unsafe code: it changes the environment and the
 //! disposition of SIGPIPE while there is only one thread.
 
+mod arguments;
 mod serve;
 mod watchdog;
 
+#[cfg(test)]
+pub(crate) use arguments::Arguments;
 pub(crate) use serve::{report, shorten};
 
 use std::fs::File;

@@ -21,13 +21,13 @@ use crate::control::{Control, Up};
 use crate::fault::{self, Step};
 use crate::frame::{
     Body, CallHeader, Kind, MAX_INLINE, RESULT_HEADER, finish_result, start_result, take_call,
-    take_item,
 };
 use crate::results::QUIET_NS;
 use crate::scope::arrivals;
 use crate::segment::{Sealed, SegmentId, random_id};
 use crate::unwind;
 
+use super::arguments::Arguments;
 use super::{Channels, EXIT_UNUSABLE, watchdog};
 
 /// The longest panic message that travels.
@@ -131,40 +131,6 @@ struct Server {
     out: Vec<u8>,
     /// When results were announced last.
     announced_ns: u64,
-}
-
-/// The items of a call, one after the other.
-enum Arguments<'a> {
-    /// The argument of a single call, until it is taken.
-    One(Option<Body<'a>>),
-    /// Those that are left of many.
-    Many(&'a [u8]),
-}
-
-impl<'a> Arguments<'a> {
-    /// Those in the body of a call.
-    fn of(body: Body<'a>) -> Self {
-        match body {
-            Body::Items(bytes) => Self::Many(bytes),
-            single => Self::One(Some(single)),
-        }
-    }
-
-    /// True when none is left.
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::One(body) => body.is_none(),
-            Self::Many(bytes) => bytes.is_empty(),
-        }
-    }
-
-    /// The next one.
-    fn next(&mut self) -> Option<Body<'a>> {
-        match self {
-            Self::One(body) => body.take(),
-            Self::Many(bytes) => take_item(bytes).map(Body::Inline),
-        }
-    }
 }
 
 impl Server {
@@ -336,7 +302,7 @@ fn unseen() -> Fault {
 
 /// The large argument that went ahead.
 fn fetch(id: SegmentId) -> Result<Sealed, String> {
-    let fd = arrivals().payload(id).ok_or("the large argument did not arrive")?;
+    let fd = arrivals().payload(id).map_err(|why| format!("the large argument is lost: {why}"))?;
     Sealed::map(&fd).map_err(|error| format!("the large argument cannot be mapped: {error}"))
 }
 

@@ -70,19 +70,17 @@ fn watch(socket: &Control) {
     loop {
         match socket.receive::<Down>(true) {
             Ok(Some((Down::Segment(id), Some(fd)))) => {
-                // If it cannot be mapped, the call that needs it waits in vain and fails.
-                drop(arrivals().add_segment(id, fd));
+                if arrivals().add_segment(id, fd).is_err() {
+                    arrivals().lose(id);
+                }
             }
             Ok(Some((Down::Payload(id), Some(fd)))) => arrivals().add_payload(id, fd),
             Ok(Some((Down::Forget(id), _))) => arrivals().forget(id),
-            // No descriptor was left for it: as above. The start's messages are sent once.
+            // The call that needs it fails at once.
+            Ok(Some((Down::Segment(id) | Down::Payload(id), None))) => arrivals().lose(id),
+            // They are sent once, at the start.
             Ok(Some((
-                Down::Segment(_)
-                | Down::Payload(_)
-                | Down::Boot { .. }
-                | Down::Doorbell(_)
-                | Down::Lifeline
-                | Down::Arena(_),
+                Down::Boot { .. } | Down::Doorbell(_) | Down::Lifeline | Down::Arena(_),
                 _,
             ))) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {}

@@ -7,7 +7,7 @@
 //! | worker killed in a call | [`a_kill_from_outside_fails_only_the_running_call`], `retry`, `stress`, and in the crate `chaos`, `fault` |
 //! | idle worker killed | [`an_idle_worker_that_dies_is_replaced`] |
 //! | hang | [`a_call_that_hangs_is_ended_by_its_limit`], `handle` |
-//! | worker stopped | [`a_worker_that_is_stopped_in_a_call_runs_out_of_time`], before the call: `handle` |
+//! | worker stopped | [`a_worker_that_is_stopped_in_a_call_runs_out_of_time`], before the call: `handle`; without a limit: [`a_call_without_a_limit_is_freed_from_a_stopped_worker`] |
 //! | panic | `panic`, `executor` |
 //! | panic with `panic = "abort"`, abort, segfault, stack overflow, exit | [`panic_as_abort`], [`abort`], [`segfault`], [`stack_overflow`], [`exit`] |
 //! | argument or result cannot be encoded or decoded | [`the_codec_fails_one_call_and_says_where`] |
@@ -18,6 +18,7 @@
 //! | Ctrl-C | `interrupt` |
 //! | descriptors exhausted | [`a_shortage_of_descriptors_at_any_step_of_a_start`], [`a_shortage_of_descriptors_leaves_the_other_workers_alone`] |
 //! | memory exhausted | [`memory`] |
+//! | descriptors exhausted in a worker | [`a_worker_without_descriptors_says_so_at_once`] |
 //! | shutdown | [`shutdown_is_bounded_by_the_grace_period`], `shutdown`, `leaks` |
 
 mod memory;
@@ -138,6 +139,21 @@ fn a_call_that_hangs_is_ended_by_its_limit() {
     let error = ended(hangs).unwrap_err();
     assert!(matches!(error, JoinError::TimedOut { limit: given, .. } if given == limit), "{error}");
     assert_ne!(ended(behind).unwrap(), soon(&entered), "its worker is replaced");
+}
+
+#[test]
+fn a_call_without_a_limit_is_freed_from_a_stopped_worker() {
+    let pool = Pool::new(1).unwrap();
+    let worker = ended(pool.submit(|()| std::process::id(), ())).unwrap();
+    let stopped = Stopped::new(worker);
+    let calls: Vec<_> = (0..3_u8).map(|x| pool.submit(|x| (x, std::process::id()), x)).collect();
+    for (x, call) in (0..).zip(calls) {
+        // It takes 20 s before the worker is given up.
+        let other = call.join_timeout(3 * BOUND).expect("another worker executes it").unwrap();
+        assert!(other.0 == x && other.1 != worker);
+    }
+    drop(stopped);
+    wait_until("the stopped one is gone", || !is_alive(worker));
 }
 
 #[test]
@@ -268,6 +284,32 @@ fn hoard(spare: usize) -> Vec<std::fs::File> {
     }
     files.truncate(files.len().saturating_sub(spare));
     files
+}
+
+/// Leaves a worker without descriptors.
+fn starve(_: u8) {
+    limit(Resource::Descriptors, 64);
+    std::mem::forget(hoard(0));
+}
+
+#[test]
+fn a_worker_without_descriptors_says_so_at_once() {
+    let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
+    // What lies in the arena needs none.
+    let pool = Pool::new(1).unwrap();
+    ended(pool.submit(starve, 0)).unwrap();
+    assert_eq!(ended(pool.submit(length, vec![1; 200_000])).unwrap(), 200_000);
+    let pool = Pool::builder().workers(1).arena(0).build().unwrap();
+    ended(pool.submit(starve, 0)).unwrap();
+    let error = ended(pool.submit(length, vec![1; 200_000])).unwrap_err();
+    let told = |error: &JoinError| {
+        matches!(error, JoinError::Decode { side: Side::Worker, message, .. }
+            if message.contains("no descriptor was left for it in the worker"))
+    };
+    assert!(told(&error), "{error}");
+    let error = ended(pool.submit(|queue: Queue<u8>| queue.len(), Queue::bounded(1).unwrap()));
+    assert!(error.is_err_and(|error| told(&error)));
+    assert_eq!(ended(pool.submit(length, vec![1; 9])).unwrap(), 9, "it goes on");
 }
 
 /// A resource of which a process can be given a limited amount, by the number that the kernel has for

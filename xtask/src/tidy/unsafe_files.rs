@@ -73,14 +73,21 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "copies results in and out of shared memory",
     },
     UnsafeFile {
-        path: "processes/src/ring.rs",
+        path: "processes/src/ring/bytes.rs",
         reason: "copies messages in and out of shared memory",
     },
     UnsafeFile {
         path: "processes/src/robust.rs",
         reason: "calls pthreads: only they survive the death of a mutex's owner",
     },
-    UnsafeFile { path: "processes/src/segment.rs", reason: "owns the mappings of shared memory" },
+    UnsafeFile {
+        path: "processes/src/segment/mod.rs",
+        reason: "owns the mappings of shared memory",
+    },
+    UnsafeFile {
+        path: "processes/src/segment/sealed.rs",
+        reason: "owns the mappings of what nobody can change any more",
+    },
     UnsafeFile {
         path: "processes/src/worker/mod.rs",
         reason: "changes the environment and the disposition of a signal before there are threads",

@@ -53,11 +53,12 @@ fn a_call_keeps_the_buffer_that_it_brings() {
         // Nobody but the call has it; what comes behind would be put in its place.
         let call = pool.submit(sum, filled(&pool, n, 50_000));
         let others = filled(&pool, 255, 50_000);
-        let mapped = pool.map(sum, [filled(&pool, n, 20_000)]);
-        let mapped: Vec<_> = mapped.collect::<Result<_, _>>().unwrap();
         assert_eq!(call.join().unwrap().0, u64::from(n) * 50_000);
-        assert_eq!(mapped[0].0, u64::from(n) * 20_000);
         drop(others);
+    }
+    let each = (0..200_u8).map(|n| filled(&pool, n, 20_000));
+    for (n, result) in (0..).zip(pool.map(sum, each)) {
+        assert_eq!(result.unwrap().0, n * 20_000);
     }
     nothing_left(&pool);
 }

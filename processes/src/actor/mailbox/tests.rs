@@ -1,0 +1,78 @@
+//! What happens at a mailbox, step by step.
+
+use super::*;
+use crate::clock;
+
+/// Long after what is waited for.
+fn soon() -> u64 {
+    clock::after_ns(Duration::from_secs(30))
+}
+
+/// A mailbox whose actor serves.
+fn serving() -> Mailbox {
+    let mailbox = Mailbox::create(4, 100).unwrap();
+    assert!(mailbox.holders().enter());
+    mailbox.begin();
+    mailbox
+}
+
+#[test]
+fn a_late_reply_is_not_taken_for_that_of_the_next() {
+    let mailbox = serving();
+    let first = mailbox.take_slot(Some(soon())).unwrap();
+    let number = mailbox.put(b"", Some(soon())).unwrap();
+    let over = mailbox.wait(&first, number, Some(clock::now_ns()));
+    assert!(matches!(over, Err(Verdict::Over)));
+    let second = mailbox.take_slot(Some(soon())).unwrap();
+    assert_eq!((second.number, second.turn), (first.number, first.turn + 1));
+    mailbox.reply(&first, 3, b"late");
+    mailbox.reply(&second, 1, b"right");
+    mailbox.reply(&second, 2, b"twice");
+    let reply =
+        mailbox.wait(&second, mailbox.put(b"", Some(soon())).unwrap(), Some(soon())).unwrap();
+    assert_eq!((reply.kind, &*reply.bytes), (1, &b"right"[..]));
+}
+
+#[test]
+fn what_was_taken_is_lost_and_the_rest_is_not() {
+    let mailbox = serving();
+    let slots = [(); 3].map(|()| mailbox.take_slot(Some(soon())).unwrap());
+    let numbers = [(); 3].map(|()| mailbox.put(b"x", Some(soon())).unwrap());
+    mailbox.take().unwrap();
+    mailbox.reply(&slots[0], 1, b"done");
+    mailbox.take().unwrap();
+    mailbox.bury("a test");
+    assert!(mailbox.wait(&slots[0], numbers[0], Some(soon())).is_ok());
+    let lost = mailbox.wait(&slots[1], numbers[1], Some(soon()));
+    assert!(matches!(lost, Err(Verdict::Lost(reason)) if reason == "a test"));
+    let waits = mailbox.wait(&slots[2], numbers[2], Some(clock::now_ns()));
+    assert!(matches!(waits, Err(Verdict::Over)), "it is still there for the next one");
+    assert_eq!(mailbox.len(), 1);
+    mailbox.end(Status::Failed, "for good");
+    assert!(
+        matches!(mailbox.take_slot(Some(soon())), Err(Verdict::Ended(reason)) if reason == "for good")
+    );
+    assert!(mailbox.join(Some(soon())).unwrap().is_err());
+}
+
+#[test]
+fn the_slots_of_the_dead_are_used_again() {
+    let mailbox = serving();
+    let slots: Vec<_> = (0..SLOTS).map(|_| mailbox.take_slot(Some(soon())).unwrap()).collect();
+    let none = mailbox.take_slot(Some(clock::now_ns()));
+    assert!(matches!(none, Err(Verdict::Over)));
+    mailbox.slot(7, HOLDER_STARTED).store(u64::MAX, Ordering::Relaxed);
+    mailbox.slot(7, HOLDER).store(1 << 32 | WAITING, Ordering::Relaxed);
+    assert_eq!(mailbox.take_slot(Some(soon())).unwrap().number, 7);
+    mailbox.free(&slots[9]);
+    assert_eq!(mailbox.take_slot(Some(soon())).unwrap().number, 9);
+}
+
+#[test]
+fn only_a_mailbox_is_adopted() {
+    let mailbox = serving();
+    assert!(Mailbox::adopt(Arc::clone(mailbox.segment())).is_some());
+    let ring = Ring::create_with(4, 100, annex_bytes(100).unwrap()).unwrap();
+    assert!(Mailbox::adopt(Arc::clone(ring.segment())).is_none());
+    assert!(Mailbox::adopt(Segment::create(1 << 20).unwrap()).is_none());
+}

@@ -1,0 +1,298 @@
+//! The queue's memory: a byte ring of messages that survives the death of whoever is inside.
+//!
+//! ```text
+//! mutex | counters | entries: start and length of each message | bytes | annex
+//! ```
+//!
+//! All words are read and written under the robust mutex. What is in the queue is defined by two
+//! counters, `put` and `got`: message `n` (`got <= n < put`) is described by entry
+//! `n % capacity`. There are two copies of each counter, and an *epoch*, a futex word, says which
+//! one holds: bit 1 of `put`'s epoch chooses the copy of `put`, likewise for `got`. A put writes
+//! bytes, entry and the copy that does not hold, and then *commits* by adding 2 to the epoch; a
+//! get copies the bytes out and commits in the same way. A process that is killed before its commit
+//! has changed nothing that anybody looks at, so the queue recovers instead of being poisoned.
+//!
+//! Bit 0 of `put`'s epoch says that the queue was shut down.
+//!
+//! The *annex* is for those who build more on a ring: words that nobody here touches, under the same
+//! mutex. A queue has none.
+//!
+//! How one sleeps, and is woken whoever is killed: see [`epoch`].
+
+mod annex;
+mod bytes;
+mod epoch;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::robust::{self, MUTEX_BYTES, Owned, Patience};
+use crate::segment::Segment;
+
+pub(crate) use epoch::Direction;
+use epoch::{COMMIT, NUDGE, SHUT_DOWN};
+
+/// Index of the first counter, in words of 8 bytes.
+const WORDS: usize = MUTEX_BYTES / 8;
+/// How many messages fit; constant.
+const CAPACITY: usize = WORDS + 4;
+/// Size of the byte ring; constant.
+const BYTES: usize = WORDS + 5;
+/// Index of the first 4-byte word after the counters.
+const FLAGS: usize = (WORDS + 6) * 2;
+/// Much longer than a process has the ring locked that goes on.
+const A_MOMENT: Duration = Duration::from_millis(20);
+/// Index of the first entry, in words of 8 bytes; each entry takes two.
+const ENTRIES: usize = WORDS + 8;
+
+const _: () = assert!(FLAGS + 4 <= ENTRIES * 2);
+
+/// Why a step did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No room, or no message; with the epoch to sleep on.
+    Wait(u32),
+    /// Shut down (and, for a get, empty).
+    ShutDown,
+    /// The message is longer than the whole ring.
+    TooLong,
+}
+
+/// The ring in a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    /// The memory.
+    segment: Arc<Segment>,
+}
+
+impl Ring {
+    /// A ring for `capacity` messages that together take up to `bytes` bytes.
+    ///
+    /// # Errors
+    /// No descriptors or memory are left, or the sizes do not fit into an address space.
+    pub(crate) fn create(capacity: usize, bytes: usize) -> io::Result<Self> {
+        Self::create_with(capacity, bytes, 0)
+    }
+
+    /// As [`create`](Self::create), with an annex of so many bytes.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(crate) fn create_with(capacity: usize, bytes: usize, annex: usize) -> io::Result<Self> {
+        let len = length(capacity, bytes, annex)
+            .filter(|&len| isize::try_from(len).is_ok())
+            .ok_or(io::ErrorKind::OutOfMemory)?;
+        let segment = Segment::create(len)?;
+        robust::create(&segment)?;
+        segment.atomic_u64(CAPACITY).store(capacity as u64, Ordering::Relaxed);
+        segment.atomic_u64(BYTES).store(bytes as u64, Ordering::Relaxed);
+        Ok(Self { segment })
+    }
+
+    /// The ring in a segment that came from elsewhere; none if it is no ring.
+    pub(crate) fn adopt(segment: Arc<Segment>) -> Option<Self> {
+        Self::adopt_with(segment, |_annex| Some(0))
+    }
+
+    /// As [`adopt`](Self::adopt), one with an annex; `annex` is told where it is and says how many
+    /// bytes it has, if it is the right one.
+    pub(crate) fn adopt_with(
+        segment: Arc<Segment>,
+        annex: impl FnOnce(&Self) -> Option<usize>,
+    ) -> Option<Self> {
+        if segment.len() < ENTRIES * 8 {
+            return None;
+        }
+        let ring = Self { segment };
+        length(ring.capacity(), ring.bytes(), 0).filter(|&len| len <= ring.segment.len())?;
+        let annex = annex(&ring)?;
+        let expected = length(ring.capacity(), ring.bytes(), annex)?;
+        (expected == ring.segment.len()).then_some(ring)
+    }
+
+    /// How many messages were taken so far.
+    pub(crate) fn taken(&self, _held: &Owned) -> u64 {
+        self.count(Direction::Room)
+    }
+
+    /// The memory.
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// How many messages fit.
+    pub(crate) fn capacity(&self) -> usize {
+        to_usize(self.word(CAPACITY).load(Ordering::Relaxed))
+    }
+
+    /// How many messages are in it.
+    pub(crate) fn len(&self) -> usize {
+        let held = self.lock();
+        let len = self.count(Direction::Message) - self.count(Direction::Room);
+        drop(held);
+        to_usize(len)
+    }
+
+    /// Whether a message could be taken.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) fn peek(&self) -> Result<(), Refusal> {
+        let held = self.lock();
+        let refusal = if self.count(Direction::Message) != self.count(Direction::Room) {
+            return Ok(());
+        } else if self.is_shut_down() {
+            Refusal::ShutDown
+        } else {
+            self.wait(Direction::Message)
+        };
+        drop(held);
+        Err(refusal)
+    }
+
+    /// Stores a message, and says how many had been stored before.
+    ///
+    /// # Errors
+    /// Full, shut down, or never possible.
+    pub(crate) fn put(&self, message: &[u8]) -> Result<u64, Refusal> {
+        if message.len() > self.bytes() {
+            return Err(Refusal::TooLong);
+        }
+        let held = self.lock();
+        if self.is_shut_down() {
+            return Err(Refusal::ShutDown);
+        }
+        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
+        let start = if put == 0 { 0 } else { self.entry(put - 1).1 };
+        let oldest = if put == got { start } else { self.entry(got).0 };
+        let end = start + message.len() as u64;
+        if put - got == self.capacity() as u64 || end - oldest > self.bytes() as u64 {
+            return Err(self.wait(Direction::Room));
+        }
+        self.copy_in(start, message);
+        self.set_entry(put, start, end);
+        self.prepare(Direction::Message, put + 1);
+        self.commit(Direction::Message);
+        drop(held);
+        Ok(put)
+    }
+
+    /// Takes the oldest message.
+    ///
+    /// # Errors
+    /// Empty, or empty and shut down.
+    pub(crate) fn get(&self) -> Result<Vec<u8>, Refusal> {
+        let held = self.lock();
+        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
+        if put == got {
+            let refusal =
+                if self.is_shut_down() { Refusal::ShutDown } else { self.wait(Direction::Message) };
+            return Err(refusal);
+        }
+        let (start, end) = self.entry(got);
+        let message = self.copy_out(start, to_usize(end - start));
+        self.prepare(Direction::Room, got + 1);
+        self.commit(Direction::Room);
+        drop(held);
+        Ok(message)
+    }
+
+    /// From now on puts fail, and gets fail once the ring is empty. Wakes everybody.
+    pub(crate) fn shut_down(&self) {
+        let held = self.lock();
+        if !self.is_shut_down() {
+            self.half_word(Direction::Room.epoch()).fetch_add(NUDGE, Ordering::Relaxed);
+            self.change(Direction::Message, SHUT_DOWN, Direction::Room);
+        }
+        drop(held);
+    }
+
+    /// Locks the ring. What a dead owner left needs no repair (see the module's documentation).
+    /// Everybody looks again all the same, should the kernel lack the call that wakes in one step.
+    pub(crate) fn lock(&self) -> Owned {
+        self.lock_with(Patience::Forever).expect("waiting for ever ends with the lock")
+    }
+
+    /// As [`lock`](Self::lock), for one who may not wait that long.
+    fn lock_with(&self, patience: Patience) -> Option<Owned> {
+        let held = robust::lock(&self.segment, patience)?;
+        if held.owner_died {
+            self.wake(Direction::Message);
+            self.wake(Direction::Room);
+        }
+        Some(held)
+    }
+
+    /// Whether nobody has it locked for longer than a moment.
+    pub(crate) fn is_free(&self) -> bool {
+        self.lock_with(Patience::For(A_MOMENT)).is_some()
+    }
+
+    /// True once the queue was shut down.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        let epoch = self.half_word(Direction::Message.epoch()).load(Ordering::Relaxed);
+        epoch & u32::from(SHUT_DOWN) != 0
+    }
+
+    /// Size of the byte ring.
+    fn bytes(&self) -> usize {
+        to_usize(self.word(BYTES).load(Ordering::Relaxed))
+    }
+
+    /// A counter.
+    fn count(&self, direction: Direction) -> u64 {
+        let epoch = self.half_word(direction.epoch()).load(Ordering::Acquire);
+        self.copy(direction, epoch).load(Ordering::Relaxed)
+    }
+
+    /// The copy of a counter that holds at this epoch.
+    fn copy(&self, direction: Direction, epoch: u32) -> &AtomicU64 {
+        let second = epoch & u32::from(COMMIT) != 0;
+        self.word(direction.counter() + usize::from(second))
+    }
+
+    /// Start and end of a message, as positions in an endless ring.
+    fn entry(&self, number: u64) -> (u64, u64) {
+        let index = ENTRIES + to_usize(number % self.capacity() as u64) * 2;
+        let start = self.word(index).load(Ordering::Relaxed);
+        (start, self.word(index + 1).load(Ordering::Relaxed))
+    }
+
+    /// Describes a message.
+    fn set_entry(&self, number: u64, start: u64, end: u64) {
+        let index = ENTRIES + to_usize(number % self.capacity() as u64) * 2;
+        self.word(index).store(start, Ordering::Relaxed);
+        self.word(index + 1).store(end, Ordering::Relaxed);
+    }
+
+    /// Where the bytes begin in the segment.
+    fn base(&self) -> usize {
+        (ENTRIES + self.capacity() * 2) * 8
+    }
+
+    /// The 8-byte word at `index`.
+    fn word(&self, index: usize) -> &AtomicU64 {
+        self.segment.atomic_u64(index)
+    }
+
+    /// The 4-byte word at `index`.
+    fn half_word(&self, index: usize) -> &AtomicU32 {
+        self.segment.atomic_u32(index)
+    }
+}
+
+/// The size of a segment for a ring; none if it does not fit into an address space.
+fn length(capacity: usize, bytes: usize, annex: usize) -> Option<usize> {
+    let head = capacity.checked_mul(16)?.checked_add(ENTRIES * 8)?;
+    let ring = head.checked_add(bytes)?;
+    if annex == 0 { Some(ring) } else { ring.checked_next_multiple_of(8)?.checked_add(annex) }
+}
+
+/// A number that was stored from a `usize` of the same machine.
+fn to_usize(value: u64) -> usize {
+    usize::try_from(value).expect("sizes in shared memory come from a `usize`")
+}

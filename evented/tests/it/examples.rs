@@ -177,3 +177,19 @@ fn shutdown() {
          closure finished: true\n"
     );
 }
+
+#[test]
+fn trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace.json");
+    let text = run("evented_trace", path.as_os_str());
+    let has = |part: &str| assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    has("watchdog: task ");
+    has("\"consumer\" of class RT, spawned at ");
+    has("\"stuck\" waits for lock ");
+    has("\"holder\" waits for a timer");
+    let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let received = events.iter().filter(|event| event["name"] == "received").count();
+    assert_eq!(received, 10);
+}

@@ -4,6 +4,7 @@ mod boosted_io;
 mod classes;
 mod crowd;
 mod inherit;
+mod recorded;
 mod slices;
 
 use std::cell::{Cell, RefCell};

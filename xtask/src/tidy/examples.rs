@@ -31,6 +31,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("shared_memory", &["processes"]),
     ("single_process", &["processes"]),
     ("timer", &["threads"]),
+    ("trace", &["evented"]),
     ("back_pressure", &["threads", "evented"]),
     ("blocking", &["threads"]),
     ("callbacks", &["threads", "processes"]),

@@ -6,18 +6,21 @@
 //! channel full the receiver, and the receiver of an empty channel the only sender. Known is the task that
 //! has used its end last, or has claimed it.
 
-use std::collections::VecDeque;
+mod errors;
+mod state;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use super::waiters::{Ticket, Waiters, wake};
+use super::waiters::{Ticket, wake};
 use crate::current;
-use crate::inherit::{Gate, Place};
-use crate::name::Name;
-use crate::waker::name_in;
+use crate::inherit::Place;
+
+pub use errors::{SendError, TryRecvError, TrySendError};
+use state::{Shared, State};
 
 /// A channel with room for `capacity` values.
 ///
@@ -43,127 +46,8 @@ use crate::waker::name_in;
 /// When `capacity` is zero.
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a channel needs room for at least one value");
-    let state = State {
-        values: VecDeque::new(),
-        senders: 1,
-        receiver: true,
-        waits: None,
-        sending: Waiters::default(),
-        full: Gate::default(),
-        consumer: None,
-        empty: Gate::default(),
-        receiving: Place::default(),
-        producer: None,
-        next_sender: 1,
-    };
-    let shared = Arc::new(Shared { capacity, state: Mutex::new(state) });
+    let shared = Arc::new(Shared::new(capacity));
     (Sender { shared: Arc::clone(&shared), number: 0 }, Receiver { shared })
-}
-
-/// The receiver is gone. Holds the value that was not sent.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the receiver is gone")]
-pub struct SendError<T>(pub T);
-
-/// Why a value was not sent at once. Holds the value.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrySendError<T> {
-    /// There is no room, or others wait for it.
-    #[error("the channel is full")]
-    Full(T),
-    /// The receiver is gone.
-    #[error("the receiver is gone")]
-    Closed(T),
-}
-
-/// Why there is no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TryRecvError {
-    /// Not yet.
-    #[error("the channel is empty")]
-    Empty,
-    /// All senders are gone and their values were taken.
-    #[error("all senders are gone")]
-    Closed,
-}
-
-/// What both ends share.
-struct Shared<T> {
-    capacity: usize,
-    /// Wakers and values are used and dropped outside the lock.
-    state: Mutex<State<T>>,
-}
-
-struct State<T> {
-    values: VecDeque<T>,
-    /// How many senders are alive.
-    senders: usize,
-    /// The receiver is alive.
-    receiver: bool,
-    /// The receiver's task.
-    waits: Option<Waker>,
-    /// Those who wait for room. The first keeps its place until it has sent or given up.
-    sending: Waiters,
-    /// Where the same wait. Its keeper is the receiver's task, or the sender whose turn it is.
-    full: Gate,
-    /// The receiver's task.
-    consumer: Option<Name>,
-    /// Where the receiver waits. Its keeper is the task of the only sender.
-    empty: Gate,
-    /// The receiver's place there.
-    receiving: Place,
-    /// The number of the sender that was used last, and its task.
-    producer: Option<(u64, Name)>,
-    /// The number of the next sender.
-    next_sender: u64,
-}
-
-impl<T> State<T> {
-    /// The task that is being polled uses this sender.
-    fn note_producer(&mut self, number: u64) {
-        self.producer = current::task().map(|task| (number, task));
-        self.note_only_sender();
-    }
-
-    /// The senders have changed, or their tasks.
-    fn note_only_sender(&mut self) {
-        let producer = self.producer.filter(|_| self.senders == 1);
-        self.empty.set_keeper(producer.map(|(_, task)| task));
-    }
-
-    /// Takes the receiver out that waits, to be woken.
-    fn end_receiving(&mut self) -> Option<Waker> {
-        self.empty.leave(&mut self.receiving);
-        self.waits.take()
-    }
-}
-
-impl<T> Shared<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // No user code runs under the lock, so the state is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there is room for another value.
-    fn has_room(&self, state: &State<T>) -> bool {
-        state.values.len() < self.capacity
-    }
-
-    /// The next sender to be told that there is room.
-    fn next_sender(&self, state: &mut State<T>) -> Option<Waker> {
-        if !self.has_room(state) {
-            state.full.set_keeper(state.consumer);
-            return None;
-        }
-        let next = state.sending.tell_first();
-        if let Some(next) = &next {
-            // Those behind wait for it now.
-            state.full.set_keeper(name_in(next));
-        }
-        next
-    }
 }
 
 /// Sends values. Cloning it makes another sender of the same channel.
@@ -431,20 +315,5 @@ impl<T> fmt::Debug for Receiver<T> {
 impl<T> fmt::Debug for Send<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         debug(&self.sender.shared, "Send", f)
-    }
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SendError(..)")
-    }
-}
-
-impl<T> fmt::Debug for TrySendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Closed(_) => "Closed(..)",
-        })
     }
 }

@@ -170,6 +170,52 @@ fn a_waker_that_panics_while_a_task_unwinds() {
     }));
 }
 
+/// Who wakes several wakes all of them, and keeps its own state whole.
+#[test]
+fn a_waker_that_panics_among_those_who_wait_for_the_same() {
+    use evented::CancelToken;
+    use evented::sync::{Event, Mutex, Semaphore, watch};
+    block_on(bounded(async {
+        let angry = Waker::from(Arc::new(Angry));
+        let mut cx = Context::from_waker(&angry);
+        let before = evented::stats().panics;
+        // An event, a token, a watched value: the angry one is first, the task behind it is woken.
+        let (event, token) = (Event::new(), CancelToken::new());
+        let (sender, mut first) = watch::channel(0);
+        let (mut set, mut cancelled) = (event.wait(), token.cancelled());
+        let mut changed = first.changed();
+        assert!(Pin::new(&mut set).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut cancelled).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut changed).poll(&mut cx).is_pending());
+        let (behind, child, mut second) = (event.clone(), token.child(), sender.subscribe());
+        let waits = spawn(async move {
+            behind.wait().await;
+            child.cancelled().await;
+            *second.changed().await.unwrap()
+        });
+        yield_now().await;
+        event.set();
+        yield_now().await;
+        token.cancel();
+        yield_now().await;
+        sender.send(7).unwrap();
+        assert_eq!(waits.await.unwrap(), 7);
+        assert_eq!(evented::stats().panics - before, 3);
+        // A lock and a permit: it has its turn, and loses it when it gives up.
+        let (lock, permits) = (Mutex::new(1), Semaphore::new(1));
+        let held = (lock.lock().await, permits.acquire().await);
+        let (mut waits, mut acquires) = (lock.lock(), permits.acquire());
+        assert!(Pin::new(&mut waits).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut acquires).poll(&mut cx).is_pending());
+        drop(held);
+        assert_eq!(evented::stats().panics - before, 5);
+        assert!(lock.try_lock().is_none() && permits.try_acquire().is_none());
+        drop((waits, acquires));
+        assert!(lock.try_lock().is_some() && permits.try_acquire().is_some());
+        still_works().await;
+    }));
+}
+
 #[test]
 fn callbacks_that_panic() {
     let reactor = Reactor::new().unwrap();

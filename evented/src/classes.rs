@@ -72,6 +72,8 @@ pub(crate) struct Classes {
     guaranteed_ranks: Cell<u8>,
     /// See [`Classes::is_metered`].
     metered: Cell<bool>,
+    /// See [`Classes::needs_time`].
+    timed: Cell<bool>,
     /// See [`Classes::inherits`].
     inherits: Cell<bool>,
     /// See [`Classes::has_slices`].
@@ -102,6 +104,7 @@ impl Classes {
             guaranteed: Cell::new(0),
             guaranteed_ranks: Cell::new(0),
             metered: Cell::new(false),
+            timed: Cell::new(false),
             inherits: Cell::new(false),
             has_slices: Cell::new(false),
             default_latency,
@@ -227,6 +230,7 @@ impl Classes {
         self.guaranteed.set(guaranteed);
         self.guaranteed_ranks.set(guaranteed_ranks);
         self.metered.set(metered || deadlines || guaranteed != 0);
+        self.timed.set(self.metered.get() || !ranks.is_power_of_two());
         self.has_slices.set(has_slices);
         self.inherits.set(deadlines || ranks.count_ones() > 1);
     }
@@ -242,11 +246,7 @@ impl Classes {
     /// anything with another one.
     #[inline]
     pub(crate) fn urgent_ranks(&self, id: u8) -> u8 {
-        match self.populated_ranks.get() {
-            // One rank, as a rule.
-            ranks if ranks.is_power_of_two() => 0,
-            ranks => self.rank(id).above() & ranks,
-        }
+        self.rank(id).above() & self.populated_ranks.get()
     }
 
     /// Whether a class that has had a task asks for a slice.
@@ -283,6 +283,13 @@ impl Classes {
     pub(crate) fn note_boost(&self, id: u8) {
         let boosts = &self.entry(id).boosts;
         boosts.set(boosts.get() + 1);
+    }
+
+    /// Whether time may decide something after a poll: it is metered, or tasks have had different
+    /// ranks, so that a more urgent one may wait.
+    #[inline]
+    pub(crate) fn needs_time(&self) -> bool {
+        self.timed.get()
     }
 
     /// The smallest latency that is asked for in one of these ranks.

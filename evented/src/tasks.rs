@@ -46,7 +46,7 @@ impl State {
         self.0 & bits.0 == bits.0
     }
 
-    fn with(self, bits: Self) -> Self {
+    pub(crate) fn with(self, bits: Self) -> Self {
         Self(self.0 | bits.0)
     }
 

@@ -122,16 +122,21 @@ impl Engine {
         None
     }
 
-    /// Whether it is time to look outside, after a poll of `class`. Charges the poll to the class,
-    /// if time decides something.
+    /// Whether it is time to look outside, after a poll of `class`.
+    #[inline]
     fn is_turn_over(&self, class: u8, pace: &mut Pace) -> bool {
+        if self.tasks.classes.needs_time() {
+            self.is_turn_over_by_time(class, pace)
+        } else {
+            self.is_slice_over(pace, None)
+        }
+    }
+
+    /// The same where time may decide something. Charges the poll to the class then.
+    fn is_turn_over_by_time(&self, class: u8, pace: &mut Pace) -> bool {
         let classes = &self.tasks.classes;
         let is_metered = classes.is_metered();
         let urgent = classes.urgent_ranks(class);
-        if urgent == 0 && !is_metered {
-            // Nothing but the length of the turn matters.
-            return self.is_slice_over(pace, None);
-        }
         let urgent_io = self.sources.borrow().armed() & urgent;
         let urgent_timers = self.timers.borrow().armed() & urgent != 0;
         let now = (is_metered || urgent_io != 0 || urgent_timers).then(|| self.now());
@@ -156,9 +161,11 @@ impl Engine {
     #[inline]
     fn is_slice_over(&self, pace: &mut Pace, now: Option<Instant>) -> bool {
         pace.left -= 1;
-        if pace.left > 0 {
-            return false;
-        }
+        pace.left == 0 && self.look_at_clock(pace, now)
+    }
+
+    /// Whether the turn has lasted long enough, now that it is time to look.
+    fn look_at_clock(&self, pace: &mut Pace, now: Option<Instant>) -> bool {
         let is_over = now.unwrap_or_else(|| self.now()) - pace.looked >= SLICE;
         let gap = if is_over { 1 } else { (self.clock_gap.get() * 2).min(POLLS_PER_LOOK) };
         self.clock_gap.set(gap);

@@ -65,8 +65,7 @@ impl Engine {
         let Some(mut body) = slot.body.take() else { return };
         let (name, class) = (self.tasks.name_of(index, slot), slot.class.get());
         self.begin_poll(index, name, class);
-        slot.set(State::RUNNING);
-        slot.set(State::STARTED);
+        slot.set(State::RUNNING.with(State::STARTED));
         let waker = waker::of(name);
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
         let result = match &polled {

@@ -40,10 +40,17 @@ pin_project! {
         #[pin]
         stage: Stage<F>,
         // For reports.
-        name: Option<Box<str>>,
-        // Where the task was spawned.
-        location: &'static Location<'static>,
+        origin: Origin,
     }
+}
+
+/// Where a task was spawned, and its name if it was given one: few are, and a box costs the others
+/// nothing.
+enum Origin {
+    /// It has no name.
+    Unnamed(&'static Location<'static>),
+    /// It has.
+    Named(Box<(Box<str>, &'static Location<'static>)>),
 }
 
 pin_project! {
@@ -62,7 +69,11 @@ impl<F: Future> Job<F> {
         options: &mut Spawn,
         location: &'static Location<'static>,
     ) -> Self {
-        Self { stage: Stage::Running { future }, name: options.take_name(), location }
+        let origin = match options.take_name() {
+            None => Origin::Unnamed(location),
+            Some(name) => Origin::Named(Box::new((name, location))),
+        };
+        Self { stage: Stage::Running { future }, origin }
     }
 }
 
@@ -95,6 +106,9 @@ where
     }
 
     fn panicked(&self, payload: Payload) -> JoinError {
-        JoinError::panicked(self.name.as_deref(), self.location, payload)
+        match &self.origin {
+            Origin::Unnamed(location) => JoinError::panicked(None, location, payload),
+            Origin::Named(named) => JoinError::panicked(Some(&named.0), named.1, payload),
+        }
     }
 }

@@ -8,6 +8,7 @@ mod examples;
 mod faults;
 mod handle;
 mod leaks;
+mod load;
 mod lock;
 mod net;
 mod panic;

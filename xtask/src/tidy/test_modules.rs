@@ -64,7 +64,10 @@ const OWN: [(&str, &[&str]); 3] = [
             "wait",
         ],
     ),
-    ("evented", &["cancel", "net", "priority", "process", "record", "signal", "stdio", "time"]),
+    (
+        "evented",
+        &["cancel", "load", "net", "priority", "process", "record", "signal", "stdio", "time"],
+    ),
 ];
 
 /// Checks the integration tests of a model.

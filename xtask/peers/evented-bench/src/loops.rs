@@ -3,6 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use async_executor::LocalExecutor;
+use evented::{Reactor, record::RecorderSpec};
 
 /// A loop that runs tasks on the thread that calls [`run`](Self::run).
 pub(crate) trait Loop: 'static {
@@ -65,17 +66,25 @@ where
     }
 }
 
-/// Ours.
+/// Ours, with its recorder or without.
 #[derive(Debug)]
-pub(crate) struct Evented;
+pub(crate) struct Ours<const RECORDED: bool>;
 
-impl Loop for Evented {
-    const NAME: &'static str = "evented";
+/// Ours without the recorder: no peer has one, so this is what they are compared with.
+pub(crate) type Evented = Ours<false>;
+
+/// Ours as it is built by default.
+pub(crate) type Recorded = Ours<true>;
+
+impl<const RECORDED: bool> Loop for Ours<RECORDED> {
+    const NAME: &'static str = if RECORDED { "evented-recorded" } else { "evented" };
     type Task<T: Send + 'static> = Unwrapped<evented::Task<T>>;
     type Sleep = evented::Sleep;
 
     fn run<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
-        evented::block_on(future)
+        let spec = if RECORDED { RecorderSpec::new() } else { RecorderSpec::off() };
+        let reactor = Reactor::builder().recorder(spec).build();
+        reactor.expect("descriptors are left").block_on(future)
     }
 
     fn spawn<F>(future: F) -> Self::Task<F::Output>
@@ -95,7 +104,7 @@ impl Loop for Evented {
     }
 }
 
-impl Local for Evented {
+impl<const RECORDED: bool> Local for Ours<RECORDED> {
     type LocalTask<T: 'static> = Unwrapped<evented::Task<T>>;
 
     fn spawn_local<F>(future: F) -> Self::LocalTask<F::Output>

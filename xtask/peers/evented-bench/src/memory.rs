@@ -12,7 +12,7 @@ use std::{
 use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
 use crate::{
-    loops::{Evented, Loop, Smol, Tokio, TokioLocal},
+    loops::{Evented, Loop, Recorded, Smol, Tokio, TokioLocal},
     round_trip::{MANY, settle},
     sockets::{self, Sockets, most_pairs, pairs},
 };
@@ -41,6 +41,7 @@ pub(crate) fn metrics() -> [Metric; 2] {
                 .required(Goal::RatioAtMost(0.5))
                 .stretch(Goal::BytesAtMost(128.0)),
             tasks::<Smol>().peer(),
+            tasks::<Recorded>().peer(),
         ],
     };
     let units = most_pairs(MANY);
@@ -62,6 +63,7 @@ pub(crate) fn metrics() -> [Metric; 2] {
                 .required(Goal::RatioAtMost(0.5))
                 .stretch(Goal::BytesAtMost(320.0)),
             connections::<Smol>().peer(),
+            connections::<Recorded>().peer(),
         ],
     };
     [task, connection]

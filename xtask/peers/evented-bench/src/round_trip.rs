@@ -4,7 +4,7 @@ use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
 use crate::{
     epoll::Raw,
-    loops::{Evented, Smol, Tokio, TokioLocal},
+    loops::{Evented, Recorded, Smol, Tokio, TokioLocal},
     sockets::{self, Sockets, most_pairs, pairs},
 };
 
@@ -57,6 +57,7 @@ fn metric(name: &str, about: String, crowd: Crowd) -> Metric {
             half(contender::<Tokio>(crowd)),
             half(contender::<TokioLocal>(crowd)),
             contender::<Smol>(crowd).peer(),
+            contender::<Recorded>(crowd).peer(),
         ],
     }
 }

@@ -12,7 +12,7 @@ use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::loops::{Evented, Loop, Smol, Tokio, TokioLocal};
+use crate::loops::{Loop, Ours, Smol, Tokio, TokioLocal};
 
 /// Descriptors that are not those of connections, at most.
 const OTHER_DESCRIPTORS: u64 = 200;
@@ -88,7 +88,7 @@ fn raise_limit() {
     setrlimit(Resource::Nofile, raised).expect("a process may use what it is allowed");
 }
 
-impl Sockets for Evented {
+impl<const RECORDED: bool> Sockets for Ours<RECORDED> {
     type Stream = evented::net::TcpStream;
 
     fn stream(socket: UnixStream) -> Self::Stream {

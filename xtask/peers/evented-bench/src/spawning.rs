@@ -2,7 +2,7 @@
 
 use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
-use crate::loops::{Evented, Loop, Smol, Tokio, TokioLocal};
+use crate::loops::{Evented, Loop, Recorded, Smol, Tokio, TokioLocal};
 
 /// Tasks that are spawned before the first one is awaited.
 const BATCH: u64 = 500;
@@ -27,6 +27,7 @@ pub(crate) fn metric() -> Metric {
                 .required(Goal::RatioAtMost(0.5))
                 .stretch(Goal::CostAtMost(90.0)),
             contender::<Smol>().peer(),
+            contender::<Recorded>().peer(),
         ],
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
-use crate::loops::{Evented, Loop, Smol, Tokio, TokioLocal};
+use crate::loops::{Evented, Loop, Recorded, Smol, Tokio, TokioLocal};
 
 /// Timers that wait meanwhile.
 const OTHERS: u64 = 10_000;
@@ -31,6 +31,7 @@ pub(crate) fn metric() -> Metric {
             contender::<Tokio>().peer().stretch(Goal::RatioAtMost(0.5)),
             contender::<TokioLocal>().peer().stretch(Goal::RatioAtMost(0.5)),
             contender::<Smol>().peer(),
+            contender::<Recorded>().peer(),
         ],
     }
 }

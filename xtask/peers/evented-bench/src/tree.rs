@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use sampler::{Amount, Contender, Cost, Goal, Metric, Sample, Stopwatch, Tally};
 
-use crate::loops::{Evented, Local, Smol, TokioLocal};
+use crate::loops::{Evented, Local, Recorded, Smol, TokioLocal};
 
 /// Children of each task that has some.
 const BRANCHES: u64 = 6;
@@ -38,6 +38,7 @@ pub(crate) fn metrics() -> [Metric; 2] {
         peers: vec![
             contender::<TokioLocal>(waits).peer().stretch(Goal::CostAtMost(stretch / TASKS as f64)),
             contender::<Smol>(waits).peer(),
+            contender::<Recorded>(waits).peer(),
         ],
     };
     let [none, io] = STRETCH;

@@ -6,8 +6,7 @@ use evented::net::{TcpListener, TcpStream};
 use evented::{block_on, spawn, timeout};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-/// The longest head of a request, and how long a client may be silent.
-const LONGEST: usize = 16 * 1024;
+/// How long a client may be silent.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -44,9 +43,8 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
                 ["get", ..] => ("404 Not Found", "there is nothing here\n"),
                 _ => ("405 Method Not Allowed\r\nAllow: GET", "ask for something\n"),
             };
-            let length = body.len();
-            let reply = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
-            stream.write_all(reply.as_bytes()).await?;
+            let head_of_reply = format!("HTTP/1.1 {status}\r\nContent-Length: {}", body.len());
+            stream.write_all(format!("{head_of_reply}\r\n\r\n{body}").as_bytes()).await?;
             let is_last = head.contains("connection: close") || head.contains(" http/1.0");
             if is_last || status.starts_with("405") {
                 return Ok(()); // What may follow as the body of that request is no request.
@@ -55,7 +53,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
         }
         match timeout(PATIENCE, stream.read(&mut buffer)).await?? {
             0 => return Ok(()),
-            _ if received.len() > LONGEST => return Err(io::ErrorKind::InvalidData.into()),
+            _ if received.len() > 16 * 1024 => return Err(io::ErrorKind::InvalidData.into()),
             read => received.extend_from_slice(&buffer[..read]),
         }
     }

@@ -147,27 +147,16 @@ impl Recorder {
     /// A poll begins.
     #[inline]
     pub(crate) fn begin_poll(&self, index: u32, name: Name) {
-        let Some(on) = &self.on else { return };
-        on.begin(Who::task(name));
-        if let Some(wait) = on.wait(index) {
-            store(wait, wait::UNKNOWN);
+        if let Some(on) = &self.on {
+            on.begin_poll(index, name);
         }
     }
 
     /// A poll has ended.
     #[inline]
     pub(crate) fn end_poll(&self, index: u32, class: u8, result: Polled) {
-        let Some(on) = &self.on else { return };
-        let who = load(&on.header()[head::RUNNING]);
-        let (start, took) = on.tick();
-        on.shared.push([start, who, took, meta(kind::POLL, class, result as u16, 0)]);
-        on.charge(index, took);
-        if took > on.slow {
-            on.shared.push([start, who, took, meta(kind::OVERRUN, class, 0, 0)]);
-            on.fire(Trigger::SlowPoll);
-        }
-        if result == Polled::Panicked {
-            on.fire(Trigger::Panic);
+        if let Some(on) = &self.on {
+            on.end_poll(index, class, result);
         }
     }
 
@@ -283,14 +272,8 @@ impl Recorder {
     /// A task was put into its queue by a wake.
     #[inline]
     pub(crate) fn woken(&self, name: Name, class: u8) {
-        let Some(on) = &self.on else { return };
-        let by = load(&on.header()[head::RUNNING]);
-        let who = Who::task(name);
-        let kind = if by == who.0 { kind::YIELD } else { kind::WAKE };
-        on.event(who, by, meta(kind, class, 0, 0));
-        if let Some(entry) = on.shared.task(name.slot()) {
-            store(&entry[task::WAKER], by);
-            store(&entry[task::WAIT], wait::READY << wait::KIND_SHIFT);
+        if let Some(on) = &self.on {
+            on.woken(name, class);
         }
     }
 
@@ -447,6 +430,47 @@ impl On {
         let took = now.saturating_sub(before);
         store(word, before + took);
         (before, took)
+    }
+
+    // What happens for each poll is in functions of its own, so that it takes no registers from those
+    // who call them where the recorder is off.
+
+    /// See [`Recorder::begin_poll`].
+    #[inline(never)]
+    fn begin_poll(&self, index: u32, name: Name) {
+        self.begin(Who::task(name));
+        if let Some(wait) = self.wait(index) {
+            store(wait, wait::UNKNOWN);
+        }
+    }
+
+    /// See [`Recorder::end_poll`].
+    #[inline(never)]
+    fn end_poll(&self, index: u32, class: u8, result: Polled) {
+        let who = load(&self.header()[head::RUNNING]);
+        let (start, took) = self.tick();
+        self.shared.push([start, who, took, meta(kind::POLL, class, result as u16, 0)]);
+        self.charge(index, took);
+        if took > self.slow {
+            self.shared.push([start, who, took, meta(kind::OVERRUN, class, 0, 0)]);
+            self.fire(Trigger::SlowPoll);
+        }
+        if result == Polled::Panicked {
+            self.fire(Trigger::Panic);
+        }
+    }
+
+    /// See [`Recorder::woken`].
+    #[inline(never)]
+    fn woken(&self, name: Name, class: u8) {
+        let by = load(&self.header()[head::RUNNING]);
+        let who = Who::task(name);
+        let kind = if by == who.0 { kind::YIELD } else { kind::WAKE };
+        self.event(who, by, meta(kind, class, 0, 0));
+        if let Some(entry) = self.shared.task(name.slot()) {
+            store(&entry[task::WAKER], by);
+            store(&entry[task::WAIT], wait::READY << wait::KIND_SHIFT);
+        }
     }
 
     /// Something begins that may keep the reactor.

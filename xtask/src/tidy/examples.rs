@@ -38,6 +38,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("cancel", &["threads", "evented"]),
     ("fork_join", &["threads"]),
     ("handles", &["threads"]),
+    ("http", &["evented"]),
     ("idle_timeout", &["processes"]),
     ("inline", &["threads"]),
     ("maps", &["threads"]),

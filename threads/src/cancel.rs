@@ -1,18 +1,20 @@
 //! Cancelling many jobs at once, also those that run, if they ask.
 
+mod current;
+
+pub(crate) use current::{checkpoint, current, enter, inherited, is_inside, is_over, unwind};
+
 use crate::deadline::Deadline;
 use crate::error::{Cancelled, JoinError};
 use crate::job::{JobRef, Run};
-use crate::primitives::{AtomicU8, Condvar, Mutex, lock, thread_local, wait};
+use crate::primitives::{AtomicU8, Condvar, Mutex, lock, wait};
 use crate::unwind::{catch, drop_quietly, quietly};
 use crate::waiting;
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, PoisonError, Weak};
-use std::thread;
 use std::time::Duration;
 
 /// Jobs to remember before looking for those that are gone.
@@ -157,13 +159,25 @@ impl CancelToken {
 
     /// Cancels; true for the first time. When this returns, every job that was
     /// queued with this token or one below is finished, and the callbacks have
-    /// been called, on this thread.
+    /// been called, on this thread. (What another thread is cancelling at the same time, that one
+    /// tells.)
+    ///
+    /// All tokens below are cancelled before anybody is told: a callback of this one can wait for
+    /// what asks one of those.
     pub fn cancel(&self) -> bool {
+        let Some(marked) = self.node.mark() else { return false };
         // A list, not a recursion: chains of children may be long.
-        let Some(mut below) = self.node.cancel() else { return false };
-        while let Some(node) = below.pop() {
-            below.extend(node.cancel().unwrap_or_default());
+        let mut all = vec![marked];
+        let mut next = 0;
+        while next < all.len() {
+            let below = mem::take(&mut all[next].children);
+            all.extend(below.iter().filter_map(Weak::upgrade).filter_map(|node| node.mark()));
+            next += 1;
         }
+        // What is told belongs to nothing that is cancelled.
+        let _outside = enter(None);
+        all.iter().for_each(Marked::discard_jobs);
+        all.into_iter().for_each(Marked::call_back);
         true
     }
 
@@ -198,7 +212,8 @@ impl CancelToken {
     /// has reported it.
     ///
     /// When nobody has the token any more, nor one below, `f` goes to the token above, which is
-    /// then the only one that can be cancelled; if there is none, it is dropped. So a token that
+    /// then the only one that can be cancelled; if there is none, it is dropped, a panic of which is
+    /// swallowed, too. So a token that
     /// lives long keeps what was registered below it, and an `f` that holds a token above its
     /// own keeps both until that is cancelled.
     pub fn on_cancel(&self, f: impl FnOnce() + Send + 'static) {
@@ -248,38 +263,35 @@ impl Node {
         }
     }
 
-    /// The node goes: its callbacks are for the one above, which is given back.
+    /// The node goes: its callbacks are for the one above, which is given back. Without one, they
+    /// are dropped: whoever had the token last need not be who registered them.
     fn leave(&mut self) -> Option<Arc<Self>> {
-        let parent = self.parent.take()?;
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let callbacks = mem::take(&mut state.callbacks);
-        if !callbacks.is_empty() {
-            parent.call_back(callbacks);
+        let parent = self.parent.take();
+        match &parent {
+            Some(parent) if !callbacks.is_empty() => parent.call_back(callbacks),
+            _ => callbacks.into_iter().for_each(drop_quietly),
         }
-        Some(parent)
+        parent
     }
 
-    /// Cancels this one. The nodes below are left to the caller; `None` if it
-    /// had been cancelled before.
-    fn cancel(&self) -> Option<Vec<Arc<Self>>> {
+    /// Cancels this one. The nodes below, and telling, are left to the caller; `None` if it had
+    /// been cancelled before.
+    fn mark(&self) -> Option<Marked> {
         let mut state = lock(&self.state);
         if self.cancelled.load(Acquire) != 0 {
             return None;
         }
         self.cancelled.store(1, Release);
-        let children = mem::take(&mut state.children);
-        let jobs = mem::take(&mut state.jobs);
-        let callbacks = mem::take(&mut state.callbacks);
+        let marked = Marked {
+            children: mem::take(&mut state.children),
+            jobs: mem::take(&mut state.jobs),
+            callbacks: mem::take(&mut state.callbacks),
+        };
         drop(state);
         self.changed.notify_all();
-        // What is told belongs to nothing that is cancelled.
-        let _outside = enter(None);
-        for job in jobs.iter().filter_map(Weak::upgrade) {
-            job.discard(JoinError::Cancelled);
-            drop_quietly(job);
-        }
-        callbacks.into_iter().for_each(quietly);
-        Some(children.iter().filter_map(Weak::upgrade).collect())
+        Some(marked)
     }
 
     /// Blocks until the token is cancelled (true) or time is over (false).
@@ -295,6 +307,31 @@ impl Node {
             }
             (state, over) = wait(&self.changed, &self.state, state, deadline);
         }
+    }
+}
+
+/// What a node had when it was cancelled.
+struct Marked {
+    /// Tokens below.
+    children: Vec<Weak<Node>>,
+    /// Jobs that may still be queued.
+    jobs: Vec<Weak<dyn Run>>,
+    /// See [`CancelToken::on_cancel`].
+    callbacks: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Marked {
+    /// Discards the jobs that are still queued.
+    fn discard_jobs(&self) {
+        for job in self.jobs.iter().filter_map(Weak::upgrade) {
+            job.discard(JoinError::Cancelled);
+            drop_quietly(job);
+        }
+    }
+
+    /// Calls the callbacks.
+    fn call_back(self) {
+        self.callbacks.into_iter().for_each(quietly);
     }
 }
 
@@ -317,66 +354,6 @@ impl State {
             self.jobs.retain(|job| job.strong_count() > 0);
             self.sweep_at = FIRST_SWEEP.max(2 * (self.children.len() + self.jobs.len()));
         }
-    }
-}
-
-thread_local! {
-    /// The token of the job that this thread runs.
-    static CURRENT: RefCell<Option<CancelToken>> = const { RefCell::new(None) };
-
-    /// Whether there is one: for those who ask often.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The token of the job that this thread runs, if there is one.
-#[inline]
-pub(crate) fn current() -> Option<CancelToken> {
-    if !is_inside() {
-        return None;
-    }
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
-}
-
-/// Whether this thread runs a job with a token.
-#[inline]
-pub(crate) fn is_inside() -> bool {
-    INSIDE.with(Cell::get)
-}
-
-/// The token for what is forked here. While the thread unwinds, there is none: a destructor that
-/// forks does so to the end, as a second panic would end the program.
-#[inline]
-pub(crate) fn inherited() -> Option<CancelToken> {
-    if is_inside() && !thread::panicking() { current() } else { None }
-}
-
-/// Unwinds with [`Cancelled`] if the current token is cancelled, and the thread does not unwind
-/// already.
-#[inline]
-pub(crate) fn checkpoint() {
-    if inherited().is_some_and(|token| token.is_cancelled()) {
-        resume_unwind(Box::new(Cancelled));
-    }
-}
-
-/// The calling thread runs a job with this token until the guard is dropped.
-pub(crate) fn enter(token: Option<CancelToken>) -> Inside {
-    INSIDE.with(|inside| inside.set(token.is_some()));
-    // There is none to restore while the thread ends.
-    Inside { earlier: CURRENT.try_with(|current| current.replace(token)).unwrap_or(None) }
-}
-
-/// From [`enter`].
-pub(crate) struct Inside {
-    /// The token of the job that waits for this one on the same thread.
-    earlier: Option<CancelToken>,
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let earlier = self.earlier.take();
-        INSIDE.with(|inside| inside.set(earlier.is_some()));
-        drop(CURRENT.try_with(|current| current.replace(earlier)));
     }
 }
 

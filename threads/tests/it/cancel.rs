@@ -1,6 +1,6 @@
 //! Tokens.
 
-use crate::support::{Counted, Gate, LIMIT, in_time, until};
+use crate::support::{Bomb, Counted, Gate, LIMIT, in_time, until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -293,5 +293,48 @@ fn cancelling_races_with_running() {
             assert_eq!(ran.load(SeqCst) + cancelled, 8);
         }
         assert_eq!(pool.stats().queued, 0);
+    });
+}
+
+/// A callback may wait for what asks a token below, and for queued jobs of it.
+#[test]
+fn tokens_below_are_cancelled_before_anybody_is_told() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        let root = CancelToken::new();
+        let below = root.child().child();
+        let (asks, begun) = (below.clone(), threads::Event::new().unwrap());
+        let begins = begun.clone();
+        let running = pool.spawn(move || {
+            begins.set();
+            until("it is cancelled", || asks.is_cancelled());
+        });
+        assert!(begun.wait_timeout(LIMIT));
+        let queued = pool.spawn_with(&below, || ());
+        let (send, ends) = mpsc::channel();
+        root.on_cancel(move || {
+            let is_cancelled = queued.outcome() == Some(threads::Outcome::Cancelled);
+            send.send((is_cancelled, running.join().is_ok())).unwrap();
+        });
+        assert!(root.cancel());
+        assert_eq!(ends.try_recv(), Ok((true, true)));
+    });
+}
+
+/// Whoever has the token last, a handle for example, did not register it.
+#[test]
+fn a_callback_that_is_dropped_panics_nowhere() {
+    in_time(|| {
+        let pool = Pool::new(1).unwrap();
+        for by_child in [false, true] {
+            let token = CancelToken::new();
+            let bomb = Bomb;
+            let last = if by_child { token.child() } else { token.clone() };
+            last.on_cancel(move || drop(bomb));
+            let job = pool.spawn_with(&last, || 1);
+            drop((last, token));
+            assert!(job.wait_timeout(LIMIT));
+            assert_eq!(job.join().unwrap(), 1);
+        }
     });
 }

@@ -112,7 +112,6 @@ impl Core {
         // SAFETY: the scope is there, says the caller; it is not used after the count.
         let core = unsafe { this.as_ref() };
         if core.is_cancelled() {
-            let _outside = cancel::enter(None);
             core.drop_and_report(closure);
         } else if context.is_too_deep() {
             core.fail_too_deep();
@@ -145,8 +144,10 @@ impl Core {
         self.drop_and_report(later);
     }
 
-    /// Drops what will not be used. Its panic is told to the pool.
+    /// Drops what will not be used. Its panic is told to the pool. What it forks, it does to the
+    /// end, cancelled or not.
     fn drop_and_report<T>(&self, value: T) {
+        let _outside = cancel::enter(None);
         // SAFETY: the owner keeps the pool while it is in the scope.
         let shared = unsafe { self.shared.as_ref() };
         drop_and_report(value, |payload| shared.report(PanicOrigin::Drop, payload));
@@ -276,10 +277,11 @@ where
                 core.drop_and_report(result);
                 resume_unwind(payload)
             }
-            (Ok(result), None) => {
-                cancel::checkpoint();
-                result
+            (Ok(result), None) if cancel::is_over() => {
+                core.drop_and_report(result); // Before it unwinds: a panic of that would be a second one.
+                cancel::unwind();
             }
+            (Ok(result), None) => result,
         }
     })
 }

@@ -1,7 +1,7 @@
 //! What once went wrong.
 
 use super::{idle_pool, join_apart};
-use crate::support::{Gate, LIMIT, in_time, until};
+use crate::support::{Bomb, Gate, LIMIT, in_time, until};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -264,4 +264,34 @@ fn callbacks_of_a_cancelled_token_run_to_their_end() {
     });
     let _ = token.run(|| token.cancel());
     assert_eq!(receive.recv_timeout(LIMIT).unwrap(), (1, 2));
+}
+
+/// The panic of its drop would be a second one while the scope unwinds, which ends the program;
+/// and what it forks there is not cut off.
+#[test]
+fn the_result_of_a_cancelled_scope_is_dropped_before_it_unwinds() {
+    let (pool, token) = (idle_pool(1), CancelToken::new());
+    let bomb = || {
+        token.cancel();
+        Bomb
+    };
+    let end = token.run(|| pool.scope(|_| bomb()));
+    assert!(matches!(end, Err(Cancelled)));
+    assert_eq!(pool.stats().stray_panics, 1);
+    let ran = AtomicUsize::new(0);
+    let end = token.run(|| pool.scope(|_| Forks(&ran)).0.load(SeqCst));
+    assert_eq!((end, ran.load(SeqCst)), (Err(Cancelled), 3));
+    // The same beside the panic of a closure.
+    let end = catch_unwind(AssertUnwindSafe(|| {
+        CancelToken::new().run(|| {
+            let scope = pool.scope(|scope| {
+                scope.spawn(|| panic!("real"));
+                CancelToken::current().unwrap().cancel();
+                Forks(&ran)
+            });
+            scope.0.load(SeqCst)
+        })
+    }));
+    assert!(end.is_err() || end.is_ok_and(|end| end == Err(Cancelled)), "it had begun, or not");
+    assert_eq!(ran.load(SeqCst), 6);
 }

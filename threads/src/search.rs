@@ -113,7 +113,7 @@ impl Worker {
             }
             // The phase is read before the look: when the pool takes no jobs any more,
             // what is not there then will not come. But it may be on its way from one
-            // source to another: see `src/seats.rs`.
+            // source to another: see `src/seats/ending.rs`.
             let ends = shared.phase() != Phase::Open;
             let work = self.look(high_first);
             if work.is_some() || ends {

@@ -32,29 +32,16 @@
 //! the phase changes ([`Shared::enter`]), so who sees the new phase also sees all that
 //! was left there.
 //!
-//! # The end of a pool that drains
-//!
-//! A worker ends when it has looked everywhere after the pool had begun to drain, and found
-//! nothing. There may have been something all the same: a batch of jobs on its way from one
-//! deque to another. If the first job of the batch waits for another one of it, in a
-//! way that the pool cannot see, there has to be a worker for that one, as there is while the
-//! pool is open. So an empty seat is filled again:
-//!
-//! - *Who ends* counts its seat as empty, fence, looks at every source once more, and fills a
-//!   seat if there is a job ([`Seats::leave`]).
-//! - *Who moves jobs* has put them into its deque, fence, looks for empty seats, and has one
-//!   filled if there are ([`Seats::offer`]).
-//!
-//! The fences are totally ordered, so the second of the two sees what the other did before its
-//! fence: the empty seat, or the jobs. Nobody spawns in a pool that drains, as its owner is
-//! gone, so every move is one of these. A worker that was started like that moves jobs in
-//! turn, and offers what it does not run itself.
+//! While a pool ends, empty seats are filled again if there is something to do: see
+//! `src/seats/ending.rs`.
+
+mod ending;
 
 use crate::deadline::Deadline;
 use crate::primitives::{
     AtomicIsize, Condvar, JoinHandle, Mutex, MutexGuard, fence, has_ended, lock, wait,
 };
-use crate::shared::{Phase, Shared};
+use crate::shared::Shared;
 use crate::worker::{self, Deques};
 use std::collections::BTreeMap;
 use std::io;
@@ -100,6 +87,8 @@ struct Roster {
     called: Vec<usize>,
     /// How many have left the bench, and their threads are about to end.
     leaving: usize,
+    /// A worker that was started for forked work of a pool that ends, and has not looked yet.
+    coming: Option<usize>,
     /// No more going to the bench, nor waiting there.
     closed: bool,
     /// Worker numbers whose threads have ended, each with its deques.
@@ -125,6 +114,7 @@ impl Seats {
             bench: Vec::new(),
             called: Vec::new(),
             leaving: 0,
+            coming: None,
             closed: false,
             free: Vec::new(),
             opened: 0,
@@ -279,26 +269,6 @@ impl Seats {
         }
     }
 
-    /// The calling worker has moved jobs into its deque: if the pool drains, and a worker has
-    /// ended that may not have seen them, another one takes its seat.
-    pub(crate) fn offer(&self, shared: &Arc<Shared>) {
-        fence(SeqCst);
-        if self.empty.load(Relaxed) > 0 {
-            self.fill_one(shared);
-        }
-    }
-
-    /// Starts a worker if a seat is empty, as the pool drains. Without a new thread, it
-    /// goes on with one worker less.
-    fn fill_one(&self, shared: &Arc<Shared>) {
-        let mut roster = lock(&self.roster);
-        let (seats, seated) = (roster.seats, roster.seated);
-        roster.seats = seats.min(seated + 1);
-        self.fill(shared, &mut roster).unwrap_or_default();
-        roster.seats = seats;
-        self.changed(&roster);
-    }
-
     /// Has benched workers end, and nobody go to the bench any more: the pool ends.
     pub(crate) fn close(&self) {
         let mut roster = lock(&self.roster);
@@ -319,7 +289,7 @@ impl Seats {
 
     /// Seats as many workers as there are seats.
     fn fill(&self, shared: &Arc<Shared>, roster: &mut MutexGuard<'_, Roster>) -> io::Result<()> {
-        while roster.seated < roster.seats && shared.phase() <= Phase::Draining {
+        while roster.seated < roster.seats && shared.may_start_workers() {
             if let Some(worker) = roster.bench.pop() {
                 roster.called.push(worker);
                 roster.seated += 1;
@@ -341,8 +311,8 @@ impl Seats {
         roster.aside + (roster.benched - roster.called.len()) + roster.leaving + more <= self.spares
     }
 
-    /// Starts a worker.
-    fn start(shared: &Arc<Shared>, roster: &mut Roster) -> io::Result<()> {
+    /// Starts a worker; gives its number.
+    fn start(shared: &Arc<Shared>, roster: &mut Roster) -> io::Result<usize> {
         let (index, deques) = roster.free.pop().unwrap_or_else(|| {
             let (index, deques) = (roster.opened, Deques::new());
             shared.open_slot(index, &deques);
@@ -365,7 +335,7 @@ impl Seats {
         if let Some(before) = roster.threads.insert(index, thread) {
             roster.ending.push(before);
         }
-        Ok(())
+        Ok(index)
     }
 
     /// Makes the counts known to workers.

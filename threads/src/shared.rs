@@ -1,16 +1,16 @@
 //! What the workers of a pool share.
 
+mod forks;
+
 use crate::bound::{Bound, Room, WhenFull};
 use crate::deadline::Deadline;
 use crate::error::JoinError;
 use crate::fork::board::Board;
-use crate::fork::context::Context;
 use crate::fork::deep::Deep;
 use crate::fork::forked::Fork;
 use crate::fork::guests::Guests;
 use crate::fork::mail::Mail;
 use crate::fork::post::Post;
-use crate::fork::task::Task;
 use crate::hook::{self, PanicOrigin};
 use crate::job::JobRef;
 use crate::nesting;
@@ -24,7 +24,7 @@ use crate::stats::{Counters, Stats, Tally};
 use crate::unwind::drop_and_report;
 use crate::waiting;
 use crate::worker::{self, Deques};
-use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
+use crossbeam_deque::{Injector, Steal, Stealer};
 use crossbeam_utils::CachePadded;
 use std::any::Any;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -132,23 +132,6 @@ impl Shared {
         let is_new = self.slots[index].set(Arc::new(slot)).is_ok();
         assert!(is_new, "each number is opened once");
         self.opened.store(index + 1, Release);
-    }
-
-    /// From now on there may be something for a certain worker, whose thread is about to start.
-    pub(crate) fn open_mail(&self, index: usize) {
-        self.slots().nth(index).expect("it was opened").mail.open();
-    }
-
-    /// The thread could not be started: what was meant for it is counted as ended. No user code
-    /// runs, as the calling thread is not the worker that it is for.
-    pub(crate) fn return_mail(self: &Arc<Self>, index: usize) {
-        let slot = self.slots().nth(index).expect("it was opened");
-        while let Some(fork) = slot.mail.close() {
-            let deque = Deque::new_lifo();
-            let post = Arc::new(Post::new(&deque));
-            let context = Context::new(self, deque, post);
-            context.enter(self, || context.run(fork));
-        }
     }
 
     /// The workers there are or have been.
@@ -281,46 +264,6 @@ impl Shared {
             || self.has_forks()
     }
 
-    /// Whether there is forked work that nobody has begun and anybody may take.
-    fn has_forks(&self) -> bool {
-        self.board.len() > 0
-            || self.slots().any(|slot| !slot.post.stealer.is_empty())
-            || self.guests.any(|post| !post.stealer.is_empty())
-    }
-
-    /// Makes forked work known to all, and sees to it that a worker looks at it.
-    pub(crate) fn publish_fork(&self, fork: Fork) {
-        self.board.push(fork);
-        self.sleep.publish();
-    }
-
-    /// Takes forked work that anybody may take: from the board, or the oldest task of some
-    /// thread, beginning after the slot `first`.
-    pub(crate) fn take_fork(&self, first: usize) -> Option<Fork> {
-        if let Some(fork) = self.board.take() {
-            return Some(fork);
-        }
-        let mut taken = None;
-        let mut steal = |post: &Arc<Post>| {
-            while !post.stealer.is_empty() {
-                invisible();
-                match post.stealer.steal() {
-                    Steal::Success(task) => {
-                        taken = Some(task);
-                        return true;
-                    }
-                    Steal::Empty => return false,
-                    Steal::Retry => std::hint::spin_loop(),
-                }
-            }
-            false
-        };
-        let later = self.slots().skip(first + 1);
-        let mut workers = later.chain(self.slots().take(first));
-        let _found = workers.any(|slot| steal(&slot.post)) || self.guests.any(steal);
-        taken.map(Task::into_fork)
-    }
-
     /// How far the pool is on its way to its end.
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Acquire) {
@@ -328,6 +271,16 @@ impl Shared {
             1 => Phase::Draining,
             2 => Phase::Broken,
             _ => Phase::Stopping,
+        }
+    }
+
+    /// Whether workers may start: also while the pool ends, as jobs that run may fork. Not when an
+    /// initializer has failed: that of another one would, too.
+    pub(crate) fn may_start_workers(&self) -> bool {
+        match self.phase() {
+            Phase::Open | Phase::Draining => true,
+            Phase::Broken => false,
+            Phase::Stopping => self.reason.get().is_none(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::unwind::{catch, drop_quietly};
 use crossbeam_deque::Worker as Deque;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -218,12 +219,20 @@ impl Worker {
     /// Executes jobs until the pool has ended (true), or the worker has no seat any
     /// more (false).
     fn work(&self) -> bool {
+        let seats = &self.shared.seats;
+        seats.arrive(self.index);
+        let mut is_first = true;
         loop {
             if !self.retire() {
                 return false;
             }
             match self.next() {
-                Next::Run(work) => self.execute(work),
+                Next::Run(work) => {
+                    if mem::take(&mut is_first) {
+                        seats.offer_rest(&self.shared);
+                    }
+                    self.execute(work);
+                }
                 Next::Retire => {}
                 Next::End => match self.slot.mail.close() {
                     Some(fork) => self.execute(Work::Fork(fork)), // It may spawn jobs.

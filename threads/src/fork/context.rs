@@ -145,7 +145,7 @@ impl Context {
             for task in tasks.into_iter().rev() {
                 self.deque.push(task);
             }
-            self.shared().sleep.publish(); // Somebody may have looked meanwhile.
+            self.shared().tell_of_fork(); // Somebody may have looked meanwhile.
         }
     }
 

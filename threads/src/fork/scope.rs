@@ -317,7 +317,7 @@ impl<'scope> Scope<'scope, '_> {
             Some(context) => {
                 invisible();
                 context.deque.push(task);
-                shared.sleep.publish();
+                shared.tell_of_fork();
             }
             None => shared.publish_fork(task.into_fork()),
         }

@@ -4,6 +4,7 @@ use crate::support::{Counted, Gate, LIMIT, in_time, until};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use threads::{JoinError, Pool};
 
 #[test]
@@ -198,6 +199,45 @@ fn a_circle_of_an_end_and_a_join_ends() {
                 Ok(ended) => assert!(ended),
                 Err(error) => assert!(error.to_string().contains("circle"), "{error}"),
             }
+        }
+    });
+}
+
+/// Closures of a scope that wait for each other, in a way that the pool cannot see, need workers
+/// also when those that had nothing to do have ended.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_job_forks_while_the_pool_ends_has_workers() {
+    in_time(|| {
+        for end in
+            [Pool::shutdown, |pool| assert_eq!(pool.shutdown_now().count(), 0)] as [fn(Pool); 2]
+        {
+            let pool = Pool::builder().workers(3).name("ending-pool").build().unwrap();
+            let gate = Gate::occupy(&pool);
+            let (go, gone) = mpsc::channel::<()>();
+            let (begun, begins) = mpsc::channel();
+            let job = pool.spawn(move || {
+                begun.send(()).unwrap();
+                let _ = gone.recv(); // Ends when the others have.
+                let meet = std::sync::Barrier::new(3);
+                for _ in 0..20 {
+                    threads::scope(|scope| {
+                        for _ in 0..3 {
+                            scope.spawn(|| {
+                                meet.wait();
+                            });
+                        }
+                    });
+                }
+            });
+            begins.recv_timeout(LIMIT).unwrap();
+            gate.open().join().unwrap();
+            until("the others sleep", || crate::leaks::sleeping("ending-pool-") == 3);
+            let ends = thread::spawn(move || end(pool));
+            until("the others have ended", || crate::leaks::count("ending-pool-") == 1);
+            drop(go);
+            job.join().unwrap();
+            ends.join().unwrap();
         }
     });
 }

@@ -26,7 +26,8 @@ pub enum WhenFull {
     /// Runs the job on the calling thread before it returns, which also slows down
     /// who submits too fast. When 128 jobs lie on top of each other like
     /// that on a thread, the next one is queued beyond the bound, to spare the stack. A
-    /// lock that the caller holds must not be needed by the job.
+    /// lock that the caller holds must not be needed by the job. What it forks may be taken by the
+    /// pool's workers, as that of any job.
     CallerRuns,
     /// Finishes the handle with [`JoinError::Refused`](crate::JoinError::Refused).
     /// See also [`Pool::try_spawn`](crate::Pool::try_spawn), which gives the

@@ -6,6 +6,7 @@
 //! jobs has ended, or until one of them waits for it. So a chain of any length runs,
 //! and all of it has when the outermost `spawn` returns.
 
+use crate::fork::{context::Context, guests};
 use crate::home::{Home, Place};
 use crate::job::{JobRef, Run};
 use crate::pools;
@@ -100,11 +101,15 @@ pub(crate) fn help(job: &dyn Run) -> bool {
     on_top(&shared, job)
 }
 
-/// Runs a job on top of those that are on the stack; true if it was still queued.
+/// Runs a job on top of those that are on the stack; true if it was still queued. It forks in its
+/// own pool.
 fn on_top(shared: &Arc<Shared>, job: &dyn Run) -> bool {
     let levels = levels();
     LEVELS.with(|now| now.set(levels + 1));
-    let ran = job.run(&Place { shared: Some(shared), worker: None, is_nested: true });
+    let place = Place { shared: Some(shared), worker: None, is_nested: true };
+    // Without more frames on the stack if it is in that pool already.
+    let is_inside = Context::with(|context| context.is_some_and(|context| context.is_of(shared)));
+    let ran = if is_inside { job.run(&place) } else { guests::enter(shared, |_| job.run(&place)) };
     LEVELS.with(|now| now.set(levels));
     ran
 }

@@ -138,8 +138,8 @@ impl Pool {
     }
 
     /// A pool for tests: without threads, each job is run by whoever spawns it,
-    /// before `spawn` returns. So everything happens in one order, which is that of
-    /// the program.
+    /// before `spawn` returns; so is what the job forks ([`join`](crate::join), [`scope`](crate::scope())
+    /// and the like). So everything happens in one order, which is that of the program.
     ///
     /// It is a `Pool`, so code that takes one need not know. A panic of a job still
     /// comes out of its handle. When 128 jobs lie on top of each other, each spawned by the
@@ -231,7 +231,7 @@ impl Pool {
         self.shared.stats()
     }
 
-    /// Runs what is queued, and what that spawns, and returns when every worker
+    /// Runs what is queued, and what that forks, and returns when every worker
     /// thread has ended. Dropping the pool does the same.
     ///
     /// Blocks for as long as a job does; on a worker of another pool, that one steps aside

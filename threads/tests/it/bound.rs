@@ -346,3 +346,20 @@ fn cancelled_jobs_do_not_pile_up() {
         }
     });
 }
+
+#[test]
+fn a_job_that_its_caller_runs_forks_in_its_own_pool() {
+    in_time(|| {
+        let builder = Pool::builder().workers(1).name("own").queue_bound(1, WhenFull::CallerRuns);
+        let pool = builder.build().unwrap();
+        let gate = Gate::occupy(&pool);
+        let queued = pool.spawn(|| ());
+        let names = pool.spawn(move || {
+            drop(gate); // So that the worker has time for its part.
+            threads::broadcast(|_| thread::current().name().map(str::to_owned))
+        });
+        assert!(names.is_finished(), "it was run here");
+        assert_eq!(names.join().unwrap(), [Some("own-0".to_owned())]);
+        queued.join().unwrap();
+    });
+}

@@ -173,3 +173,24 @@ fn what_is_put_off_does_not_outlive_its_pool() {
         assert_eq!(run.join().unwrap(), 5);
     });
 }
+
+#[test]
+fn what_a_job_forks_stays_on_its_thread() {
+    let pool = Arc::new(Pool::inline());
+    let here = thread::current().id();
+    let id = || thread::current().id();
+    let inner = Arc::clone(&pool);
+    let below = move || inner.spawn(move || threads::broadcast(|_| id())).join().unwrap();
+    assert_eq!(pool.spawn(below).join().unwrap(), [here]);
+    let order = pool.spawn(move || {
+        let order = Mutex::new(Vec::new());
+        threads::scope(|scope| {
+            for x in 0..5 {
+                let order = &order;
+                scope.spawn(move || order.lock().unwrap().push(x));
+            }
+        });
+        order.into_inner().unwrap()
+    });
+    assert_eq!(order.join().unwrap(), [0, 1, 2, 3, 4]);
+}

@@ -31,11 +31,12 @@ fn a_job_that_could_not_run_has_failed() {
         assert_eq!((done.len(), not_done.len()), (1, 1));
         assert_eq!(done[0].outcome(), Some(Outcome::Refused));
         gate.open().join().unwrap();
+        wait(&handles, WaitFor::All, None); // So that there is room, here and below.
         let broken = Pool::builder().workers(1).initializer(|_| Err("broken")).build().unwrap();
         let handles = [full.spawn(|| ()), broken.spawn(|| ())];
         let (done, _) = wait(&handles[1..], WaitFor::FirstException, None);
         assert_eq!(done[0].outcome(), Some(Outcome::Broken));
-        wait(&handles, WaitFor::All, None); // So that there is room.
+        wait(&handles, WaitFor::All, None);
         let gate = Gate::occupy(&full);
         let handles = [full.spawn(|| ()), broken.spawn(|| ())];
         assert_eq!(wait(&handles, WaitFor::FirstException, None).0.len(), 1);

@@ -19,6 +19,6 @@ mod resize;
 mod shutdown;
 mod smoke;
 mod stress;
-mod support;
+pub(crate) mod support;
 mod wait;
 mod wakeup;

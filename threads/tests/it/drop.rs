@@ -19,7 +19,7 @@ fn the_last_owner_of_a_pool_may_be_its_own_job() {
             drop(own);
             1
         });
-        let Gate { open, job } = gate;
+        let Gate { opener: open, job } = gate;
         drop(pool);
         drop(open);
         job.join().unwrap();

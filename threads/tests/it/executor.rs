@@ -6,7 +6,7 @@ use std::cell::Cell;
 pub(crate) use threads as model;
 
 #[path = "../executor/mod.rs"]
-mod shared;
+pub(crate) mod shared;
 
 /// Has each worker fail when it starts.
 pub(crate) fn failing(builder: threads::Builder, panics: bool) -> threads::Builder {

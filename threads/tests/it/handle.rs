@@ -70,7 +70,7 @@ fn joining_inside_a_worker_waits_for_a_job_that_runs_elsewhere() {
         });
         until("both workers are busy", || pool.stats().running == 2);
         // The gate's job is running: the other worker can only block.
-        let Gate { open, job } = gate;
+        let Gate { opener: open, job } = gate;
         give.send(job).unwrap();
         drop(open);
         outer.join().unwrap();

@@ -50,7 +50,7 @@ fn waiting_for_all_with_oneself_panics() {
     in_time(|| {
         let pool = Pool::new(2).unwrap();
         let gate = Gate::occupy(&pool);
-        let (open, ended) = (gate.open, gate.job);
+        let (open, ended) = (gate.opener, gate.job);
         let other = threads::spawn(|ended: JoinHandle<()>| ended.join().map_or(1, |()| 0), ended);
         let way = |handles| drop(wait(handles, WaitFor::All, None));
         let text = wait_inside(&pool, vec![other.unwrap()], way);
@@ -68,7 +68,7 @@ fn waiting_for_any_with_oneself_ends_with_the_others() {
         for first in [true, false] {
             let gate = Gate::occupy(&pool);
             let other = gate.job;
-            let (open, pool_of_one) = (gate.open, Pool::new(1).unwrap());
+            let (open, pool_of_one) = (gate.opener, Pool::new(1).unwrap());
             let slow = pool_of_one.spawn(move || other.join().map_or(1, |()| 0));
             let (waits, waiting) = mpsc::channel();
             let opener = threads::spawn(
@@ -184,7 +184,7 @@ fn a_job_in_its_own_set_waits_for_what_runs_elsewhere() {
     in_time(|| {
         let pool = Pool::new(2).unwrap();
         for by_set in [false, true] {
-            let Gate { open, job } = Gate::occupy(&pool);
+            let Gate { opener: open, job } = Gate::occupy(&pool);
             let (begun, seen) = mpsc::channel();
             let message = with_own_handle(Some(&pool), move |own| {
                 begun.send(()).unwrap();

@@ -63,7 +63,7 @@ fn no_wait_of_a_primitive_ends_before_its_limit() {
 fn no_wait_for_a_job_ends_before_its_limit() {
     in_time(|| {
         let pool = Pool::new(1).unwrap();
-        let Gate { open, job } = Gate::occupy(&pool);
+        let Gate { opener: open, job } = Gate::occupy(&pool);
         let job = &job;
         keeps("handle", |limit| !job.wait_timeout(limit));
         keeps("several handles", |limit| wait([job], WaitFor::All, limit).0.is_empty());

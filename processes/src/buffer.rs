@@ -93,7 +93,7 @@ impl fmt::Debug for BufferMut {
 /// the same for all workers, whatever their number. The memory is used again when the last handle is
 /// dropped, in whatever process that is; after one in a worker, when the pool does something next.
 ///
-/// Everywhere else (the result of a call, a call of another pool, [`spawn`](crate::spawn), a message of
+/// Everywhere else (the result of a call, a call of another pool, [`spawn`](crate::spawn()), a message of
 /// a queue, a format of your own) it is bytes like any others, which are copied. The same is so when
 /// there was no room for it, and when a worker has more than 256 of them at a time.
 ///

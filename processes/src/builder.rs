@@ -162,7 +162,7 @@ impl Builder {
         self
     }
 
-    /// How many bytes of memory a worker may have resident before it is replaced, as with
+    /// How many bytes of memory of its own a worker may have resident before it is replaced, as with
     /// [`max_calls_per_worker`](Self::max_calls_per_worker). It is looked at about 20 ms after a
     /// call, so a worker may execute a few more. Not a limit: a call can use more while it runs.
     pub fn recycle_above_rss(mut self, bytes: u64) -> Self {

@@ -7,7 +7,7 @@
 //! answering nothing. When silence has lasted, the worker is given up: what it has not started
 //! goes back to the queue, and it is killed and replaced. A call without a limit bounds it as well,
 //! at [`MAX_PATIENCE`], which is looked after only [`LATE_LOOK`] after the call was sent; so a pool that
-//! has become idle wakes up once more, and no process of its own ([`spawn`](crate::spawn)) is meant.
+//! has become idle wakes up once more, and no process of its own ([`spawn`](crate::spawn())) is meant.
 //!
 //! An innocent worker is not given up because the parent itself was stopped for a while and has
 //! not read its answers: silence must be found by several looks, with time between them.

@@ -297,9 +297,13 @@ impl Seat {
     }
 }
 
-/// The memory of a process that is resident now.
+/// The memory of a process that is resident now, without what it shares with others: payloads that it
+/// has read in the pool's memory do not leak.
 fn rss_bytes(pid: u32) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    pages.checked_mul(u64::try_from(rustix::param::page_size()).ok()?)
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    kib("VmRSS:")?.saturating_sub(kib("RssShmem:").unwrap_or(0)).checked_mul(1024)
 }

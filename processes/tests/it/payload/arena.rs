@@ -25,6 +25,15 @@ fn held((text, entered, gate): Held) -> usize {
     text.len()
 }
 
+/// Lets everybody through when it is dropped, also by a panic: the pool waits for its calls.
+struct Open(Queue<u32>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.shutdown();
+    }
+}
+
 /// Waits until nothing lies in the arena of a pool.
 pub(super) fn nothing_left(pool: &Pool) {
     wait_until("no payload is left", || {
@@ -37,6 +46,7 @@ pub(super) fn nothing_left(pool: &Pool) {
 fn a_long_argument_lies_in_the_arena_until_its_call_has_ended() {
     let pool = Pool::new(1).unwrap();
     let (entered, gate) = gates();
+    let _open = Open(gate.clone());
     let long = || ("x".repeat(100_000), entered.clone(), gate.clone());
     let running = pool.submit(held, long());
     soon(&entered);
@@ -69,6 +79,7 @@ fn a_full_arena_holds_nobody_up() {
     for arena in [0, 1, 64 << 10, 300_000] {
         let pool = Pool::builder().workers(2).arena(arena).build().unwrap();
         let (entered, gate) = gates();
+        let _open = Open(gate.clone());
         let running: Vec<_> =
             (0..2).map(|_| pool.submit(gated, (entered.clone(), gate.clone()))).collect();
         soon(&entered);
@@ -97,6 +108,7 @@ fn a_full_arena_holds_nobody_up() {
 fn beyond_what_is_kept_memory_goes_back_to_the_system() {
     let pool = Pool::new(1).unwrap();
     let (entered, gate) = gates();
+    let _open = Open(gate.clone());
     let running = pool.submit(gated, (entered.clone(), gate.clone()));
     soon(&entered);
     let calls: Vec<_> = (0..12).map(|_| pool.submit(length, "x".repeat(8 << 20))).collect();

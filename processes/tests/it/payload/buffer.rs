@@ -137,6 +137,24 @@ fn a_worker_that_keeps_many_gets_copies_of_the_others() {
 }
 
 #[test]
+fn what_a_worker_reads_there_is_not_its_own_memory() {
+    let pool = Pool::builder().workers(1).recycle_above_rss(60 << 20).build().unwrap();
+    let bytes = filled(&pool, 1, 100 << 20);
+    for _ in 0..3 {
+        assert_eq!(pool.submit(sum, bytes.clone()).join().unwrap().0, 100 << 20);
+        // The supervisor looks 20 ms after a call.
+        let nap: fn(u64) = |ms| {
+            let until = std::time::Instant::now() + std::time::Duration::from_millis(ms);
+            while std::time::Instant::now() < until {
+                std::thread::yield_now();
+            }
+        };
+        pool.submit(nap, 60).join().unwrap();
+    }
+    assert_eq!(pool.stats().recycled, 0);
+}
+
+#[test]
 fn elsewhere_it_is_bytes() {
     let (pool, other) = (Pool::new(1).unwrap(), Pool::new(1).unwrap());
     let bytes = filled(&pool, 2, 70_000);

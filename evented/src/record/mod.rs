@@ -37,6 +37,7 @@ mod image;
 mod layout;
 mod mapping;
 mod options;
+mod pen;
 mod recorder;
 mod report;
 mod shared;

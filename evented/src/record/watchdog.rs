@@ -159,9 +159,12 @@ impl Watched {
         WATCHDOG.changed.notify_all();
     }
 
-    /// Something is being done that has to be told of.
-    fn tell(&self, who: Who, elapsed: Duration, times: u32) {
+    /// What the reactor is in, as the one who has begun so many things, has to be told of, unless it is over.
+    fn tell(&self, (who, begun): (Who, u64), elapsed: Duration, times: u32) {
         let record = Record::of(&self.shared);
+        if self.shared.header()[head::BEGUN].load(Ordering::Acquire) != begun {
+            return;
+        }
         let dump = record.dump();
         let what = Cause::of(who);
         let task = if let Cause::Task(id) = what { dump.task(id) } else { None };
@@ -286,7 +289,7 @@ fn look(watched: &Watched, limit: Duration, tick: Duration, sights: &mut HashMap
     let seen = tick.saturating_mul(sight.looks);
     let due = limit.saturating_mul(1_u32.checked_shl(sight.told).unwrap_or(u32::MAX));
     if elapsed >= due && seen >= due / 2 && load(head::BEGUN) == begun {
-        watched.tell(who, elapsed, sight.told);
+        watched.tell((who, begun), elapsed, sight.told);
         sight.told += 1;
     }
 }

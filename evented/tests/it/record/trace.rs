@@ -135,6 +135,24 @@ fn arrows_lead_from_wakers_to_polls() {
     assert!(is("wake by timer", "prod\"ucer\\"), "{arrows:?}");
 }
 
+/// Whoever waits for a task is woken after its last poll, which took no time.
+#[test]
+fn an_arrow_leads_from_a_task_to_who_joins_it() {
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async {
+        let joined = spawn(async { yield_now().await });
+        let joins = spawn(joined);
+        joins.await.unwrap().unwrap();
+    });
+    let events = trace(&reactor.record());
+    // To the one that joins, and from there to `block_on`.
+    let (starts, ends) = (of(&events, "s", "wake"), of(&events, "f", "wake"));
+    let ids =
+        |arrows: &[&Value]| arrows.iter().map(|arrow| arrow["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert_eq!(ids(&starts), ids(&ends));
+}
+
 #[test]
 fn counters_count() {
     let reactor = Reactor::builder().virtual_time().build().unwrap();
@@ -160,7 +178,9 @@ fn counters_count() {
     };
     assert_eq!(values("tasks"), [1, 2, 3, 2, 1, 0]);
     let ready = values("ready tasks");
-    assert_eq!((*ready.iter().max().unwrap(), *ready.last().unwrap()), (3, 0), "{ready:?}");
+    // `block_on`, then each yields, and then each sleeps.
+    assert_eq!(ready[..7], [3, 3, 3, 3, 2, 1, 0], "{ready:?}");
+    assert_eq!((ready.iter().max(), ready.last()), (Some(&3), Some(&0)), "{ready:?}");
 }
 
 #[test]

@@ -158,6 +158,21 @@ fn one_thread_that_ends_with_the_last_reactor() {
     });
 }
 
+/// It has gone to sleep when the reactor wakes up: that ends its sleep. In a process of its own, where no other
+/// reactor keeps it awake.
+#[test]
+fn one_that_wakes_up_and_blocks_is_named() {
+    in_own_process("record::watchdog::one_that_wakes_up_and_blocks_is_named", || {
+        let (reactor, told) = watched(Duration::from_millis(4));
+        let name = reactor.block_on(async move {
+            sleep(Duration::from_millis(200)).await;
+            while told.try_recv().is_ok() {}
+            told.recv_timeout(BOUND).unwrap().name
+        });
+        assert_eq!(name.as_deref(), Some("block_on"));
+    });
+}
+
 /// While all reactors sleep, so does it: no processor time passes.
 #[test]
 fn it_sleeps_while_everybody_does() {

@@ -7,7 +7,9 @@ mod chunks;
 mod class;
 mod classes;
 mod contain;
+pub mod cores;
 mod current;
+mod deferred;
 mod driver;
 mod engine;
 mod handle;
@@ -16,6 +18,7 @@ mod mailbox;
 mod name;
 pub mod net;
 pub mod process;
+pub mod protocol;
 mod reactor;
 pub mod record;
 mod remote;
@@ -34,8 +37,11 @@ pub use blocking::{Blocking, blocking};
 pub use cancel::{CancelToken, Cancelled, WaitForCancel};
 pub use class::{Class, ClassSpec, MAX_CLASSES, Order};
 pub use classes::ClassStats;
+pub use deferred::{Deferred, Promise, deferred};
 pub use handle::{Closed, Handle, RemoteTask};
-pub use reactor::{Builder, MAX_BLOCKING_THREADS, Reactor, Stats, block_on, handle, stats};
+pub use reactor::{
+    Builder, MAX_BLOCKING_THREADS, NotRunning, Reactor, Stats, block_on, handle, stats, stop,
+};
 pub use task::{
     Cooperate, JoinError, Panic, Shield, Spawn, Task, TaskGroup, YieldIfNeeded, YieldNow,
     call_soon, cooperate, join_all, race, set_deadline, shield, spawn, spawn_with, yield_if_needed,
@@ -43,5 +49,5 @@ pub use task::{
 };
 pub use time::{
     Elapsed, Interval, MissedTick, Sleep, Timeout, Timer, advance, call_at, call_later, interval,
-    interval_at, now, sleep, sleep_until, timeout, timeout_at,
+    interval_at, now, seconds, sleep, sleep_until, timeout, timeout_at,
 };

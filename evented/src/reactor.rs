@@ -343,6 +343,16 @@ impl Reactor {
         self.engine.tasks.classes.stats(class.id_in(self.engine.id()))
     }
 
+    /// Ends the reactor from inside, as [`stop`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`] when it is not running: nothing is remembered of that. To end a reactor that may
+    /// not have begun to run, from wherever it is, there is [`Handle::shutdown`].
+    pub fn stop(&self) -> Result<(), NotRunning> {
+        stop_engine(&self.engine)
+    }
+
     /// What other threads use to reach this reactor.
     pub fn handle(&self) -> Handle {
         Handle::new(&self.engine)
@@ -412,6 +422,30 @@ impl fmt::Debug for Reactor {
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     Reactor::new().expect("the system has descriptors left for a reactor").block_on(future)
+}
+
+/// The reactor is not running, so there is nothing to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reactor is not running")]
+pub struct NotRunning;
+
+/// Ends the reactor that runs on this thread, as [`Handle::shutdown`] does, but only if there is one:
+/// with the next turn all tasks are cancelled, and [`Reactor::run`] returns.
+///
+/// # Errors
+///
+/// [`NotRunning`] outside a reactor: a stop that comes before the start is most likely a mistake.
+pub fn stop() -> Result<(), NotRunning> {
+    let engine = current::try_engine().ok_or(NotRunning)?;
+    stop_engine(&engine)
+}
+
+fn stop_engine(engine: &Engine) -> Result<(), NotRunning> {
+    if !engine.is_running.get() {
+        return Err(NotRunning);
+    }
+    engine.shutdown_requested.set(true);
+    Ok(())
 }
 
 /// The reactor is on the stack: current, and not to be entered again.

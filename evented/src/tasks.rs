@@ -283,6 +283,17 @@ impl Tasks {
         true
     }
 
+    /// Takes a task out of the queue, unless that is where it is to be cancelled: it waits again, and
+    /// only a wake brings it back.
+    pub(crate) fn dequeue(&self, index: u32) {
+        let slot = self.slot(index);
+        let state = slot.state();
+        if state.has(State::QUEUED) && state.has(State::LIVE) && !state.has(State::CANCELLED) {
+            self.classes.remove(&self.slots, index);
+            slot.clear(State::QUEUED);
+        }
+    }
+
     /// Takes the next task to run.
     #[inline]
     pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {

@@ -16,6 +16,7 @@ mod watch;
 pub use happy::{connect_happy, connect_happy_with};
 pub use listener::TcpListener;
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub(crate) use reaction::is_passing;
 pub use stream::TcpStream;
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

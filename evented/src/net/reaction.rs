@@ -50,6 +50,12 @@ impl Reaction {
     }
 }
 
+/// Whether a server goes on after this error of `accept`: the process, or the system, has too much of
+/// something for now.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    matches!(Reaction::to(error), Reaction::TurnAway | Reaction::Pause)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,32 @@ impl Timer {
         active
     }
 
+    /// Has the closure run so long from now instead. False if it has started, was cancelled, or its
+    /// reactor has ended: then nothing changes.
+    pub fn reset(&mut self, delay: Duration) -> bool {
+        self.reset_at(after(now(), delay))
+    }
+
+    /// Has the closure run so much later than it was to. False as from [`reset`](Self::reset).
+    pub fn delay(&mut self, by: Duration) -> bool {
+        self.reset_at(after(self.deadline, by))
+    }
+
+    /// Has the closure run at another point in time; among those with the same deadline it comes last.
+    /// False as from [`reset`](Self::reset).
+    pub fn reset_at(&mut self, deadline: Instant) -> bool {
+        let Some(task) = self.task.as_ref().filter(|task| task.is_waiting()) else { return false };
+        let (engine, Some(slot)) = (task.engine(), task.slot()) else { return false };
+        if let Some(id) = self.id.take() {
+            engine.stop_timer(id);
+        }
+        // It may be due already and wait for its turn.
+        engine.tasks.dequeue(slot);
+        self.id = Some(engine.start_timer(deadline, waker::of(engine.tasks.name(slot))));
+        self.deadline = deadline;
+        true
+    }
+
     /// Whether the closure is still to run. Not while it does.
     pub fn is_active(&self) -> bool {
         self.task.as_ref().is_some_and(Task::is_waiting)

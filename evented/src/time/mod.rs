@@ -30,6 +30,24 @@ pub fn advance(by: Duration) {
     assert!(is_virtual, "this reactor's time passes by itself: see `Builder::virtual_time`");
 }
 
+/// A duration given in seconds, as Twisted and asyncio have it.
+///
+/// ```
+/// assert_eq!(evented::seconds(0.25).unwrap().as_millis(), 250);
+/// assert!(evented::seconds(f64::NAN).is_err());
+/// ```
+///
+/// # Errors
+///
+/// `InvalidInput` for what is no duration: not a number, infinite, negative, or longer than
+/// [`Duration::MAX`].
+pub fn seconds(seconds: f64) -> std::io::Result<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| {
+        let text = format!("{seconds} seconds are no duration: {error}");
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, text)
+    })
+}
+
 /// A deadline that is never reached: no reactor lives for a hundred years.
 const FAR: Duration = Duration::from_hours(100 * 365 * 24);
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
+mod callbacks;
 mod cancel;
+mod cores;
 mod drop;
 mod examples;
 mod faults;
@@ -14,6 +16,7 @@ mod net;
 mod panic;
 mod priority;
 mod process;
+mod protocol;
 mod queue;
 mod record;
 mod send_sync;

@@ -66,7 +66,18 @@ const OWN: [(&str, &[&str]); 3] = [
     ),
     (
         "evented",
-        &["cancel", "load", "net", "priority", "process", "record", "signal", "stdio", "time"],
+        "callbacks",
+        "cancel",
+        "cores",
+        "load",
+        "net",
+        "priority",
+        "process",
+        "protocol",
+        "record",
+        "signal",
+        "stdio",
+        "time",
     ),
 ];
 

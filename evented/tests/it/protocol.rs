@@ -1,0 +1,363 @@
+//! Protocols: which methods are called, when, and how often.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evented::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use evented::protocol::{Protocol, Server, Transport, attach, serve};
+use evented::{Reactor, block_on, sleep, yield_now};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{bounded, pair, until};
+
+/// What was called.
+type Log = Rc<RefCell<Vec<String>>>;
+
+/// Notes each call, and does what it was told to.
+#[derive(Default)]
+struct Noting {
+    log: Log,
+    transport: Rc<RefCell<Option<Transport>>>,
+    /// Called with each piece of data.
+    on_data: Option<fn(&Transport, &[u8])>,
+    /// What `eof_received` answers.
+    keeps_open: bool,
+    /// The method that panics.
+    panics_in: &'static str,
+}
+
+impl Noting {
+    fn note(&self, call: String) {
+        let panics = !self.panics_in.is_empty() && call.starts_with(self.panics_in);
+        self.log.borrow_mut().push(call);
+        assert!(!panics, "on purpose");
+    }
+
+    fn transport(&self) -> Transport {
+        self.transport.borrow().clone().unwrap()
+    }
+}
+
+impl Protocol for Noting {
+    fn connection_made(&mut self, transport: &Transport) {
+        *self.transport.borrow_mut() = Some(transport.clone());
+        self.note("made".into());
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.note(format!("data {}", String::from_utf8_lossy(data)));
+        if let Some(on_data) = self.on_data {
+            on_data(&self.transport(), data);
+        }
+    }
+
+    fn eof_received(&mut self) -> bool {
+        self.note("eof".into());
+        self.keeps_open
+    }
+
+    fn connection_lost(&mut self, reason: Option<io::Error>) {
+        // Writes do nothing any more, and harm nobody.
+        self.transport().write(b"into the void");
+        assert_eq!(self.transport().unsent(), 0);
+        self.note(format!("lost {:?}", reason.map(|reason| reason.kind())));
+    }
+
+    fn pause_writing(&mut self) {
+        self.note("pause".into());
+    }
+
+    fn resume_writing(&mut self) {
+        self.note("resume".into());
+    }
+}
+
+/// A protocol on one end of a connection, and the other end.
+async fn attached(protocol: Noting) -> (Transport, Log, TcpStream) {
+    let (client, server) = pair().await.unwrap();
+    let log = Rc::clone(&protocol.log);
+    (attach(server, protocol), log, client)
+}
+
+fn calls(log: &Log) -> Vec<String> {
+    log.borrow().clone()
+}
+
+async fn is_lost(log: &Log) {
+    until(|| log.borrow().last().is_some_and(|call| call.starts_with("lost"))).await;
+}
+
+#[test]
+fn calls_come_in_order_and_the_end_once_after_the_last_data() {
+    block_on(bounded(async {
+        let (transport, log, mut client) = attached(Noting::default()).await;
+        assert!(calls(&log).is_empty(), "not inside of `attach`");
+        client.write_all(b"one").await.unwrap();
+        until(|| log.borrow().len() == 2).await;
+        // Data and the end together.
+        client.write_all(b"two").await.unwrap();
+        drop(client);
+        is_lost(&log).await;
+        assert_eq!(calls(&log), ["made", "data one", "data two", "eof", "lost None"]);
+        // Nothing comes after that, whatever is asked for.
+        transport.write(b"late");
+        transport.write_eof();
+        transport.resume_reading();
+        transport.close();
+        transport.abort();
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(log.borrow().len(), 5);
+        assert!(transport.is_closing());
+        assert_eq!(evented::stats().tasks, 0, "its task is over");
+    }));
+}
+
+#[test]
+fn a_reset_is_the_reason_and_comes_after_the_data() {
+    block_on(bounded(async {
+        let (_transport, log, mut client) = attached(Noting::default()).await;
+        client.write_all(b"last words").await.unwrap();
+        until(|| log.borrow().len() == 2).await;
+        rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+        drop(client);
+        is_lost(&log).await;
+        assert_eq!(calls(&log), ["made", "data last words", "lost Some(ConnectionReset)"]);
+    }));
+}
+
+#[test]
+fn closing_sends_what_was_written_and_aborting_does_not() {
+    block_on(bounded(async {
+        let large = vec![b'x'; 8 << 20];
+        let (transport, log, mut client) = attached(Noting::default()).await;
+        yield_now().await;
+        transport.write(&large);
+        transport.close();
+        transport.write(b"too late");
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got.len(), large.len());
+        is_lost(&log).await;
+        assert_eq!(calls(&log).last().unwrap(), "lost None");
+
+        let (transport, log, mut client) = attached(Noting::default()).await;
+        transport.write(&large);
+        until(|| log.borrow().len() == 2).await;
+        assert_eq!(calls(&log), ["made", "pause"]);
+        transport.abort();
+        is_lost(&log).await;
+        got.clear();
+        // The end, or a reset: but not all of it.
+        drop(client.read_to_end(&mut got).await);
+        assert!(got.len() < large.len());
+        assert_eq!(calls(&log), ["made", "pause", "lost None"]);
+    }));
+}
+
+#[test]
+fn writing_is_paused_and_resumed_in_turns() {
+    block_on(bounded(async {
+        let (transport, log, mut client) = attached(Noting::default()).await;
+        transport.set_write_limits(1_000, 1_000_000);
+        yield_now().await;
+        let mut total = 0;
+        for _ in 0..3 {
+            let before = log.borrow().len();
+            transport.write(&vec![0; 8 << 20]);
+            assert_eq!(log.borrow().len(), before, "not inside of `write`");
+            until(|| log.borrow().len() > before).await;
+            assert_eq!(log.borrow().last().unwrap(), "pause");
+            let mut buffer = vec![0; 1 << 20];
+            while log.borrow().last().unwrap() == "pause" {
+                total += client.read(&mut buffer).await.unwrap();
+            }
+            assert!(transport.unsent() <= 1_000);
+        }
+        transport.close();
+        let mut rest = Vec::new();
+        total += client.read_to_end(&mut rest).await.unwrap();
+        is_lost(&log).await;
+        assert_eq!(total, 3 * (8 << 20));
+        let wanted = ["made", "pause", "resume", "pause", "resume", "pause", "resume", "lost None"];
+        assert_eq!(calls(&log), wanted);
+    }));
+}
+
+#[test]
+fn half_closed_connections_live_on_when_asked_to() {
+    block_on(bounded(async {
+        let protocol = Noting { keeps_open: true, ..Noting::default() };
+        let (transport, log, mut client) = attached(protocol).await;
+        client.write_all(b"request").await.unwrap();
+        client.close().await.unwrap();
+        until(|| log.borrow().last().is_some_and(|call| call == "eof")).await;
+        transport.write(b"late ");
+        sleep(Duration::from_millis(1)).await;
+        transport.write(b"reply");
+        transport.write_eof();
+        transport.write(b"too late");
+        let mut got = String::new();
+        client.read_to_string(&mut got).await.unwrap();
+        assert_eq!(got, "late reply");
+        is_lost(&log).await;
+        assert_eq!(calls(&log), ["made", "data request", "eof", "lost None"]);
+        // The other way round: this end says first that it has no more.
+        let (transport, log, mut client) = attached(Noting::default()).await;
+        transport.write_eof();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        client.write_all(b"still heard").await.unwrap();
+        until(|| log.borrow().len() == 2).await;
+        client.close().await.unwrap();
+        is_lost(&log).await;
+        assert_eq!(calls(&log), ["made", "data still heard", "eof", "lost None"]);
+    }));
+}
+
+#[test]
+fn paused_reading_makes_the_other_end_wait() {
+    block_on(bounded(async {
+        let (transport, log, client) = attached(Noting::default()).await;
+        yield_now().await;
+        transport.pause_reading();
+        let writing = evented::spawn(async move {
+            (&client).write_all(&vec![b'x'; 16 << 20]).await.map(|()| client)
+        });
+        sleep(Duration::from_millis(5)).await;
+        assert!(!writing.is_finished());
+        assert!(log.borrow().len() <= 2, "at most what was on its way");
+        transport.resume_reading();
+        drop(writing.await.unwrap().unwrap());
+        is_lost(&log).await;
+        let received: usize = log.borrow().iter().map(|call| call.matches('x').count()).sum();
+        assert_eq!(received, 16 << 20);
+    }));
+}
+
+#[test]
+fn no_method_is_called_inside_of_another() {
+    /// Writes, pauses and closes from inside of its methods.
+    fn on_data(transport: &Transport, data: &[u8]) {
+        transport.set_write_limits(0, 0);
+        transport.write(data);
+        transport.pause_reading();
+        transport.resume_reading();
+        if data.ends_with(b"close") {
+            transport.close();
+            transport.write(b"not this");
+        }
+    }
+    block_on(bounded(async {
+        let protocol = Noting { on_data: Some(on_data), ..Noting::default() };
+        let (_, log, mut client) = attached(protocol).await;
+        client.write_all(b"and close").await.unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).await.unwrap();
+        assert_eq!(reply, "and close");
+        is_lost(&log).await;
+        // The pause is asked for before anything is sent, if at all: `RefCell` in `Noting` would have
+        // panicked, had one call come inside of another.
+        assert_eq!(calls(&log), ["made", "data and close", "lost None"]);
+    }));
+}
+
+#[test]
+fn a_method_that_panics_loses_its_connection_only() {
+    block_on(bounded(async {
+        for method in ["made", "data", "eof", "lost"] {
+            let before = evented::stats().panics;
+            let protocol = Noting { panics_in: method, ..Noting::default() };
+            let (_, log, mut client) = attached(protocol).await;
+            client.write_all(b"x").await.unwrap();
+            client.close().await.unwrap();
+            is_lost(&log).await;
+            until(|| evented::stats().tasks == 0).await;
+            let lost = calls(&log).iter().filter(|call| call.starts_with("lost")).count();
+            assert_eq!(lost, 1, "{method}: {:?}", calls(&log));
+            let wanted = if method == "lost" { "lost None" } else { "lost Some(Other)" };
+            assert_eq!(calls(&log).last().unwrap(), wanted);
+            assert_eq!(evented::stats().panics, before + 1, "{method}");
+        }
+    }));
+}
+
+#[test]
+fn the_end_of_the_reactor_is_told() {
+    let reactor = Reactor::new().unwrap();
+    let (_transport, log, _client) = reactor.block_on(bounded(async {
+        let (transport, log, client) = attached(Noting::default()).await;
+        yield_now().await;
+        (transport, log, client)
+    }));
+    drop(reactor);
+    assert_eq!(calls(&log), ["made", "lost Some(Interrupted)"]);
+}
+
+/// A server whose protocols echo.
+fn echoing() -> Noting {
+    Noting { on_data: Some(Transport::write), ..Noting::default() }
+}
+
+#[test]
+fn a_server_over_tcp_and_over_unix_sockets() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = serve(listener, echoing);
+        let mut clients = Vec::new();
+        for n in 0..50_u8 {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(&[n]).await.unwrap();
+            clients.push(client);
+        }
+        for (n, client) in clients.iter_mut().enumerate() {
+            let mut byte = [0];
+            client.read_exact(&mut byte).await.unwrap();
+            assert_eq!(usize::from(byte[0]), n);
+        }
+        assert_eq!(server.connections(), 50);
+        drop(clients);
+        until(|| server.connections() == 0).await;
+        server.close();
+        until(|| evented::stats().tasks == 0).await;
+        assert!(TcpStream::connect(address).await.is_err());
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _server: Server = serve(UnixListener::bind(&path).unwrap(), echoing);
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        client.read_exact(&mut [0]).await.unwrap();
+    }));
+}
+
+#[test]
+fn a_server_ends_in_good_order() {
+    block_on(bounded(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = serve(listener, || Noting {
+            on_data: Some(|transport, data| {
+                transport.write(data);
+                if data == b"much" {
+                    transport.write(&vec![0; 32 << 20]);
+                }
+            }),
+            ..Noting::default()
+        });
+        let mut quick = TcpStream::connect(address).await.unwrap();
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        for (client, text) in [(&mut quick, b"some"), (&mut slow, b"much")] {
+            client.write_all(text).await.unwrap();
+            client.read_exact(&mut [0; 4]).await.unwrap();
+        }
+        // One does not read what it is sent: it is cut off in the end.
+        assert_eq!(server.shutdown(Duration::from_millis(20)).await, 1);
+        assert_eq!(quick.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(evented::stats().tasks, 0);
+        assert!(TcpStream::connect(address).await.is_err());
+    }));
+}

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
-    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use common::{
@@ -15,7 +15,7 @@ use common::{
     lane::{Config, Lane, LaneError, LaneInfo, Offspring, Plan, Session, Shape, Support},
     seq,
 };
-use evented::{Handle, Reactor, Task};
+use evented::{Task, cores::Cores};
 
 use crate::{
     family::family,
@@ -30,7 +30,7 @@ impl Lane for PerCore {
         LaneInfo {
             name: "evented x threads".into(),
             language: "rust".into(),
-            what: "one evented::Reactor per core, each on a thread of its own".into(),
+            what: "evented::cores::Cores: a reactor per core, each on a thread of its own".into(),
         }
     }
 
@@ -54,46 +54,16 @@ impl Lane for PerCore {
     fn open(&self, config: &Config, plan: &Plan) -> Result<Box<dyn Session>, LaneError> {
         // Made before anything is measured, and kept for the runs.
         Tree::shared(&plan.job);
-        let loops: Result<Vec<_>, _> = (0..config.workers).map(|_| Loop::start()).collect();
-        let loops = loops.map_err(|why| LaneError::failed("start a loop", why))?;
-        Ok(Box::new(PerCoreSession { loops }))
-    }
-}
-
-/// A loop on a thread of its own.
-struct Loop {
-    /// How to reach it.
-    handle: Handle,
-    /// Its thread.
-    thread: JoinHandle<()>,
-}
-
-impl Loop {
-    /// Starts a thread with a reactor, and waits until it is reachable.
-    fn start() -> Result<Self, String> {
-        let (send, receive) = mpsc::channel();
-        let run = move || match Reactor::new() {
-            Ok(reactor) => {
-                // Nobody listens any more only if the whole start was given up.
-                if send.send(Ok(reactor.handle())).is_ok() {
-                    reactor.run();
-                }
-            }
-            Err(error) => drop(send.send(Err(error.to_string()))),
-        };
-        let thread = thread::Builder::new()
-            .name("loop".into())
-            .spawn(run)
-            .map_err(|error| error.to_string())?;
-        let handle = receive.recv().map_err(|error| error.to_string())??;
-        Ok(Self { handle, thread })
+        let cores = Cores::builder().count(config.workers).build();
+        let cores = cores.map_err(|error| LaneError::failed("start the loops", error))?;
+        Ok(Box::new(PerCoreSession { cores }))
     }
 }
 
 /// Loops that are ready.
 struct PerCoreSession {
     /// One per core.
-    loops: Vec<Loop>,
+    cores: Cores,
 }
 
 impl Session for PerCoreSession {
@@ -110,10 +80,8 @@ impl Session for PerCoreSession {
     }
 
     fn close(self: Box<Self>) -> Result<(), LaneError> {
-        for Loop { handle, thread } in self.loops {
-            handle.shutdown().map_err(|error| LaneError::failed("stop a loop", error))?;
-            thread.join().map_err(|_| LaneError::Failed("a loop panicked".into()))?;
-        }
+        // Nothing is served, so there is nobody to wait for.
+        self.cores.shutdown(Duration::ZERO);
         Ok(())
     }
 }
@@ -125,13 +93,13 @@ impl PerCoreSession {
         let next = Arc::new(AtomicU64::new(0));
         // Where waiting is the work, the waits are spread over the loops; computing runs one by
         // one.
-        let window = plan.overlap.div_ceil(self.loops.len() as u64).max(1);
+        let window = plan.overlap.div_ceil(self.cores.len() as u64).max(1);
         let shares: Vec<_> = self
-            .loops
-            .iter()
+            .cores
+            .handles()
             .map(|each| {
                 let (job, next) = (Arc::clone(&job), Arc::clone(&next));
-                each.handle.spawn(move || share(job, next, tasks, window))
+                each.spawn(move || share(job, next, tasks, window))
             })
             .collect();
         let mut outcome = Outcome::default();
@@ -143,7 +111,7 @@ impl PerCoreSession {
                 outcome.take(index, result);
             }
         }
-        outcome.units = (window * self.loops.len() as u64).min(tasks);
+        outcome.units = (window * self.cores.len() as u64).min(tasks);
         Ok(outcome)
     }
 
@@ -152,7 +120,7 @@ impl PerCoreSession {
         let mut frontier = Frontier::new(&plan.job).ok_or_else(|| plan.misfit("graph"))?;
         let job = Arc::new(plan.job.clone());
         let (send, receive) = mpsc::channel();
-        let loops = self.loops.len() as u64;
+        let loops = self.cores.len() as u64;
         let mut outcome = Outcome { units: plan.overlap.max(loops), ..Outcome::default() };
         let (mut running, mut turn) = (0, 0);
         loop {
@@ -162,7 +130,7 @@ impl PerCoreSession {
                     // Nobody listens any more only if another task failed.
                     send.send((index, run_task(&job, index).await)).ok();
                 };
-                self.loops[turn % self.loops.len()].handle.spawn(run).detach();
+                self.cores.handle(turn % self.cores.len()).spawn(run).detach();
                 running += 1;
                 turn += 1;
             }
@@ -182,15 +150,15 @@ impl PerCoreSession {
     /// A tree whose top is walked here; each loop takes the next piece whenever it is done with one.
     fn tree(&self, plan: &Plan) -> Result<Outcome, LaneError> {
         let tree = Tree::shared(&plan.job).ok_or_else(|| plan.misfit("tree"))?;
-        let parts = Arc::new(Parts::of(&tree, self.loops.len() * Parts::PER_WORKER));
+        let parts = Arc::new(Parts::of(&tree, self.cores.len() * Parts::PER_WORKER));
         let next = Arc::new(AtomicUsize::new(0));
         let shares: Vec<_> = self
-            .loops
-            .iter()
+            .cores
+            .handles()
             .map(|each| {
                 let (tree, parts, next) =
                     (Arc::clone(&tree), Arc::clone(&parts), Arc::clone(&next));
-                each.handle.spawn(move || async move { pieces(&tree, &parts, &next) })
+                each.spawn(move || async move { pieces(&tree, &parts, &next) })
             })
             .collect();
         let mut folds = vec![Fold::default(); parts.nodes.len()];
@@ -200,7 +168,7 @@ impl PerCoreSession {
                 folds[number] = fold;
             }
         }
-        let units = self.loops.len() as u64;
+        let units = self.cores.len() as u64;
         Ok(Outcome { digest: parts.fold(folds).digest(), units, failed: Vec::new() })
     }
 
@@ -208,15 +176,15 @@ impl PerCoreSession {
     /// starts.
     fn spawn(&self, plan: &Plan, offspring: Offspring) -> Result<Outcome, LaneError> {
         let job = plan.job.clone();
-        let first = self.loops[0].handle.spawn(move || async move { run_task(&job, 0).await });
+        let first = self.cores.handle(0).spawn(move || async move { run_task(&job, 0).await });
         let mut outcome = Outcome::default();
         let run = |error| LaneError::failed("run a task", error);
         outcome.take(0, first.join().map_err(run)?);
-        let children = offspring.children(0).zip(self.loops.iter().cycle());
+        let children = offspring.children(0).zip(self.cores.handles().cycle());
         let families: Vec<_> = children
             .map(|(child, each)| {
                 let job = plan.job.clone();
-                each.handle.spawn(move || family(Rc::new(job), offspring, child))
+                each.spawn(move || family(Rc::new(job), offspring, child))
             })
             .collect();
         for each in families {

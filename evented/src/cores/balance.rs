@@ -3,8 +3,10 @@
 /// How a server over several loops decides who gets the next connection.
 ///
 /// A connection stays where it is, so for connections that live long an uneven start is uneven for good.
-/// With 2,000 of them over 4 loops on one machine, `Fewest` had 500 on each, and `Kernel` between
-/// 467 and 531 (with 40 of them, 10 on each, and between 6 and 14).
+/// Measured with 4 loops, six times each: of 2,000 connections `Fewest` has 500 on each loop, and `Kernel`
+/// between 474 and 541; of 40, `Fewest` has 10 on each, and `Kernel` between 4 and 17. For connections of
+/// one round trip both take the same processor time within 3 %; a message to another thread makes
+/// `Fewest` answer some 30 microseconds later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Balance {
     /// The loop that has the fewest. The first loop accepts and hands over, which costs a message to

@@ -176,6 +176,11 @@ impl Cores {
         self.loops[index].handle
     }
 
+    /// Reaches all loops, in the order of their numbers.
+    pub fn handles(&self) -> impl ExactSizeIterator<Item = Handle> + Clone {
+        self.loops.iter().map(|each| each.handle)
+    }
+
     /// Spawns a task on one of the loops, which take turns. The closure must be `Send`, the future need
     /// not be; it stays on its loop.
     pub fn spawn<M, F>(&self, make: M) -> RemoteTask<F::Output>
@@ -210,7 +215,7 @@ impl Cores {
         H: Fn(TcpStream, Stop) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + 'static,
     {
-        let reached = self.loops.iter().map(|each| each.handle).collect();
+        let reached = self.handles().collect();
         let (address, acceptors) = serve::start(address, balance, &reached, &self.live, handler)?;
         self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).extend(acceptors);
         Ok(address)

@@ -1,5 +1,7 @@
 //! The examples print the known answers.
 
+mod servers;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

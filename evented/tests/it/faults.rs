@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use evented::net::{TcpListener, TcpStream};
+use evented::cores::{Balance, Cores};
+use evented::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use evented::protocol::{Protocol, Transport};
 use evented::{block_on, spawn};
-use futures_lite::AsyncReadExt;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::{bounded, in_own_process};
@@ -79,5 +81,96 @@ fn a_reactor_without_descriptors_is_an_error() {
         setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..getrlimit(Resource::Nofile) })
             .unwrap();
         assert!(evented::Reactor::new().is_ok());
+    });
+}
+
+/// Takes all descriptors that this process may have.
+fn take_all_descriptors() -> Vec<std::fs::File> {
+    limit_descriptors(1);
+    std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect()
+}
+
+#[test]
+fn a_unix_listener_without_descriptors_turns_away_and_does_not_spin() {
+    in_own_process(
+        "faults::a_unix_listener_without_descriptors_turns_away_and_does_not_spin",
+        || {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("socket");
+            block_on(bounded(async {
+                let listener = UnixListener::bind(&path).unwrap();
+                let clients: Vec<_> = (0..20)
+                    .map(|_| std::os::unix::net::UnixStream::connect(&path).unwrap())
+                    .collect();
+                let spare = take_all_descriptors();
+                for _ in 0..20 {
+                    let error = listener.accept().await.unwrap_err();
+                    assert_eq!(error.raw_os_error(), Some(24), "{error}");
+                }
+                // Nothing is left to be turned away: it waits instead of spinning.
+                let before = evented::stats().polls;
+                let more = evented::timeout(Duration::from_millis(20), listener.accept()).await;
+                assert!(more.is_err());
+                assert!(evented::stats().polls - before < 20);
+                for client in clients {
+                    let mut client = UnixStream::from_std(client).unwrap();
+                    assert!(matches!(client.read(&mut [0]).await, Ok(0) | Err(_)));
+                }
+                drop(spare);
+                let _client = UnixStream::connect(&path).await.unwrap();
+                listener.accept().await.unwrap();
+            }));
+        },
+    );
+}
+
+#[test]
+fn servers_go_on_after_they_had_no_descriptors() {
+    /// Sends back what comes.
+    struct Echo(Option<Transport>);
+    impl Protocol for Echo {
+        fn connection_made(&mut self, transport: &Transport) {
+            self.0 = Some(transport.clone());
+        }
+        fn data_received(&mut self, data: &[u8]) {
+            self.0.as_ref().unwrap().write(data);
+        }
+    }
+    in_own_process("faults::servers_go_on_after_they_had_no_descriptors", || {
+        let cores = Cores::builder().count(2).build().unwrap();
+        let loopback = "127.0.0.1:0".parse().unwrap();
+        let over_cores = cores
+            .serve(loopback, Balance::Fewest, |stream, _| async move {
+                drop(futures_lite::io::copy(&stream, &mut &stream).await);
+            })
+            .unwrap();
+        block_on(bounded(async {
+            let listener = TcpListener::bind(loopback).unwrap();
+            let addresses = [listener.local_addr().unwrap(), over_cores];
+            let server = evented::protocol::serve(listener, || Echo(None));
+            let unconnected: Vec<_> = addresses
+                .iter()
+                .flat_map(|_| (0..5).map(|_| std::net::TcpListener::bind(loopback).unwrap()))
+                .collect();
+            // Sockets that are there already connect when nothing else can be opened.
+            let spare = take_all_descriptors();
+            drop(unconnected);
+            for address in addresses {
+                for _ in 0..5 {
+                    let mut client = TcpStream::connect(address).await.unwrap();
+                    // Those that get a descriptor are served, others see the end.
+                    drop(client.write_all(b"x").await);
+                    drop(client.read(&mut [0]).await);
+                }
+            }
+            drop(spare);
+            for address in addresses {
+                let mut client = TcpStream::connect(address).await.unwrap();
+                client.write_all(b"x").await.unwrap();
+                client.read_exact(&mut [0]).await.unwrap();
+            }
+            assert!(server.connections() <= 6);
+        }));
+        assert!(cores.shutdown(Duration::from_secs(10)).failures.is_empty());
     });
 }

@@ -2,6 +2,7 @@
 //! descriptors in the modules below.
 
 mod happy;
+mod peers;
 mod pipe;
 mod udp;
 mod unix;

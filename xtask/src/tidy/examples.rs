@@ -50,6 +50,10 @@ const SOME: &[(&str, &[&str])] = &[
     ("shutdown", &["threads", "evented"]),
     ("slices", &["threads"]),
     ("worker_state", &["threads"]),
+    ("chat", &["evented"]),
+    ("echo", &["evented"]),
+    ("children", &["evented"]),
+    ("signals", &["evented"]),
 ];
 
 /// Checks the examples of the models.

@@ -20,7 +20,7 @@ use crate::sources::Direction;
 use crate::task::spawn;
 
 /// How long a child that was killed is waited for when no reactor does.
-const KILL_LIMIT: Duration = Duration::from_millis(200);
+const KILL_LIMIT: Duration = Duration::from_secs(2);
 /// How much of an output is read at once.
 const PIECE: usize = 16 * 1024;
 

@@ -119,8 +119,8 @@ fn shutdown_has_its_phases() {
         .serve(loopback(), Balance::Fewest, move |mut stream, stop| {
             let (ends, hears) = (Arc::clone(&ends), Arc::clone(&hears));
             async move {
-                stream.write_all(b"!").await.unwrap();
                 assert!(!stop.is_requested());
+                stream.write_all(b"!").await.unwrap();
                 stop.requested().await;
                 hears.fetch_add(1, Ordering::SeqCst);
                 // The end of the conversation is the client's choice.
@@ -130,16 +130,15 @@ fn shutdown_has_its_phases() {
             }
         })
         .unwrap();
-    let mut streams: Vec<StdStream> = (0..6).map(|_| connect(address)).collect();
+    let mut streams: Vec<StdStream> = (0..5).map(|_| connect(address)).collect();
     for stream in &mut streams {
         stream.read_exact(&mut [0]).unwrap();
     }
-    let stubborn = streams.pop().unwrap();
     let client = std::thread::spawn({
         let told = Arc::clone(&told);
         move || {
             // All are told, on all loops, while their connections live.
-            until_blocking(|| told.load(Ordering::SeqCst) == 6);
+            until_blocking(|| told.load(Ordering::SeqCst) == 5);
             // Nobody accepts any more by then.
             assert!(StdStream::connect(address).is_err());
             for stream in &streams {
@@ -148,12 +147,29 @@ fn shutdown_has_its_phases() {
             streams
         }
     });
-    // Long enough for those who finish, on any machine; the one who does not makes it last.
-    let ended = cores.shutdown(Duration::from_secs(3));
+    let ended = cores.shutdown(BOUND);
     drop(client.join().unwrap());
-    assert_eq!((ended.cut_off, finished.load(Ordering::SeqCst)), (1, 5));
+    assert_eq!((ended.cut_off, finished.load(Ordering::SeqCst)), (0, 5));
     assert!(ended.failures.is_empty());
-    drop(stubborn);
+}
+
+#[test]
+fn who_does_not_finish_is_cut_off() {
+    let cores = cores(2);
+    let address = cores
+        .serve(loopback(), Balance::Fewest, |stream, _stop| async move {
+            (&stream).write_all(b"!").await.unwrap();
+            std::future::pending::<()>().await;
+        })
+        .unwrap();
+    let mut streams: Vec<StdStream> = (0..3).map(|_| connect(address)).collect();
+    for stream in &mut streams {
+        stream.read_exact(&mut [0]).unwrap();
+    }
+    assert_eq!(cores.shutdown(Duration::from_millis(5)).cut_off, 3);
+    for stream in &mut streams {
+        assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "it is closed");
+    }
 }
 
 #[test]

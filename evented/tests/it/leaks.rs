@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use evented::net::{UdpSocket, UnixStream, Watch, pipe};
+use evented::process::Command;
+use evented::signal::{Kind, Signal};
 use evented::{Reactor, blocking, join_all, sleep, spawn, yield_now};
 use futures_lite::AsyncReadExt;
 
@@ -26,11 +29,43 @@ fn use_everything() {
             .detach();
             spawn(sleep(Duration::from_hours(1))).detach();
         }
+        for _ in 0..3 {
+            leave_waiting();
+        }
         for result in join_all((0..8).map(|n| spawn(blocking(move || n)))).await {
             result.unwrap().unwrap();
         }
         yield_now().await;
     }));
+}
+
+/// Tasks that wait for descriptors of each kind, and for a child, when the reactor ends.
+fn leave_waiting() {
+    let udp = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    spawn(async move { udp.recv(&mut [0]).await }).detach();
+    let (one, other) = UnixStream::pair().unwrap();
+    spawn(async move {
+        let _other = other;
+        (&one).read(&mut [0]).await
+    })
+    .detach();
+    let (mut reader, writer) = pipe().unwrap();
+    spawn(async move {
+        let _writer = writer;
+        reader.read(&mut [0]).await
+    })
+    .detach();
+    let (reader, writer) = std::io::pipe().unwrap();
+    spawn(async move {
+        let _writer = writer;
+        Watch::new(reader).unwrap().readable().await
+    })
+    .detach();
+    let mut signal = Signal::new(Kind::USER2).unwrap();
+    spawn(async move { signal.recv().await }).detach();
+    let mut sleeper = Command::new("sleep");
+    sleeper.arg("1000").kill_on_drop(true);
+    spawn(async move { sleeper.status().await }).detach();
 }
 
 #[test]

@@ -2,7 +2,13 @@
 
 use std::cell::Cell;
 
-use evented::net::{TcpListener, TcpStream};
+use evented::net::{
+    PipeReader, PipeWriter, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener,
+    UnixStream, Watch,
+};
+use evented::process::Child;
+use evented::protocol::{Server, Transport};
+use evented::signal::Signal;
 use evented::sync::{Event, Mutex, MutexGuard, Notify, Semaphore, mpsc, oneshot, watch};
 
 fn send<T: Send>() {}
@@ -23,6 +29,8 @@ macro_rules! not_send {
     )*};
 }
 
+not_send!(Watch<std::io::PipeReader>, evented::stdio::Stdin, evented::stdio::Stdout);
+not_send!(Transport, Server, evented::Promise<std::rc::Rc<()>>);
 not_send!(evented::Reactor, evented::Task<()>, evented::TaskGroup<()>, evented::Timer);
 not_send!(mpsc::Sender<std::rc::Rc<()>>, oneshot::Receiver<std::rc::Rc<()>>);
 not_send!(Mutex<std::rc::Rc<()>>, MutexGuard<std::rc::Rc<()>>, watch::Sender<Cell<u8>>);
@@ -39,6 +47,25 @@ fn what_may_be_sent_and_shared() {
     send::<evented::Blocking<Cell<u8>>>();
     send::<TcpStream>();
     sync::<TcpStream>();
+    send::<UdpSocket>();
+    sync::<UdpSocket>();
+    send::<UnixListener>();
+    sync::<UnixListener>();
+    send::<UnixStream>();
+    sync::<UnixStream>();
+    send::<UnixDatagram>();
+    sync::<UnixDatagram>();
+    send::<PipeReader>();
+    sync::<PipeWriter>();
+    send::<Child>();
+    sync::<Child>();
+    send::<Signal>();
+    sync::<Signal>();
+    send::<evented::Promise<Cell<u8>>>();
+    send::<evented::Deferred<Cell<u8>>>();
+    send::<evented::cores::Cores>();
+    sync::<evented::cores::Cores>();
+    send::<evented::cores::Stop>();
     send::<TcpListener>();
     sync::<TcpListener>();
     send::<mpsc::Sender<Cell<u8>>>();

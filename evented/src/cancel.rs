@@ -158,6 +158,10 @@ impl CancelToken {
             if Pin::new(&mut cancelled).poll(cx).is_ready() {
                 return Poll::Ready(Err(Cancelled));
             }
+            if self.is_cancelled() {
+                // Only this poll has no operations left to say so: the task was woken, for the next.
+                return Poll::Pending;
+            }
             future.as_mut().poll(cx).map(Ok)
         })
         .await

@@ -381,3 +381,20 @@ fn a_cancelled_task_is_polled_no_more_and_a_finished_one_keeps_its_result() {
         assert_eq!(task.cancel().await.unwrap(), 7);
     }));
 }
+
+#[test]
+fn nothing_runs_under_a_cancelled_token_when_no_operation_is_left() {
+    block_on(bounded(async {
+        let (token, always) = (CancelToken::new(), evented::sync::Event::new());
+        always.set();
+        token.cancel();
+        // In one poll, more than it may do.
+        for _ in 0..1_000 {
+            let mut wait = always.wait();
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut wait).poll(cx).is_ready())).await;
+        }
+        let ran = Cell::new(false);
+        assert_eq!(token.run(async { ran.set(true) }).await, Err(Cancelled));
+        assert!(!ran.get());
+    }));
+}

@@ -28,7 +28,7 @@ use rustix::fs::{
     open, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{Resource, geteuid, getrlimit};
 
 /// How a file's name ends.
 const SUFFIX: &str = ".evented";
@@ -76,9 +76,14 @@ impl Backing {
     ///
     /// # Errors
     ///
-    /// When the file system is full.
+    /// When the file system is full, or the process may not have a file of that size.
     pub(super) fn extend(&mut self, bytes: usize) -> io::Result<usize> {
         let start = self.bytes;
+        // Asked for first: the system would send `SIGXFSZ`, which ends a process that does not expect it.
+        let most = getrlimit(Resource::Fsize).current;
+        if most.is_some_and(|most| (start + bytes) as u64 > most) {
+            return Err(Errno::FBIG.into());
+        }
         match fallocate(&self.file, FallocateFlags::empty(), start as u64, bytes as u64) {
             Ok(()) => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(self.file.as_fd(), start, bytes)?,

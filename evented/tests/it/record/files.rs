@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use evented::record::{Record, RecorderSpec, Recording, TaskState, What};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use evented::{Reactor, Spawn, block_on, spawn, spawn_with, yield_now};
+
+use crate::support::in_own_process;
 
 /// Set in the environment of a process of this test.
 const ROLE: &str = "EVENTED_TEST_RECORD";
@@ -220,4 +224,27 @@ fn what_is_no_record_is_refused() {
         }
     }
     drop(task);
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_no_end_of_the_process() {
+    in_own_process("record::files::a_limit_of_file_sizes_is_no_end_of_the_process", || {
+        let limit = |bytes| {
+            let limit = Rlimit { current: Some(bytes), ..getrlimit(Resource::Fsize) };
+            setrlimit(Resource::Fsize, limit).unwrap();
+        };
+        let reactor = Reactor::new().unwrap();
+        let bytes = fs::metadata(file_of(&reactor)).unwrap().len();
+        // Room for what a reactor begins with, and for nothing else. The system would send a signal.
+        limit(bytes);
+        let tasks: Vec<_> = (0..5_000).map(|_| reactor.spawn(pending::<()>())).collect();
+        let dump = reactor.dump();
+        assert_eq!(dump.tasks.len(), tasks.len());
+        assert!(dump.parts_not_in_the_file > 0);
+        limit(bytes - 1);
+        match Reactor::new().unwrap().recording() {
+            Recording::Memory(Some(reason)) => assert!(reason.contains("too large"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    });
 }

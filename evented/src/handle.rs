@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -10,7 +11,7 @@ use crate::engine::Engine;
 use crate::mailbox::Mailbox;
 use crate::record::{Dump, Record};
 use crate::sync::oneshot;
-use crate::task::{JoinError, STANDS_STILL, spawn};
+use crate::task::{JoinError, STANDS_STILL, Spawn, Task};
 
 /// Reaches a reactor from any thread. Copying it costs nothing, and it does not keep the reactor alive.
 #[derive(Clone, Copy)]
@@ -60,20 +61,24 @@ impl Handle {
     /// assert_eq!(reactor.block_on(task).expect("nor does the task"), 42);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn<M, F>(&self, make: M) -> RemoteTask<F::Output>
     where
         M: FnOnce() -> F + Send + 'static,
         F: Future + 'static,
         F::Output: Send + 'static,
     {
+        let location = Location::caller();
         let (sender, receiver) = oneshot::channel();
         // A closure that is dropped instead of run drops the sender: the task counts as cancelled.
         let sent = self.call(move || {
-            spawn(async move {
-                let task = spawn(async move { make().await });
+            let reporting = async move {
+                let engine = current::engine();
+                let made = async move { make().await };
+                let task = Task::spawn_at(location, engine, Spawn::new(), made);
                 report(task, sender).await;
-            })
-            .detach();
+            };
+            Task::spawn_at(location, current::engine(), Spawn::new(), reporting).detach();
         });
         let may_run = sent.is_ok() && !self.mailbox.is_shut_down();
         RemoteTask { reactor: *self, receiver: may_run.then_some(receiver) }
@@ -136,7 +141,7 @@ impl fmt::Debug for Handle {
 
 /// Waits for `task` and sends its result; drops it as soon as nobody waits for the result.
 async fn report<T: Send + 'static>(
-    task: crate::Task<T>,
+    task: Task<T>,
     mut sender: oneshot::Sender<Result<T, JoinError>>,
 ) {
     sender.claim();

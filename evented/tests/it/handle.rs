@@ -150,3 +150,14 @@ fn calls_run_in_order_on_the_reactors_thread() {
     thread.join().unwrap();
     assert_eq!(reactor.stats().panics, 0);
 }
+
+#[test]
+fn a_task_from_elsewhere_is_known_by_where_it_was_spawned() {
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let line = line!() + 1;
+    let task = handle.spawn(|| async { panic!("on purpose") });
+    let error = reactor.block_on(task).unwrap_err();
+    let JoinError::Panicked(panic) = error else { panic!("{error}") };
+    assert_eq!((panic.spawned_at().file(), panic.spawned_at().line()), (file!(), line));
+}

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::AsyncRead;
+use rustix::io::Errno;
 
 use super::{orphans, pidfd};
 use crate::current;
@@ -46,27 +47,48 @@ struct Process {
     std: std::process::Child,
     /// Becomes readable when it has ended.
     pidfd: Io<OwnedFd>,
-    /// It was waited for: its number may mean another one by now.
-    is_reaped: bool,
+    wait: Wait,
+}
+
+/// Whether a process was waited for: from then on its number may mean another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Not yet.
+    Open,
+    /// Here.
+    Done,
+    /// By somebody else, so that nobody knows its status. The system is not asked again: that could take
+    /// the status of another child.
+    Stolen,
+}
+
+impl Wait {
+    /// The exit status of `child`, if it has ended.
+    fn ask(&mut self, child: &mut std::process::Child) -> io::Result<Option<ExitStatus>> {
+        if *self == Self::Stolen {
+            return Err(Errno::CHILD.into());
+        }
+        let status = child.try_wait();
+        match &status {
+            Ok(Some(_)) => *self = Self::Done,
+            Err(error) if Errno::from_io_error(error) == Some(Errno::CHILD) => *self = Self::Stolen,
+            _ => {}
+        }
+        status
+    }
 }
 
 impl Process {
     /// The exit status, if it has ended.
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        let status = self.std.try_wait()?;
-        self.is_reaped |= status.is_some();
-        Ok(status)
+        self.wait.ask(&mut self.std)
     }
 
     fn poll_wait(&mut self, cx: &Context<'_>) -> Poll<io::Result<ExitStatus>> {
-        let Self { std, pidfd, is_reaped } = self;
+        let Self { std, pidfd, wait } = self;
         let id = std.id();
-        let polled = pidfd.poll_io(cx, Direction::Read, |_| match std.try_wait()? {
-            Some(status) => {
-                *is_reaped = true;
-                Ok(status)
-            }
-            None => Err(io::ErrorKind::WouldBlock.into()),
+        let polled = pidfd.poll_io(cx, Direction::Read, |_| {
+            wait.ask(std)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
         });
         if polled.is_pending() {
             waits_for(WaitsFor::Child(id));
@@ -75,7 +97,7 @@ impl Process {
     }
 
     fn send_signal(&self, number: i32) -> io::Result<()> {
-        if self.is_reaped {
+        if self.wait == Wait::Done {
             Ok(())
         } else {
             pidfd::send_signal(self.pidfd.socket().as_fd(), number)
@@ -90,7 +112,7 @@ impl Child {
         match Self::prepare(&mut child) {
             Ok((pidfd, stdin, stdout, stderr)) => {
                 let pidfd = Io::new(pidfd);
-                let process = Some(Process { std: child, pidfd, is_reaped: false });
+                let process = Some(Process { std: child, pidfd, wait: Wait::Open });
                 Ok(Self { stdin, stdout, stderr, process, kill_on_drop })
             }
             Err(error) => {
@@ -115,7 +137,7 @@ impl Child {
 
     /// The number of the process, as long as it cannot mean another one: until it was waited for.
     pub fn id(&self) -> Option<u32> {
-        self.process().filter(|process| !process.is_reaped).map(|process| process.std.id())
+        self.process().filter(|process| process.wait == Wait::Open).map(|process| process.std.id())
     }
 
     /// Waits for the end of the process, after closing [`stdin`](Self::stdin): a child that reads to the
@@ -227,7 +249,7 @@ impl AsFd for Child {
 impl Drop for Child {
     fn drop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
-        if process.is_reaped || !matches!(process.try_wait(), Ok(None)) {
+        if process.wait != Wait::Open || !matches!(process.try_wait(), Ok(None)) {
             return;
         }
         if self.kill_on_drop {

@@ -95,7 +95,8 @@ impl Command {
     /// # Errors
     ///
     /// When there is no such program or it may not be executed, and when there are no processes or
-    /// descriptors left. `Unsupported` on systems other than Linux.
+    /// descriptors left. When somebody else has waited for it already, see [`Child::wait`].
+    /// `Unsupported` on systems other than Linux.
     pub fn spawn(&mut self) -> io::Result<Child> {
         super::pidfd::check_support()?;
         Child::of(self.std.spawn()?, self.kill_on_drop)

@@ -27,7 +27,15 @@ mod linux {
 
     /// The descriptor of a child that was not waited for: its number cannot mean another one yet.
     pub(in super::super) fn open(child: &Child) -> io::Result<OwnedFd> {
-        Ok(rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty())?)
+        let pid = Pid::from_child(child);
+        rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|error| match error {
+            // A child that was not waited for is there, dead or alive.
+            Errno::SRCH => io::Error::other(
+                "the process has ended and somebody else has waited for it, with `waitpid(-1)` or by \
+                 ignoring `SIGCHLD`: nobody knows its status",
+            ),
+            error => error.into(),
+        })
     }
 
     /// Sends a signal, to this very process: there is no number that could mean another one by now.

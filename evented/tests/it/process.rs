@@ -281,5 +281,44 @@ fn a_status_that_somebody_else_took_is_an_error_and_no_hang() {
         assert_eq!(error.raw_os_error(), Some(10), "ECHILD: {error}");
         // There is nobody left to be killed.
         child.kill().unwrap();
+        // The number may be that of another child by now, whose status is not to be taken.
+        assert_eq!(child.id(), None);
+        assert_eq!(child.try_wait().unwrap_err().raw_os_error(), Some(10));
+    }));
+}
+
+#[test]
+fn ends_that_are_ignored_are_errors_that_say_so() {
+    const NAME: &str = "process::ends_that_are_ignored_are_errors_that_say_so";
+    const ROLE: &str = "EVENTED_TEST_IGNORES_ENDS";
+    if std::env::var_os(ROLE).is_none() {
+        let env = || {
+            let mut env = std::process::Command::new("env");
+            env.arg("--ignore-signal=CHLD");
+            env
+        };
+        if !env().arg("true").output().is_ok_and(|output| output.status.success()) {
+            println!("skipped: this system's `env` cannot ignore signals");
+            return;
+        }
+        // What is ignored stays so in what is executed.
+        let output = env()
+            .arg(std::env::current_exe().unwrap())
+            .args([NAME, "--exact", "--test-threads=1", "--nocapture"])
+            .env(ROLE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
+        return;
+    }
+    block_on(bounded(async {
+        for _ in 0..50 {
+            // It may be gone before there is a descriptor for it, or after that.
+            let error = Command::new("true").status().await.unwrap_err();
+            let says_so = error.raw_os_error() == Some(10) || error.to_string().contains("SIGCHLD");
+            assert!(says_so, "{error:?}");
+        }
     }));
 }

@@ -23,7 +23,7 @@ pub fn now() -> Instant {
 ///
 /// # Panics
 ///
-/// Outside a reactor, and in one whose time passes by itself.
+/// Outside a reactor, in one whose time passes by itself, and when the clock does not reach that far.
 #[track_caller]
 pub fn advance(by: Duration) {
     let is_virtual = crate::current::engine().advance(by);
@@ -51,7 +51,7 @@ pub fn seconds(seconds: f64) -> std::io::Result<Duration> {
 /// A deadline that is never reached: no reactor lives for a hundred years.
 const FAR: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// The time `duration` after `start`; a hundred years if the clock does not reach that far.
+/// The time `duration` after `start`; at most a hundred years.
 fn after(start: Instant, duration: Duration) -> Instant {
     start + duration.min(FAR)
 }

@@ -11,14 +11,15 @@ use crate::handle::Handle;
 use crate::record::WaitsFor;
 use crate::timers::TimerId;
 
-/// Waits for a duration, counted from this call. [`Duration::MAX`] waits for ever.
+/// Waits for a duration, counted from this call. [`Duration::MAX`] waits for ever, also in virtual time;
+/// what is longer than a hundred years otherwise counts as a hundred years.
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(after(now(), duration))
+    Sleep { is_endless: duration == Duration::MAX, ..sleep_until(after(now(), duration)) }
 }
 
 /// Waits until `deadline`. Ready at once if that is past.
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline, timer: None }
+    Sleep { deadline, is_endless: false, timer: None }
 }
 
 /// Future of [`sleep`] and [`sleep_until`].
@@ -28,13 +29,16 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
+    /// Something far away, if there is none.
     deadline: Instant,
+    /// It has no end.
+    is_endless: bool,
     /// The timer and the reactor that keeps it, from the first poll on.
     timer: Option<(Handle, TimerId)>,
 }
 
 impl Sleep {
-    /// When it ends.
+    /// When it ends; a hundred years away for one that never does.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -42,12 +46,12 @@ impl Sleep {
     /// Makes it end at another time.
     pub fn reset(&mut self, deadline: Instant) {
         self.stop();
-        self.deadline = deadline;
+        (self.deadline, self.is_endless) = (deadline, false);
     }
 
     /// Whether the deadline has passed.
     pub fn is_elapsed(&self) -> bool {
-        now() >= self.deadline
+        !self.is_endless && now() >= self.deadline
     }
 
     fn stop(&mut self) {
@@ -74,6 +78,11 @@ impl Future for Sleep {
     /// Outside a reactor.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let engine = current::engine();
+        if self.is_endless {
+            // No timer: virtual time would jump to it.
+            engine.waits_for(WaitsFor::Timer);
+            return Poll::Pending;
+        }
         if let Some((handle, id)) = self.timer
             && handle.id() == engine.id()
         {

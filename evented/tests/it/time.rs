@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures_lite::AsyncWriteExt;
 
 use evented::{
-    MissedTick, block_on, call_at, call_later, interval, join_all, sleep, sleep_until, spawn,
-    timeout,
+    MissedTick, Reactor, advance, block_on, blocking, call_at, call_later, interval, join_all, now,
+    sleep, sleep_until, spawn, timeout,
 };
 
 use crate::support::{bounded, poll_once, until};
@@ -299,9 +299,32 @@ fn a_timer_that_has_fired_is_cancelled_before_its_closure_starts() {
 
 #[test]
 fn an_idle_reactor_does_not_spin() {
-    let reactor = evented::Reactor::new().unwrap();
+    let reactor = Reactor::new().unwrap();
     reactor.block_on(sleep(Duration::from_micros(20_500)));
     let stats = reactor.stats();
     // One long sleep and its tail, with room for early returns.
     assert!(stats.waits <= 6, "{stats:?}");
+}
+
+#[test]
+fn what_has_no_limit_waits_for_other_threads_in_virtual_time_too() {
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async {
+        let start = now();
+        let mut endless = sleep(Duration::MAX);
+        assert!(poll_once(&mut endless).is_pending() && !endless.is_elapsed());
+        let answer = timeout(Duration::MAX, blocking(|| 7)).await;
+        assert_eq!(answer.expect("there is no limit").unwrap(), 7);
+        assert_eq!((now() - start, evented::stats().timers), (Duration::ZERO, 0));
+        endless.reset(now() + Duration::from_secs(3));
+        endless.await;
+        assert_eq!(now() - start, Duration::from_secs(3));
+    });
+}
+
+#[test]
+#[should_panic(expected = "advance it by less")]
+fn time_goes_no_further_than_the_clock() {
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async { advance(Duration::MAX) });
 }

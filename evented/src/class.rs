@@ -7,6 +7,9 @@ use std::time::Duration;
 /// How many strict ranks the scheduler knows. Queues, counters and masks are sized by it.
 pub(crate) const RANKS: usize = 8;
 
+/// How much of the processor's time may be reserved, in thousandths.
+pub(crate) const MOST_RESERVED: u32 = 900;
+
 /// The most classes of a reactor, with those that every reactor has.
 pub const MAX_CLASSES: usize = 64;
 
@@ -262,7 +265,8 @@ impl ClassSpec {
     }
 
     /// The part of the processor's time that it gets while it has something to do, however busy more
-    /// urgent ranks are: 0.0 (default) to 0.9, in thousandths. The more urgent ranks get the rest.
+    /// urgent ranks are: 0.0 (default) to 0.9, in thousandths, and no more than that for all classes of
+    /// a reactor together. The more urgent ranks get the rest.
     /// Values out of this range are refused where the class is made.
     pub fn reserve(mut self, part: f64) -> Self {
         let valid = (0.0..=0.9).contains(&part);
@@ -303,7 +307,7 @@ impl ClassSpec {
         let is_wrong = [
             usize::from(self.rank) >= RANKS,
             !(1..=1_000_000).contains(&self.shares),
-            self.reserve > 900,
+            self.reserve > MOST_RESERVED,
             self.slice.is_some_and(|slice| slice.is_zero()),
         ];
         is_wrong.iter().position(|&wrong| wrong).map(|place| FAULTS[place])

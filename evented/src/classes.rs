@@ -20,11 +20,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::chunks::Chunks;
-use crate::class::{Class, ClassSpec, MAX_CLASSES, Order, RANKS, Rank};
+use crate::class::{Class, ClassSpec, MAX_CLASSES, MOST_RESERVED, Order, RANKS, Rank};
 use crate::inherit::Urgency;
 use crate::tasks::Slot;
 
 use entry::Entry;
+
+/// Why a class is refused that is right by itself.
+const RESERVED: &str = "all classes together reserve at most 0.9 of the processor's time";
 
 /// The deadline of a task without one.
 pub(crate) const NO_DEADLINE: u64 = u64::MAX;
@@ -128,10 +131,20 @@ impl Classes {
         if self.all().any(|entry| entry.class.name() == spec.name) {
             return invalid(format!("class {}: there is one of this name", spec.name));
         }
+        if !self.can_reserve(&spec) {
+            return invalid(format!("class {}: {RESERVED}", spec.name));
+        }
         if self.len.get() == MAX_CLASSES {
             return invalid(format!("class {}: a reactor has at most {MAX_CLASSES}", spec.name));
         }
         Ok(self.insert(spec, reactor))
+    }
+
+    /// Whether this and the reserves of all other classes can be kept.
+    fn can_reserve(&self, spec: &ClassSpec) -> bool {
+        let others = self.all().filter(|entry| entry.class.name() != spec.name);
+        let reserved: u32 = others.map(|entry| entry.spec.borrow().reserve).sum();
+        spec.reserve + reserved <= MOST_RESERVED
     }
 
     /// Adds a class that is valid.
@@ -158,6 +171,9 @@ impl Classes {
         let old = entry.spec.borrow().clone();
         if (old.name, old.rank, old.order) != (spec.name, spec.rank, spec.order) {
             return invalid("its name, rank and order stay as they are".to_owned());
+        }
+        if !self.can_reserve(&spec) {
+            return invalid(RESERVED.to_owned());
         }
         entry.change(spec, self.clock.get());
         self.account();

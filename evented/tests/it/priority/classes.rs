@@ -276,3 +276,16 @@ fn virtual_time_has_no_descriptors_and_real_time_does_not_jump() {
     let advanced = std::panic::catch_unwind(|| block_on(async { advance(micros(1)) }));
     assert!(advanced.is_err());
 }
+
+#[test]
+fn no_more_is_reserved_than_there_is() {
+    let reactor = reactor();
+    let spec = |name, part| ClassSpec::new(name).rank(5).reserve(part);
+    let most = reactor.add_class(spec("most", 0.6)).unwrap();
+    let error = reactor.add_class(spec("rest", 0.4)).unwrap_err();
+    assert!(error.to_string().contains("together reserve at most 0.9"), "{error}");
+    let rest = reactor.add_class(spec("rest", 0.3)).unwrap();
+    assert!(reactor.change_class(most, spec("most", 0.7)).is_err());
+    reactor.change_class(rest, spec("rest", 0.1)).unwrap();
+    reactor.change_class(most, spec("most", 0.8)).unwrap();
+}

@@ -74,8 +74,8 @@ impl Handle {
         let sent = self.call(move || {
             let reporting = async move {
                 let engine = current::engine();
-                let made = async move { make().await };
-                let task = Task::spawn_at(location, engine, Spawn::new(), made);
+                let future = async move { make().await };
+                let task = Task::spawn_at(location, engine, Spawn::new(), future);
                 report(task, sender).await;
             };
             Task::spawn_at(location, current::engine(), Spawn::new(), reporting).detach();

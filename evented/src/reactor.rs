@@ -90,7 +90,8 @@ impl Builder {
     /// [`advance`](crate::advance). When there is no timer either, the reactor waits for other
     /// threads, as usual.
     ///
-    /// There are no descriptors: everything in [`net`](crate::net) fails with `Unsupported`. Other
+    /// There are no descriptors: what waits for one, in [`net`](crate::net),
+    /// [`process`](crate::process) or [`signal`](crate::signal), fails with `Unsupported`. Other
     /// threads, those of [`blocking`](fn@crate::blocking) too, do not know this time, and while there
     /// is a timer nobody waits for them.
     ///
@@ -300,7 +301,8 @@ impl Reactor {
     /// # Errors
     ///
     /// `InvalidInput` when a value of the policy is out of its range, there is a class of this name,
-    /// or there are [`MAX_CLASSES`](crate::MAX_CLASSES).
+    /// all classes together would reserve more than 0.9 of the processor's time, or there are
+    /// [`MAX_CLASSES`](crate::MAX_CLASSES).
     pub fn add_class(&self, spec: ClassSpec) -> io::Result<Class> {
         let class = self.engine.tasks.classes.add(spec, self.engine.id())?;
         self.engine.recorder().class(class.id_in(self.engine.id()), class);
@@ -421,7 +423,10 @@ impl fmt::Debug for Reactor {
 /// value), and with the panic of `future`.
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    Reactor::new().expect("the system has descriptors left for a reactor").block_on(future)
+    match Reactor::new() {
+        Ok(reactor) => reactor.block_on(future),
+        Err(error) => panic!("no reactor could be built, see `Reactor::new`: {error}"),
+    }
 }
 
 /// The reactor is not running, so there is nothing to stop.

@@ -230,6 +230,7 @@ impl<S: AsRawFd> Drop for Io<S> {
 
 fn elsewhere() -> io::Error {
     io::Error::other(
-        "the socket waits in another reactor: use it there, or move it through `into_std` first",
+        "it belongs to another reactor, in which it first had to wait: use it there. A socket can be moved \
+         through `into_std`",
     )
 }

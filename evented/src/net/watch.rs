@@ -101,7 +101,8 @@ impl<T: AsFd> Watch<T> {
     ///
     /// # Errors
     ///
-    /// When the descriptor cannot be watched: `Unsupported` for kinds of files that epoll refuses.
+    /// When the descriptor cannot be watched: `Unsupported` for kinds of files that epoll refuses,
+    /// `AlreadyExists` when another watch of this reactor has the same descriptor; give it a duplicate.
     ///
     /// # Panics
     ///

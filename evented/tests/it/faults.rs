@@ -75,6 +75,9 @@ fn a_reactor_without_descriptors_is_an_error() {
             spare.push(file);
         }
         assert!(evented::Reactor::new().is_err());
+        let panic = std::panic::catch_unwind(|| block_on(async {})).unwrap_err();
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(text.starts_with("no reactor could be built") && text.contains("(os error 24)"));
         drop(spare.pop());
         assert!(evented::Reactor::new().is_err(), "one is not enough");
         spare.clear();

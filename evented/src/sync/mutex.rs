@@ -226,7 +226,7 @@ impl<T> Drop for MutexGuard<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
+impl<T> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The lock is only tried: formatting never blocks. The value is shown by its guard: formatting
         // it runs code of the user's.

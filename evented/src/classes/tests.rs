@@ -205,6 +205,11 @@ fn one_class_a_rank_is_not_metered() {
 
 #[test]
 fn what_is_no_class_is_refused() {
+    // As many names as are needed, of different lengths.
+    const LONGEST: &str = match str::from_utf8(&[b'c'; MAX_CLASSES]) {
+        Ok(longest) => longest,
+        Err(_) => "",
+    };
     let classes = Classes::new(Duration::ZERO, Instant::now());
     let spec = || ClassSpec::new("x");
     for wrong in [
@@ -218,8 +223,8 @@ fn what_is_no_class_is_refused() {
     ] {
         assert_eq!(classes.add(wrong.clone(), 1).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
-    let names: Vec<&'static str> = (0..MAX_CLASSES).map(|n| &*format!("c{n}").leak()).collect();
-    let added = names.iter().take_while(|name| classes.add(ClassSpec::new(name), 1).is_ok());
+    let mut names = (1..=MAX_CLASSES).map(|length| &LONGEST[..length]);
+    let added = names.by_ref().take_while(|name| classes.add(ClassSpec::new(name), 1).is_ok());
     assert_eq!(added.count(), MAX_CLASSES - 4);
     assert!(classes.change(1, classes.spec(1).rank(0)).is_err(), "the rank stays");
 }

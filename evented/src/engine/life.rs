@@ -112,7 +112,10 @@ impl Engine {
     /// that is being polled by itself, not the one that it has for the sake of others.
     fn class_to_inherit(&self) -> u8 {
         let index = self.running.get();
-        if index == NONE { self.running_class.get() } else { self.own(index).0 }
+        if index == NONE || !self.inherits() {
+            return self.running_class.get();
+        }
+        self.own(index).0
     }
 
     /// Asks for a task to be cancelled: its future is dropped when its turn comes.

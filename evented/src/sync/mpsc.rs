@@ -4,7 +4,7 @@
 //!
 //! Who waits makes those more urgent for whom it waits, as far as they are known: a sender that finds the
 //! channel full the receiver, and the receiver of an empty channel the only sender. Known is the task that
-//! has used its end last, or has claimed it.
+//! has used its end last, since there have been two ranks, or has claimed it.
 
 mod errors;
 mod state;
@@ -102,7 +102,9 @@ impl<T> Sender<T> {
     /// Says that the calling task is the one that will send here, before it does for the first time:
     /// while this is the only sender, a receiver that waits makes that task as urgent as itself.
     pub fn claim(&self) {
-        self.shared.lock().note_producer(self.number);
+        let mut state = self.shared.lock();
+        state.producer = current::task().map(|task| (self.number, task));
+        state.note_only_sender();
     }
 }
 
@@ -246,7 +248,7 @@ impl<T> Receiver<T> {
     /// [`TryRecvError`].
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = self.shared.lock();
-        state.consumer = current::task();
+        state.note_consumer();
         let Some(value) = state.values.pop_front() else {
             let end = state.senders == 0;
             return Err(if end { TryRecvError::Closed } else { TryRecvError::Empty });

@@ -44,8 +44,17 @@ pub(super) struct State<T> {
 impl<T> State<T> {
     /// The task that is being polled uses this sender.
     pub(super) fn note_producer(&mut self, number: u64) {
-        self.producer = current::task().map(|task| (number, task));
-        self.note_only_sender();
+        if let Some(task) = current::task_with_urgency() {
+            self.producer = Some((number, task));
+            self.note_only_sender();
+        }
+    }
+
+    /// The task that is being polled receives.
+    pub(super) fn note_consumer(&mut self) {
+        if let Some(task) = current::task_with_urgency() {
+            self.consumer = Some(task);
+        }
     }
 
     /// The senders have changed, or their tasks.

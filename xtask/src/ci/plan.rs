@@ -14,7 +14,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let cargo = |line: &str| Action::Run(CommandLine::cargo(line.split_whitespace()));
     let xtask = |line: &str| Action::Run(CommandLine::xtask(line.split_whitespace()));
     let step = |name, about, action| Step { name, about, action, is_extra: false };
-    vec![
+    let mut steps = vec![
         step("fmt", "the code is formatted", cargo("fmt --all --check")),
         step("tidy", "the rules of the house hold", xtask("tidy")),
         step("deny", "licences and known weaknesses of what we depend on", deny()),
@@ -49,6 +49,16 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             is_extra: true,
         },
         step("compare", "every lane gives the right answer", xtask("compare --tier smoke")),
+    ];
+    steps.extend(steps_of_peers(workspace));
+    steps
+}
+
+/// Those of the peers, and what is measured against them.
+fn steps_of_peers(workspace: &Workspace) -> Vec<Step> {
+    let xtask = |line: &str| Action::Run(CommandLine::xtask(line.split_whitespace()));
+    let step = |name, about, action| Step { name, about, action, is_extra: false };
+    vec![
         step("peers-fmt", "the peers are formatted", peers("fmt --all --check")),
         step("peers-deny", "licences and known weaknesses of the peers", peers_deny()),
         step(
@@ -68,7 +78,16 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             xtask("bench processes --smoke"),
         ),
         step("peers-bench-evented", "the same of event loops", xtask("bench evented --smoke")),
-        step("callgrind", "no join or spawn takes more instructions than recorded", callgrind()),
+        step(
+            "callgrind",
+            "no join or spawn takes more instructions than recorded",
+            callgrind("threads"),
+        ),
+        step(
+            "callgrind-evented",
+            "the same of polls, spawns and timers of the event loop",
+            callgrind("evented"),
+        ),
         step(
             "peers-compare",
             "every lane of the peers gives the right answer",
@@ -134,10 +153,10 @@ fn denied(arguments: &[&str]) -> Action {
     }
 }
 
-/// Counts instructions, where that is possible.
-fn callgrind() -> Action {
+/// Counts instructions of a model, where that is possible.
+fn callgrind(model: &str) -> Action {
     match missing_for_instructions() {
-        None => Action::Run(CommandLine::xtask(["bench", "threads", "--instructions"])),
+        None => Action::Run(CommandLine::xtask(["bench", model, "--instructions"])),
         Some(why) => Action::Skip(why),
     }
 }

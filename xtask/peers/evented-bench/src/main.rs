@@ -7,6 +7,7 @@
 //! Everything but the peer `smol`, whose reactor has a thread of its own, runs on one thread: the
 //! processor time of the process is that of the loop.
 
+mod instructions;
 mod memory;
 mod priority;
 mod round_trip;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use sampler::Metric;
 
 fn main() -> ExitCode {
-    sampler::main("evented", metrics, &[])
+    sampler::main("evented", metrics, &instructions::COUNTED)
 }
 
 /// All metrics, in the order in which they are shown.

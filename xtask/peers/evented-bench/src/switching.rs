@@ -15,8 +15,8 @@ use crate::loops::{Evented, Loop, Recorded, Smol, Tokio, TokioLocal};
 const TASKS: u64 = 100;
 
 /// The metrics.
-pub(crate) fn metrics() -> [Metric; 2] {
-    let yields = Metric {
+pub(crate) fn metrics() -> [Metric; 3] {
+    let plain = Metric {
         name: "yield.100".into(),
         about: format!(
             "{TASKS} tasks that wake themselves and let all others go first. As in all metrics, ours is \
@@ -35,10 +35,24 @@ pub(crate) fn metrics() -> [Metric; 2] {
                 .required(Goal::RatioAtMost(0.5))
                 .stretch(Goal::CostAtMost(30.0)),
             yields::<Smol>().peer(),
-            yields::<Recorded>().peer(),
         ],
     };
-    let switches = Metric {
+    let recorded = Metric {
+        name: "yield.recorded".into(),
+        about: "The same with the recorder, against ours without it and a runtime that has none."
+            .into(),
+        unit: "yield",
+        cost: Cost::Cpu,
+        amount: Amount::Calibrated { first: TASKS * 100, step: TASKS },
+        named_only: false,
+        baseline: None,
+        ours: yields::<Recorded>(),
+        peers: vec![
+            yields::<Evented>().peer(),
+            yields::<TokioLocal>().peer().stretch(Goal::CostAtMost(45.0)),
+        ],
+    };
+    let switched = Metric {
         name: "wake.switch".into(),
         about: "Two tasks that wake each other in turn, each with a poll that does nothing else."
             .into(),
@@ -58,7 +72,7 @@ pub(crate) fn metrics() -> [Metric; 2] {
             switches::<Recorded>().peer(),
         ],
     };
-    [yields, switches]
+    [plain, recorded, switched]
 }
 
 /// Goes to the end of the queue once.

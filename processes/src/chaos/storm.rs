@@ -185,6 +185,10 @@ fn settings(random: &mut Random, limited: bool) -> Builder {
     if random.percent(30) {
         builder = builder.idle_timeout(Duration::from_millis(random.below(10)));
     }
+    if random.percent(50) {
+        // None, one that is always full, and one that is full now and then.
+        builder = builder.arena([0, 256 << 10, 1 << 20][random.index(3)]);
+    }
     if random.percent(30) {
         builder = builder.initializer(|_: u8| Ok::<_, String>(()), 0);
     }
@@ -299,6 +303,9 @@ impl Sea<'_> {
 
     /// The pool's own books say the same.
     fn compare_books(&self) -> Result<(), String> {
+        wait_until("no payload is left in the pool's memory", || {
+            self.pool.stats().arena_blocks == 0
+        })?;
         let stats = self.pool.stats();
         let ended = stats.done + stats.panicked + stats.failed + stats.cancelled;
         // What could not be encoded here never was a call of the pool; a result that cannot be

@@ -2,6 +2,7 @@
 
 mod armed;
 mod blocking;
+mod builder;
 mod cancel;
 mod chunks;
 mod class;
@@ -34,14 +35,13 @@ mod turn;
 mod waker;
 
 pub use blocking::{Blocking, blocking};
+pub use builder::{Builder, MAX_BLOCKING_THREADS};
 pub use cancel::{CancelToken, Cancelled, WaitForCancel};
 pub use class::{Class, ClassSpec, MAX_CLASSES, Order};
 pub use classes::ClassStats;
 pub use deferred::{Deferred, Promise, deferred};
 pub use handle::{Closed, Handle, RemoteTask};
-pub use reactor::{
-    Builder, MAX_BLOCKING_THREADS, NotRunning, Reactor, Stats, block_on, handle, stats, stop,
-};
+pub use reactor::{NotRunning, Reactor, Stats, block_on, handle, stats, stop};
 pub use task::{
     Cooperate, JoinError, Panic, Shield, Spawn, Task, TaskGroup, YieldIfNeeded, YieldNow,
     call_soon, cooperate, join_all, race, set_deadline, shield, spawn, spawn_with, yield_if_needed,

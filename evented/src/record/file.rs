@@ -238,6 +238,18 @@ mod tests {
         assert_eq!(started(child.id()), 0);
     }
 
+    /// So that other containers, which do not see the process, let it be.
+    #[test]
+    fn a_file_is_locked_while_it_is_used() {
+        let backing = Backing::create(u64::MAX).unwrap();
+        let path = backing.path().to_owned();
+        let other = File::open(&path).unwrap();
+        let lock = || flock(&other, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(lock(), Err(Errno::WOULDBLOCK));
+        drop(backing);
+        assert!(lock().is_ok() && !path.exists());
+    }
+
     #[test]
     fn only_what_was_left_behind_is_swept() {
         let place = tempfile::tempdir().unwrap();

@@ -16,7 +16,6 @@ use super::{Balance, Stop};
 use crate::current;
 use crate::handle::{Handle, RemoteTask};
 use crate::net::TcpStream;
-use crate::reactor;
 
 /// The most loops there may be.
 const MAX_LOOPS: usize = 1024;
@@ -28,7 +27,7 @@ pub struct Builder {
     /// None: as many as the process may use processors.
     count: Option<usize>,
     /// For each reactor.
-    reactor: reactor::Builder,
+    reactor: crate::Builder,
 }
 
 impl Builder {
@@ -40,7 +39,7 @@ impl Builder {
     }
 
     /// How each reactor is to be built.
-    pub fn reactor(mut self, builder: reactor::Builder) -> Self {
+    pub fn reactor(mut self, builder: crate::Builder) -> Self {
         self.reactor = builder;
         self
     }
@@ -49,7 +48,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for no loops or more than 1,024; those of [`reactor::Builder::build`], and when
+    /// `InvalidInput` for no loops or more than 1,024; those of [`crate::Builder::build`], and when
     /// there are no threads left. Then none is left running.
     pub fn build(self) -> io::Result<Cores> {
         let count = self.count.unwrap_or_else(|| {
@@ -81,7 +80,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn start(index: usize, builder: reactor::Builder) -> io::Result<Self> {
+    fn start(index: usize, builder: crate::Builder) -> io::Result<Self> {
         let (send, receive) = mpsc::sync_channel(1);
         let run = move || match builder.build() {
             Ok(reactor) => {

@@ -148,6 +148,11 @@ fn closing_sends_what_was_written_and_aborting_does_not() {
         transport.write(&large);
         until(|| log.borrow().len() == 2).await;
         assert_eq!(calls(&log), ["made", "pause"]);
+        // While the rest is sent, nothing is received.
+        transport.close();
+        client.write_all(b"ignored").await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+        assert_eq!(calls(&log), ["made", "pause"]);
         transport.abort();
         is_lost(&log).await;
         got.clear();

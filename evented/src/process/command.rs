@@ -14,8 +14,18 @@ use super::Child;
 #[derive(Debug)]
 pub struct Command {
     std: std::process::Command,
+    /// What is not to be replaced by what [`output`](Self::output) takes instead.
+    chosen: Chosen,
     /// See [`Command::kill_on_drop`].
     kill_on_drop: bool,
+}
+
+/// Which descriptors were given by the methods of a command.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chosen {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
 }
 
 impl Command {
@@ -63,18 +73,21 @@ impl Command {
     /// Standard input. Default: this process's own; that of [`output`](Self::output): nothing.
     pub fn stdin(&mut self, from: impl Into<Stdio>) -> &mut Self {
         self.std.stdin(from);
+        self.chosen.stdin = true;
         self
     }
 
     /// Standard output. Default: this process's own; that of [`output`](Self::output): a pipe.
     pub fn stdout(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.std.stdout(to);
+        self.chosen.stdout = true;
         self
     }
 
     /// Standard error. Default: this process's own; that of [`output`](Self::output): a pipe.
     pub fn stderr(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.std.stderr(to);
+        self.chosen.stderr = true;
         self
     }
 
@@ -119,6 +132,10 @@ impl Command {
 
     /// Starts the program, collects what it writes and waits for its end. All of it is kept in memory.
     ///
+    /// Descriptors that were given by [`stdin`](Self::stdin), [`stdout`](Self::stdout) and
+    /// [`stderr`](Self::stderr) are used; what was set in a [`std::process::Command`] is not known here, and
+    /// replaced.
+    ///
     /// If the future is dropped, the process goes on, see [`kill_on_drop`](Self::kill_on_drop).
     ///
     /// # Errors
@@ -129,13 +146,22 @@ impl Command {
     ///
     /// Outside a reactor.
     pub async fn output(&mut self) -> io::Result<Output> {
-        self.std.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.spawn()?.wait_with_output().await
+        let Chosen { stdin, stdout, stderr } = self.chosen;
+        let set = |std: &mut std::process::Command, none: fn() -> Stdio, pipe: fn() -> Stdio| {
+            (!stdin).then(|| std.stdin(none()));
+            (!stdout).then(|| std.stdout(pipe()));
+            (!stderr).then(|| std.stderr(pipe()));
+        };
+        set(&mut self.std, Stdio::null, Stdio::piped);
+        let child = self.spawn();
+        // As it was, for whoever starts it again.
+        set(&mut self.std, Stdio::inherit, Stdio::inherit);
+        child?.wait_with_output().await
     }
 }
 
 impl From<std::process::Command> for Command {
     fn from(std: std::process::Command) -> Self {
-        Self { std, kill_on_drop: false }
+        Self { std, chosen: Chosen::default(), kill_on_drop: false }
     }
 }

@@ -322,3 +322,22 @@ fn ends_that_are_ignored_are_errors_that_say_so() {
         }
     }));
 }
+
+#[test]
+fn output_uses_the_descriptors_that_were_given() {
+    block_on(bounded(async {
+        let (input, mut theirs) = io::pipe().unwrap();
+        io::Write::write_all(&mut theirs, b"given").unwrap();
+        drop(theirs);
+        let mut command = Command::new("cat");
+        command.stdin(input);
+        assert_eq!(command.output().await.unwrap().stdout, b"given");
+        // Nothing is collected that goes elsewhere, and nothing has changed for the next start.
+        let mut command = shell("echo out; echo err >&2");
+        let output = command.stdout(Stdio::null()).output().await.unwrap();
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b""[..], &b"err\n"[..]));
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+        assert!(child.wait().await.unwrap().success());
+    }));
+}

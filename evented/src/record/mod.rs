@@ -43,6 +43,8 @@ mod report;
 mod shared;
 mod table;
 mod texts;
+#[cfg(target_arch = "x86_64")]
+mod tsc;
 mod wait;
 mod watchdog;
 mod who;

@@ -23,11 +23,11 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         path: "evented/src/chunks.rs",
         reason: "finds an element of the task slab without checks, three times for each poll",
     },
+    UnsafeFile { path: "evented/src/record/mapping.rs", reason: "owns the mappings of records" },
     UnsafeFile {
-        path: "evented/src/record/clock.rs",
+        path: "evented/src/record/tsc.rs",
         reason: "reads the time-stamp counter, as asking the system takes three times as long",
     },
-    UnsafeFile { path: "evented/src/record/mapping.rs", reason: "owns the mappings of records" },
     UnsafeFile {
         path: "evented/src/waker.rs",
         reason: "makes wakers that are names and own nothing, which needs a RawWaker",

@@ -113,6 +113,21 @@ pub enum JoinError {
         /// How the last attempt failed.
         reason: String,
     },
+    /// The machine that had the call was lost, or the way to it; only of pools of a cluster
+    /// (feature `distributed`).
+    #[error("the call was lost: {reason}")]
+    #[non_exhaustive]
+    NodeLost {
+        /// What was lost, and when.
+        reason: String,
+    },
+    /// No machine executes such calls; only of pools of a cluster (feature `distributed`).
+    #[error("no node serves the call: {reason}")]
+    #[non_exhaustive]
+    NotServed {
+        /// What the last node said that refused it.
+        reason: String,
+    },
 }
 
 /// How a call ended, without its result; what [`JoinHandle::on_done`] tells.
@@ -155,9 +170,11 @@ impl JoinError {
         match self {
             Self::Panicked { .. } => Outcome::Panicked,
             Self::Cancelled => Outcome::Cancelled,
-            Self::WorkerLost { .. } | Self::Poison { .. } => Outcome::WorkerLost,
+            Self::WorkerLost { .. } | Self::Poison { .. } | Self::NodeLost { .. } => {
+                Outcome::WorkerLost
+            }
             Self::TimedOut { .. } => Outcome::TimedOut,
-            Self::Broken { .. } => Outcome::Broken,
+            Self::Broken { .. } | Self::NotServed { .. } => Outcome::Broken,
             Self::Encode { .. } | Self::Decode { .. } | Self::TooLarge { .. } => Outcome::Unsent,
         }
     }

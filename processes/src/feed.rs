@@ -55,14 +55,14 @@ where
     pub(crate) fn new(pool: &'p Pool, function: fn(I::Item) -> R, items: I) -> Self {
         let harvest = Arc::new(Harvest::default());
         let mut options = CallOptions::new();
-        options.timeout = pool.core().config().call_timeout;
+        options.timeout = pool.engine().call_timeout();
         let tray = Code::of(function).map(|code| Tray::new(Arc::clone(&harvest), code, options));
         Self {
             pool,
             items: items.fuse(),
             harvest,
             tray,
-            pace: Pace::new(pool.workers()),
+            pace: Pace::new(pool.engine().width()),
             taken: 0,
             failed: 0,
             consumed: 0,
@@ -82,7 +82,7 @@ impl<I: Iterator, R> Feed<'_, I, R> {
 
     /// What the calls ask for, from now on.
     pub(crate) fn set_options(&mut self, mut options: CallOptions) {
-        options.timeout = options.timeout.or(self.pool.core().config().call_timeout);
+        options.timeout = options.timeout.or(self.pool.engine().call_timeout());
         if let Ok(tray) = &self.tray {
             tray.lock().options = options;
         }
@@ -122,7 +122,7 @@ impl<I: Iterator, R> Feed<'_, I, R> {
     /// The map is gone: what has not started is cancelled.
     pub(crate) fn abandon(&self) {
         if self.on_the_way() > 0 {
-            self.pool.core().abandon(&self.harvest);
+            self.pool.engine().abandon(&self.harvest);
         }
     }
 }
@@ -198,7 +198,7 @@ where
             let announce = contents.keep(number, others);
             drop(contents);
             if announce {
-                self.pool.core().attend(tray);
+                self.pool.engine().attend(tray);
             }
             return Ok(());
         }
@@ -207,7 +207,7 @@ where
         self.flush();
         self.alone = length > MAX_ITEM;
         self.pace.weigh(length);
-        let argument = Argument::of(bytes, self.pool.core().ways())?;
+        let argument = Argument::of(bytes, self.pool.engine().ways())?;
         self.submit_alone(number, argument, luggage)
     }
 
@@ -216,7 +216,7 @@ where
     /// # Errors
     /// As [`put`](Self::put).
     fn put_alone(&mut self, number: u64, item: &I::Item) -> Result<(), JoinError> {
-        let (argument, luggage) = Argument::encode(item, self.pool.core().ways())?;
+        let (argument, luggage) = Argument::encode(item, self.pool.engine().ways())?;
         self.alone = argument.is_long();
         self.pace.weigh(argument.len());
         self.submit_alone(number, argument, luggage)
@@ -233,7 +233,7 @@ where
         luggage: Luggage,
     ) -> Result<(), JoinError> {
         let tray = self.tray.as_ref().map_err(Clone::clone)?;
-        self.pool.core().submit(tray.single(number, argument, luggage));
+        self.pool.engine().submit(tray.single(number, argument, luggage));
         Ok(())
     }
 
@@ -241,7 +241,7 @@ where
     fn flush(&self) {
         let call: Option<Call> = self.tray.as_ref().ok().and_then(|tray| tray.empty());
         if let Some(call) = call {
-            self.pool.core().submit(call);
+            self.pool.engine().submit(call);
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::callbacks::{self, Callback, Desk};
 use crate::codec;
-use crate::core::Core;
+use crate::engine::{Engine, Nowhere};
 use crate::error::{self, JoinError, Side};
 use crate::scope;
 use crate::ticket::{Outcome, Ticket};
@@ -26,20 +26,20 @@ pub struct JoinHandle<R> {
     /// Where the outcome appears.
     ticket: Arc<Ticket>,
     /// The pool that executes the call; gone when the pool is.
-    core: Weak<Core>,
+    engine: Weak<dyn Engine>,
     /// The result is decoded from bytes by whoever joins: no `R` is stored.
     result: PhantomData<fn() -> R>,
 }
 
 impl<R> JoinHandle<R> {
-    /// The handle of a call given to `core`.
-    pub(crate) fn new(ticket: Arc<Ticket>, core: Weak<Core>) -> Self {
-        Self { ticket, core, result: PhantomData }
+    /// The handle of a call given to `engine`.
+    pub(crate) fn new(ticket: Arc<Ticket>, engine: Weak<dyn Engine>) -> Self {
+        Self { ticket, engine, result: PhantomData }
     }
 
     /// The handle of a call that failed before it reached a pool.
     pub(crate) fn failed(error: JoinError) -> Self {
-        Self::new(Ticket::finished(Err(error)), Weak::new())
+        Self::new(Ticket::finished(Err(error)), Weak::<Nowhere>::new())
     }
 
     /// Where the outcome appears.
@@ -54,7 +54,7 @@ impl<R> JoinHandle<R> {
 
     /// Whether a worker executes the call. False while it is queued, also in a worker.
     pub fn is_running(&self) -> bool {
-        self.core.upgrade().is_some_and(|core| core.is_running(&self.ticket))
+        self.engine.upgrade().is_some_and(|engine| engine.is_running(&self.ticket))
     }
 
     /// How the call ended, if it has. Takes nothing: the result is still there.
@@ -85,7 +85,7 @@ impl<R> JoinHandle<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_done(&self, f: impl FnOnce(error::Outcome) + Send + 'static) {
-        follow(&self.ticket, &self.core, Box::new(f));
+        follow(&self.ticket, &self.engine, Box::new(f));
     }
 
     /// Like [`on_done`](Self::on_done), with the result itself in place of the handle.
@@ -93,9 +93,9 @@ impl<R> JoinHandle<R> {
     where
         R: DeserializeOwned + 'static,
     {
-        let (ticket, core) = (Arc::clone(&self.ticket), Weak::clone(&self.core));
+        let (ticket, engine) = (Arc::clone(&self.ticket), Weak::clone(&self.engine));
         // A circle of references until the call ends, which each one does.
-        follow(&ticket, &core, Box::new(move |_outcome| f(self.join())));
+        follow(&ticket, &engine, Box::new(move |_outcome| f(self.join())));
     }
 
     /// Waits at most `timeout`; true when the call is finished. It takes nothing, so several
@@ -109,7 +109,7 @@ impl<R> JoinHandle<R> {
     ///
     /// A running call is ended by [`kill`](Self::kill).
     pub fn cancel(&self) -> bool {
-        self.core.upgrade().is_some_and(|core| core.cancel(&self.ticket))
+        self.engine.upgrade().is_some_and(|engine| engine.cancel(&self.ticket))
     }
 
     /// Kills the worker that executes this call. True means that `join` returns
@@ -118,13 +118,13 @@ impl<R> JoinHandle<R> {
     /// Only this call is affected: calls that wait in the same worker go to another one, and a
     /// replacement is started.
     pub fn kill(&self) -> bool {
-        self.core.upgrade().is_some_and(|core| core.kill(&self.ticket))
+        self.engine.upgrade().is_some_and(|engine| engine.kill(&self.ticket))
     }
 
     /// The process id of the worker that has this call; none while it is queued or when it is
     /// finished. A worker may hold calls that it has not started.
     pub fn pid(&self) -> Option<u32> {
-        self.core.upgrade().and_then(|core| core.pid_of(&self.ticket))
+        self.engine.upgrade().and_then(|engine| engine.pid_of(&self.ticket))
     }
 }
 
@@ -159,8 +159,8 @@ impl<R: DeserializeOwned> JoinHandle<R> {
 }
 
 /// Has a callback called at the end of a call, at once if that was before.
-fn follow(ticket: &Ticket, core: &Weak<Core>, callback: Callback) {
-    let desk = core.upgrade().map_or_else(Arc::<Desk>::default, |core| core.desk());
+fn follow(ticket: &Ticket, engine: &Weak<dyn Engine>, callback: Callback) {
+    let desk = engine.upgrade().map_or_else(Arc::<Desk>::default, |engine| engine.desk());
     if let Err((callback, outcome)) = ticket.follow(&desk, callback) {
         callbacks::call(callback, outcome);
     }

@@ -8,6 +8,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::error::JoinError;
@@ -58,7 +59,7 @@ impl Piece {
     }
 
     /// How many items it is about.
-    fn count(&self) -> u16 {
+    pub(crate) fn count(&self) -> u16 {
         match self {
             Self::Values(values) => values.count,
             Self::One(..) => 1,
@@ -98,6 +99,8 @@ struct Store {
     wanted: Option<Wanted>,
     /// The latest frame that was timed.
     timing: Option<Timing>,
+    /// The task that waits, if it is one.
+    waker: Option<Waker>,
 }
 
 /// The place where a map's results come in.
@@ -162,6 +165,27 @@ impl Harvest {
     /// Wakes the owner of the map.
     pub(crate) fn wake(&self) {
         self.ready.notify_one();
+        let waker = self.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// As [`take`](Self::take) of any, for a task.
+    #[cfg_attr(not(feature = "distributed"), expect(dead_code, reason = "nodes wait as tasks"))]
+    pub(crate) fn poll(
+        &self,
+        context: &mut Context<'_>,
+        into: &mut Vec<Piece>,
+    ) -> Poll<Option<Timing>> {
+        let mut store = self.lock();
+        if store.pieces.is_empty() {
+            store.wanted = Some(Wanted::Any);
+            store.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        into.append(&mut store.pieces);
+        Poll::Ready(store.timing.take())
     }
 
     /// Takes what is there; if that is nothing, waits for what is wanted. What else came meanwhile

@@ -12,16 +12,16 @@ use std::thread;
 use signal_hook::consts::SIGINT;
 use signal_hook::low_level::{emulate_default_handler, pipe};
 
-use crate::core::Core;
+use crate::engine::Engine;
 
 /// The pools that asked for it; none before the first one did, which starts the thread.
-static POOLS: Mutex<Option<Vec<Weak<Core>>>> = Mutex::new(None);
+static POOLS: Mutex<Option<Vec<Weak<dyn Engine>>>> = Mutex::new(None);
 
 /// From now on Ctrl-C closes this pool, too.
 ///
 /// # Errors
 /// No descriptors or threads are left.
-pub(crate) fn watch(core: &Arc<Core>) -> io::Result<()> {
+pub(crate) fn watch(engine: &Arc<dyn Engine>) -> io::Result<()> {
     let mut pools = lock();
     let pools = match &mut *pools {
         Some(pools) => pools,
@@ -33,8 +33,8 @@ pub(crate) fn watch(core: &Arc<Core>) -> io::Result<()> {
         }
     };
     pools.retain(|pool| pool.strong_count() > 0);
-    if !pools.iter().any(|pool| std::ptr::eq(pool.as_ptr(), Arc::as_ptr(core))) {
-        pools.push(Arc::downgrade(core));
+    if !pools.iter().any(|pool| std::ptr::addr_eq(pool.as_ptr(), Arc::as_ptr(engine))) {
+        pools.push(Arc::downgrade(engine));
     }
     Ok(())
 }
@@ -67,6 +67,6 @@ fn act() {
 }
 
 /// The list; nothing panics under this lock.
-fn lock() -> MutexGuard<'static, Option<Vec<Weak<Core>>>> {
+fn lock() -> MutexGuard<'static, Option<Vec<Weak<dyn Engine>>>> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -36,6 +36,9 @@ mod semaphore;
 mod core;
 mod worker;
 
+#[cfg(feature = "distributed")]
+pub mod distributed;
+
 mod arena;
 mod board;
 mod call;
@@ -46,6 +49,7 @@ mod codec;
 mod confines;
 mod control;
 mod doorbell;
+mod engine;
 mod exit;
 mod fault;
 mod feed;
@@ -74,6 +78,12 @@ mod ticket;
 mod tray;
 mod unwind;
 
+/// Programs that execute the calls of others; see [`distributed`].
+#[cfg(feature = "distributed")]
+pub mod node {
+    pub use crate::distributed::node::{Node, serve};
+}
+
 #[doc = include_str!("../PYTHON.md")]
 pub mod python {}
 
@@ -90,6 +100,8 @@ pub use channel::{MAX_HOLDERS, Receiver, Sender, channel, channel_with_bytes};
 pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use confines::Limit;
+#[cfg(feature = "distributed")]
+pub use distributed::Cluster;
 pub use error::{
     ActorError, GetError, JoinError, NotInitialised, Outcome, PutError, RecvError, SendError, Side,
 };

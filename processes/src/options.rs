@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::JoinError;
 
 /// What a single call may ask for; for [`Pool::submit_with`](crate::Pool::submit_with).
@@ -61,7 +63,7 @@ impl CallOptions {
 }
 
 /// Whether a call is run again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Retry {
     /// How often it still may be.
     pub(crate) left: u32,

@@ -13,6 +13,7 @@ use crate::buffer::BufferMut;
 use crate::builder::{Builder, check_workers};
 use crate::call::Call;
 use crate::core::{Config, Core, Threads};
+use crate::engine::Engine;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::map::{Map, MapUnordered};
@@ -26,7 +27,7 @@ use crate::stats::{Stats, Unrun};
 /// nobody waits: the pool then ends on its own.
 pub struct Pool {
     /// The part shared with handles and threads.
-    core: Arc<Core>,
+    engine: Arc<dyn Engine>,
     /// The pool's threads, until they are joined.
     threads: Option<Threads>,
 }
@@ -43,10 +44,15 @@ impl Pool {
     /// As [`Builder::build`].
     pub(crate) fn start(config: Config, workers: usize) -> io::Result<Self> {
         let (core, threads) = Core::start(config)?;
-        let pool = Self { core, threads: Some(threads) };
+        let pool = Self::of_engine(Arc::clone(&core) as _, threads);
         // When one cannot be started, dropping the pool stops the others.
-        pool.core.open_seats(workers)?;
+        core.open_seats(workers)?;
         Ok(pool)
+    }
+
+    /// The pool whose calls this engine executes.
+    pub(crate) fn of_engine(engine: Arc<dyn Engine>, threads: Threads) -> Self {
+        Self { engine, threads: Some(threads) }
     }
 
     /// A pool of `n` workers.
@@ -75,7 +81,7 @@ impl Pool {
     /// How many workers the pool is to have; one that died or sleeps counts, because another one
     /// comes.
     pub fn workers(&self) -> usize {
-        self.core.workers()
+        self.engine.workers()
     }
 
     /// Changes the number of workers. More start at once. Fewer means that those with the least to
@@ -86,7 +92,7 @@ impl Pool {
     /// - The system's, as [`Builder::build`]; the pool has the workers that could be started.
     pub fn resize(&self, workers: usize) -> io::Result<()> {
         check_workers(workers)?;
-        self.core.resize(workers)
+        self.engine.resize(workers)
     }
 
     /// Calls `f(x)` in a worker.
@@ -170,8 +176,8 @@ impl Pool {
     }
 
     /// The part shared with handles and threads.
-    pub(crate) fn core(&self) -> &Core {
-        &self.core
+    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
     }
 
     /// Encodes a call and hands it to the core.
@@ -180,16 +186,15 @@ impl Pool {
         A: Serialize + DeserializeOwned,
         R: Serialize,
     {
-        let config = self.core.config();
-        let limit = options.timeout.or(config.call_timeout);
-        let call = Call::new(f, &x, self.core.ways(), limit);
+        let limit = options.timeout.or(self.engine.call_timeout());
+        let call = Call::new(f, &x, self.engine.ways(), limit);
         // Its bytes travel; the value itself ends here, before anything is locked or sent.
         drop(x);
         match call {
             Ok((mut call, ticket)) => {
                 call.retry = options.retry;
-                let handle = JoinHandle::new(ticket, Arc::downgrade(&self.core));
-                self.core.submit(call);
+                let handle = JoinHandle::new(ticket, Arc::downgrade(&self.engine));
+                self.engine.submit(call);
                 handle
             }
             Err(error) => JoinHandle::failed(error),
@@ -244,40 +249,22 @@ impl Pool {
     /// [`JoinError::WorkerLost`]: crate::JoinError::WorkerLost
     #[cfg(feature = "interrupt")]
     pub fn close_on_interrupt(&self) -> io::Result<()> {
-        crate::interrupt::watch(&self.core)
+        crate::interrupt::watch(&self.engine)
     }
 
     /// True once the pool takes no more calls: it is being shut down, or Ctrl-C has closed it.
     pub fn is_closing(&self) -> bool {
-        self.core.is_closing()
+        self.engine.is_closing()
     }
 
     /// The process ids of the workers that are alive now.
     pub fn pids(&self) -> Vec<u32> {
-        self.core.pids()
+        self.engine.pids()
     }
 
     /// What the pool is doing.
     pub fn stats(&self) -> Stats {
-        let view = self.core.view();
-        let arena = self.core.arena_usage();
-        Stats {
-            workers: self.workers(),
-            queued: view.queued as u64,
-            running: view.running as u64,
-            ready: view.ready,
-            done: view.counters.done,
-            panicked: view.counters.panicked,
-            failed: view.counters.failed,
-            cancelled: view.counters.cancelled,
-            started: view.counters.started,
-            retried: view.counters.retried,
-            recycled: view.counters.recycled,
-            lost: view.counters.lost,
-            arena_blocks: arena.blocks,
-            arena_bytes: arena.used_bytes,
-            arena_kept_bytes: arena.kept_bytes,
-        }
+        self.engine.stats()
     }
 
     /// Runs everything that was queued, then ends the workers and waits for them. Calls take as
@@ -297,14 +284,14 @@ impl Pool {
     /// Closes the core and joins the threads; once.
     fn finish(&mut self, drain: bool) -> usize {
         let Some(threads) = self.threads.take() else { return 0 };
-        let unrun = self.core.close(drain);
+        let unrun = self.engine.close(drain);
         if threads.are_here() {
             // They cannot wait for their own end; they come to it when the workers have.
             return unrun;
         }
-        self.core.wait_until_ended();
+        self.engine.wait_until_ended();
         threads.join();
-        self.core.finish_callbacks();
+        self.engine.finish_callbacks();
         unrun
     }
 }
@@ -318,7 +305,7 @@ impl Drop for Pool {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("name", &self.core.config().name)
+            .field("name", &self.engine.name())
             .field("workers", &self.workers())
             .finish_non_exhaustive()
     }

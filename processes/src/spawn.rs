@@ -83,7 +83,8 @@ pub(crate) fn start_call<R>(
     setup: Setup,
 ) -> io::Result<JoinHandle<R>> {
     let core = shared_core()?;
-    let handle = JoinHandle::new(ticket, Arc::downgrade(&core));
+    let engine = Arc::downgrade(&core);
+    let handle = JoinHandle::new(ticket, engine);
     core.open_one_shot(call, setup)?;
     Ok(handle)
 }

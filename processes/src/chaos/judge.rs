@@ -122,6 +122,7 @@ impl Terms {
                 lost && (2..=1 + self.retries).contains(attempts) && self.of_error(last).is_ok()
             }
             JoinError::TimedOut { .. } => self.limited,
+            JoinError::NodeLost { .. } | JoinError::NotServed { .. } => false,
             JoinError::TooLarge { side, .. } => {
                 self.act == Act::TooMuch(matches!(side, Side::Parent))
             }

@@ -215,7 +215,7 @@ impl Core {
                 return Err(error);
             }
         };
-        Ok((core, Threads { supervisor, receiver }))
+        Ok((core, Threads(vec![supervisor, receiver])))
     }
 
     /// Who calls callbacks.

@@ -1,4 +1,4 @@
-//! The two threads of a core.
+//! The threads of an engine: a core has two.
 
 use std::io;
 use std::sync::Arc;
@@ -6,25 +6,23 @@ use std::thread;
 
 use super::Core;
 
-/// The two threads of a core.
+/// The threads of an engine.
 #[derive(Debug)]
-pub(crate) struct Threads {
-    /// See the module's documentation.
-    pub(super) supervisor: thread::JoinHandle<()>,
-    /// See the module's documentation.
-    pub(super) receiver: thread::JoinHandle<()>,
-}
+pub(crate) struct Threads(
+    /// Supervisor and receiver, see the module's documentation; or what another engine has.
+    pub(crate) Vec<thread::JoinHandle<()>>,
+);
 
 impl Threads {
     /// True when the calling thread is one of them: it runs a waker that owns the pool.
     pub(crate) fn are_here(&self) -> bool {
         let here = thread::current().id();
-        [&self.supervisor, &self.receiver].iter().any(|thread| thread.thread().id() == here)
+        self.0.iter().any(|thread| thread.thread().id() == here)
     }
 
-    /// Waits for both to end.
+    /// Waits for all of them to end.
     pub(crate) fn join(self) {
-        for thread in [self.supervisor, self.receiver] {
+        for thread in self.0 {
             if thread.join().is_err() {
                 // Its panic was reported by the panic hook; there is nothing to add.
             }

@@ -74,7 +74,7 @@ fn many_senders_in_other_processes_and_the_end() {
         assert!(before.is_none_or(|before| before < x), "each sender's values keep their order");
         sum += x;
     }
-    assert_eq!(sum, (0..3_000).sum());
+    assert_eq!(sum, (0..3_000).sum::<u64>());
     for call in calls {
         call.join().unwrap();
     }

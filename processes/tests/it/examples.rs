@@ -215,3 +215,16 @@ fn resize() {
                     none: give a pool 0 workers: ask for at least 1, or leave the number out\n";
     assert_eq!(output("processes_resize", ""), expected);
 }
+
+#[cfg(feature = "distributed")]
+#[test]
+fn cluster() {
+    let here = output("processes_cluster", "");
+    assert_eq!(here, "26623 takes 307 steps\n");
+    let Some(broker) = crate::distributed::support::Broker::start() else { return };
+    let mut node =
+        Command::new(path("processes_cluster")).args(["node", &broker.url()]).spawn().unwrap();
+    assert_eq!(output("processes_cluster", &broker.url()), here, "one line is different");
+    node.kill().unwrap();
+    node.wait().unwrap();
+}

@@ -9,6 +9,8 @@ mod actor;
 mod broken;
 mod callbacks;
 mod channel;
+#[cfg(feature = "distributed")]
+mod distributed;
 mod drop;
 mod examples;
 mod executor;

@@ -23,7 +23,9 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "no warning of the compiler and of clippy",
             cargo("clippy --workspace --all-targets -- -D warnings"),
         ),
+        cluster_clippy(),
         step("test", "the test command of README.md; doc tests are part of it", test(workspace)),
+        cluster_test(),
         step("doc", "the documentation builds without a warning", doc()),
         step("bench", "each bench runs once", cargo("bench --workspace --bench * -- --test")),
         step(
@@ -96,6 +98,22 @@ fn steps_of_peers(workspace: &Workspace) -> Vec<Step> {
     ]
 }
 
+/// Clippy for the feature of `processes` that is not in the default build.
+fn cluster_clippy() -> Step {
+    let line = "clippy -p processes --all-targets --features distributed -- -D warnings";
+    let action = Action::Run(CommandLine::cargo(line.split_whitespace()));
+    let about = "the same for pools of many machines";
+    Step { name: "cluster-clippy", about, action, is_extra: false }
+}
+
+/// The tests of that feature; those that need a broker skip themselves where there is none.
+fn cluster_test() -> Step {
+    let line = "test -p processes --features distributed -- distributed cluster";
+    let action = Action::Run(CommandLine::cargo(line.split_whitespace()));
+    let about = "calls through a broker to nodes, whatever dies";
+    Step { name: "cluster-test", about, action, is_extra: false }
+}
+
 /// The test command that README.md tells people to type.
 fn test(workspace: &Workspace) -> Action {
     match readme::test_command(&workspace.root) {
@@ -106,7 +124,8 @@ fn test(workspace: &Workspace) -> Action {
 
 /// Builds the documentation.
 fn doc() -> Action {
-    let line = CommandLine::cargo(["doc", "--workspace", "--no-deps"]);
+    let line = CommandLine::cargo(["doc", "--workspace", "--no-deps"])
+        .args(["--features", "processes/distributed"]);
     Action::Run(line.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

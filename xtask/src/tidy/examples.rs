@@ -20,6 +20,7 @@ const SOME: &[(&str, &[&str])] = &[
     ("barrier", &["threads"]),
     ("broadcast", &["processes"]),
     ("channel", &["processes"]),
+    ("cluster", &["processes"]),
     ("select", &["processes"]),
     ("condition", &["threads"]),
     ("event", &["threads", "evented"]),

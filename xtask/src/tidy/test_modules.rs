@@ -51,6 +51,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "broken",
             "callbacks",
             "channel",
+            "distributed",
             "executor",
             "interrupt",
             "ipc_channel",

@@ -1,0 +1,203 @@
+//! What the brokers hold: streams, a consumer, a store.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
+use async_nats::jetstream::{self, Context};
+use tokio::io::AsyncReadExt;
+
+use super::cluster::Cluster;
+
+/// How long a broker remembers the ids of calls.
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
+
+/// The most calls that wait in the stream, of all clients.
+const MAX_CALLS: i64 = 1_000_000;
+
+/// The most bytes that they take.
+const MAX_CALL_BYTES: i64 = 1 << 30;
+
+/// The most calls that all nodes hold together.
+const MAX_HELD: i64 = 50_000;
+
+/// Poison calls that are kept, for whom it may interest.
+const MAX_DEAD: i64 = 10_000;
+
+/// How long those are kept, and objects that nobody fetched.
+const KEPT: Duration = Duration::from_hours(24);
+
+/// The names of everything.
+#[derive(Clone, Debug)]
+pub(super) struct Names(String);
+
+impl Names {
+    /// Those of a cluster.
+    pub(super) fn of(cluster: &Cluster) -> Self {
+        Self(cluster.namespace.clone())
+    }
+
+    /// Calls.
+    pub(super) fn call(&self) -> String {
+        format!("{}.call", self.0)
+    }
+
+    /// Poison.
+    pub(super) fn dead(&self) -> String {
+        format!("{}.dead", self.0)
+    }
+
+    /// To a client.
+    pub(super) fn client(&self, client: u128) -> String {
+        format!("{}.client.{client:032x}", self.0)
+    }
+
+    /// To a node, from that client.
+    pub(super) fn node(&self, node: u128, client: u128) -> String {
+        format!("{}.node.{node:032x}.{client:032x}", self.0)
+    }
+
+    /// To a node, from whomever.
+    pub(super) fn node_all(&self, node: u128) -> String {
+        format!("{}.node.{node:032x}.*", self.0)
+    }
+
+    /// To all nodes.
+    pub(super) fn nodes(&self) -> String {
+        format!("{}.nodes", self.0)
+    }
+
+    /// To all clients.
+    pub(super) fn here(&self) -> String {
+        format!("{}.here", self.0)
+    }
+
+    /// A stream.
+    fn stream(&self, what: &str) -> String {
+        format!("{}-{what}", self.0)
+    }
+}
+
+/// What the brokers hold, made by whoever comes first.
+#[derive(Clone)]
+pub(super) struct Broker {
+    /// How to speak of it.
+    pub(super) jetstream: Context,
+    /// The names.
+    pub(super) names: Rc<Names>,
+    /// Calls that no node has finished.
+    pub(super) calls: Stream,
+    /// What all nodes take them from.
+    pub(super) consumer: PullConsumer,
+    /// Long bodies.
+    store: ObjectStore,
+}
+
+impl Broker {
+    /// Finds all that, or makes it.
+    ///
+    /// # Errors
+    /// `NotConnected`: the broker has no JetStream, or no room, or too few peers.
+    pub(super) async fn open(client: &Client, cluster: &Cluster) -> io::Result<Self> {
+        let names = Names::of(cluster);
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(Duration::from_secs(5));
+        let calls = Config {
+            name: names.stream("calls"),
+            subjects: vec![names.call()],
+            retention: RetentionPolicy::WorkQueue,
+            discard: DiscardPolicy::New,
+            max_messages: MAX_CALLS,
+            max_bytes: MAX_CALL_BYTES,
+            duplicate_window: DUPLICATE_WINDOW,
+            num_replicas: cluster.replicas,
+            ..Config::default()
+        };
+        let dead = Config {
+            name: names.stream("dead"),
+            subjects: vec![names.dead()],
+            max_messages: MAX_DEAD,
+            max_age: KEPT,
+            num_replicas: cluster.replicas,
+            ..Config::default()
+        };
+        let nodes = pull::Config {
+            durable_name: Some("nodes".to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: cluster.lease,
+            max_ack_pending: MAX_HELD,
+            ..pull::Config::default()
+        };
+        let no = |what: &str, error: &dyn std::fmt::Display| {
+            let message = format!("{what} at {}: {error}", cluster.place());
+            io::Error::new(io::ErrorKind::NotConnected, message)
+        };
+        let calls = jetstream.get_or_create_stream(calls).await;
+        let calls = calls.map_err(|error| no("open the stream of calls", &error))?;
+        let consumer = calls.get_or_create_consumer("nodes", nodes).await;
+        let consumer = consumer.map_err(|error| no("open the consumer of nodes", &error))?;
+        let dead = jetstream.get_or_create_stream(dead).await;
+        dead.map_err(|error| no("open the stream of poison calls", &error))?;
+        let bucket = names.stream("bodies");
+        let store = match jetstream.get_object_store(&bucket).await {
+            Ok(store) => Ok(store),
+            Err(_missing) => {
+                let (max_age, num_replicas) = (KEPT, cluster.replicas);
+                let config =
+                    object_store::Config { bucket, max_age, num_replicas, ..Default::default() };
+                jetstream.create_object_store(config).await
+            }
+        };
+        let store = store.map_err(|error| no("open the object store", &error))?;
+        Ok(Self { jetstream, names: Rc::new(names), calls, consumer, store })
+    }
+
+    /// Stores a body.
+    ///
+    /// # Errors
+    /// What the broker said.
+    pub(super) async fn put(&self, name: &str, body: &[u8]) -> Result<(), String> {
+        let mut body = body;
+        let put = self.store.put(name, &mut body).await;
+        put.map(|_info| ()).map_err(|error| error.to_string())
+    }
+
+    /// Fetches a body, which has this length.
+    ///
+    /// # Errors
+    /// What the broker said; it is not that long.
+    pub(super) async fn get(&self, name: &str, length: u64) -> Result<Vec<u8>, String> {
+        let object = self.store.get(name).await.map_err(|error| error.to_string())?;
+        let found = u64::try_from(object.info().size).unwrap_or(u64::MAX);
+        if found != length {
+            return Err(format!("the object {name} has {found} bytes instead of {length}"));
+        }
+        let mut body = Vec::new();
+        let mut reader = object.take(length);
+        reader.read_to_end(&mut body).await.map_err(|error| error.to_string())?;
+        if u64::try_from(body.len()) != Ok(length) {
+            return Err(format!("the object {name} ends early"));
+        }
+        Ok(body)
+    }
+
+    /// Forgets a body; one that is not there is as good.
+    pub(super) async fn forget(&self, name: &str) {
+        // Otherwise it goes after a day.
+        let (Ok(()) | Err(_)) = self.store.delete(name).await;
+    }
+}
+
+/// The name of the argument of a call in the store.
+pub(super) fn argument_name(id: super::wire::CallId) -> String {
+    format!("{id}.argument")
+}
+
+/// The name of a result of a call in the store, by the node that has it.
+pub(super) fn result_name(id: super::wire::CallId, node: &str) -> String {
+    format!("{id}.result.{node}")
+}

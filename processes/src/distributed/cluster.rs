@@ -1,0 +1,351 @@
+//! Where a cluster is, and how one talks to it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use tokio::sync::watch;
+
+use crate::node::Node;
+use crate::pool::Pool;
+
+/// Where a cluster is and how one talks to it: for [`Pool::connect`] and [`node::serve`](crate::node::serve)
+/// with more than an address.
+///
+/// ```no_run
+/// use processes::Cluster;
+///
+/// let cluster = Cluster::new("tls://broker-1.example:4222,tls://broker-2.example:4222")
+///     .credentials("client.creds")
+///     .root_certificates("ca.pem")
+///     .replicas(3);
+/// let pool = cluster.connect()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// A server that is not on this machine has to be reached by TLS and with credentials: anything else is
+/// `PermissionDenied`, unless [`insecure`](Self::insecure) says that it is meant.
+#[derive(Clone, Debug)]
+#[must_use = "it does nothing until `connect` or `serve` is called"]
+pub struct Cluster {
+    /// Addresses, with commas in between.
+    url: String,
+    /// Begins all subjects and the names of all streams.
+    pub(super) namespace: String,
+    /// A file with a JWT and the seed of a key.
+    credentials: Option<PathBuf>,
+    /// Certificates to trust beside those of the system.
+    roots: Option<PathBuf>,
+    /// Certificate and key of this side.
+    identity: Option<(PathBuf, PathBuf)>,
+    /// Whether TLS is not asked for elsewhere.
+    insecure: bool,
+    /// On how many brokers each call is stored.
+    pub(super) replicas: usize,
+    /// How long a node may be silent about a call.
+    pub(super) lease: Duration,
+    /// How many nodes a call may lose.
+    pub(super) attempts: u32,
+    /// How long a call may be refused by nodes.
+    pub(super) patience: Duration,
+    /// How long there may be no broker.
+    pub(super) offline_limit: Duration,
+    /// How long calls may take to end after `shutdown_now`.
+    pub(super) grace: Duration,
+    /// The longest argument or result.
+    pub(super) max_payload: usize,
+}
+
+impl Cluster {
+    /// The cluster with brokers at these addresses: `nats://host:4222` or `tls://host:4222`, several
+    /// with commas in between.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            namespace: "triptych".to_owned(),
+            credentials: None,
+            roots: None,
+            identity: None,
+            insecure: false,
+            replicas: 1,
+            lease: Duration::from_secs(15),
+            attempts: 3,
+            patience: Duration::from_secs(10),
+            offline_limit: Duration::from_mins(10),
+            grace: Duration::from_secs(5),
+            max_payload: crate::builder::DEFAULT_MAX_PAYLOAD,
+        }
+    }
+
+    /// Separates users of the same brokers: clients and nodes meet when they have the same one. Letters,
+    /// digits, `-` and `_`. The default is `triptych`.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.namespace = name.into();
+        self
+    }
+
+    /// A credentials file, as NATS tools make them (`.creds`). User and password, or a token, can also be
+    /// part of the address.
+    pub fn credentials(mut self, path: impl Into<PathBuf>) -> Self {
+        self.credentials = Some(path.into());
+        self
+    }
+
+    /// A file with certificates (PEM) of authorities to trust, beside those that the system trusts. With
+    /// it, TLS is required.
+    pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
+        self.roots = Some(path.into());
+        self
+    }
+
+    /// The certificate and the key (PEM) of this side, for brokers that ask for them.
+    pub fn identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.identity = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Allows servers elsewhere without TLS or without credentials: whoever is on the way can read and
+    /// change everything, and whoever reaches the broker can have nodes call their registered functions.
+    pub fn insecure(mut self) -> Self {
+        self.insecure = true;
+        self
+    }
+
+    /// On how many brokers each call is stored, when this is the first that connects: 1, 3 or 5. The
+    /// default is 1.
+    pub fn replicas(mut self, n: usize) -> Self {
+        self.replicas = n;
+        self
+    }
+
+    /// How long a node may say nothing about a call before another one gets it, when this is the first
+    /// that connects; at least 1 s. Nodes speak three times as often. The default is 15 s.
+    pub fn lease(mut self, limit: Duration) -> Self {
+        self.lease = limit;
+        self
+    }
+
+    /// How many nodes a call may lose while they execute it, before it is given up; at least 1. The
+    /// default is 3. With 1, a call that was begun is never begun by another node.
+    pub fn attempts(mut self, nodes: u32) -> Self {
+        self.attempts = nodes;
+        self
+    }
+
+    /// How long a call is offered again when nodes do not know its function, or know another one of that
+    /// name; then it is [`NotServed`](crate::JoinError::NotServed). The default is 10 s.
+    pub fn patience(mut self, limit: Duration) -> Self {
+        self.patience = limit;
+        self
+    }
+
+    /// How long there may be no connection to a broker before all calls are
+    /// [`NodeLost`](crate::JoinError::NodeLost). The default is 10 min.
+    pub fn offline_limit(mut self, limit: Duration) -> Self {
+        self.offline_limit = limit;
+        self
+    }
+
+    /// How long calls that run may take to end after [`Pool::shutdown_now`]. The default is 5 s.
+    pub fn grace(mut self, limit: Duration) -> Self {
+        self.grace = limit;
+        self
+    }
+
+    /// The largest encoded argument or result in bytes, as [`Builder::max_payload`](crate::Builder::max_payload).
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// A pool whose calls are executed by the nodes of the cluster; see [`Pool::connect`].
+    ///
+    /// # Errors
+    /// - `InvalidInput`: an address, a namespace or a setting that cannot be; two functions of one name.
+    /// - `PermissionDenied`: a server elsewhere without TLS or credentials; the broker refuses the
+    ///   credentials.
+    /// - `NotConnected`: no broker can be reached, or none that has JetStream; TLS fails.
+    /// - The system's: no threads or descriptors are left.
+    pub fn connect(&self) -> io::Result<Pool> {
+        super::client::connect(self.checked()?)
+    }
+
+    /// Starts a node with so many workers; see [`node::serve`](crate::node::serve).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and as [`Builder::build`](crate::Builder::build).
+    pub fn node(&self, slots: usize) -> io::Result<Node> {
+        Node::start(self.checked()?, slots)
+    }
+
+    /// These settings, if they can be.
+    fn checked(&self) -> io::Result<Self> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if self.namespace.is_empty() || !self.namespace.chars().all(legal) {
+            return invalid(format!(
+                "the namespace {:?} has other than letters and digits",
+                self.namespace
+            ));
+        }
+        if self.lease < Duration::from_secs(1) || self.attempts == 0 || self.replicas == 0 {
+            return invalid(
+                "the lease is at least 1 s, attempts and replicas at least 1".to_owned(),
+            );
+        }
+        super::task::Registry::get().or_else(invalid)?;
+        let servers = self.servers()?;
+        if !self.insecure
+            && let Some(open) = servers.iter().find(|server| !self.is_safe(server))
+        {
+            let message = format!(
+                "{}:{} is not on this machine: use TLS and credentials, or say `insecure`",
+                open.host(),
+                open.port()
+            );
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        Ok(self.clone())
+    }
+
+    /// The addresses.
+    fn servers(&self) -> io::Result<Vec<ServerAddr>> {
+        let parse = |text: &str| text.trim().parse::<ServerAddr>();
+        let parsed: Result<Vec<_>, _> = self.url.split(',').map(parse).collect();
+        parsed.or_else(|error| invalid(format!("the address {:?} is none: {error}", self.url)))
+    }
+
+    /// Whether nobody else hears what is said to a server, and it knows who speaks.
+    fn is_safe(&self, server: &ServerAddr) -> bool {
+        let has_tls = server.tls_required() || self.roots.is_some();
+        let is_known =
+            self.credentials.is_some() || self.identity.is_some() || server.username().is_some();
+        is_loopback(server.host()) || has_tls && is_known
+    }
+
+    /// Connects; `connections` counts the connections, of which there is a new one after each break.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub(super) async fn dial(
+        &self,
+        name: &str,
+        connections: Arc<watch::Sender<u64>>,
+    ) -> io::Result<Client> {
+        let servers = self.servers()?;
+        let mut options = ConnectOptions::new()
+            .name(name)
+            .connection_timeout(Duration::from_secs(5))
+            .subscription_capacity(64 * 1024)
+            .reconnect_delay_callback(|attempt| {
+                Duration::from_millis(50 * u64::try_from(attempt.min(20)).unwrap_or(20))
+            })
+            .event_callback(move |event| {
+                if matches!(event, Event::Connected) {
+                    connections.send_modify(|count| *count += 1);
+                }
+                std::future::ready(())
+            });
+        if servers.iter().all(|server| is_loopback(server.host())) {
+            // Servers that this one tells of may be elsewhere.
+            options = options.ignore_discovered_servers();
+        }
+        // User, password and token of the address are not used by themselves.
+        if let Some(known) = servers.iter().find(|server| server.username().is_some()) {
+            let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+            options = match known.password() {
+                Some(_) => {
+                    options.user_and_password(text(known.username()), text(known.password()))
+                }
+                None => options.token(text(known.username())),
+            };
+        }
+        if let Some(path) = &self.credentials {
+            options = options.credentials_file(path).await.map_err(|error| {
+                io::Error::new(error.kind(), format!("the credentials {}: {error}", path.display()))
+            })?;
+        }
+        if let Some(path) = &self.roots {
+            options = options.add_root_certificates(path.clone()).require_tls(true);
+        }
+        if let Some((certificate, key)) = &self.identity {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        options.connect(servers).await.map_err(|error| {
+            let kind = match error.kind() {
+                ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+                    io::ErrorKind::PermissionDenied
+                }
+                ConnectErrorKind::ServerParse => io::ErrorKind::InvalidInput,
+                _ => io::ErrorKind::NotConnected,
+            };
+            io::Error::new(kind, format!("connect to the cluster at {}: {error}", self.place()))
+        })
+    }
+
+    /// Where it is, without passwords.
+    pub(super) fn place(&self) -> String {
+        let servers = self.servers().unwrap_or_default();
+        let places = servers.iter().map(|server| format!("{}:{}", server.host(), server.port()));
+        places.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// An error about what the caller has given.
+fn invalid<T>(message: String) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+/// Whether a host is this machine.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How these settings are refused.
+    fn refused(cluster: &Cluster) -> Option<io::ErrorKind> {
+        cluster.checked().err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn servers_elsewhere_need_tls_and_credentials() {
+        let denied = Some(io::ErrorKind::PermissionDenied);
+        for url in ["nats://127.0.0.1:4222", "nats://localhost", "nats://[::1]:4222"] {
+            assert_eq!(refused(&Cluster::new(url)), None, "{url}");
+        }
+        let far = Cluster::new("nats://10.0.0.1:4222");
+        assert_eq!(refused(&far), denied);
+        assert_eq!(refused(&far.clone().credentials("x")), denied, "no TLS");
+        assert_eq!(refused(&Cluster::new("tls://10.0.0.1")), denied, "no credentials");
+        assert_eq!(
+            refused(&Cluster::new("nats://127.0.0.1,nats://10.0.0.1")),
+            denied,
+            "one of two"
+        );
+        assert_eq!(refused(&Cluster::new("tls://10.0.0.1").credentials("x")), None);
+        assert_eq!(refused(&Cluster::new("tls://me:secret@10.0.0.1")), None);
+        assert_eq!(refused(&far.clone().credentials("x").root_certificates("y")), None);
+        assert_eq!(refused(&far.insecure()), None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let here = || Cluster::new("nats://127.0.0.1");
+        let invalid = Some(io::ErrorKind::InvalidInput);
+        assert_eq!(refused(&here().namespace("a.b")), invalid);
+        assert_eq!(refused(&here().namespace("")), invalid);
+        assert_eq!(refused(&here().lease(Duration::ZERO)), invalid);
+        assert_eq!(refused(&here().attempts(0)), invalid);
+        assert_eq!(refused(&Cluster::new("nats://127.0.0.1:port")), invalid);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(Cluster::new("nats://me:secret@127.0.0.1:7").place(), "127.0.0.1:7");
+    }
+}

@@ -1,0 +1,108 @@
+//! Pools whose calls are executed on other machines, over NATS JetStream (feature `distributed`).
+//!
+//! # The way of a call
+//!
+//! ```text
+//! client                           broker                        node
+//!   | call, with its name ---------> stream of calls ------------> pulled when there is room
+//!   | <------------------------------- Begun --------------------- |
+//!   | (holds the call)                                             | progress, 3 times in a lease
+//!   | <------------------------------- Done, with the result ----- | (holds the result)
+//!   | -------------------------------- Confirm ------------------> |
+//!   |                                stream of calls <------------ | acknowledged: gone
+//! ```
+//!
+//! The stream is a work queue on the broker's disk; everything else is plain messages, which may be
+//! lost. So each side holds on to what it has until the other side has what follows from it: the
+//! *client* holds a call until its result has come, the *stream* until it is acknowledged, the *node*
+//! holds a result until it is confirmed, and acknowledges only then.
+//!
+//! # What can be lost, and what happens then
+//!
+//! | lost | noticed by | then |
+//! |---|---|---|
+//! | a node | the broker: no progress for a lease | delivered to another node, which asks the client |
+//! | a result on the way, a confirmation | the node: not confirmed for 3 s | sent again |
+//! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id |
+//! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
+//! | the stream itself | client and node: an error | made again |
+//! | a client | the node: nobody listens for 30 s | its results are dropped, its calls are not begun |
+//!
+//! The client is the authority: it alone knows whether a call has ended, and how often it was begun. A
+//! node that gets a call that was delivered before asks first, and does what it says ([`wire::Verdict`]).
+//! A second result for a call finds no call, and is confirmed without effect. So each call resolves
+//! once, also when it was executed twice.
+//!
+//! # Bounds
+//!
+//! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
+//! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
+//! least one and at most 16 for each worker, and four times as many results that were not confirmed. The stream
+//! refuses more than a million calls or 1 GiB, whereupon clients try again.
+//!
+//! # Trust
+//!
+//! Nodes run registered functions only, decode within bounds in their workers, and check frames and
+//! reports before they use them. But whoever may publish to the broker may call every registered
+//! function, and clients believe what nodes say.
+
+mod broker;
+mod client;
+mod cluster;
+pub(crate) mod node;
+mod runtime;
+mod task;
+mod wire;
+
+use std::io;
+
+pub use cluster::Cluster;
+#[doc(hidden)]
+pub use linkme;
+#[doc(hidden)]
+pub use task::{Resolution, TASKS, Task};
+
+use crate::pool::Pool;
+
+impl Pool {
+    /// A pool whose calls are executed by the nodes of a cluster: the same methods, handles and maps as
+    /// those of a pool of workers of this process. `url` is where its brokers are, see [`Cluster::new`],
+    /// which has the other settings.
+    ///
+    /// ```no_run
+    /// use processes::Pool;
+    ///
+    /// processes::task! {
+    ///     fn square(x: u64) -> u64 {
+    ///         x * x
+    ///     }
+    /// }
+    ///
+    /// let pool = Pool::connect("nats://127.0.0.1:4222")?;
+    /// let squares: Result<Vec<u64>, _> = pool.map(square, 0..1_000).collect();
+    /// assert_eq!(squares?.len(), 1_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It waits up to a second for the first node to say that it is there. What differs from a local
+    /// pool:
+    /// - Only functions that were declared with [`task!`](crate::task) can be called; others, and
+    ///   arguments with handles of shared memory, are [`JoinError::Encode`](crate::JoinError::Encode).
+    /// - A call may be executed more than once, when its node, or the way to it, is lost; it resolves
+    ///   once. [`Cluster::attempts`] limits it. All items of a map that travel together are executed again.
+    /// - [`JoinHandle::cancel`](crate::JoinHandle::cancel) is `true` only while the call is still here. Otherwise it is withdrawn from the
+    ///   broker and the nodes, and the handle says whether that came in time.
+    /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a frame of a map is cancelled by it.
+    /// - Limits and retries of a call are kept by its node.
+    /// - [`workers`](Self::workers) are those of the nodes that have spoken within 10 s, `pids` is
+    ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what nodes have,
+    ///   `retried` and `lost` calls that a node had lost.
+    /// - Dropping the pool waits for its calls, which takes as long as there is no node that executes them
+    ///   (see [`Cluster::offline_limit`]).
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub fn connect(url: &str) -> io::Result<Self> {
+        Cluster::new(url).connect()
+    }
+}

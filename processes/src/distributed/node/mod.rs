@@ -1,0 +1,106 @@
+//! A node: a pool of worker processes whose calls come from a cluster.
+
+mod execute;
+mod held;
+mod run;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::Notify;
+
+use crate::pool::Pool;
+
+use super::cluster::Cluster;
+use super::runtime;
+
+/// Serves the cluster at `url` with so many workers, until the process ends: `Cluster::new(url)`, with
+/// default settings.
+///
+/// The workers are processes of this program, so this is a line of a program that declares the
+/// functions with [`task!`](crate::task), and can be called once for each cluster.
+///
+/// ```no_run
+/// processes::task! {
+///     fn square(x: u64) -> u64 {
+///         x * x
+///     }
+/// }
+///
+/// fn main() -> std::io::Result<()> {
+///     processes::node::serve("nats://127.0.0.1:4222", 8)
+/// }
+/// ```
+///
+/// # Errors
+/// As [`Cluster::node`]; later it goes on through all troubles.
+pub fn serve(url: &str, slots: usize) -> io::Result<()> {
+    Cluster::new(url).node(slots)?.wait();
+    Ok(())
+}
+
+/// A node that serves; made by [`Cluster::node`]. Dropping it is [`stop`](Self::stop).
+///
+/// A node takes no more calls from the broker than its workers can begin soon: as many as there are
+/// workers, and some more while calls take less than some milliseconds. While it holds a call it says
+/// so (three times in a [lease](Cluster::lease)), and it keeps the result until the client has it.
+pub struct Node {
+    /// Tells the thread to stop.
+    stop: Arc<Notify>,
+    /// The thread, until it is joined.
+    thread: Option<thread::JoinHandle<()>>,
+    /// For `Debug`.
+    place: String,
+}
+
+impl Node {
+    /// Connects and starts.
+    ///
+    /// # Errors
+    /// As [`Cluster::node`].
+    pub(super) fn start(cluster: Cluster, slots: usize) -> io::Result<Self> {
+        let pool = Pool::builder().workers(slots).name("node").max_payload(cluster.max_payload);
+        let pool = pool.build()?;
+        let (stop, place) = (Arc::new(Notify::new()), cluster.place());
+        let (name, stopped) = (format!("{}-node", cluster.namespace), Arc::clone(&stop));
+        let open = move || run::open(cluster, pool, slots, stopped);
+        let ((), thread) = runtime::start(&name, open, run::run)?;
+        Ok(Self { stop, thread: Some(thread), place })
+    }
+
+    /// Takes no more calls, executes those that were begun, and waits until their results have arrived;
+    /// calls that were not begun go to other nodes.
+    pub fn stop(mut self) {
+        self.finish();
+    }
+
+    /// Waits until the node ends, which it does not do on its own.
+    fn wait(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Its panic was reported by the panic hook.
+            let (Ok(()) | Err(_)) = thread.join();
+        }
+    }
+
+    /// Tells the thread to stop, and joins it; once.
+    fn finish(&mut self) {
+        self.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let (Ok(()) | Err(_)) = thread.join();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("cluster", &self.place).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! What clients and nodes say to each other.
+//!
+//! A message is a *head*, encoded like any value (see [`crate::codec`]), and a *body*, bytes as they are:
+//!
+//! ```text
+//! length of the head u32, little-endian | head | body
+//! ```
+//!
+//! The body of a call is its encoded argument, or the items of a frame ([`crate::items`]). A body above
+//! [`MAX_INLINE`] is an object in the store, and the message has none.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::error::JoinError;
+use crate::options::Retry;
+
+/// The version of all this; a message of another one is refused.
+pub(super) const VERSION: u8 = 1;
+
+/// The longest body inside of a message; brokers take messages of 1 MiB unless told otherwise.
+pub(super) const MAX_INLINE: usize = 512 * 1024;
+
+/// Which call, of which client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct CallId {
+    /// A random number.
+    pub(super) client: u128,
+    /// Counts the calls of the client.
+    pub(super) number: u64,
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}.{}", self.client, self.number)
+    }
+}
+
+/// The head of a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CallHead {
+    /// [`VERSION`].
+    pub(super) version: u8,
+    /// Which call.
+    pub(super) id: CallId,
+    /// The function.
+    pub(super) name: String,
+    /// The hash of its name and types.
+    pub(super) schema: u64,
+    /// How long each attempt, or each item, may run.
+    pub(super) limit: Option<Duration>,
+    /// When the node runs it again.
+    pub(super) retry: Retry,
+    /// How many items of a map the body holds; none: it is the argument of a single call.
+    pub(super) items: Option<u16>,
+    /// The length of the body, if that is in the store.
+    pub(super) stored: Option<u64>,
+}
+
+/// What a node says to a client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Up {
+    /// Who says so: host and process.
+    pub(super) node: String,
+    /// The call.
+    pub(super) number: u64,
+    /// What.
+    pub(super) news: News,
+}
+
+/// What a node says about a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum News {
+    /// The node has it, and is about to execute it.
+    Begun,
+    /// The node does not know the function, or knows another of that name.
+    Refused(String),
+    /// The call was delivered before: what is to become of it? Answered by a [`Verdict`].
+    Again,
+    /// It has ended. Said again until it is confirmed.
+    Done {
+        /// How.
+        report: Report,
+        /// The length of the body, if that is in the store.
+        stored: Option<u64>,
+    },
+}
+
+/// How a call has ended; the values are in the body, one after the other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// A single call; the body is the value.
+    One(Result<(), JoinError>),
+    /// Items.
+    Items {
+        /// What became of them.
+        parts: Vec<Part>,
+        /// How many were timed, and how many nanoseconds they took together.
+        timing: Option<(u16, u64)>,
+    },
+}
+
+/// What became of some items in a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Part {
+    /// The first one, counted in its call.
+    pub(super) first: u16,
+    /// How many.
+    pub(super) count: u16,
+    /// What.
+    pub(super) end: End,
+}
+
+/// How some items in a row have ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum End {
+    /// So many bytes of the body are their result frames ([`crate::frame`]).
+    Values(u64),
+    /// So many bytes of the body are the value of the only one.
+    Value(u64),
+    /// All alike.
+    Failed(JoinError),
+}
+
+/// What a client says about a call that was delivered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Verdict {
+    /// Execute it.
+    Go,
+    /// It has ended, or nobody wants it any more.
+    Drop,
+    /// It has lost too many nodes.
+    Poison,
+}
+
+/// What a client says to the one node that has sent results: they have arrived.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Confirm {
+    /// The client.
+    pub(super) client: u128,
+    /// The calls.
+    pub(super) numbers: Vec<u64>,
+}
+
+/// What a client says to all nodes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Shout {
+    /// Say who you are.
+    Who,
+    /// Do not begin this call.
+    Withdraw(CallId),
+    /// End this call, also if it runs.
+    Kill(CallId),
+}
+
+/// What a node says to all clients, from time to time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Here {
+    /// Who.
+    pub(super) node: String,
+    /// How many workers it has; none: it leaves.
+    pub(super) slots: u32,
+}
+
+/// A message.
+pub(super) fn pack<T: Serialize>(head: &T, body: &[u8]) -> Vec<u8> {
+    let mut message = vec![0; 4];
+    codec::encode_into(head, &mut message).expect("heads can be encoded");
+    let length = u32::try_from(message.len() - 4).expect("heads are short");
+    message[..4].copy_from_slice(&length.to_le_bytes());
+    message.extend_from_slice(body);
+    message
+}
+
+/// Head and body of a message.
+///
+/// # Errors
+/// It is none.
+pub(super) fn unpack<T: DeserializeOwned>(message: &[u8]) -> Result<(T, &[u8]), String> {
+    let short = || "the message is too short".to_owned();
+    let (length, rest) = message.split_first_chunk::<4>().ok_or_else(short)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| short())?;
+    let (head, body) = rest.split_at_checked(length).ok_or_else(short)?;
+    Ok((codec::decode(head)?, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_survives_the_trip_and_no_cut() {
+        let here = Here { node: "n".to_owned(), slots: 7 };
+        let message = pack(&here, b"body");
+        let (back, body) = unpack::<Here>(&message).unwrap();
+        assert_eq!((back.node.as_str(), back.slots, body), ("n", 7, b"body".as_slice()));
+        for length in 0..message.len() - b"body".len() {
+            assert!(unpack::<Here>(&message[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_is_refused() {
+        let mut message = pack(&Here { node: String::new(), slots: 0 }, b"");
+        message[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(unpack::<Here>(&message).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! Calls that go through a broker to nodes, all on this machine.
+
+mod faults;
+mod refused;
+pub(crate) mod support;
+
+use std::time::Duration;
+
+use processes::{JoinError, Lock, Outcome, Pool, WaitFor, wait};
+
+use crate::support::{BOUND, wait_until};
+use support::{Broker, Marks, mark};
+
+processes::task! {
+    /// The square of a number.
+    pub(crate) fn square(x: u64) -> u64 {
+        x * x
+    }
+}
+
+processes::task! {
+    fn marked((path, number): (String, u64)) -> u64 {
+        mark(&path, number);
+        number + 1
+    }
+}
+
+processes::task! {
+    fn fails(x: u64) -> u64 {
+        assert!(x % 10 != 3, "no threes");
+        x
+    }
+}
+
+processes::task! {
+    fn aborts(_x: ()) {
+        std::process::abort();
+    }
+}
+
+processes::task! {
+    fn sleeps(ms: u64) -> u64 {
+        processes_sleep(ms);
+        ms
+    }
+}
+
+processes::task! {
+    fn reversed(bytes: Vec<u8>) -> Vec<u8> {
+        bytes.into_iter().rev().collect()
+    }
+}
+
+processes::task! {
+    fn locked(_lock: Lock<u64>) {}
+}
+
+#[expect(clippy::disallowed_methods, reason = "a call that takes a while")]
+fn processes_sleep(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+#[test]
+fn results_errors_and_panics_come_back() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(2);
+    let pool = Pool::connect(&broker.url()).unwrap();
+    assert_eq!(pool.workers(), 2);
+    assert_eq!(pool.submit(square, 12).join().unwrap(), 144);
+
+    let panicked = pool.submit(fails, 3).join().unwrap_err();
+    let JoinError::Panicked { message, location, .. } = panicked else { panic!("{panicked}") };
+    assert!(message.contains("no threes") && location.unwrap().contains("distributed.rs"));
+
+    let lost = pool.submit(aborts, ()).join().unwrap_err();
+    assert!(matches!(lost, JoinError::WorkerLost { signal: Some(6), .. }), "{lost}");
+
+    let limit = Duration::from_millis(50);
+    let late = pool.submit_timeout(sleeps, 60_000, limit).join().unwrap_err();
+    assert!(matches!(late, JoinError::TimedOut { limit: found, .. } if found == limit), "{late}");
+
+    let handles = [1, 2, 3].map(|x| pool.submit(square, x));
+    let (done, left) = wait(&handles, WaitFor::All, BOUND);
+    assert_eq!((done.len(), left.len()), (3, 0));
+    assert_eq!(handles[2].outcome(), Some(Outcome::Returned));
+
+    let some: Vec<_> = pool.map(fails, 0..100).collect();
+    let good = some.iter().filter(|result| result.is_ok()).count();
+    assert_eq!((some.len(), good), (100, 90));
+    let stats = pool.stats();
+    assert_eq!((stats.done, stats.panicked, stats.failed), (1 + 3 + 90, 1 + 10, 2));
+    drop(pool);
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+}
+
+#[test]
+fn ten_thousand_calls_are_executed_once_each() {
+    let Some(broker) = Broker::start() else { return };
+    let _nodes = [broker.node(1), broker.node(1)];
+    let (pool, marks) = (broker.cluster().connect().unwrap(), Marks::new(broker.dir()));
+    let path = marks.path();
+    let results = pool.map(marked, (0..10_000).map(|n| (path.clone(), n)));
+    for (n, result) in (0_u64..).zip(results) {
+        assert_eq!(result.unwrap(), n + 1);
+    }
+    assert_eq!(marks.counts(10_000), vec![1; 10_000]);
+    assert_eq!((pool.stats().done, pool.stats().retried), (10_000, 0));
+}
+
+#[test]
+fn a_map_that_is_dropped_leaves_nothing() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let pool = broker.cluster().connect().unwrap();
+    let mut endless = pool.map_unordered(square, 0..);
+    assert_eq!(endless.by_ref().take(500).flatten().count(), 500);
+    drop(endless);
+    assert_eq!(pool.submit(square, 3).join().unwrap(), 9);
+    drop(pool);
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+}
+
+#[test]
+fn large_values_go_through_the_store() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let pool = broker.cluster().connect().unwrap();
+    let mut bytes = vec![7; 64 << 20];
+    bytes[0] = 1;
+    let back = pool.submit(reversed, bytes).join().unwrap();
+    assert_eq!((back.len(), back[0], back[(64 << 20) - 1]), (64 << 20, 7, 1));
+    let many: Vec<_> = pool.map(reversed, (0..5).map(|n| vec![n; 700_000])).collect();
+    for (n, result) in (0..).zip(many) {
+        assert_eq!(result.unwrap(), vec![n; 700_000]);
+    }
+    drop(pool);
+    // What is left are the marks of deleted objects.
+    wait_until("the calls are gone", || broker.messages("calls") == 0);
+}
+
+#[test]
+fn what_was_not_begun_can_be_cancelled() {
+    let Some(broker) = Broker::start() else { return };
+    let pool = broker.cluster().connect().unwrap();
+    // Nobody is there: the calls lie in the stream.
+    let (kept, gone) = (pool.submit(square, 5), pool.submit(square, 6));
+    wait_until("they are in the stream", || broker.messages("calls") == 2);
+    assert!(!gone.cancel(), "it has left");
+    assert!(matches!(gone.join().unwrap_err(), JoinError::Cancelled));
+    let _node = broker.node(1);
+    assert_eq!(kept.join().unwrap(), 25);
+    let running = pool.submit(sleeps, 600_000);
+    wait_until("it runs", || running.is_running());
+    assert!(running.kill());
+    let error = running.join().unwrap_err();
+    assert!(matches!(error, JoinError::WorkerLost { .. } | JoinError::Cancelled), "{error}");
+    let stats = pool.stats();
+    assert_eq!(stats.done, 1, "{stats:?}");
+}
+
+#[test]
+fn shutting_down_at_once_is_bounded() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let pool = broker.cluster().grace(Duration::from_millis(100)).connect().unwrap();
+    let running = pool.submit(sleeps, 600_000);
+    wait_until("it runs", || running.is_running());
+    let _unrun = pool.shutdown_now();
+    let error = running.join().unwrap_err();
+    assert!(matches!(error, JoinError::NodeLost { .. } | JoinError::WorkerLost { .. }), "{error}");
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+}

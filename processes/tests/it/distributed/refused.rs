@@ -1,0 +1,84 @@
+//! Calls, clients and nodes that are refused.
+
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use processes::{Cluster, JoinError, Lock};
+
+use super::support::Broker;
+use super::{locked, square};
+use crate::examples;
+use crate::support::wait_until;
+
+processes::task! {
+    "examples.collatz" =>
+    /// The example of a cluster has one of this name with other types.
+    fn collatz(text: String) -> String {
+        text
+    }
+}
+
+#[test]
+fn functions_without_a_name_and_handles_do_not_leave() {
+    let Some(broker) = Broker::start() else { return };
+    let pool = broker.cluster().connect().unwrap();
+    let unnamed = pool.submit(|x: u64| x, 1).join().unwrap_err();
+    assert!(unnamed.to_string().contains("declare it with `task!`"), "{unnamed}");
+    let unnamed: Vec<_> = pool.map(|x: u64| x, 0..3).collect();
+    assert_eq!(unnamed.iter().filter(|result| result.is_err()).count(), 3);
+    let handle = pool.submit(locked, Lock::new(1).unwrap()).join().unwrap_err();
+    assert!(handle.to_string().contains("cannot go to another machine"), "{handle}");
+    assert_eq!(pool.resize(3).unwrap_err().kind(), ErrorKind::Unsupported);
+    let narrow = broker.cluster().max_payload(10).connect().unwrap();
+    let large = narrow.submit(collatz, "x".repeat(11)).join().unwrap_err();
+    assert!(matches!(large, JoinError::TooLarge { size: 12, limit: 10, .. }), "{large}");
+}
+
+#[test]
+fn wrong_passwords_and_places_are_refused() {
+    let login = "authorization { user: me, password: secret }";
+    let Some(broker) = Broker::start_with(login, "me:secret@") else { return };
+    broker.cluster().connect().unwrap();
+    let wrong = broker.url().replace("secret", "guess");
+    let error = Cluster::new(&wrong).connect().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert!(!error.to_string().contains("guess"), "{error}");
+    let error = Cluster::new(&wrong).node(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let nobody = Cluster::new(broker.url().replace("me:secret@", "")).connect().unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::PermissionDenied, "{nobody}");
+    let nowhere = Cluster::new("nats://127.0.0.1:1").connect().unwrap_err();
+    assert_eq!(nowhere.kind(), ErrorKind::NotConnected, "{nowhere}");
+}
+
+#[test]
+fn a_node_of_another_program_refuses_what_it_does_not_know() {
+    let Some(broker) = Broker::start() else { return };
+    let mut other = Command::new(examples::path("processes_cluster"))
+        .args(["node", &broker.url()])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pool = broker.cluster().patience(Duration::from_secs(2)).connect().unwrap();
+    wait_until("it is there", || pool.workers() > 0);
+    let unknown = pool.submit(square, 1);
+    let misunderstood = pool.submit(collatz, "27".to_owned());
+    let unknown = unknown.join().unwrap_err();
+    let misunderstood = misunderstood.join().unwrap_err();
+    assert!(matches!(unknown, JoinError::NotServed { .. }), "{unknown}");
+    assert!(unknown.to_string().contains("square is not known"), "{unknown}");
+    assert!(matches!(misunderstood, JoinError::NotServed { .. }), "{misunderstood}");
+    assert!(misunderstood.to_string().contains("collatz has other types"), "{misunderstood}");
+
+    // A call that is refused at first is served once somebody knows its function.
+    let patient = broker.cluster().patience(Duration::from_mins(10)).connect().unwrap();
+    let waiting = patient.submit(square, 7);
+    assert!(!waiting.wait_timeout(Duration::from_millis(500)));
+    let _node = broker.node(1);
+    assert_eq!(waiting.join().unwrap(), 49);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    drop((pool, patient));
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+}

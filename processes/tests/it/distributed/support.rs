@@ -1,0 +1,214 @@
+//! A broker and nodes for tests: processes of their own, which end with the test.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use processes::{Cluster, Process, ProcessBuilder, Queue};
+use tempfile::TempDir;
+
+use crate::support::{BOUND, soon, wait_until};
+
+/// Short, so that a test of a lost node is.
+const LEASE: Duration = Duration::from_secs(2);
+
+/// A broker.
+pub(crate) struct Broker {
+    /// Its process, while it runs.
+    child: Option<Child>,
+    /// Its ports: for clients, and for who looks at it.
+    ports: [u16; 2],
+    /// Its files.
+    dir: TempDir,
+    /// Lines of its configuration.
+    config: String,
+    /// What clients have to say.
+    pub(crate) login: &'static str,
+}
+
+impl Broker {
+    /// One without passwords; none where there is no such program, which is said.
+    pub(crate) fn start() -> Option<Self> {
+        Self::start_with("", "")
+    }
+
+    /// One with more lines in its configuration, and what clients have to say.
+    pub(crate) fn start_with(config: &str, login: &'static str) -> Option<Self> {
+        let found = Command::new("nats-server").arg("--version").output();
+        if found.is_err() {
+            eprintln!("skipped: there is no nats-server (`apt-get install nats-server`)");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (child, config) = (None, config.to_owned());
+        let mut broker = Self { child, ports: [0; 2], dir, config, login };
+        for _ in 0..10 {
+            broker.ports = [free_port(), free_port()];
+            broker.run();
+            if broker.is_up() {
+                return Some(broker);
+            }
+            // Somebody else has taken a port meanwhile.
+            broker.stop();
+        }
+        panic!("no broker has started: {}", std::fs::read_to_string(broker.log()).unwrap());
+    }
+
+    /// Starts its process, on the same ports and files.
+    pub(crate) fn run(&mut self) {
+        let [port, monitor] = self.ports;
+        let file = self.dir.path().join("broker.conf");
+        let store = self.dir.path().join("store");
+        let text = format!(
+            "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
+             jetstream {{ store_dir: {}, max_mem: 256M, max_file: 8G }}\n{}\n",
+            store.display(),
+            self.config
+        );
+        std::fs::write(&file, text).unwrap();
+        let log = std::fs::File::create(self.log()).unwrap();
+        let mut command = Command::new("nats-server");
+        command.arg("-c").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    /// Ends its process, at once.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Waits until it takes connections; false when its process has ended.
+    pub(crate) fn is_up(&mut self) -> bool {
+        let mut ended = false;
+        let ports = self.ports;
+        let child = self.child.as_mut().unwrap();
+        wait_until("the broker is up", || {
+            ended = child.try_wait().unwrap().is_some();
+            ended
+                || ports.iter().all(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+        });
+        !ended
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}127.0.0.1:{}", self.login, self.ports[0])
+    }
+
+    /// As settings.
+    pub(crate) fn cluster(&self) -> Cluster {
+        Cluster::new(self.url()).lease(LEASE)
+    }
+
+    /// A folder that goes with it.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What it has said.
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// How many messages a stream has.
+    pub(crate) fn messages(&self, stream: &str) -> u64 {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
+        connection.set_read_timeout(Some(BOUND)).unwrap();
+        let request = "GET /jsz?streams=1 HTTP/1.0\r\nHost: broker\r\n\r\n";
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let stream = answer.split_once(&format!("\"name\": \"triptych-{stream}\"")).unwrap().1;
+        let number = stream.split_once("\"messages\": ").unwrap().1;
+        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    }
+
+    /// Starts a node with so many workers, and waits until it serves.
+    pub(crate) fn node(&self, slots: usize) -> Node {
+        let ready = Queue::bounded(1).unwrap();
+        let arguments = (self.url(), slots, ready.clone());
+        let process = ProcessBuilder::new().spawn(serve, arguments).unwrap();
+        soon(&ready);
+        Node(process)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A node, in a process of its own.
+pub(crate) struct Node(Process<()>);
+
+impl Node {
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        self.0.kill();
+        wait_until("the node is gone", || self.0.is_finished());
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> &Process<()> {
+        &self.0
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The program of a node.
+fn serve((url, slots, ready): (String, usize, Queue<u32>)) {
+    let _node = Cluster::new(url).lease(LEASE).node(slots).unwrap();
+    ready.put(std::process::id()).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A port that nobody has at the moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Calls leave marks in a file, so that it can be counted how often each was executed.
+#[derive(Clone)]
+pub(crate) struct Marks(PathBuf);
+
+impl Marks {
+    /// In this folder.
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self(dir.join("marks"))
+    }
+
+    /// For an argument.
+    pub(crate) fn path(&self) -> String {
+        self.0.to_str().unwrap().to_owned()
+    }
+
+    /// How often each of so many numbers was marked.
+    pub(crate) fn counts(&self, numbers: usize) -> Vec<usize> {
+        let mut counts = vec![0; numbers];
+        for mark in std::fs::read(&self.0).unwrap_or_default().chunks_exact(8) {
+            let number = u64::from_le_bytes(mark.try_into().unwrap());
+            counts[usize::try_from(number).unwrap()] += 1;
+        }
+        counts
+    }
+}
+
+/// Leaves a mark: short appends to a file are not torn.
+pub(crate) fn mark(path: &str, number: u64) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(&number.to_le_bytes()).unwrap();
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::buffer::{Buffer, BufferMut};
 use crate::codec;
-use crate::core::Core;
+use crate::engine::Engine;
 use crate::error::{JoinError, Side};
 
 /// A value that was encoded once, for any number of calls; made by
@@ -38,14 +38,14 @@ pub struct Broadcast<T> {
 
 impl<T: Serialize> Broadcast<T> {
     /// Encodes a value.
-    pub(crate) fn new(core: &Core, value: &T) -> Result<Self, JoinError> {
+    pub(crate) fn new(engine: &dyn Engine, value: &T) -> Result<Self, JoinError> {
         let side = Side::Parent;
         let bytes = codec::encode(value).map_err(|message| JoinError::Encode { side, message })?;
-        let limit = core.config().max_payload;
+        let limit = engine.ways().max_payload;
         if bytes.len() > limit {
             return Err(JoinError::TooLarge { side, size: bytes.len(), limit });
         }
-        let mut encoded = BufferMut::new(core, bytes.len());
+        let mut encoded = BufferMut::new(engine, bytes.len());
         encoded.copy_from_slice(&bytes);
         Ok(Self { encoded: encoded.freeze(), value: PhantomData })
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arena::holds::{self, Hold, Place, Readers};
 use crate::arena::{Block, Keyed};
-use crate::core::Core;
+use crate::engine::Engine;
 use crate::scope;
 
 /// Bytes that are being filled; made by [`Pool::buffer`](crate::Pool::buffer).
@@ -28,8 +28,8 @@ enum Filling {
 
 impl BufferMut {
     /// So many bytes.
-    pub(crate) fn new(core: &Core, len: usize) -> Self {
-        let shared = core.arena_and_readers().and_then(|(arena, readers)| {
+    pub(crate) fn new(engine: &dyn Engine, len: usize) -> Self {
+        let shared = engine.arena_and_readers().and_then(|(arena, readers)| {
             let mut block = Block::new(arena, len)?;
             block.set_len(len);
             Some(Filling::Shared(block, Arc::clone(readers)))

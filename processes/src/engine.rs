@@ -8,6 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::arena::Arena;
+use crate::arena::holds::Readers;
 use crate::call::{Call, Ways};
 use crate::callbacks::Desk;
 use crate::core::Core;
@@ -24,6 +26,8 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     fn call_timeout(&self) -> Option<Duration>;
     /// The ways that are open to an argument.
     fn ways(&self) -> Ways<'_>;
+    /// The memory that its workers see, and which of them read it; none where there is none.
+    fn arena_and_readers(&self) -> Option<(&Arc<Arena>, &Arc<Readers>)>;
     /// Takes a call in. It is settled at once when it cannot be executed.
     fn submit(&self, call: Call);
     fn cancel(&self, ticket: &Ticket) -> bool;
@@ -68,6 +72,10 @@ impl Engine for Core {
 
     fn ways(&self) -> Ways<'_> {
         Self::ways(self)
+    }
+
+    fn arena_and_readers(&self) -> Option<(&Arc<Arena>, &Arc<Readers>)> {
+        Self::arena_and_readers(self)
     }
 
     fn submit(&self, call: Call) {

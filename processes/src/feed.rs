@@ -183,7 +183,7 @@ where
         if self.alone {
             return self.put_alone(number, item);
         }
-        let arena = self.pool.core().arena();
+        let arena = self.pool.engine().ways().arena;
         let mut contents = tray.lock();
         let before = contents.encoder.len();
         let (encoded, luggage) = contents

@@ -160,7 +160,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn buffer(&self, len: usize) -> BufferMut {
-        BufferMut::new(&self.core, len)
+        BufferMut::new(&*self.engine, len)
     }
 
     /// Encodes a value once, for any number of calls of this pool.
@@ -172,7 +172,7 @@ impl Pool {
     /// # Errors
     /// It cannot be encoded, which is so for shared objects inside of it, or it is too long.
     pub fn broadcast<T: Serialize>(&self, value: &T) -> Result<Broadcast<T>, JoinError> {
-        Broadcast::new(&self.core, value)
+        Broadcast::new(&*self.engine, value)
     }
 
     /// The part shared with handles and threads.

@@ -155,6 +155,8 @@ pub(super) enum Shout {
     Withdraw(CallId),
     /// End this call, also if it runs.
     Kill(CallId),
+    /// This client ends: it wants nothing any more.
+    Bye(u128),
 }
 
 /// What a node says to all clients, from time to time.

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::arena::Arena;
+use crate::arena::holds::Readers;
 use crate::call::{Argument, Call, Ways};
 use crate::callbacks::Desk;
 use crate::core::Threads;
@@ -228,6 +230,10 @@ impl Engine for Remote {
     fn ways(&self) -> Ways<'_> {
         let max_payload = self.cluster.max_payload;
         Ways { max_payload, inline: usize::MAX, arena: None }
+    }
+
+    fn arena_and_readers(&self) -> Option<(&Arc<Arena>, &Arc<Readers>)> {
+        None
     }
 
     fn submit(&self, call: Call) {

@@ -112,6 +112,7 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     for task in tasks {
         task.abort();
     }
+    desk.shout(Shout::Bye(desk.remote.id)).await;
     // Otherwise the last confirmations would be lost, and nodes would keep the results for a while.
     let (Ok(_) | Err(_)) = timeout(FLUSH, desk.client.flush()).await;
     desk.remote.lock().ended = true;
@@ -225,6 +226,10 @@ impl Remote {
         let Some(flight) = flight.filter(|flight| flight.sequence == Some(sequence)) else {
             return false;
         };
+        if flight.withdrawn {
+            self.end(state, number, JoinError::Cancelled);
+            return false;
+        }
         flight.sequence = None;
         // A broker that remembers the id, but has not the message, would drop it as a duplicate.
         flight.resent += 1;

@@ -125,6 +125,14 @@ impl Shelf {
         self.silent.borrow_mut().remove(&client);
     }
 
+    /// A client has said that it ends.
+    pub(super) fn is_leaving(&self, client: u128) {
+        let now = Instant::now();
+        let before = now.checked_sub(GONE_AFTER).unwrap_or(now);
+        self.silent.borrow_mut().insert(client, before);
+        self.give_up(client);
+    }
+
     /// The results of a client's calls need not be kept any more.
     pub(super) fn give_up(&self, client: u128) {
         for (id, held) in self.held.borrow().iter() {
@@ -221,5 +229,7 @@ mod tests {
         assert!(shelf.is_silent(7) && shelf.is_gone(7) && !shelf.is_gone(8));
         shelf.is_there(7);
         assert!(!shelf.is_gone(7));
+        shelf.is_leaving(9);
+        assert!(shelf.is_gone(9), "it has said so");
     }
 }

@@ -193,6 +193,7 @@ async fn obey(desk: Rc<Desk>, mut messages: Subscriber) {
             Shout::Who => desk.say(desk.slots).await,
             Shout::Withdraw(id) => desk.withdraw(id, false),
             Shout::Kill(id) => desk.withdraw(id, true),
+            Shout::Bye(client) => desk.shelf.is_leaving(client),
         }
     }
 }

@@ -29,7 +29,7 @@
 //! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun |
 //!
 //! The client is the authority: it alone knows whether a call has ended, and how often it was begun. A
-//! node that gets a call that was delivered before asks first, and does what it says ([`wire::Verdict`]).
+//! node that gets a call that was delivered before asks first, and does what it says (`wire::Verdict`).
 //! A second result for a call finds no call, and is confirmed without effect. So each call resolves
 //! once, also when it was executed twice.
 //!

@@ -17,6 +17,9 @@ use super::super::wire::CallId;
 /// A client that could not be reached for so long is gone.
 const GONE_AFTER: Duration = Duration::from_secs(30);
 
+/// The most clients that are remembered which have ended.
+const MAX_LEFT: usize = 1024;
+
 /// The most withdrawn calls that are remembered.
 const MAX_WITHDRAWN: usize = 8192;
 
@@ -55,6 +58,8 @@ pub(super) struct Shelf {
     held: RefCell<HashMap<CallId, Rc<Held>>>,
     /// Clients that were not there, and since when.
     silent: RefCell<HashMap<u128, Instant>>,
+    /// Clients that have said that they end; what comes from them later was sent before.
+    left: RefCell<VecDeque<u128>>,
     /// Calls that must not begin, and the order in which they came.
     withdrawn: RefCell<(HashSet<CallId>, VecDeque<CallId>)>,
     /// Calls that are being executed, or are about to be.
@@ -105,6 +110,9 @@ impl Shelf {
 
     /// A client was not there. True when that has been so for a while: it is gone.
     pub(super) fn is_silent(&self, client: u128) -> bool {
+        if self.is_gone(client) {
+            return true;
+        }
         let mut silent = self.silent.borrow_mut();
         silent.retain(|_client, since| since.elapsed() < 100 * GONE_AFTER);
         silent.entry(client).or_insert_with(Instant::now).elapsed() >= GONE_AFTER
@@ -112,7 +120,8 @@ impl Shelf {
 
     /// Whether a client is gone, as far as anybody knows.
     pub(super) fn is_gone(&self, client: u128) -> bool {
-        self.silent.borrow().get(&client).is_some_and(|since| since.elapsed() >= GONE_AFTER)
+        self.left.borrow().contains(&client)
+            || self.silent.borrow().get(&client).is_some_and(|since| since.elapsed() >= GONE_AFTER)
     }
 
     /// Whether nobody has heard of a client since it was not there.
@@ -127,9 +136,12 @@ impl Shelf {
 
     /// A client has said that it ends.
     pub(super) fn is_leaving(&self, client: u128) {
-        let now = Instant::now();
-        let before = now.checked_sub(GONE_AFTER).unwrap_or(now);
-        self.silent.borrow_mut().insert(client, before);
+        let mut left = self.left.borrow_mut();
+        left.push_back(client);
+        if left.len() > MAX_LEFT {
+            left.pop_front();
+        }
+        drop(left);
         self.give_up(client);
     }
 
@@ -230,6 +242,7 @@ mod tests {
         shelf.is_there(7);
         assert!(!shelf.is_gone(7));
         shelf.is_leaving(9);
-        assert!(shelf.is_gone(9), "it has said so");
+        shelf.is_there(9);
+        assert!(shelf.is_gone(9) && shelf.is_silent(9), "it has said so");
     }
 }

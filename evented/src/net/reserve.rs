@@ -20,6 +20,17 @@ pub(super) struct Reserve {
     spare: Mutex<Option<OwnedFd>>,
 }
 
+/// What became of the attempt to turn a connection away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// One was closed, or there is nothing to be done.
+    TurnedAway,
+    /// None waits.
+    Nobody,
+    /// There is nothing to do it with.
+    Helpless,
+}
+
 impl Reserve {
     /// # Errors
     ///
@@ -28,37 +39,42 @@ impl Reserve {
         Ok(Self { spare: Mutex::new(Some(listener.try_clone_to_owned()?)) })
     }
 
-    /// What follows an error of `accept`: returns when a caller that goes on does not spin.
+    /// What follows an error of `accept`: returns when a caller that goes on does not spin. True if there
+    /// is nothing to report: the system looks for a descriptor first, and no connection waits.
     /// `accept_one` accepts without waiting.
     pub(super) async fn relieve<S>(
         &self,
         error: &io::Error,
         listener: BorrowedFd<'_>,
         accept_one: impl FnOnce() -> io::Result<S>,
-    ) {
-        let is_helpless = match Reaction::to(error) {
-            Reaction::TurnAway => !self.turn_one_away(listener, accept_one),
-            Reaction::Pause => true,
-            Reaction::Retry | Reaction::Report => false,
+    ) -> bool {
+        let outcome = match Reaction::to(error) {
+            Reaction::TurnAway => self.turn_one_away(listener, accept_one),
+            Reaction::Pause => Outcome::Helpless,
+            Reaction::Retry | Reaction::Report => Outcome::TurnedAway,
         };
-        if is_helpless {
+        if outcome != Outcome::TurnedAway {
             sleep(PAUSE).await;
         }
+        outcome == Outcome::Nobody
     }
 
-    /// Gives up the reserve, accepts one connection, closes it and takes a reserve again. False if
-    /// there was no reserve or no connection came out.
+    /// Gives up the reserve, accepts one connection, closes it and takes a reserve again.
     fn turn_one_away<S>(
         &self,
         listener: BorrowedFd<'_>,
         accept_one: impl FnOnce() -> io::Result<S>,
-    ) -> bool {
+    ) -> Outcome {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let had_one = spare.take().is_some();
         let accepted = accept_one();
-        let turned_away = accepted.is_ok();
+        let outcome = match &accepted {
+            Ok(_) if had_one => Outcome::TurnedAway,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Outcome::Nobody,
+            _ => Outcome::Helpless,
+        };
         drop(accepted);
         *spare = listener.try_clone_to_owned().ok();
-        had_one && turned_away
+        outcome
     }
 }

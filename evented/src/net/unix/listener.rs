@@ -85,12 +85,14 @@ impl UnixListener {
     ///
     /// Outside a reactor.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let result = poll_fn(|cx| self.poll_accept(cx)).await;
-        if let Err(error) = &result {
+        loop {
+            let result = poll_fn(|cx| self.poll_accept(cx)).await;
+            let Err(error) = &result else { return result };
             let accept_one = || self.io.socket().accept();
-            self.reserve.relieve(error, self.as_fd(), accept_one).await;
+            if !self.reserve.relieve(error, self.as_fd(), accept_one).await {
+                return result;
+            }
         }
-        result
     }
 
     /// As [`accept`](Self::accept) for futures written by hand, without the care for what has run out:

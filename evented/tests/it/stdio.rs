@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 
 use evented::stdio::{stderr, stdin, stdout};
-use evented::{block_on, spawn};
+use evented::{Reactor, block_on, blocking, spawn};
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, io::BufReader};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -148,10 +148,17 @@ fn regular_files() {
 #[test]
 fn a_read_of_a_file_that_was_given_up_loses_nothing() {
     if is_child() {
-        return block_on(bounded(async {
+        let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
+        return reactor.block_on(bounded(async {
             let mut input = stdin().unwrap();
-            // A thread reads all of it, and nobody waits for that.
+            // The only thread is busy for now.
+            let (free, busy) = std::sync::mpsc::channel::<()>();
+            let mut waits = blocking(move || busy.recv().is_err());
+            assert!(poll_once(&mut waits).is_pending());
+            // Then it reads all of it, and nobody waits for that.
             assert!(poll_once(&mut input.read(&mut [0; 1000])).is_pending());
+            drop(free);
+            assert!(waits.await.unwrap());
             let (mut got, mut buffer) = (Vec::new(), [0; 7]);
             loop {
                 match input.read(&mut buffer).await.unwrap() {

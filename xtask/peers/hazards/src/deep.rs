@@ -13,6 +13,10 @@ use crate::{flag::Flag, fork::Fork};
 /// Scopes inside of scopes.
 const SCOPES: u32 = 10_000;
 
+/// What each scope keeps on the stack, in bytes: together they are more than twice what the two
+/// workers have. With nothing on it, it was a matter of luck whether one of the stacks was too short.
+const PAGE: usize = 1 << 10;
+
 /// Jobs that have nothing to do with each other.
 const JOBS: u32 = 2_000;
 
@@ -23,11 +27,11 @@ const BUFFER: usize = 1 << 12;
 /// Scopes nested deeply.
 pub(crate) fn scopes<F: Fork>() {
     fn nest<F: Fork>(left: u32) -> u32 {
-        let mut below = 0;
+        let (mut below, page) = (0, black_box([1_u8; PAGE]));
         if left > 1 {
             F::scope(|| below = nest::<F>(left - 1), || ());
         }
-        below + 1
+        below + u32::from(black_box(page)[0])
     }
     assert_eq!(F::start(2).run(|| nest::<F>(SCOPES)), SCOPES);
 }

@@ -85,7 +85,11 @@ pub fn programs() -> &'static [Program] {
             "A mutex is held by the only worker across `install` in another pool; another job \
              locks it"
         ),
-        program!("scopes", deep::scopes, "10,000 nested scopes, in threads with 2 MiB of stack"),
+        program!(
+            "scopes",
+            deep::scopes,
+            "10,000 nested scopes with 1 KiB each on the stack, in threads with 2 MiB of it"
+        ),
         program!(
             "jobs",
             deep::jobs,

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use crate::call::Call;
 use crate::error::JoinError;
 use crate::harvest::{Failed, Harvest, Piece};
-use crate::scope::Keeper;
+use crate::scope::{self, Keeper};
 use crate::target::Target;
 use crate::ticket::{Outcome, Ticket, Waiters};
 
@@ -22,7 +22,8 @@ pub(super) struct Alerts {
     calls: Vec<(Arc<Ticket>, Waiters)>,
     /// Maps whose owners wait.
     maps: Vec<Arc<Harvest>>,
-    /// What has travelled with items: dropped before anybody is told of their end.
+    /// What has travelled with items: released before anybody is told of their end, without waiting
+    /// for the lock of an object that a stopped process holds.
     keepers: Vec<Keeper>,
 }
 
@@ -36,7 +37,7 @@ impl Alerts {
 
     /// Wakes everybody.
     fn wake(self) {
-        drop(self.keepers);
+        scope::release(self.keepers);
         for (ticket, waiters) in self.calls {
             waiters.wake(&ticket);
         }

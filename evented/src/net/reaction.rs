@@ -51,7 +51,7 @@ impl Reaction {
 }
 
 /// Whether a server goes on after this error of `accept`: the process, or the system, has too much of
-/// something for now.
+/// something, which passes.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     matches!(Reaction::to(error), Reaction::TurnAway | Reaction::Pause)
 }

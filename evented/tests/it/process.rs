@@ -159,16 +159,17 @@ fn programs_that_cannot_be_started_leave_nothing() {
         block_on(bounded(async {
             let directory = tempfile::tempdir().unwrap();
             let script = directory.path().join("script");
-            std::fs::write(&script, "#!/nowhere/interpreter\n").unwrap();
+            let missing = directory.path().join("missing");
+            std::fs::write(&script, format!("#!{}\n", missing.display())).unwrap();
             let before = descriptors();
             for _ in 0..20 {
                 let piped = || (Stdio::piped(), Stdio::piped());
                 let (input, output) = piped();
-                let missing = Command::new("/nowhere/program").stdin(input).stdout(output).spawn();
-                assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+                let started = Command::new(&missing).stdin(input).stdout(output).spawn();
+                assert_eq!(started.unwrap_err().kind(), io::ErrorKind::NotFound);
                 let forbidden = Command::new(&script).spawn();
                 assert_eq!(forbidden.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
-                assert!(Command::new("true").current_dir("/nowhere").spawn().is_err());
+                assert!(Command::new("true").current_dir(&missing).spawn().is_err());
             }
             std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
             assert!(Command::new(&script).spawn().is_err(), "its interpreter does not exist");

@@ -151,7 +151,7 @@ fn a_read_of_a_file_that_was_given_up_loses_nothing() {
         let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
         return reactor.block_on(bounded(async {
             let mut input = stdin().unwrap();
-            // The only thread is busy for now.
+            // The only thread is busy until `free` is dropped.
             let (free, busy) = std::sync::mpsc::channel::<()>();
             let mut waits = blocking(move || busy.recv().is_err());
             assert!(poll_once(&mut waits).is_pending());

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use futures_io::AsyncWrite;
 
 use super::super::io::Io;
-use super::super::io_traits::{async_read, descriptor};
+use super::super::io_traits::{async_read, async_write, descriptor};
 use super::{FIRST_RETRY, LAST_RETRY};
 use crate::sources::Direction;
 use crate::time::sleep;
@@ -202,28 +202,4 @@ impl AsyncWrite for &UnixStream {
     }
 }
 
-impl AsyncWrite for UnixStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut &*self).poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut &*self).poll_write_vectored(cx, buffers)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut &*self).poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut &*self).poll_close(cx)
-    }
-}
+async_write!(UnixStream);

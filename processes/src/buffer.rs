@@ -97,7 +97,8 @@ impl fmt::Debug for BufferMut {
 /// a queue, a format of your own) it is bytes like any others, which are copied. The same is so when
 /// there was no room for it, and when a worker has more than 256 of them at a time.
 ///
-/// As bytes in such a format it is an enum with the one variant `Bytes`.
+/// As bytes in such a format it is an enum with the one variant `Bytes`. While the argument of a call is
+/// encoded, a format of your own inside of it gets the place, which must not be decoded after the call.
 #[derive(Clone)]
 pub struct Buffer(Bytes);
 
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_place_means_nothing_where_no_call_is_decoded() {
-        let encoded = codec::encode(&Out::Place((1, 0, 1))).unwrap();
+        let encoded = codec::encode(&Out::Place((1, 1, 0, 1))).unwrap();
         assert!(codec::decode::<Buffer>(&encoded).unwrap_err().contains("to a call only"));
         let decoded = scope::decoding(|| codec::decode::<Buffer>(&encoded));
         assert!(decoded.unwrap_err().contains("does not see the arena"));

@@ -148,8 +148,11 @@ pub(crate) fn open(segment: &Arc<Segment>) {
     HELD.get_or_init(new);
 }
 
-/// Where a buffer lies, as it travels: its key, and its place in the arena.
-pub(crate) type Place = (u64, u64, u64);
+/// Where a buffer lies, as it travels: the id of the arena, its key, its offset and its length.
+///
+/// The id is random and 128 bits long. A call may carry data from elsewhere that is decoded by its
+/// types, and such data cannot name a place: it does not know the id.
+pub(crate) type Place = (SegmentId, u64, u64, u64);
 
 /// Holds the buffer at `place`, which came with a call that is being decoded. None when no word is
 /// left for it: the bytes are [to be copied](glance) then.
@@ -157,7 +160,7 @@ pub(crate) type Place = (u64, u64, u64);
 /// # Errors
 /// It is not in this worker's arena, as a sentence.
 pub(crate) fn hold(place: Place) -> Result<Option<Arc<Hold>>, String> {
-    let (key, at, len) = place;
+    let (_arena, key, at, len) = place;
     let bytes = glance(place)?;
     if key == 0 {
         return Err(format!("{len} bytes at {at} have no key"));
@@ -182,8 +185,11 @@ pub(crate) fn hold(place: Place) -> Result<Option<Arc<Hold>>, String> {
 ///
 /// # Errors
 /// As [`hold`].
-pub(crate) fn glance((_key, at, len): Place) -> Result<Steady, String> {
+pub(crate) fn glance((arena, _key, at, len): Place) -> Result<Steady, String> {
     let window = window().ok_or("this worker does not see the arena of its pool")?;
+    if arena != window.id() {
+        return Err("this is no place of a buffer of this worker's pool".to_owned());
+    }
     window.payload(at, len)
 }
 

@@ -36,7 +36,7 @@ impl Keyed {
     /// Where it lies, if that is in `arena`.
     pub(crate) fn place_in(&self, arena: &Arc<Arena>) -> Option<Place> {
         let block = self.block.as_ref().filter(|block| block.is_of(arena))?;
-        Some((self.key, block.offset() as u64, block.len() as u64))
+        Some((arena.memory.id(), self.key, block.offset() as u64, block.len() as u64))
     }
 }
 

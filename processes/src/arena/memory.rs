@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
 
-use crate::segment::Segment;
+use crate::segment::{Segment, SegmentId};
 
 use super::Block;
 
@@ -47,6 +47,11 @@ impl Memory {
         let end = start.checked_add(len);
         assert!(end.is_some_and(|end| end <= segment.len()), "a part is inside of its segment");
         Self { segment, start, len }
+    }
+
+    /// The id of its segment.
+    pub(super) fn id(&self) -> SegmentId {
+        self.segment.id()
     }
 
     /// How many bytes it has.

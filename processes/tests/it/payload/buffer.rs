@@ -240,3 +240,28 @@ fn kills_leave_no_buffer_behind() {
     nothing_left(&pool);
     wait_until("others have come", || pool.stats().ready == 2 && children() != before);
 }
+
+/// What is decoded from data of its own, as text from elsewhere might be: a place in the arena.
+#[derive(serde::Serialize)]
+struct Forged;
+
+impl<'de> serde::Deserialize<'de> for Forged {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::value::{Error, MapAccessDeserializer, MapDeserializer};
+        <()>::deserialize(deserializer)?;
+        let place =
+            MapDeserializer::<_, Error>::new([("Place", vec![1_u64, 77, 0, 4096])].into_iter());
+        let buffer = Buffer::deserialize(MapAccessDeserializer::new(place));
+        buffer.map(|_read| Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[test]
+fn data_from_elsewhere_cannot_name_a_place() {
+    let pool = Pool::new(1).unwrap();
+    let secret = filled(&pool, 42, 4_096);
+    let error = crate::faults::ended(pool.submit(|_: Forged| (), Forged)).unwrap_err();
+    assert!(error.to_string().contains("no place of a buffer"), "{error}");
+    let (_sum, shared, _pid) = crate::faults::ended(pool.submit(sum, secret)).unwrap();
+    assert!(shared, "a place that came from the pool is one");
+}

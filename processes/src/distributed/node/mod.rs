@@ -1,8 +1,13 @@
 //! A node: a pool of worker processes whose calls come from a cluster.
 
 mod execute;
+mod fetch;
+mod hear;
 mod held;
+mod look;
 mod run;
+mod serve;
+mod tell;
 
 use std::fmt;
 use std::io;

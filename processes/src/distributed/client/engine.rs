@@ -1,0 +1,211 @@
+//! What a pool asks of its engine, for a pool whose calls are executed elsewhere.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::arena::Arena;
+use crate::arena::holds::Readers;
+use crate::call::{Call, Ways};
+use crate::callbacks::Desk;
+use crate::engine::Engine;
+use crate::error::JoinError;
+use crate::harvest::Harvest;
+use crate::stats::Stats;
+use crate::ticket::Ticket;
+use crate::tray::Tray;
+
+use super::settle::Settled;
+use super::{Closing, Command, Remote};
+
+/// For each worker of the cluster, as many are counted, because results are on the way for a while.
+const DEPTH: usize = 4;
+
+impl Engine for Remote {
+    fn name(&self) -> &str {
+        &self.cluster.namespace
+    }
+
+    fn call_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn ways(&self) -> Ways<'_> {
+        let max_payload = self.cluster.max_payload;
+        Ways { max_payload, inline: usize::MAX, arena: None }
+    }
+
+    fn arena_and_readers(&self) -> Option<(&Arc<Arena>, &Arc<Readers>)> {
+        None
+    }
+
+    fn submit(&self, call: Call) {
+        let named = self.named(&call);
+        let mut state = self.lock();
+        let mut settled = Settled::default();
+        match named {
+            Err(error) => settled.call(&mut state, call, Err(error)),
+            Ok(named) => match self.refusal(&state) {
+                Some(error) => settled.call(&mut state, call, Err(error)),
+                None => state.queue.push_back((call, named)),
+            },
+        }
+        drop(state);
+        settled.wake();
+        self.work.notify_one();
+    }
+
+    fn cancel(&self, ticket: &Ticket) -> bool {
+        let mut state = self.lock();
+        if ticket.is_queued() {
+            let waiters = ticket.settle(Err(JoinError::Cancelled));
+            state.counters.cancelled += 1;
+            drop(state);
+            if let Some(waiters) = waiters {
+                waiters.wake(ticket);
+            }
+            self.work.notify_one();
+            return true;
+        }
+        if let Some(number) = state.number_of(ticket) {
+            // It fails only after the end, when nothing is under way.
+            let (Ok(()) | Err(_)) = self.commands.send(Command::Withdraw(number));
+        }
+        false
+    }
+
+    fn kill(&self, ticket: &Ticket) -> bool {
+        let number = self.lock().number_of(ticket);
+        number.is_some_and(|number| self.commands.send(Command::Kill(number)).is_ok())
+    }
+
+    fn is_running(&self, ticket: &Ticket) -> bool {
+        let state = self.lock();
+        let number = state.number_of(ticket);
+        number.is_some_and(|number| state.flights[&number].is_begun())
+    }
+
+    fn pid_of(&self, _ticket: &Ticket) -> Option<u32> {
+        None
+    }
+
+    fn desk(&self) -> Arc<Desk> {
+        self.desk.open(&self.cluster.namespace);
+        Arc::clone(&self.desk)
+    }
+
+    fn attend(&self, tray: &Arc<Tray>) {
+        let (Ok(()) | Err(_)) = self.commands.send(Command::Attend(Arc::clone(tray)));
+    }
+
+    fn abandon(&self, harvest: &Arc<Harvest>) {
+        let mut state = self.lock();
+        harvest.close();
+        let mut gone = Vec::new();
+        state.queue.retain(|(call, _named)| !call.target.belongs_to(harvest));
+        for (&number, flight) in &state.flights {
+            if flight.call.target.belongs_to(harvest) {
+                gone.push(number);
+            }
+        }
+        drop(state);
+        for number in gone {
+            let (Ok(()) | Err(_)) = self.commands.send(Command::Withdraw(number));
+        }
+    }
+
+    fn workers(&self) -> usize {
+        self.lock().workers()
+    }
+
+    fn width(&self) -> usize {
+        DEPTH * self.lock().workers().max(2)
+    }
+
+    fn resize(&self, _workers: usize) -> io::Result<()> {
+        let message = "resize a cluster from here: start or stop nodes instead";
+        Err(io::Error::new(io::ErrorKind::Unsupported, message))
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn stats(&self) -> Stats {
+        let state = self.lock();
+        let begun = state.flights.values().filter(|flight| flight.is_begun());
+        let running: u64 = begun.map(|flight| u64::from(flight.call.items())).sum();
+        let flying: u64 = state.flights.values().map(|f| u64::from(f.call.items())).sum();
+        let queued = state.queue.iter().filter(|(call, _)| call.target.is_queued());
+        let queued: u64 = queued.map(|(call, _)| u64::from(call.items())).sum();
+        let (workers, counters) = (state.workers(), state.counters);
+        Stats {
+            workers,
+            queued: queued + flying - running,
+            running,
+            ready: workers,
+            done: counters.done,
+            panicked: counters.panicked,
+            failed: counters.failed,
+            cancelled: counters.cancelled,
+            started: 0,
+            retried: counters.retried,
+            recycled: 0,
+            lost: counters.lost,
+            arena_blocks: 0,
+            arena_bytes: 0,
+            arena_kept_bytes: 0,
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.lock().closing.is_some()
+    }
+
+    fn close(&self, drain: bool) -> usize {
+        let mut settled = Settled::default();
+        let mut state = self.lock();
+        if drain {
+            state.closing.get_or_insert(Closing::Drain);
+        } else {
+            let until = Instant::now() + self.cluster.grace;
+            state.closing = Some(Closing::Now { until });
+            for (call, _named) in std::mem::take(&mut state.queue) {
+                if call.target.is_queued() {
+                    settled.call(&mut state, call, Err(JoinError::Cancelled));
+                }
+            }
+            for &number in state.flights.keys() {
+                let (Ok(()) | Err(_)) = self.commands.send(Command::Withdraw(number));
+            }
+        }
+        drop(state);
+        let unrun = settled.items();
+        settled.wake();
+        self.work.notify_one();
+        unrun
+    }
+
+    fn interrupt(&self) -> bool {
+        let state = self.lock();
+        let (closing, ended) = (state.closing, state.ended);
+        drop(state);
+        match closing {
+            None => self.close(true),
+            Some(Closing::Drain) if !ended => self.close(false),
+            Some(_) => return false,
+        };
+        true
+    }
+
+    fn wait_until_ended(&self) {
+        let mut state = self.lock();
+        while !state.ended {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn finish_callbacks(&self) {
+        self.desk.close();
+    }
+}

@@ -1,0 +1,138 @@
+//! What nodes say to a client about its calls.
+
+use std::rc::Rc;
+
+use async_nats::{Message, Subject, Subscriber};
+use futures_lite::StreamExt;
+use futures_lite::future::poll_once;
+use tokio::task::spawn_local;
+
+use super::super::broker::{argument_name, result_name};
+use super::super::wire::{Confirm, News, Report, Shout, Up, pack, unpack};
+use super::run::Desk;
+
+/// The most messages that are taken in before their results are confirmed.
+const BURST: usize = 256;
+
+/// Takes in what nodes say, and confirms results, many at a time.
+pub(super) async fn take_news(desk: Rc<Desk>, mut news: Subscriber) {
+    while let Some(message) = news.next().await {
+        let mut confirmed: Vec<(Subject, Vec<u64>)> = Vec::new();
+        let mut next = Some(message);
+        for _ in 0..BURST {
+            let Some(message) = next.take() else { break };
+            if let Some((reply, number)) = desk.hear(message).await {
+                match confirmed.iter_mut().find(|(node, _)| *node == reply) {
+                    Some((_node, numbers)) => numbers.push(number),
+                    None => confirmed.push((reply, vec![number])),
+                }
+            }
+            next = poll_once(news.next()).await.flatten();
+        }
+        for (node, numbers) in confirmed {
+            desk.confirm(node, numbers).await;
+        }
+        if let Some(message) = next
+            && let Some((node, number)) = desk.hear(message).await
+        {
+            desk.confirm(node, vec![number]).await;
+        }
+    }
+}
+
+impl Desk {
+    /// Tells a node which results have arrived.
+    async fn confirm(&self, node: Subject, numbers: Vec<u64>) {
+        let message = pack(&Confirm { client: self.remote.id, numbers }, &[]);
+        let (Ok(()) | Err(_)) = self.client.publish(node, message.into()).await;
+    }
+
+    /// Takes in what a node says. Returns what to confirm, and to whom.
+    async fn hear(self: &Rc<Self>, message: Message) -> Option<(Subject, u64)> {
+        let (up, body) = unpack::<Up>(&message.payload).ok()?;
+        let Up { node, number, news } = up;
+        match news {
+            News::Begun => {
+                if self.remote.begun(number, &node) {
+                    self.shout(Shout::Withdraw(self.remote.call_id(number))).await;
+                }
+                None
+            }
+            News::Refused(why) => {
+                self.remote.refused(number, &node, &why);
+                None
+            }
+            News::Again => {
+                let verdict = pack(&self.remote.again(number), &[]);
+                let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
+                None
+            }
+            News::Done { report, stored: None } => {
+                let had_argument = self.has_stored_argument(number);
+                self.remote.done(number, report, body);
+                if had_argument {
+                    self.forget_argument(number);
+                }
+                message.reply.map(|reply| (reply, number))
+            }
+            News::Done { report, stored: Some(length) } => {
+                let reply = message.reply?;
+                drop(spawn_local(Rc::clone(self).fetch(number, node, report, length, reply)));
+                None
+            }
+        }
+    }
+
+    /// Whether the argument of a call is in the store.
+    fn has_stored_argument(&self, number: u64) -> bool {
+        self.remote.lock().flights.get(&number).is_some_and(super::Flight::is_stored)
+    }
+
+    /// The argument of a call is not needed any more.
+    fn forget_argument(self: &Rc<Self>, number: u64) {
+        let (desk, name) = (Rc::clone(self), argument_name(self.remote.call_id(number)));
+        drop(spawn_local(async move { desk.broker.forget(&name).await }));
+    }
+
+    /// Fetches a long result. When that fails the node says it again.
+    async fn fetch(
+        self: Rc<Self>,
+        number: u64,
+        node: String,
+        report: Report,
+        length: u64,
+        reply: Subject,
+    ) {
+        let name = result_name(self.remote.call_id(number), &node);
+        let before = self
+            .remote
+            .lock()
+            .flights
+            .get_mut(&number)
+            .map(|flight| std::mem::replace(&mut flight.fetching, true));
+        match before {
+            Some(false) => {}
+            Some(true) => return,
+            None => {
+                self.broker.forget(&name).await;
+                return self.confirm(reply, vec![number]).await;
+            }
+        }
+        match self.broker.get(&name, length).await {
+            Ok(body) => {
+                let had_argument = self.has_stored_argument(number);
+                self.remote.done(number, report, &body);
+                self.confirm(reply, vec![number]).await;
+                self.broker.forget(&name).await;
+                if had_argument {
+                    self.forget_argument(number);
+                }
+            }
+            Err(_why) => {
+                if let Some(flight) = self.remote.lock().flights.get_mut(&number) {
+                    flight.fetching = false;
+                }
+            }
+        }
+    }
+}

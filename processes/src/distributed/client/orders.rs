@@ -1,0 +1,75 @@
+//! What user threads ask of the thread of a client.
+
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::clock;
+use crate::error::JoinError;
+use crate::tray::{Look, STALE, Tray};
+
+use super::super::wire::Shout;
+use super::run::Desk;
+use super::{Command, Remote};
+
+/// How long a withdrawn call is given to say that it was begun nevertheless.
+const WITHDRAWAL: Duration = Duration::from_secs(2);
+
+/// Does what user threads ask for.
+pub(super) async fn follow_orders(desk: Rc<Desk>, mut orders: UnboundedReceiver<Command>) {
+    while let Some(order) = orders.recv().await {
+        match order {
+            Command::Withdraw(number) => drop(spawn_local(Rc::clone(&desk).withdraw(number))),
+            Command::Kill(number) => desk.shout(Shout::Kill(desk.remote.call_id(number))).await,
+            Command::Attend(tray) => {
+                let tray = Arc::downgrade(&tray);
+                drop(spawn_local(attend(Arc::clone(&desk.remote), tray)));
+            }
+        }
+    }
+}
+
+/// Sends what gets stale in a tray, until that is empty.
+async fn attend(remote: Arc<Remote>, tray: Weak<Tray>) {
+    use crate::engine::Engine;
+    loop {
+        let pause = match tray.upgrade().map(|tray| tray.look(clock::now_ns())) {
+            None | Some(Look::Empty) => return,
+            Some(Look::Fresh(due_ns)) => {
+                Duration::from_nanos(due_ns.saturating_sub(clock::now_ns()))
+            }
+            Some(Look::Stale(call)) => {
+                remote.submit(call);
+                STALE
+            }
+        };
+        sleep(pause.max(Duration::from_millis(1))).await;
+    }
+}
+
+impl Desk {
+    /// Withdraws a call that is under way: out of the stream, and from nodes that have not begun it.
+    async fn withdraw(self: Rc<Self>, number: u64) {
+        let sequence = {
+            let mut state = self.remote.lock();
+            let Some(flight) = state.flights.get_mut(&number) else { return };
+            flight.withdrawn = true;
+            flight.sequence
+        };
+        self.shout(Shout::Withdraw(self.remote.call_id(number))).await;
+        if let Some(sequence) = sequence {
+            // When it is gone, it has ended, or a node is about to say so.
+            let (Ok(_) | Err(_)) = self.broker.calls.delete_message(sequence).await;
+        }
+        sleep(WITHDRAWAL).await;
+        let state = self.remote.lock();
+        let idle = state.flights.get(&number).is_some_and(|flight| !flight.is_begun());
+        if idle {
+            self.remote.end(state, number, JoinError::Cancelled);
+        }
+    }
+}

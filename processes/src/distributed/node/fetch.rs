@@ -1,0 +1,77 @@
+//! How a node comes by calls: it asks the broker while it has room.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull;
+use futures_lite::StreamExt;
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+
+use super::super::broker::Broker;
+use super::run::{Desk, PAUSE};
+
+/// How long a request for calls stays with the broker.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// Asks for calls while there is room.
+pub(super) async fn fetch(desk: Rc<Desk>) {
+    loop {
+        let room = desk.shelf.room(desk.slots);
+        // Few at a time would cost a request each.
+        let worth = desk.shelf.requested.get() == 0 || room > desk.shelf.requested.get();
+        if room == 0 || !worth {
+            desk.room.notified().await;
+            continue;
+        }
+        let mut connections = desk.connections.clone();
+        connections.mark_unchanged();
+        let batch = desk.broker.consumer.batch().max_messages(room).expires(REQUEST).messages();
+        let Ok(Ok(batch)) = timeout(REQUEST, batch).await else {
+            let (Ok(_) | Err(_)) = Broker::open(&desk.client, &desk.cluster).await;
+            sleep(PAUSE).await;
+            continue;
+        };
+        desk.shelf.requested.set(desk.shelf.requested.get() + room);
+        drop(spawn_local(Rc::clone(&desk).take_batch(batch, room, connections)));
+    }
+}
+
+impl Desk {
+    /// Takes in the calls that were asked for, so many at most.
+    async fn take_batch(
+        self: Rc<Self>,
+        mut batch: pull::Batch,
+        room: usize,
+        mut connections: watch::Receiver<u64>,
+    ) {
+        let (mut left, mut failed) = (room, false);
+        while left > 0 {
+            let next = tokio::select! {
+                next = timeout(2 * REQUEST, batch.next()) => next,
+                // The broker may know nothing of the request any more.
+                _changed = connections.changed() => break,
+            };
+            match next {
+                Ok(Some(Ok(message))) => {
+                    left -= 1;
+                    self.shelf.requested.set(self.shelf.requested.get() - 1);
+                    drop(spawn_local(Rc::clone(&self).look_after(message)));
+                }
+                Ok(Some(Err(_why))) => {
+                    failed = true;
+                    break;
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        if failed {
+            // Perhaps the broker has lost the stream or the consumer.
+            let (Ok(_) | Err(_)) = Broker::open(&self.client, &self.cluster).await;
+            sleep(PAUSE).await;
+        }
+        self.shelf.requested.set(self.shelf.requested.get() - left);
+        self.room.notify_one();
+    }
+}

@@ -1,0 +1,64 @@
+//! What a node says: to everybody that it is there, to clients about their calls, to the broker about
+//! its messages.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_nats::jetstream::{AckKind, Message};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::super::wire::{CallId, Here, News, Up, pack};
+use super::held::Held;
+use super::run::Desk;
+
+/// How often a node says that it is there.
+const HERE_EVERY: Duration = Duration::from_secs(2);
+
+/// Says from time to time that the node is there.
+pub(super) async fn say_here(desk: Rc<Desk>) {
+    let mut ticks = interval(HERE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        desk.say(desk.slots).await;
+    }
+}
+
+/// Keeps the calls that are here from being given to other nodes.
+pub(super) async fn renew_leases(desk: Rc<Desk>) {
+    let mut ticks = interval(desk.lease / 3);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for held in desk.shelf.all() {
+            answer(&held, AckKind::Progress).await;
+        }
+    }
+}
+
+/// Answers the broker about a call that is here.
+pub(super) async fn answer(held: &Held, kind: AckKind) {
+    let message = held.message.borrow().clone();
+    reply(&message, kind).await;
+}
+
+/// Answers the broker about a message. What is lost of that, the lease makes good.
+pub(super) async fn reply(message: &Message, kind: AckKind) {
+    let (Ok(()) | Err(_)) = message.ack_with(kind).await;
+}
+
+impl Desk {
+    /// Says how many workers this node has.
+    pub(super) async fn say(&self, slots: usize) {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        let here = pack(&Here { node: self.name.clone(), slots }, &[]);
+        let (Ok(()) | Err(_)) = self.client.publish(self.broker.names.here(), here.into()).await;
+    }
+
+    /// Says something about a call to its client.
+    pub(super) async fn tell(&self, id: CallId, news: News) {
+        let up = pack(&Up { node: self.name.clone(), number: id.number, news }, &[]);
+        let client = self.broker.names.client(id.client);
+        let (Ok(()) | Err(_)) = self.client.publish(client, up.into()).await;
+    }
+}

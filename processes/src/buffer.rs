@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::arena::holds::{self, Hold, Place, Readers};
+use crate::arena::holds::{self, Hold, Readers};
+use crate::arena::places::{Listed, Name};
 use crate::arena::{Block, Keyed};
 use crate::engine::Engine;
 use crate::scope;
@@ -95,10 +96,12 @@ impl fmt::Debug for BufferMut {
 ///
 /// Everywhere else (the result of a call, a call of another pool, [`spawn`](crate::spawn()), a message of
 /// a queue, a format of your own) it is bytes like any others, which are copied. The same is so when
-/// there was no room for it, and when a worker has more than 256 of them at a time.
+/// there was no room for it, when a worker has more than 256 of them at a time, and for a worker that
+/// could not map the memory when it started.
 ///
 /// As bytes in such a format it is an enum with the one variant `Bytes`. While the argument of a call is
-/// encoded, a format of your own inside of it gets the place, which must not be decoded after the call.
+/// encoded, a format of your own inside of it gets a name instead (the variant `Name`). It can be decoded
+/// with the arguments of calls that bring this buffer, and is an error in those of all others.
 #[derive(Clone)]
 pub struct Buffer(Bytes);
 
@@ -150,8 +153,8 @@ impl fmt::Debug for Buffer {
 #[derive(Serialize)]
 #[serde(rename = "Buffer")]
 enum Out<'a> {
-    /// Where it lies.
-    Place(Place),
+    /// Which of those it is that the call brings.
+    Name(Name),
     /// What is in it.
     Bytes(OutBytes<'a>),
 }
@@ -169,8 +172,8 @@ impl Serialize for OutBytes<'_> {
 #[derive(Deserialize)]
 #[serde(rename = "Buffer")]
 enum In {
-    /// Where it lies.
-    Place(Place),
+    /// Which of those it is that the call brings.
+    Name(Name),
     /// What is in it.
     Bytes(InBytes),
 }
@@ -209,27 +212,28 @@ impl<'de> Deserialize<'de> for InBytes {
 
 impl Serialize for Buffer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let place = match &self.0 {
+        let name = match &self.0 {
             Bytes::Shared(keyed) => scope::send_buffer(keyed),
             Bytes::Held(_) | Bytes::Own(_) => None,
         };
-        place.map_or(Out::Bytes(OutBytes(self)), Out::Place).serialize(serializer)
+        name.map_or(Out::Bytes(OutBytes(self)), Out::Name).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Buffer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let place = match In::deserialize(deserializer)? {
+        let name = match In::deserialize(deserializer)? {
             In::Bytes(bytes) => return Ok(Self(Bytes::Own(bytes.0))),
-            In::Place(place) => place,
+            In::Name(name) => name,
         };
         let arrived = || -> Result<Bytes, String> {
-            if !scope::is_decoding() {
-                return Err("the place of a buffer means something to a call only".to_owned());
-            }
-            match holds::hold(place)? {
+            let (at, len) = match scope::brought(name)? {
+                Listed::Copy(bytes) => return Ok(Bytes::Own(bytes)),
+                Listed::Arena { at, len } => (at, len),
+            };
+            match holds::hold(name.1, at, len)? {
                 Some(hold) => Ok(Bytes::Held(hold)),
-                None => Ok(Bytes::Own((&*holds::glance(place)?).into())),
+                None => Ok(Bytes::Own((&*holds::glance(at, len)?).into())),
             }
         };
         arrived().map(Self).map_err(de::Error::custom)
@@ -239,6 +243,7 @@ impl<'de> Deserialize<'de> for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arena::places::Places;
     use crate::codec;
 
     #[test]
@@ -252,10 +257,17 @@ mod tests {
     }
 
     #[test]
-    fn a_place_means_nothing_where_no_call_is_decoded() {
-        let encoded = codec::encode(&Out::Place((1, 1, 0, 1))).unwrap();
-        assert!(codec::decode::<Buffer>(&encoded).unwrap_err().contains("to a call only"));
-        let decoded = scope::decoding(|| codec::decode::<Buffer>(&encoded));
+    fn a_name_means_something_to_the_call_only_that_brings_the_buffer() {
+        let encoded = codec::encode(&Out::Name((1, 1))).unwrap();
+        let decode = || codec::decode::<Buffer>(&encoded);
+        assert!(decode().unwrap_err().contains("to a call only"));
+        let decoded = scope::decoding(Places::default(), decode);
+        assert!(decoded.unwrap_err().contains("no buffer of this call"));
+        // Key 1, at 0, of length 5; arena 1, one entry, in the arena.
+        let list = [1, 0, 5].map(u64::to_le_bytes).concat();
+        let list = [&list[..], &1_u128.to_le_bytes(), &1_u32.to_le_bytes(), &[0]].concat();
+        let (_argument, places) = Places::split(&list).unwrap();
+        let decoded = scope::decoding(places, decode);
         assert!(decoded.unwrap_err().contains("does not see the arena"));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::arena::places::Brought;
 use crate::call::{Argument, Call, Code, refused};
 use crate::codec;
 use crate::error::JoinError;
@@ -186,7 +187,7 @@ where
         let arena = self.pool.engine().ways().arena;
         let mut contents = tray.lock();
         let before = contents.encoder.len();
-        let (encoded, luggage) = contents
+        let (encoded, mut luggage) = contents
             .encoder
             .try_item(|bytes| scope::encoding_argument(arena, || codec::encode_into(item, bytes)));
         encoded.map_err(refused)?;
@@ -207,8 +208,9 @@ where
         self.flush();
         self.alone = length > MAX_ITEM;
         self.pace.weigh(length);
-        let argument = Argument::of(bytes, self.pool.engine().ways())?;
-        self.submit_alone(number, argument, luggage)
+        let brought = luggage.brought();
+        let argument = Argument::of(bytes, &brought, self.pool.engine().ways())?;
+        self.submit_alone(number, argument, luggage, brought)
     }
 
     /// Encodes and sends an item that is probably long.
@@ -216,10 +218,10 @@ where
     /// # Errors
     /// As [`put`](Self::put).
     fn put_alone(&mut self, number: u64, item: &I::Item) -> Result<(), JoinError> {
-        let (argument, luggage) = Argument::encode(item, self.pool.engine().ways())?;
+        let (argument, luggage, brought) = Argument::encode(item, self.pool.engine().ways())?;
         self.alone = argument.is_long();
         self.pace.weigh(argument.len());
-        self.submit_alone(number, argument, luggage)
+        self.submit_alone(number, argument, luggage, brought)
     }
 
     /// Sends an item without others.
@@ -231,9 +233,10 @@ where
         number: u64,
         argument: Argument,
         luggage: Luggage,
+        brought: Brought,
     ) -> Result<(), JoinError> {
         let tray = self.tray.as_ref().map_err(Clone::clone)?;
-        self.pool.engine().submit(tray.single(number, argument, luggage));
+        self.pool.engine().submit(tray.single(number, argument, luggage, brought));
         Ok(())
     }
 

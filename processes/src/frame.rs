@@ -11,6 +11,9 @@
 //! result: length u32 | slot u16 | sequence u32 | kind u8 | body
 //! ```
 //!
+//! The highest bit of the form says that the argument ends with a [list](crate::arena::places) of the
+//! buffers that it brings.
+//!
 //! The body of a call is its encoded argument, or the 16-byte id of a payload that went ahead
 //! through the control socket, or where it lies in the [arena](crate::arena) of the pool:
 //!
@@ -59,6 +62,9 @@ pub(crate) const ITEM_PREFIX: usize = size_of::<u16>();
 /// The most items of one call: their index is 16 bits of the claim board's word.
 pub(crate) const MAX_ITEMS: u16 = u16::MAX;
 
+/// In the form of a call: its argument ends with a list of buffers.
+const WITH_PLACES: u8 = 0x80;
+
 /// Where a call runs and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallHeader {
@@ -66,6 +72,8 @@ pub(crate) struct CallHeader {
     pub(crate) slot: u16,
     /// The sequence number the board holds for this call.
     pub(crate) sequence: u32,
+    /// Whether the argument ends with a list of buffers.
+    pub(crate) places: bool,
     /// Offset of the user's function.
     pub(crate) function: i64,
     /// Offset of the trampoline that knows the function's types.
@@ -109,7 +117,7 @@ pub(crate) fn push_call(frame: &mut Vec<u8>, header: &CallHeader, body: Body<'_>
     };
     frame.extend_from_slice(&header.slot.to_le_bytes());
     frame.extend_from_slice(&header.sequence.to_le_bytes());
-    frame.push(form);
+    frame.push(if header.places { form | WITH_PLACES } else { form });
     frame.extend_from_slice(&header.function.to_le_bytes());
     frame.extend_from_slice(&header.trampoline.to_le_bytes());
     let length = u32::try_from(bytes.len()).expect("a body is at most a frame");
@@ -122,15 +130,16 @@ pub(crate) fn take_call<'a>(frame: &mut &'a [u8]) -> Option<(CallHeader, Body<'a
     let header_slot = u16::from_le_bytes(take(frame)?);
     let sequence = u32::from_le_bytes(take(frame)?);
     let [form] = take(frame)?;
+    let places = form & WITH_PLACES != 0;
     let function = i64::from_le_bytes(take(frame)?);
     let trampoline = i64::from_le_bytes(take(frame)?);
     let length = usize::try_from(u32::from_le_bytes(take(frame)?)).ok()?;
     let (body, rest) = frame.split_at_checked(length)?;
     *frame = rest;
-    let body = match form {
+    let body = match form & !WITH_PLACES {
         0 => Body::Inline(body),
         1 => Body::Payload(SegmentId::from_le_bytes(body.try_into().ok()?)),
-        2 => Body::Items(body),
+        2 if !places => Body::Items(body),
         3 => {
             let mut rest = body;
             let (at, len) = (take(&mut rest)?, take(&mut rest)?);
@@ -141,7 +150,7 @@ pub(crate) fn take_call<'a>(frame: &mut &'a [u8]) -> Option<(CallHeader, Body<'a
         }
         _ => return None,
     };
-    Some((CallHeader { slot: header_slot, sequence, function, trampoline }, body))
+    Some((CallHeader { slot: header_slot, sequence, places, function, trampoline }, body))
 }
 
 /// Takes the first of several items off `bytes`; none when that is not whole.
@@ -240,8 +249,8 @@ mod tests {
 
     #[test]
     fn calls_follow_each_other_in_a_frame() {
-        let one = CallHeader { slot: 1, sequence: 2, function: -3, trampoline: 4 };
-        let two = CallHeader { slot: 5, sequence: 6, function: 7, trampoline: -8 };
+        let one = CallHeader { slot: 1, sequence: 2, places: false, function: -3, trampoline: 4 };
+        let two = CallHeader { slot: 5, sequence: 6, places: true, function: 7, trampoline: -8 };
         let mut frame = Vec::new();
         push_call(&mut frame, &one, Body::Inline(b"argument"));
         push_call(&mut frame, &two, Body::Payload(9));
@@ -257,7 +266,7 @@ mod tests {
 
     #[test]
     fn items_follow_each_other() {
-        let header = CallHeader { slot: 1, sequence: 2, function: 3, trampoline: 4 };
+        let header = CallHeader { slot: 1, sequence: 2, places: false, function: 3, trampoline: 4 };
         let (mut frame, items) = (Vec::new(), b"\x02\0ab\0\0\x01\0c");
         push_call(&mut frame, &header, Body::Items(items));
         let (_header, body) = take_call(&mut frame.as_slice()).unwrap();
@@ -272,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_cut_of_a_frame_is_noticed() {
-        let header = CallHeader { slot: 1, sequence: 2, function: 3, trampoline: 4 };
+        let header = CallHeader { slot: 1, sequence: 2, places: false, function: 3, trampoline: 4 };
         let mut frame = Vec::new();
         push_call(&mut frame, &header, Body::Inline(b"x"));
         for length in 0..frame.len() {

@@ -6,15 +6,15 @@
 //! outside of one they fail instead of producing a number that means nothing.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use crate::arena::holds::Place;
+use crate::arena::places::{Brought, Listed, Name, Places};
 use crate::arena::{Arena, Keyed};
 use crate::segment::{Segment, SegmentId, is_freezable};
 
@@ -31,8 +31,8 @@ enum Scope {
     Argument(Luggage),
     /// A worker encodes a result: only handles that came from the parent may go back.
     Result,
-    /// A call or a result is being decoded.
-    Decoding,
+    /// A call that brings these buffers is being decoded, or a result, which brings none.
+    Decoding(Places),
 }
 
 /// What is dropped when the call that it travels with has ended: it counts as an end of a channel
@@ -64,6 +64,8 @@ pub(crate) struct Luggage {
     pub(crate) handles: Vec<Arc<Segment>>,
     /// What is kept until the call has ended.
     pub(crate) keepers: Vec<Keeper>,
+    /// The buffers among those, by key.
+    buffers: BTreeMap<u64, Weak<Keyed>>,
     /// The arena of the pool that the argument goes to.
     arena: Option<Arc<Arena>>,
 }
@@ -115,9 +117,9 @@ pub(crate) fn encoding_result<T>(f: impl FnOnce() -> T) -> T {
     with(Scope::Result, f).0
 }
 
-/// Decodes with `f`.
-pub(crate) fn decoding<T>(f: impl FnOnce() -> T) -> T {
-    with(Scope::Decoding, f).0
+/// Decodes with `f` the argument of a call that brings these buffers, or a result.
+pub(crate) fn decoding<T>(places: Places, f: impl FnOnce() -> T) -> T {
+    with(Scope::Decoding(places), f).0
 }
 
 /// Called by a handle's `Serialize`: may it go, and under which number?
@@ -133,7 +135,7 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
         Some(Scope::Result) if arrivals().contains(segment.id()) => Ok(segment.id()),
         Some(Scope::Result) => Err("a handle made in a worker cannot be returned to the parent; \
              make it in the parent and pass it to the call"),
-        Some(Scope::Decoding) | None => {
+        Some(Scope::Decoding(_)) | None => {
             Err("a shared object (a Queue, a Lock or the like) can only \
              be serialised inside the argument of a call")
         }
@@ -144,6 +146,17 @@ impl Luggage {
     /// True when nothing has to be kept for the call.
     pub(crate) fn is_empty(&self) -> bool {
         self.handles.is_empty() && self.keepers.is_empty()
+    }
+
+    /// The buffers that are to be listed behind the argument.
+    pub(crate) fn brought(&mut self) -> Brought {
+        match &self.arena {
+            Some(arena) if !self.buffers.is_empty() => Brought::Listed(
+                arena.id(),
+                std::mem::take(&mut self.buffers).into_values().collect(),
+            ),
+            _ => Brought::Nothing,
+        }
     }
 
     /// One more shared object.
@@ -170,7 +183,7 @@ pub(crate) fn send_counted(
             "an end of a channel, or a reference of an actor, cannot be returned by a call; make \
              it in the parent and keep it there",
         ),
-        Some(Scope::Decoding) | None => Some(
+        Some(Scope::Decoding(_)) | None => Some(
             "an end of a channel, or a reference of an actor, can only be serialised inside the \
              argument of a call",
         ),
@@ -188,9 +201,9 @@ pub(crate) fn send_counted(
     Ok(segment.id())
 }
 
-/// Called by a buffer's `Serialize`: where it lies, if the argument of a call is being encoded whose
-/// worker sees it there. The call keeps it then.
-pub(crate) fn send_buffer(buffer: &Arc<Keyed>) -> Option<Place> {
+/// Called by a buffer's `Serialize`: its name, if the argument of a call is being encoded that can bring
+/// it. The call keeps it then.
+pub(crate) fn send_buffer(buffer: &Arc<Keyed>) -> Option<Name> {
     /// Keeps a buffer until its call has ended.
     #[derive(Debug)]
     struct Kept(#[expect(dead_code, reason = "dropped in time")] Arc<Keyed>);
@@ -204,15 +217,31 @@ pub(crate) fn send_buffer(buffer: &Arc<Keyed>) -> Option<Place> {
     SCOPE.with(|current| {
         let mut scope = current.borrow_mut();
         let Some(Scope::Argument(luggage)) = scope.as_mut() else { return None };
-        let place = buffer.place_in(luggage.arena.as_ref()?)?;
-        luggage.keepers.push(Box::new(Kept(Arc::clone(buffer))));
-        Some(place)
+        let name = buffer.name_in(luggage.arena.as_ref()?)?;
+        luggage.buffers.entry(name.1).or_insert_with(|| {
+            luggage.keepers.push(Box::new(Kept(Arc::clone(buffer))));
+            Arc::downgrade(buffer)
+        });
+        Some(name)
+    })
+}
+
+/// Called by a buffer's `Deserialize`: what a name stands for.
+///
+/// # Errors
+/// A sentence for the user: no argument of a call is being decoded that brings such a buffer.
+pub(crate) fn brought(name: Name) -> Result<Listed, &'static str> {
+    SCOPE.with(|current| match &*current.borrow() {
+        Some(Scope::Decoding(places)) => {
+            places.find(name).cloned().ok_or("this is the name of no buffer of this call")
+        }
+        _ => Err("the name of a buffer means something to a call only"),
     })
 }
 
 /// True while a call or a result is being decoded.
 pub(crate) fn is_decoding() -> bool {
-    SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding)))
+    SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding(_))))
 }
 
 /// Called by a handle's `Deserialize`: the memory behind a number.

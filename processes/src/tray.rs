@@ -8,13 +8,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
+use crate::arena::places::Brought;
 use crate::call::{Argument, Call, Code};
 use crate::clock;
 use crate::harvest::{Harvest, Portion};
 use crate::items::Encoder;
 use crate::options::CallOptions;
 use crate::scope::Luggage;
-use crate::segment::Segment;
 use crate::target::Target;
 
 /// After this time items wait no longer for others.
@@ -82,13 +82,20 @@ impl Tray {
     }
 
     /// A call of one item that travels alone.
-    pub(crate) fn single(&self, number: u64, argument: Argument, luggage: Luggage) -> Call {
+    pub(crate) fn single(
+        &self,
+        number: u64,
+        argument: Argument,
+        luggage: Luggage,
+        brought: Brought,
+    ) -> Call {
         let options = self.lock().options;
         let mut portion = Portion::new(&self.harvest, number);
         if !luggage.keepers.is_empty() {
             portion.keepers = Some(Arc::new(Mutex::new(luggage.keepers)));
         }
-        self.call(portion, argument, luggage.handles, options)
+        let call = self.call(portion, argument, options);
+        Call { handles: luggage.handles, brought, ..call }
     }
 
     /// Supervisor: looks at it, without waiting for anybody.
@@ -115,20 +122,15 @@ impl Tray {
         let first = contents.first;
         let items = contents.encoder.finish()?;
         let portion = Portion::new(&self.harvest, first);
-        Some(self.call(portion, Argument::Items(items), Vec::new(), contents.options))
+        Some(self.call(portion, Argument::Items(items), contents.options))
     }
 
-    /// A call of the map's function.
-    fn call(
-        &self,
-        portion: Portion,
-        argument: Argument,
-        handles: Vec<Arc<Segment>>,
-        options: CallOptions,
-    ) -> Call {
+    /// A call of the map's function, with which nothing travels.
+    fn call(&self, portion: Portion, argument: Argument, options: CallOptions) -> Call {
         let target = Target::Items(portion);
+        let (brought, handles) = (Brought::Nothing, Vec::new());
         let (timeout, retry) = (options.timeout, options.retry);
-        Call { target, code: self.code, argument, handles, timeout, retry }
+        Call { target, code: self.code, argument, brought, handles, timeout, retry }
     }
 }
 

@@ -148,20 +148,13 @@ pub(crate) fn open(segment: &Arc<Segment>) {
     HELD.get_or_init(new);
 }
 
-/// Where a buffer lies, as it travels: the id of the arena, its key, its offset and its length.
-///
-/// The id is random and 128 bits long. A call may carry data from elsewhere that is decoded by its
-/// types, and such data cannot name a place: it does not know the id.
-pub(crate) type Place = (SegmentId, u64, u64, u64);
-
-/// Holds the buffer at `place`, which came with a call that is being decoded. None when no word is
-/// left for it: the bytes are [to be copied](glance) then.
+/// Holds the buffer with this key, which lies there, as the call [lists](super::places) that is being
+/// decoded. None when no word is left for it: the bytes are [to be copied](glance) then.
 ///
 /// # Errors
 /// It is not in this worker's arena, as a sentence.
-pub(crate) fn hold(place: Place) -> Result<Option<Arc<Hold>>, String> {
-    let (_arena, key, at, len) = place;
-    let bytes = glance(place)?;
+pub(crate) fn hold(key: u64, at: u64, len: u64) -> Result<Option<Arc<Hold>>, String> {
+    let bytes = glance(at, len)?;
     if key == 0 {
         return Err(format!("{len} bytes at {at} have no key"));
     }
@@ -181,15 +174,12 @@ pub(crate) fn hold(place: Place) -> Result<Option<Arc<Hold>>, String> {
     Ok(Some(hold))
 }
 
-/// The bytes at `place`, for as long as the call lasts that brings them.
+/// The bytes there, for as long as the call lasts that brings them.
 ///
 /// # Errors
 /// As [`hold`].
-pub(crate) fn glance((arena, _key, at, len): Place) -> Result<Steady, String> {
+pub(crate) fn glance(at: u64, len: u64) -> Result<Steady, String> {
     let window = window().ok_or("this worker does not see the arena of its pool")?;
-    if arena != window.id() {
-        return Err("this is no place of a buffer of this worker's pool".to_owned());
-    }
     window.payload(at, len)
 }
 

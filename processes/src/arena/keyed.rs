@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::holds::{Place, Readers};
+use super::holds::Readers;
+use super::places::Name;
 use super::{Arena, Block, Steady};
 
 /// A block that has a key. When it is dropped it goes back, as soon as no worker holds it.
@@ -33,10 +34,16 @@ impl Keyed {
         &self.bytes
     }
 
-    /// Where it lies, if that is in `arena`.
-    pub(crate) fn place_in(&self, arena: &Arc<Arena>) -> Option<Place> {
-        let block = self.block.as_ref().filter(|block| block.is_of(arena))?;
-        Some((arena.memory.id(), self.key, block.offset() as u64, block.len() as u64))
+    /// Its name, if it lies in `arena`.
+    pub(crate) fn name_in(&self, arena: &Arc<Arena>) -> Option<Name> {
+        let here = self.block.as_ref().is_some_and(|block| block.is_of(arena));
+        here.then(|| (arena.id(), self.key))
+    }
+
+    /// What a list of [places](super::places) says about it: key, offset and length.
+    pub(super) fn entry(&self) -> [u64; 3] {
+        let block = self.block.as_ref().expect("it is there until the drop");
+        [self.key, block.offset() as u64, block.len() as u64]
     }
 }
 

@@ -29,8 +29,11 @@
 //! # Full
 //!
 //! An arena has a size, and nobody waits for room: a payload for which there is none goes the way it
-//! would without arenas, in a frame if it is short, or in a sealed memfd of its own. So does one of a
-//! worker that could not map the arena.
+//! would without arenas, in a frame if it is short, or in a sealed memfd of its own.
+//!
+//! So does one for a worker that could not map the arena, as no descriptor or no addresses were left when
+//! it started. Such a worker executes all calls; the buffers that one brings are copied for it into the
+//! same memfd, each time, which is slower and nothing else.
 //!
 //! # Memory
 //!
@@ -46,6 +49,7 @@ pub(crate) mod holds;
 mod keyed;
 pub(crate) mod lend;
 mod memory;
+pub(crate) mod places;
 mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +59,8 @@ pub(crate) use draft::Draft;
 pub(crate) use keyed::Keyed;
 pub(crate) use memory::{Memory, Steady};
 pub(crate) use window::{Window, window};
+
+use crate::segment::SegmentId;
 
 use extents::{Extents, Run};
 
@@ -104,6 +110,11 @@ impl Arena {
         let extents = Extents::new(memory.len() / page);
         let books = Mutex::new(Books { extents, blocks: 0, last_len: 0 });
         Arc::new(Self { memory, page, keep_pages: keep_bytes / page, books })
+    }
+
+    /// The id of its memory.
+    pub(crate) fn id(&self) -> SegmentId {
+        self.memory.id()
     }
 
     /// What it has given out, and what it keeps.

@@ -36,11 +36,6 @@ impl Window {
         Ok(())
     }
 
-    /// The id of the arena.
-    pub(crate) fn id(&self) -> SegmentId {
-        self.memory.id()
-    }
-
     /// The payload that lies there, as a call says that this process has claimed.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::arena::places::Brought;
 use crate::arena::{ARENA_ABOVE, Arena, Block, Draft};
 use crate::codec;
 use crate::error::{JoinError, Side};
@@ -58,33 +59,45 @@ impl Ways<'_> {
 }
 
 impl Argument {
-    /// Encodes one; what travels with it comes along.
+    /// Encodes one; what travels with it comes along, and the buffers that it brings are listed behind it.
     ///
     /// # Errors
     /// It cannot be encoded, or as [`of`](Self::of).
     pub(crate) fn encode<A: Serialize>(
         argument: &A,
         ways: Ways<'_>,
-    ) -> Result<(Self, Luggage), JoinError> {
+    ) -> Result<(Self, Luggage, Brought), JoinError> {
         let mut draft = Draft::short(ways.arena);
         let encode = || codec::encode_into(argument, &mut draft);
-        let (encoded, luggage) = scope::encoding_argument(ways.arena, encode);
+        let (encoded, mut luggage) = scope::encoding_argument(ways.arena, encode);
         encoded.map_err(refused)?;
         check_size(draft.len(), ways)?;
+        let brought = luggage.brought();
+        brought.append_to(&mut draft).map_err(too_many)?;
         let argument = match draft.finish() {
             (_empty, Some(block)) => Self::Arena(block),
-            (bytes, None) => Self::of(bytes, ways)?,
+            (bytes, None) => Self::choose(bytes, ways)?,
         };
-        Ok((argument, luggage))
+        Ok((argument, luggage, brought))
     }
 
-    /// Encoded as `bytes`: chooses the way.
+    /// Encoded as `bytes`, behind which these buffers are listed: chooses the way.
     ///
     /// # Errors
     /// They are more than the most; there is no room in the arena, and no descriptor or memory.
-    pub(crate) fn of(bytes: Vec<u8>, ways: Ways<'_>) -> Result<Self, JoinError> {
+    pub(crate) fn of(
+        mut bytes: Vec<u8>,
+        brought: &Brought,
+        ways: Ways<'_>,
+    ) -> Result<Self, JoinError> {
+        check_size(bytes.len(), ways)?;
+        brought.append_to(&mut bytes).map_err(too_many)?;
+        Self::choose(bytes, ways)
+    }
+
+    /// As [`of`](Self::of), with the list, and not too long.
+    fn choose(bytes: Vec<u8>, ways: Ways<'_>) -> Result<Self, JoinError> {
         let size = bytes.len();
-        check_size(size, ways)?;
         if size > ARENA_ABOVE
             && let Some(mut block) = ways.arena.and_then(|arena| Block::new(arena, size))
             && block.append(&bytes)
@@ -104,12 +117,23 @@ impl Argument {
         Ok(Self::Sealed(random_id()?, end))
     }
 
-    /// The same on a way that a worker can take that has no part in the arena.
+    /// The same on a way that a worker can take that has no part in the arena: also what it brings.
     ///
     /// # Errors
     /// No descriptor or memory is left.
-    pub(crate) fn leave_arena(&mut self) -> io::Result<()> {
-        if let Self::Arena(block) = self {
+    pub(super) fn leave_arena(&mut self, brought: &mut Brought) -> io::Result<()> {
+        let copied = match self {
+            Self::Inline(bytes) => brought.copied(bytes),
+            Self::Arena(block) => brought.copied(&block.steady()),
+            Self::Sealed(_id, end) if matches!(brought, Brought::Listed(..)) => {
+                brought.copied(&Sealed::map(&end.fd)?)
+            }
+            Self::Sealed(..) | Self::Items(_) => None,
+        };
+        if let Some(copied) = copied {
+            *self = Self::sealed(&copied)?;
+            *brought = Brought::Copied;
+        } else if let Self::Arena(block) = self {
             *self = Self::sealed(&block.steady())?;
         }
         Ok(())
@@ -163,6 +187,12 @@ impl Argument {
             Self::Items(items) => Body::Items(items.bytes()),
         }
     }
+}
+
+/// More buffers than can be listed.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
+fn too_many(error: io::Error) -> JoinError {
+    refused(format!("too many buffers for one call: {error}"))
 }
 
 /// Refuses what is too long.

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arena::Draft;
+use crate::arena::places::Places;
 use crate::codec;
 use crate::error::JoinError;
 use crate::image;
@@ -23,7 +24,23 @@ use super::{Fault, IN_A_LIBRARY, refused};
 ///
 /// # Safety
 /// The address must be that of a `fn(A) -> R` for the trampoline's own `A` and `R`.
-type Trampoline = unsafe fn(usize, &[u8], &mut Draft<'_>) -> Result<(), Fault>;
+type Trampoline = unsafe fn(usize, Encoded<'_>, &mut Draft<'_>) -> Result<(), Fault>;
+
+/// An encoded argument, in the process that decodes it.
+#[derive(Debug)]
+pub(crate) struct Encoded<'a> {
+    /// The encoding.
+    pub(crate) bytes: &'a [u8],
+    /// The buffers that it may name.
+    pub(crate) places: Places,
+}
+
+impl Encoded<'_> {
+    /// The argument itself.
+    fn decode<A: DeserializeOwned>(self) -> Result<A, Fault> {
+        scope::decoding(self.places, || codec::decode(self.bytes)).map_err(Fault::Argument)
+    }
+}
 
 /// A function and its trampoline, as numbers that mean the same in every worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,14 +107,14 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// Executes a call: `argument` is encoded, the result is appended to `out`.
+    /// Executes a call; the encoded result is appended to `out`.
     ///
     /// # Errors
     /// The codec failed on the way in or out.
     ///
     /// # Panics
     /// If the function, or a `Deserialize`, `Serialize` or `Drop` of its types, panics.
-    pub(crate) fn run(self, argument: &[u8], out: &mut Draft<'_>) -> Result<(), Fault> {
+    pub(crate) fn run(self, argument: Encoded<'_>, out: &mut Draft<'_>) -> Result<(), Fault> {
         // SAFETY: `Code::of` took the function as `fn(A) -> R` together with that very trampoline.
         unsafe { (self.trampoline)(self.function, argument, out) }
     }
@@ -137,7 +154,7 @@ impl<'de, A, R> Deserialize<'de> for Sent<A, R> {
 /// `function` must be the address of a `fn(A) -> R`.
 unsafe fn trampoline<A, R>(
     function: usize,
-    argument: &[u8],
+    argument: Encoded<'_>,
     out: &mut Draft<'_>,
 ) -> Result<(), Fault>
 where
@@ -147,8 +164,7 @@ where
     // SAFETY: the caller promises that this is the address of a function of exactly this type,
     // and function pointers and `usize` have the same size on every supported platform.
     let function = unsafe { std::mem::transmute::<usize, fn(A) -> R>(function) };
-    let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
-    let result = function(argument);
+    let result = function(argument.decode()?);
     scope::encoding_result(|| codec::encode_into(&result, out)).map_err(Fault::Result)
 }
 
@@ -158,7 +174,7 @@ where
 /// `function` must be the address of a `fn(A) -> Result<(), E>`.
 unsafe fn initializer<A, E>(
     function: usize,
-    argument: &[u8],
+    argument: Encoded<'_>,
     out: &mut Draft<'_>,
 ) -> Result<(), Fault>
 where
@@ -167,8 +183,7 @@ where
 {
     // SAFETY: as in `trampoline`.
     let function = unsafe { std::mem::transmute::<usize, fn(A) -> Result<(), E>>(function) };
-    let argument = scope::decoding(|| codec::decode::<A>(argument)).map_err(Fault::Argument)?;
-    let result = function(argument).map_err(|error| error.to_string());
+    let result = function(argument.decode()?).map_err(|error| error.to_string());
     codec::encode_into(&result, out).map_err(Fault::Result)
 }
 

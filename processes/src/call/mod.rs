@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::arena::places::Brought;
 use crate::error::{JoinError, Side};
 use crate::frame::{Body, CALL_HEADER};
 use crate::options::Retry;
@@ -19,7 +20,7 @@ use crate::target::Target;
 use crate::ticket::Ticket;
 
 pub(crate) use argument::{Argument, Ways};
-pub(crate) use code::{Code, Resolved, Sent};
+pub(crate) use code::{Code, Encoded, Resolved, Sent};
 pub(crate) use post::Post;
 
 /// Why a function cannot be named.
@@ -44,6 +45,8 @@ pub(crate) struct Call {
     pub(crate) code: Code,
     /// The encoded argument.
     pub(crate) argument: Argument,
+    /// The buffers inside the argument.
+    pub(crate) brought: Brought,
     /// The shared objects inside the argument.
     pub(crate) handles: Vec<Arc<Segment>>,
     /// How long it may run.
@@ -112,11 +115,12 @@ impl Call {
         argument: &A,
         ways: Ways<'_>,
     ) -> Result<(Self, Arc<Ticket>), JoinError> {
-        let (argument, luggage) = Argument::encode(argument, ways)?;
+        let (argument, luggage, brought) = Argument::encode(argument, ways)?;
         let ticket = Ticket::new(luggage.keepers);
         let target = Target::Ticket(Arc::clone(&ticket));
         let (handles, retry) = (luggage.handles, Retry::default());
-        Ok((Self { target, code, argument, handles, timeout: None, retry }, ticket))
+        let call = Self { target, code, argument, brought, handles, timeout: None, retry };
+        Ok((call, ticket))
     }
 
     /// How many results it has.
@@ -134,6 +138,7 @@ impl Call {
         Some(Self {
             target: Target::Items(portion.after(count)),
             argument: Argument::Items(others),
+            brought: Brought::Nothing,
             handles: Vec::new(),
             ..*self
         })
@@ -150,9 +155,18 @@ impl Call {
         Some(Self {
             target: Target::Items(portion.after(n)),
             argument: Argument::Items(item),
+            brought: Brought::Nothing,
             handles: Vec::new(),
             ..*self
         })
+    }
+
+    /// Has it go on ways only that a worker can take that does not see the arena.
+    ///
+    /// # Errors
+    /// No descriptor or memory is left for copies.
+    pub(crate) fn leave_arena(&mut self) -> std::io::Result<()> {
+        self.argument.leave_arena(&mut self.brought)
     }
 
     /// What a worker has to know of an initializer.

@@ -179,10 +179,10 @@ impl Process {
     }
 
     /// Sends ahead what the frame of `call` refers to, without blocking.
-    /// What it cannot see in the arena goes another way.
+    /// What it cannot see in the arena goes another way, as copies.
     pub(super) fn send_ahead(&mut self, call: &mut Call) -> io::Result<()> {
         if !self.sees_arena {
-            call.argument.leave_arena()?;
+            call.leave_arena()?;
         }
         self.send_descriptors(call)
     }

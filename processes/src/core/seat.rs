@@ -232,7 +232,9 @@ impl Seat {
         process.calls_left = process.calls_left.map(|left| left.saturating_sub(booked.into()));
         process.board.offer(slot, sequence);
         let Code { function, trampoline } = call.code;
-        push_call(frame, &CallHeader { slot, sequence, function, trampoline }, call.body());
+        let places = call.brought.is_listed();
+        let header = CallHeader { slot, sequence, places, function, trampoline };
+        push_call(frame, &header, call.body());
         let call = Some(call);
         let entry = InFlight { call, sequence, answered: 0, charge, booked, order, doom: None };
         self.slots[usize::from(slot)] = Some(entry);

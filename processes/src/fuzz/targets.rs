@@ -41,7 +41,8 @@ pub(super) const TARGETS: [fn() -> Target; 7] = [calls, items, results, gathered
 /// Frames of calls, as a worker takes them apart.
 fn calls() -> Target {
     fn right() -> Vec<Vec<u8>> {
-        let header = CallHeader { slot: 3, sequence: 7, function: -9, trampoline: 1 << 40 };
+        let header =
+            CallHeader { slot: 3, sequence: 7, places: false, function: -9, trampoline: 1 << 40 };
         let (mut one, mut two) = (Vec::new(), Vec::new());
         push_call(&mut one, &header, Body::Inline(b"argument"));
         push_call(&mut two, &header, Body::Payload(u128::MAX));

@@ -13,8 +13,9 @@ use std::thread;
 use ipc_channel::IpcError;
 
 use crate::arena::lend::Lender;
+use crate::arena::places::Places;
 use crate::arena::{ARENA_ABOVE, Block, Draft, window};
-use crate::call::{Code, Fault, Init, Resolved};
+use crate::call::{Code, Encoded, Fault, Init, Resolved};
 use crate::clock;
 use crate::codec;
 use crate::control::{Control, Up};
@@ -81,7 +82,8 @@ pub(super) fn run(channels: Channels, socket: Control) -> ! {
 fn initialise(init: &Init) -> Result<(), String> {
     let run = AssertUnwindSafe(|| {
         let large = init.argument.map(fetch).transpose().map_err(Fault::Argument)?;
-        let argument = large.as_deref().unwrap_or_default();
+        let bytes = large.as_deref().unwrap_or_default();
+        let argument = Encoded { bytes, places: Places::default() };
         let mut out = Draft::short(None);
         let code = Code { function: init.function, trampoline: init.trampoline };
         code.resolve()?.run(argument, &mut out)?;
@@ -152,7 +154,7 @@ impl Server {
     /// Executes the items of a call that is claimed, up to the last one or to where the parent has
     /// cut it.
     fn run_items(&mut self, header: &CallHeader, mut items: Arguments<'_>, begun_ns: u64) {
-        let CallHeader { slot, sequence, function, trampoline } = *header;
+        let CallHeader { slot, sequence, function, trampoline, .. } = *header;
         let code = Code { function, trampoline }.resolve();
         let mut index = 0;
         while let Some(item) = items.next() {
@@ -192,7 +194,7 @@ impl Server {
 
     /// Executes one item and leaves its result frame in `out`.
     fn execute(&mut self, header: &CallHeader, code: &Result<Resolved, Fault>, body: Body<'_>) {
-        let CallHeader { slot, sequence, .. } = *header;
+        let CallHeader { slot, sequence, places, .. } = *header;
         if let Some(lender) = &mut self.channels.lender {
             lender.collect();
         }
@@ -202,7 +204,7 @@ impl Server {
         let run = AssertUnwindSafe(|| {
             let code = code.as_ref().map_err(Clone::clone)?;
             let (large, steady);
-            let argument = match body {
+            let bytes = match body {
                 Body::Inline(bytes) | Body::Items(bytes) => bytes,
                 Body::Payload(id) => {
                     large = fetch(id).map_err(Fault::Argument)?;
@@ -214,7 +216,7 @@ impl Server {
                     &*steady
                 }
             };
-            code.run(argument, &mut out)
+            code.run(encoded(bytes, places)?, &mut out)
         });
         let ended = panic::catch_unwind(run);
         let (out, block) = out.finish();
@@ -298,6 +300,17 @@ impl Server {
 /// A call whose argument is in an arena came to a worker that sees none.
 fn unseen() -> Fault {
     Fault::Argument("this worker does not see the arena of its pool".to_owned())
+}
+
+/// An argument, behind which there may be a list of the buffers that it brings.
+fn encoded(bytes: &[u8], places: bool) -> Result<Encoded<'_>, Fault> {
+    let (bytes, places) = if places {
+        let cut = || Fault::Argument("the list of the call's buffers is not whole".to_owned());
+        Places::split(bytes).ok_or_else(cut)?
+    } else {
+        (bytes, Places::default())
+    };
+    Ok(Encoded { bytes, places })
 }
 
 /// The large argument that went ahead.

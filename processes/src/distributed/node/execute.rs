@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use crate::arena::places::Brought;
 use crate::call::{Argument, Call};
 use crate::engine::Engine;
 use crate::error::JoinError;
@@ -28,7 +29,7 @@ pub(super) fn local_call(
 ) -> Result<(Call, Inside), JoinError> {
     let (argument, target, inside) = match head.items {
         None => {
-            let argument = Argument::of(body, engine.ways())?;
+            let argument = Argument::of(body, &Brought::Nothing, engine.ways())?;
             let ticket = Ticket::new(Vec::new());
             (argument, Target::Ticket(Arc::clone(&ticket)), Inside::One(ticket))
         }
@@ -39,8 +40,9 @@ pub(super) fn local_call(
             (Argument::Items(Items::new(body, count)), target, Inside::Items(harvest))
         }
     };
-    let (timeout, retry, handles) = (head.limit, head.retry, Vec::new());
-    Ok((Call { target, code: named.code, argument, handles, timeout, retry }, inside))
+    let (timeout, retry) = (head.limit, head.retry);
+    let (brought, handles) = (Brought::Nothing, Vec::new());
+    Ok((Call { target, code: named.code, argument, brought, handles, timeout, retry }, inside))
 }
 
 /// Refuses bytes that are not so many items, or more than a frame holds.

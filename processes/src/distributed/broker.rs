@@ -71,6 +71,11 @@ impl Names {
         format!("{}.nodes", self.0)
     }
 
+    /// To nobody.
+    fn nobody(&self) -> String {
+        format!("{}.nobody", self.0)
+    }
+
     /// To all clients.
     pub(super) fn here(&self) -> String {
         format!("{}.here", self.0)
@@ -154,6 +159,16 @@ impl Broker {
         };
         let store = store.map_err(|error| no("open the object store", &error))?;
         Ok(Self { jetstream, names: Rc::new(names), calls, consumer, store })
+    }
+
+    /// Waits until the broker has taken in what was said before on this connection.
+    ///
+    /// That it was written is not enough before the connection is closed: when the broker has sent what
+    /// was not read here, closing resets the connection, and the broker may find that out when it
+    /// sends more. It then reads no further, and what lay there is lost.
+    pub(super) async fn has_read(&self, client: &Client) {
+        // Nobody listens to this subject, and so the broker answers, when its turn comes.
+        let (Ok(_) | Err(_)) = client.request(self.names.nobody(), "".into()).await;
     }
 
     /// Stores a body.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use processes::{JoinError, Lock, Outcome, Pool, WaitFor, wait};
 
 use crate::support::{BOUND, wait_until};
-use support::{Broker, Marks, mark};
+use support::{Broker, Client, Marks, connect, mark};
 
 processes::task! {
     /// The square of a number.
@@ -64,7 +64,7 @@ fn processes_sleep(ms: u64) {
 fn results_errors_and_panics_come_back() {
     let Some(broker) = Broker::start() else { return };
     let _node = broker.node(2);
-    let pool = Pool::connect(&broker.url()).unwrap();
+    let pool = Client::from(Pool::connect(&broker.url()).unwrap());
     assert_eq!(pool.workers(), 2);
     assert_eq!(pool.submit(square, 12).join().unwrap(), 144);
 
@@ -97,7 +97,7 @@ fn results_errors_and_panics_come_back() {
 fn ten_thousand_calls_are_executed_once_each() {
     let Some(broker) = Broker::start() else { return };
     let _nodes = [broker.node(1), broker.node(1)];
-    let (pool, marks) = (broker.cluster().connect().unwrap(), Marks::new(broker.dir()));
+    let (pool, marks) = (broker.connect(), Marks::new(broker.dir()));
     let path = marks.path();
     let results = pool.map(marked, (0..10_000).map(|n| (path.clone(), n)));
     for (n, result) in (0_u64..).zip(results) {
@@ -108,17 +108,18 @@ fn ten_thousand_calls_are_executed_once_each() {
 }
 
 #[test]
-fn a_map_that_is_dropped_holds_up_nobody() {
+fn a_map_that_is_dropped_leaves_nothing() {
     let Some(broker) = Broker::start() else { return };
     let _node = broker.node(1);
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     let mut endless = pool.map_unordered(square, 0..);
     assert_eq!(endless.by_ref().take(500).flatten().count(), 500);
     drop(endless);
     // What is withdrawn does not hold up what comes after, and the pool ends.
     assert_eq!(pool.submit(square, 3).join_timeout(BOUND).expect("it ends").unwrap(), 9);
     drop(pool);
-    let next = broker.cluster().connect().unwrap();
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+    let next = broker.connect();
     assert_eq!(next.submit(square, 4).join_timeout(BOUND).expect("it ends").unwrap(), 16);
 }
 
@@ -126,7 +127,7 @@ fn a_map_that_is_dropped_holds_up_nobody() {
 fn large_values_go_through_the_store() {
     let Some(broker) = Broker::start() else { return };
     let _node = broker.node(1);
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     let mut bytes = vec![7; 64 << 20];
     bytes[0] = 1;
     let back = pool.submit(reversed, bytes).join().unwrap();
@@ -143,7 +144,7 @@ fn large_values_go_through_the_store() {
 #[test]
 fn what_was_not_begun_can_be_cancelled() {
     let Some(broker) = Broker::start() else { return };
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     // Nobody is there: the calls lie in the stream.
     let (kept, gone) = (pool.submit(square, 5), pool.submit(square, 6));
     wait_until("they are in the stream", || broker.messages("calls") == 2);
@@ -164,10 +165,10 @@ fn what_was_not_begun_can_be_cancelled() {
 fn shutting_down_at_once_is_bounded() {
     let Some(broker) = Broker::start() else { return };
     let _node = broker.node(1);
-    let pool = broker.cluster().grace(Duration::from_millis(100)).connect().unwrap();
+    let pool = connect(&broker.cluster().grace(Duration::from_millis(100)));
     let running = pool.submit(sleeps, 600_000);
     wait_until("it runs", || running.is_running());
-    let _unrun = pool.shutdown_now();
+    let _unrun = pool.into_pool().shutdown_now();
     let error = running.join().unwrap_err();
     assert!(matches!(error, JoinError::NodeLost { .. } | JoinError::WorkerLost { .. }), "{error}");
     wait_until("the stream is empty", || broker.messages("calls") == 0);

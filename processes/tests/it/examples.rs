@@ -219,12 +219,11 @@ fn resize() {
 #[cfg(feature = "distributed")]
 #[test]
 fn cluster() {
+    use crate::distributed::support::{Broker, Tethered};
     let here = output("processes_cluster", "");
     assert_eq!(here, "26623 takes 307 steps\n");
-    let Some(broker) = crate::distributed::support::Broker::start() else { return };
-    let mut node =
-        Command::new(path("processes_cluster")).args(["node", &broker.url()]).spawn().unwrap();
+    let Some(broker) = Broker::start() else { return };
+    let arguments = ["node".into(), broker.url().into()];
+    let _node = Tethered::start(path("processes_cluster"), &arguments, None);
     assert_eq!(output("processes_cluster", &broker.url()), here, "one line is different");
-    node.kill().unwrap();
-    node.wait().unwrap();
 }

@@ -24,7 +24,7 @@ use super::{Closing, Command, Remote};
 /// How long to wait before something is tried again that a broker has refused.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the last messages may take to leave.
+/// How long the last messages may take to be read by the broker.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// The way to the broker.
@@ -98,12 +98,15 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
             _ = ticks.tick() => {}
         }
     }
+    // Otherwise the last confirmations would be lost, and nodes would keep the results for a while.
+    let farewell = async {
+        desk.shout(Shout::Bye(desk.remote.id)).await;
+        desk.broker.has_read(&desk.client).await;
+    };
+    let (Ok(()) | Err(_)) = timeout(FLUSH, farewell).await;
     for task in tasks {
         task.abort();
     }
-    desk.shout(Shout::Bye(desk.remote.id)).await;
-    // Otherwise the last confirmations would be lost, and nodes would keep the results for a while.
-    let (Ok(_) | Err(_)) = timeout(FLUSH, desk.client.flush()).await;
     desk.remote.lock().ended = true;
     desk.remote.changed.notify_all();
 }
@@ -150,9 +153,13 @@ impl Desk {
             Some(_) if drained => true,
             Some(Closing::Now { until }) if Instant::now() >= until => {
                 let numbers: Vec<_> = self.remote.lock().flights.keys().copied().collect();
-                for number in numbers {
-                    self.shout(Shout::Kill(self.remote.call_id(number))).await;
-                }
+                let kills = async {
+                    for number in numbers {
+                        self.shout(Shout::Kill(self.remote.call_id(number))).await;
+                    }
+                };
+                // Without a connection they would wait for one.
+                let (Ok(()) | Err(_)) = timeout(FLUSH, kills).await;
                 let reason = "the pool was stopped while a node had it".to_owned();
                 self.remote.end_all(&JoinError::NodeLost { reason });
                 true

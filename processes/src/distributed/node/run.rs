@@ -23,7 +23,8 @@ use super::tell::{renew_leases, say_here};
 /// How long to wait before something is tried again that a broker has refused.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the last results may take to arrive when a node stops, and the last messages to leave.
+/// How long the last results may take to arrive when a node stops, and the last messages to be
+/// read by the broker.
 const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What the tasks of a node share.
@@ -109,7 +110,7 @@ pub(super) async fn run(desk: Desk) {
     };
     // What does not arrive is executed by another node.
     let (Ok(()) | Err(_)) = timeout(FAREWELL, farewell).await;
-    let (Ok(_) | Err(_)) = timeout(FAREWELL, desk.client.flush()).await;
+    let (Ok(()) | Err(_)) = timeout(FAREWELL, desk.broker.has_read(&desk.client)).await;
     for task in listening {
         task.abort();
     }

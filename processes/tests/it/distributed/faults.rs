@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
-use super::support::{Broker, Marks, mark};
+use super::support::{Broker, Marks, connect, mark};
 use super::{marked, processes_sleep, square};
 use crate::support::{BOUND, kill, soon, wait_until};
 
@@ -42,7 +42,7 @@ fn a_call_whose_node_is_killed_is_executed_by_another() {
     let Some(broker) = Broker::start() else { return };
     let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
     let first = broker.node(1);
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     let call = pool.submit(held, (marks.path(), gate.to_str().unwrap().to_owned()));
     wait_until("it has begun", || marks.counts(1) == [1]);
     let _second = broker.node(1);
@@ -62,7 +62,7 @@ fn a_call_that_may_be_begun_once_is_lost_with_its_node() {
     let Some(broker) = Broker::start() else { return };
     let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
     let first = broker.node(1);
-    let pool = broker.cluster().attempts(1).connect().unwrap();
+    let pool = connect(&broker.cluster().attempts(1));
     let call = pool.submit(held, (marks.path(), gate.to_str().unwrap().to_owned()));
     wait_until("it has begun", || marks.counts(1) == [1]);
     let _second = broker.node(1);
@@ -77,7 +77,7 @@ fn a_call_that_kills_its_nodes_is_given_up() {
     let Some(broker) = Broker::start() else { return };
     let marks = Marks::new(broker.dir());
     let nodes = [broker.node(1), broker.node(1), broker.node(1)];
-    let pool = broker.cluster().attempts(2).connect().unwrap();
+    let pool = connect(&broker.cluster().attempts(2));
     let call = pool.submit(deadly, marks.path());
     let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
     let JoinError::Poison { attempts, last, .. } = &error else { panic!("{error}") };
@@ -95,7 +95,7 @@ fn a_call_that_kills_its_nodes_is_given_up() {
 fn a_broker_that_is_stopped_and_started_costs_time_only() {
     let Some(mut broker) = Broker::start() else { return };
     let _nodes = [broker.node(1), broker.node(1)];
-    let (pool, marks) = (broker.cluster().connect().unwrap(), Marks::new(broker.dir()));
+    let (pool, marks) = (broker.connect(), Marks::new(broker.dir()));
     let path = marks.path();
     let results = pool.map(marked_slowly, (0..2_000).map(|n| (path.clone(), n)));
     let mut seen = 0_u64;
@@ -116,7 +116,7 @@ fn a_broker_that_is_stopped_and_started_costs_time_only() {
 #[test]
 fn a_broker_that_has_forgotten_everything_costs_time_only() {
     let Some(mut broker) = Broker::start() else { return };
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     let calls: Vec<_> = (0..50).map(|x| pool.submit(square, x)).collect();
     wait_until("they are in the stream", || broker.messages("calls") == 50);
     broker.stop();
@@ -150,7 +150,7 @@ fn a_client_that_is_killed_holds_up_nobody() {
     let client = ProcessBuilder::new().spawn(short_lived, arguments).unwrap();
     soon(&ready);
     client.kill();
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     let results = pool.map(marked, (0..1_000).map(|n| (new.path(), n)));
     assert_eq!(results.flatten().count(), 1_000);
     assert_eq!(new.counts(1_000), vec![1; 1_000]);

@@ -1,12 +1,11 @@
 //! Calls, clients and nodes that are refused.
 
 use std::io::ErrorKind;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use processes::{Cluster, JoinError, Lock};
 
-use super::support::Broker;
+use super::support::{Broker, Tethered, connect};
 use super::{locked, square};
 use crate::examples;
 use crate::support::wait_until;
@@ -22,7 +21,7 @@ processes::task! {
 #[test]
 fn functions_without_a_name_and_handles_do_not_leave() {
     let Some(broker) = Broker::start() else { return };
-    let pool = broker.cluster().connect().unwrap();
+    let pool = broker.connect();
     let unnamed = pool.submit(|x: u64| x, 1).join().unwrap_err();
     assert!(unnamed.to_string().contains("declare it with `task!`"), "{unnamed}");
     let unnamed: Vec<_> = pool.map(|x: u64| x, 0..3).collect();
@@ -30,7 +29,7 @@ fn functions_without_a_name_and_handles_do_not_leave() {
     let handle = pool.submit(locked, Lock::new(1).unwrap()).join().unwrap_err();
     assert!(handle.to_string().contains("cannot go to another machine"), "{handle}");
     assert_eq!(pool.resize(3).unwrap_err().kind(), ErrorKind::Unsupported);
-    let narrow = broker.cluster().max_payload(10).connect().unwrap();
+    let narrow = connect(&broker.cluster().max_payload(10));
     let large = narrow.submit(collatz, "x".repeat(11)).join().unwrap_err();
     assert!(matches!(large, JoinError::TooLarge { size: 12, limit: 10, .. }), "{large}");
 }
@@ -39,7 +38,7 @@ fn functions_without_a_name_and_handles_do_not_leave() {
 fn wrong_passwords_and_places_are_refused() {
     let login = "authorization { user: me, password: secret }";
     let Some(broker) = Broker::start_with(login, "me:secret@") else { return };
-    broker.cluster().connect().unwrap();
+    broker.connect();
     let wrong = broker.url().replace("secret", "guess");
     let error = Cluster::new(&wrong).connect().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
@@ -55,12 +54,9 @@ fn wrong_passwords_and_places_are_refused() {
 #[test]
 fn a_node_of_another_program_refuses_what_it_does_not_know() {
     let Some(broker) = Broker::start() else { return };
-    let mut other = Command::new(examples::path("processes_cluster"))
-        .args(["node", &broker.url()])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let pool = broker.cluster().patience(Duration::from_secs(2)).connect().unwrap();
+    let arguments = ["node".into(), broker.url().into()];
+    let other = Tethered::start(examples::path("processes_cluster"), &arguments, None);
+    let pool = connect(&broker.cluster().patience(Duration::from_secs(2)));
     wait_until("it is there", || pool.workers() > 0);
     let unknown = pool.submit(square, 1);
     let misunderstood = pool.submit(collatz, "27".to_owned());
@@ -72,13 +68,11 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     assert!(misunderstood.to_string().contains("collatz has other types"), "{misunderstood}");
 
     // A call that is refused at first is served once somebody knows its function.
-    let patient = broker.cluster().patience(Duration::from_mins(10)).connect().unwrap();
+    let patient = connect(&broker.cluster().patience(Duration::from_mins(10)));
     let waiting = patient.submit(square, 7);
     assert!(!waiting.wait_timeout(Duration::from_millis(500)));
     let _node = broker.node(1);
     assert_eq!(waiting.join().unwrap(), 49);
-    other.kill().unwrap();
-    other.wait().unwrap();
-    drop((pool, patient));
+    drop((other, pool, patient));
     wait_until("the stream is empty", || broker.messages("calls") == 0);
 }

@@ -1,12 +1,15 @@
 //! A broker and nodes for tests: processes of their own, which end with the test.
 
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use processes::{Cluster, Process, ProcessBuilder, Queue};
+use processes::{Cluster, Pool, Process, ProcessBuilder, Queue};
 use tempfile::TempDir;
 
 use crate::support::{BOUND, soon, wait_until};
@@ -14,10 +17,85 @@ use crate::support::{BOUND, soon, wait_until};
 /// Short, so that a test of a lost node is.
 const LEASE: Duration = Duration::from_secs(2);
 
+/// A program that ends with this process, also when that is killed: a shell waits for the end of its
+/// input.
+pub(crate) struct Tethered(Child);
+
+impl Tethered {
+    /// Starts a program, with what it says as errors in a file if one is given.
+    pub(crate) fn start(program: impl AsRef<OsStr>, args: &[OsString], log: Option<File>) -> Self {
+        let script = r#"exec 3<&0
+            "$@" 3<&- </dev/null &
+            program=$!
+            { read -r _ <&3; kill -9 "$program" 2>/dev/null; } &
+            reader=$!
+            wait "$program"
+            kill "$reader" 2>/dev/null"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(program).args(args);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null());
+        if let Some(log) = log {
+            shell.stderr(log);
+        }
+        Self(shell.spawn().unwrap())
+    }
+
+    /// True when it has ended on its own.
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Tethered {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let (Ok(_) | Err(_)) = self.0.wait();
+    }
+}
+
+/// A pool that waits for no call when the test has failed: what they wait for may never come.
+pub(crate) struct Client(Option<Pool>);
+
+/// A pool of a cluster.
+pub(crate) fn connect(cluster: &Cluster) -> Client {
+    cluster.connect().unwrap().into()
+}
+
+impl Client {
+    /// The pool itself.
+    pub(crate) fn into_pool(mut self) -> Pool {
+        self.0.take().unwrap()
+    }
+}
+
+impl From<Pool> for Client {
+    fn from(pool: Pool) -> Self {
+        Self(Some(pool))
+    }
+}
+
+impl Deref for Client {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.take()
+            && std::thread::panicking()
+        {
+            let _unrun = pool.shutdown_now();
+        }
+    }
+}
+
 /// A broker.
 pub(crate) struct Broker {
     /// Its process, while it runs.
-    child: Option<Child>,
+    child: Option<Tethered>,
     /// Its ports: for clients, and for who looks at it.
     ports: [u16; 2],
     /// Its files.
@@ -68,18 +146,13 @@ impl Broker {
             self.config
         );
         std::fs::write(&file, text).unwrap();
-        let log = std::fs::File::create(self.log()).unwrap();
-        let mut command = Command::new("nats-server");
-        command.arg("-c").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.child = Some(command.spawn().unwrap());
+        let log = File::create(self.log()).unwrap();
+        self.child = Some(Tethered::start("nats-server", &["-c".into(), file.into()], Some(log)));
     }
 
     /// Ends its process, at once.
     pub(crate) fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        drop(self.child.take());
     }
 
     /// Waits until it takes connections; false when its process has ended.
@@ -88,7 +161,7 @@ impl Broker {
         let ports = self.ports;
         let child = self.child.as_mut().unwrap();
         wait_until("the broker is up", || {
-            ended = child.try_wait().unwrap().is_some();
+            ended = child.has_ended();
             ended
                 || ports.iter().all(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
         });
@@ -102,7 +175,12 @@ impl Broker {
 
     /// As settings.
     pub(crate) fn cluster(&self) -> Cluster {
-        Cluster::new(self.url()).lease(LEASE)
+        Cluster::new(self.url()).lease(LEASE).grace(Duration::from_secs(1))
+    }
+
+    /// A pool of its cluster.
+    pub(crate) fn connect(&self) -> Client {
+        connect(&self.cluster())
     }
 
     /// A folder that goes with it.
@@ -162,7 +240,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.kill();
+        self.0.kill();
+        if !std::thread::panicking() {
+            self.kill();
+        }
     }
 }
 

@@ -16,7 +16,10 @@
 //!
 //! In all states of the worker's, items before `i` have their results in the ring, which survives
 //! the worker (see [`crate::results`]), and those after it have not been touched: whoever reads the
-//! word knows which single item a death concerns. The flag `CUT`, set by the parent in `CLAIMED`
+//! word knows which single item a death concerns. A worker that has overwritten its own board may have
+//! said what cannot be: that it has not claimed what it has answered. It is killed as soon as the parent
+//! finds that, and to blame is everything of the frame that was not answered, as any of it may have run.
+//! The flag `CUT`, set by the parent in `CLAIMED`
 //! or `DONE`, takes the items after `i` back: the swap to `CLAIMED(i+1)` expects it not to be set,
 //! so exactly one side has them.
 //!
@@ -229,6 +232,20 @@ fn sequence_of(word: u64) -> u32 {
 /// The index in a word.
 fn index_of(word: u64) -> u16 {
     u16::try_from(word >> INDEX_SHIFT & 0xffff).expect("16 bits remain")
+}
+
+#[cfg(test)]
+impl Board {
+    /// As a worker that writes where it should not: says of everything that is executed that it is this
+    /// item.
+    pub(crate) fn spoil(&self, index: u16) {
+        for slot in 0..u16::try_from(SLOTS).expect("there are few") {
+            let word = self.word(slot).load(Ordering::Acquire);
+            if word & STATE == CLAIMED {
+                self.word(slot).store(pack(sequence_of(word), index, CLAIMED), Ordering::Release);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -268,6 +268,32 @@ mod tests {
         }
     }
 
+    /// Item [`WARM`] overwrites the board of its worker, which then dies.
+    fn spoiling_item(x: u64) -> u64 {
+        if x == WARM {
+            crate::board::Board::new(crate::arena::holds::own_segment()).spoil(0);
+            std::process::abort();
+        }
+        x
+    }
+
+    #[test]
+    fn when_a_board_says_what_cannot_be_nothing_runs_twice() {
+        let pool = Pool::new(1).unwrap();
+        let results = pool.map(spoiling_item, 0..WARM + 10_000);
+        let mut lost = Vec::new();
+        for (x, result) in (0..).zip(results.options(CallOptions::new().timeout(BOUND))) {
+            match result {
+                Ok(value) => assert_eq!(value, x),
+                Err(JoinError::WorkerLost { .. }) => lost.push(x),
+                Err(error) => panic!("{x}: {error}"),
+            }
+        }
+        // What was not answered of its frame.
+        assert!((WARM..).zip(&lost).all(|(expected, &x)| x == expected), "{lost:?}");
+        assert!(!lost.is_empty() && pool.stats().lost == 1, "{lost:?}, {:?}", pool.stats());
+    }
+
     /// Item [`WARM`] has its worker pause before it claims the next item.
     fn pausing_item(x: u64) -> u64 {
         if x == WARM {

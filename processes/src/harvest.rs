@@ -127,13 +127,11 @@ impl Harvest {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// The map is gone; under the core's lock.
-    pub(crate) fn close(&self) {
+    /// The map is gone; under the core's lock, without which what was not taken is to be dropped.
+    #[must_use = "dropped under a lock, it may hold others up"]
+    pub(crate) fn close(&self) -> Vec<Piece> {
         self.closed.store(true, Ordering::Relaxed);
-        let mut store = self.lock();
-        let pieces = std::mem::take(&mut store.pieces);
-        drop(store);
-        drop(pieces);
+        std::mem::take(&mut self.lock().pieces)
     }
 
     /// Takes a piece in. True when somebody waits for it, who is to be [woken](Self::wake) once
@@ -290,8 +288,8 @@ mod tests {
     #[test]
     fn a_closed_one_takes_nothing() {
         let harvest = Harvest::default();
-        assert!(!harvest.bring(piece(0)));
-        harvest.close();
+        assert!(!harvest.bring(piece(0)), "nobody waits");
+        assert_eq!(harvest.close().len(), 1);
         assert!(!harvest.bring(piece(1)));
         assert!(harvest.lock().pieces.is_empty());
     }

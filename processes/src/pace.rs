@@ -19,6 +19,9 @@ const TARGET_NS: u64 = 500_000;
 /// The least work in a frame, however near the end is: less would cost more than it levels.
 const LEAST_NS: u64 = 50_000;
 
+/// What takes longer is no different. The times come from memory that a worker may have overwritten.
+const LONGEST_NS: u64 = u64::MAX / 4;
+
 /// How much longer a frame may be than one that was timed.
 const GROWTH: u64 = 8;
 
@@ -76,7 +79,7 @@ impl Pace {
     /// Learns how long some items took.
     pub(crate) fn learn(&mut self, timing: Timing) {
         let count = u64::from(timing.count.max(1));
-        let latest_ns = (timing.taken_ns / count).max(1);
+        let latest_ns = (timing.taken_ns / count).clamp(1, LONGEST_NS);
         let item_ns = match self.item_ns {
             Some(known_ns) if latest_ns < known_ns => (known_ns + latest_ns).div_ceil(2),
             _ => latest_ns,
@@ -169,6 +172,16 @@ mod tests {
         assert_eq!(after(6, 100_000).next_frame(None), 5);
         assert_eq!(after(6, 1).next_frame(None), u64::from(MAX_ITEMS));
         assert_eq!(after(3, 1_000_000_000).next_frame(None), 1);
+    }
+
+    #[test]
+    fn times_that_cannot_be_do_no_harm() {
+        let mut pace = Pace::new(2);
+        for taken_ns in [u64::MAX, u64::MAX - 1, 0, u64::MAX, u64::MAX - 3] {
+            pace.learn(Timing { count: 1, taken_ns });
+            assert!(pace.next_frame(Some(u64::MAX)) >= 1);
+        }
+        assert_eq!(pace.next_frame(None), 1);
     }
 
     #[test]

@@ -48,7 +48,12 @@ pub(crate) trait Keep: fmt::Debug + Send {
 /// Drops what has travelled with a call. The threads of a pool wait for nobody: what is locked by a
 /// process that is stopped (or slow) is dropped in a thread of its own.
 pub(crate) fn release(keepers: Vec<Keeper>) {
-    let (free, locked): (Vec<_>, Vec<_>) = keepers.into_iter().partition(|one| one.is_free());
+    // The first one that is locked takes a moment to be found so, and the rest does not.
+    let mut free = true;
+    let (free, locked): (Vec<_>, Vec<_>) = keepers.into_iter().partition(|one| {
+        free = free && one.is_free();
+        free
+    });
     drop(free);
     if !locked.is_empty() {
         // When no thread can be started, they are dropped here.
@@ -199,6 +204,16 @@ pub(crate) fn send_counted(
         }
     });
     Ok(segment.id())
+}
+
+/// In tests: something travels with the argument of a call, and nothing else does.
+#[cfg(test)]
+pub(crate) fn send_along(keeper: Keeper) {
+    SCOPE.with(|current| {
+        if let Some(Scope::Argument(luggage)) = current.borrow_mut().as_mut() {
+            luggage.keepers.push(keeper);
+        }
+    });
 }
 
 /// Called by a buffer's `Serialize`: its name, if the argument of a call is being encoded that can bring

@@ -56,10 +56,12 @@ impl Readers {
         self.lock().segments.push(Arc::clone(segment));
     }
 
-    /// A worker was reaped.
+    /// A worker was reaped. What only it has held is found by the next [sweep](Self::sweep).
     pub(crate) fn remove(&self, id: SegmentId) {
-        self.lock().segments.retain(|segment| segment.id() != id);
-        self.sweep();
+        let mut inner = self.lock();
+        let gone: Vec<_> = inner.segments.extract_if(.., |segment| segment.id() == id).collect();
+        drop(inner);
+        drop(gone);
     }
 
     /// Nobody in the parent has the buffer with this key any more.
@@ -141,6 +143,12 @@ struct Held {
 
 /// Those of this process, if it is a worker with an arena.
 static HELD: OnceLock<Held> = OnceLock::new();
+
+/// The segment of this worker, with its claim board.
+#[cfg(test)]
+pub(crate) fn own_segment() -> Arc<Segment> {
+    Arc::clone(&HELD.get().expect("a worker of a pool with an arena").segment)
+}
 
 /// From now on this worker can hold buffers.
 pub(crate) fn open(segment: &Arc<Segment>) {

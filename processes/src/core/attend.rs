@@ -42,7 +42,7 @@ impl State {
         if call.target.requeued() {
             self.queue.push_back(call);
         } else {
-            self.forget(&call);
+            self.forget(call);
         }
     }
 }

@@ -136,7 +136,7 @@ impl State {
     pub(super) fn fail_if_broken(&mut self, settled: &mut Settled) {
         let Some(reason) = self.breaker.refusal() else { return };
         let failed = |call| (call, Err(JoinError::Broken { reason: reason.to_owned() }));
-        settled.extend(self.queue.take_all().map(failed));
+        settled.extend(self.queue.take_all(&mut self.remains).into_iter().map(failed));
     }
 
     /// The worker that was tried is ready: the others are started, too.

@@ -62,7 +62,8 @@ impl Core {
     pub(crate) fn abandon(&self, harvest: &Arc<Harvest>) {
         let mut settled = Settled::new();
         let mut state = self.lock();
-        harvest.close();
+        let pieces = harvest.close();
+        state.remains.pieces.extend(pieces);
         let mut calls = state.queue.take_of(harvest);
         for (index, seat) in state.seats.iter_mut().enumerate() {
             calls.extend(seat.take_of(index, harvest));

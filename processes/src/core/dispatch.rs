@@ -87,6 +87,7 @@ impl Core {
                 Self::send_frame(state, index, &frame);
                 self.watch_limit(state, timeout);
             }
+            Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),
             Err((call, obstacle)) => {
                 // Its socket is new and empty, so this is no shortage of credit: the worker is
                 // going down.
@@ -102,7 +103,7 @@ impl Core {
         let mut left = count;
         while left > 0
             && state.seats[index].room() > 0
-            && let Some(mut call) = state.queue.pop()
+            && let Some(mut call) = state.queue.pop(&mut state.remains)
         {
             if let Some(rest) = call.split_off(state.seats[index].items_left()) {
                 state.queue.push_front(rest);
@@ -119,6 +120,7 @@ impl Core {
                     left -= 1;
                     self.watch_limit(state, timeout);
                 }
+                Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),
                 Err((call, Obstacle::Hopeless(error))) => {
                     let reason = format!("its shared memory cannot be sent: {error}");
                     settled.push((call, Err(JoinError::Broken { reason })));
@@ -200,15 +202,16 @@ impl State {
         if call.target.requeued() {
             self.queue.push_front(call);
         } else {
-            self.forget(&call);
+            self.forget(call);
         }
     }
 
     /// Nobody wants a call any more that is on its way back. A cancelled single call was counted
     /// when it was cancelled; what is left of a map that was dropped was not.
-    pub(super) fn forget(&mut self, call: &Call) {
+    pub(super) fn forget(&mut self, call: Call) {
         if matches!(call.target, Target::Items(_)) {
             self.counters.cancelled += u64::from(call.items());
         }
+        self.remains.calls.push(call);
     }
 }

@@ -36,8 +36,8 @@ pub(super) struct InFlight {
 pub(super) enum Answered {
     /// Those of a whole call that is not in flight any more.
     Whole(Call),
-    /// Those of some items in a row, which begin here.
-    Part(Portion),
+    /// Those of some items in a row, which begin here; and their call, if that was all of it.
+    Part(Portion, Option<Call>),
     /// Of nothing that is known: it was taken back, or the seat has another worker.
     Nobody,
     /// The worker has no business to say this.
@@ -45,13 +45,15 @@ pub(super) enum Answered {
 }
 
 impl InFlight {
-    /// How many items are not answered.
+    /// How many items are not answered. Never more were than there are: [`Seat::answered`] and
+    /// [`Seat::cut`] see to that.
     pub(super) fn left(&self) -> u16 {
         self.call.as_ref().map_or(0, |call| call.items() - self.answered)
     }
 
     /// What became of the call when its worker died, having answered as far as it could: what was
-    /// never claimed, and what is to be blamed.
+    /// never claimed, and what is to be blamed. That is everything that was not answered when the board
+    /// says what cannot be, see [`crate::board`].
     fn inquest(self, slot: u16, board: &Board) -> (Option<Call>, Option<Call>) {
         let claim = board.look(slot, self.sequence);
         let Some(mut call) = self.call else { return (None, None) };
@@ -60,15 +62,16 @@ impl InFlight {
             call = unanswered;
         }
         match claim {
-            Claim::Queued => (Some(call), None),
+            Claim::Queued if self.answered == 0 => (Some(call), None),
             Claim::Running { index, .. } | Claim::Between { index } => {
-                match index.checked_sub(self.answered) {
+                match (index.checked_sub(self.answered), index.checked_add(1)) {
+                    (Some(claimed), _) => (call.split_off(claimed.saturating_add(1)), Some(call)),
                     // The result of the last one that it claimed was published.
-                    None => (Some(call), None),
-                    Some(claimed) => (call.split_off(claimed.saturating_add(1)), Some(call)),
+                    (None, Some(claimed)) if claimed == self.answered => (Some(call), None),
+                    (None, _) => (None, Some(call)),
                 }
             }
-            Claim::Over => (None, Some(call)),
+            Claim::Queued | Claim::Over => (None, Some(call)),
         }
     }
 }
@@ -90,10 +93,8 @@ impl Seat {
         if left > 0 || first > 0 {
             let Target::Items(portion) = &call.target else { return Answered::Nonsense };
             let answered = portion.after(first);
-            if left == 0 {
-                self.close(slot);
-            }
-            return Answered::Part(answered);
+            let over = if left == 0 { self.close(slot) } else { None };
+            return Answered::Part(answered, over);
         }
         self.close(slot).map_or(Answered::Nobody, Answered::Whole)
     }
@@ -106,7 +107,7 @@ impl Seat {
             .filter(|entry| entry.sequence == sequence)
             .and_then(|entry| entry.call.as_ref()?.nth(entry.answered));
         match (self.answered(slot, sequence, 1), item) {
-            (Answered::Part(_), Some(item)) => Answered::Whole(item),
+            (Answered::Part(..), Some(item)) => Answered::Whole(item),
             (answered, _) => answered,
         }
     }
@@ -170,15 +171,21 @@ impl Seat {
         entry.call.take()
     }
 
-    /// Takes back what the worker has not claimed of the frame in `slot`, which it has begun.
+    /// Takes back what the worker has not claimed of the frame in `slot`, which it has begun. One whose
+    /// board says that it has not claimed what it has answered is killed.
     pub(super) fn cut(&mut self, slot: u16) -> Option<Call> {
-        let board = &self.process.as_ref()?.board;
+        let process = self.process.as_ref()?;
         let entry = self.slots[usize::from(slot)].as_mut()?;
         let call = entry.call.as_mut()?;
         if call.items() < 2 {
             return None;
         }
-        let rest = call.split_off(board.cut(slot, entry.sequence)?)?;
+        let claimed = process.board.cut(slot, entry.sequence)?;
+        if claimed < entry.answered {
+            process.kill();
+            return None;
+        }
+        let rest = call.split_off(claimed)?;
         let over = entry.left() == 0;
         self.unbook(rest.items());
         if over {
@@ -263,5 +270,106 @@ impl Seat {
     /// How many results are to come.
     pub(super) fn items(&self) -> usize {
         self.occupied().map(|(_slot, entry)| usize::from(entry.left())).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::super::process::Server;
+    use super::*;
+    use crate::call::Code;
+    use crate::control::Control;
+    use crate::options::CallOptions;
+    use crate::results::BOARD_AND_RING_BYTES;
+    use crate::segment::Segment;
+    use crate::tray::Tray;
+
+    /// A seat whose worker, which is none, has begun a frame of ten items, and executes the fourth; with
+    /// slot and number of the frame. Two are answered.
+    fn seat() -> (Seat, u16, u32) {
+        let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let (control, _far) = Control::pair().unwrap();
+        let board = Board::new(Segment::create(BOARD_AND_RING_BYTES).unwrap());
+        let (server, _name) = Server::new().unwrap();
+        let mut seat = Seat::new(false);
+        seat.process = Some(Process::new(child, pidfd, control, 1 << 20, board, server, 0));
+        let code = Code { function: 0, trampoline: 0 };
+        let tray = Tray::new(Arc::default(), code, CallOptions::new());
+        let mut contents = tray.lock();
+        for number in 0..10_u8 {
+            contents.encoder.try_item(|bytes| bytes.push(number));
+            contents.keep(number.into(), true);
+        }
+        drop(contents);
+        seat.load_call(0, tray.empty().unwrap(), 1, &mut Vec::new()).unwrap();
+        let (slot, entry) = seat.occupied().next().unwrap();
+        let sequence = entry.sequence;
+        let board = &seat.process.as_ref().unwrap().board;
+        assert!(board.claim(slot, sequence, 1));
+        for index in 0..3 {
+            assert!(board.finish(slot, sequence, index) && board.advance(slot, sequence, index, 1));
+        }
+        assert!(matches!(seat.answered(slot, sequence, 2), Answered::Part(_, None)));
+        (seat, slot, sequence)
+    }
+
+    /// Ends the worker; whether it was killed.
+    fn end(seat: &mut Seat) -> bool {
+        let mut process = seat.process.take().unwrap();
+        drop(process.child.stdin.take());
+        process.child.wait().unwrap().signal() == Some(9)
+    }
+
+    #[test]
+    fn a_cut_takes_what_was_not_claimed() {
+        let (mut seat, slot, sequence) = seat();
+        assert_eq!(seat.cut(slot).unwrap().items(), 6);
+        assert_eq!((seat.items(), seat.load()), (2, 1));
+        assert!(matches!(seat.answered(slot, sequence, 3), Answered::Nonsense));
+        assert!(matches!(seat.answered(slot, sequence, 2), Answered::Part(_, Some(_))));
+        assert_eq!((seat.items(), seat.load()), (0, 0));
+        assert!(!end(&mut seat));
+    }
+
+    #[test]
+    fn who_has_not_claimed_what_it_has_answered_is_killed() {
+        let (mut seat, slot, _sequence) = seat();
+        seat.process.as_ref().unwrap().board.spoil(0);
+        assert!(seat.cut(slot).is_none());
+        assert_eq!(seat.items(), 8, "nothing is forgotten");
+        assert!(end(&mut seat), "it goes on");
+    }
+
+    #[test]
+    fn the_dead_are_blamed_for_what_may_have_run() {
+        // The board says that this item is executed; never run, and to blame.
+        for (index, expected) in [(1, (8, 0)), (2, (7, 1)), (3, (6, 2)), (9, (0, 8))] {
+            let (mut seat, slot, _sequence) = seat();
+            let board = seat.process.as_ref().unwrap().board.clone();
+            board.spoil(index);
+            let entry = seat.slots[usize::from(slot)].take().unwrap();
+            let (unclaimed, blamed) = entry.inquest(slot, &board);
+            let items = |call: Option<Call>| call.map_or(0, |call| call.items());
+            assert_eq!((items(unclaimed), items(blamed)), expected, "{index}");
+            assert!(!end(&mut seat));
+        }
+        // What cannot be.
+        for index in [0, 10, u16::MAX] {
+            let (mut seat, slot, _sequence) = seat();
+            let board = seat.process.as_ref().unwrap().board.clone();
+            board.spoil(index);
+            let entry = seat.slots[usize::from(slot)].take().unwrap();
+            let (unclaimed, blamed) = entry.inquest(slot, &board);
+            assert!(unclaimed.is_none() && blamed.unwrap().items() == 8, "{index}");
+            assert!(!end(&mut seat));
+        }
     }
 }

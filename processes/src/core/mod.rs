@@ -15,7 +15,8 @@
 //! is in flight to a worker never exceeds what its socket takes ([`seat`] counts the credits).
 //! A call is settled while the lock is held, so that nobody finds a call that is neither in the
 //! queue nor with a worker nor finished; whoever waits for it is woken after the lock is released,
-//! because that wakes threads and calls wakers. Lock order: state, then ticket.
+//! because that wakes threads and calls wakers. What is of no use any more is dropped then, too
+//! ([`locked`]). Lock order: state, then ticket.
 //!
 //! # The way of a call
 //!
@@ -34,6 +35,7 @@ mod flight;
 mod launch;
 mod lifeline;
 mod limits;
+mod locked;
 mod process;
 mod queue;
 mod receive;
@@ -53,7 +55,7 @@ mod vigil;
 pub(crate) use receive::fuzz;
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::call::{Call, Ways};
@@ -67,6 +69,7 @@ use alarm::Alarm;
 use attend::Trays;
 use breaker::Breaker;
 use lifeline::Lifeline;
+use locked::{Locked, Remains};
 use process::Doom;
 use queue::Queue;
 use receive::Inbox;
@@ -173,6 +176,8 @@ struct State {
     sent: u64,
     /// What happened so far.
     counters: Counters,
+    /// What is dropped when the state is unlocked.
+    remains: Remains,
 }
 
 /// How a core stops.
@@ -265,6 +270,7 @@ impl Core {
         if ticket.is_queued() {
             let waiters = ticket.settle(Err(JoinError::Cancelled));
             let buried = state.queue.bury_one();
+            state.remains.calls.extend(buried);
             state.counters.cancelled += 1;
             let stop_now = state.closing.is_some() && state.is_drained();
             drop(state);
@@ -274,7 +280,6 @@ impl Core {
             if let Some(waiters) = waiters {
                 waiters.wake(ticket);
             }
-            drop(buried);
             return true;
         }
         let call = ticket.place().and_then(|place| state.seats[place.seat].revoke(place));
@@ -352,7 +357,7 @@ impl Core {
 
     /// Waits until the last worker of a closing core is gone.
     pub(crate) fn wait_until_ended(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while !state.ended {
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -360,8 +365,8 @@ impl Core {
 
     /// The state. No user code runs under this lock; a panic in our own would be a bug that
     /// must not also hang everybody else.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_> {
+        Locked::new(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -369,7 +374,7 @@ impl State {
     /// Cancels what no worker has started; what runs may go on until then.
     fn withdraw(&mut self, kill_at_ns: u64) -> Settled {
         self.closing = Some(Closing::Now { kill_at_ns });
-        let mut calls: Vec<_> = self.queue.take_all().collect();
+        let mut calls = self.queue.take_all(&mut self.remains);
         for (index, seat) in self.seats.iter_mut().enumerate() {
             calls.extend(seat.revoke_all(index));
             calls.extend(seat.own.take());

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::call::Call;
 use crate::harvest::Harvest;
 
+use super::locked::Remains;
+
 /// Calls that no worker has, in the order in which they are to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -57,13 +59,14 @@ impl Queue {
         self.items -= usize::from(call.items());
     }
 
-    /// Takes the first call that was not cancelled.
-    pub(super) fn pop(&mut self) -> Option<Call> {
+    /// Takes the first call that was not cancelled; tombstones before it come to the remains.
+    pub(super) fn pop(&mut self, remains: &mut Remains) -> Option<Call> {
         while let Some(call) = self.calls.pop_front() {
             if call.target.is_queued() {
                 self.discount(&call);
                 return Some(call);
             }
+            remains.calls.push(call);
         }
         None
     }
@@ -83,10 +86,12 @@ impl Queue {
         Vec::from(tombstones)
     }
 
-    /// Takes everything that was not cancelled.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Call> {
-        let all = std::mem::take(self);
-        all.calls.into_iter().filter(|call| call.target.is_queued())
+    /// Takes everything that was not cancelled; tombstones come to the remains.
+    pub(super) fn take_all(&mut self, remains: &mut Remains) -> Vec<Call> {
+        let all = std::mem::take(self).calls.into_iter();
+        let (calls, tombstones): (Vec<_>, Vec<_>) = all.partition(|call| call.target.is_queued());
+        remains.calls.extend(tombstones);
+        calls
     }
 
     /// Takes the frames of a map out.

@@ -20,7 +20,7 @@ impl State {
                 self.counters.retried += u64::from(call.items());
                 self.queue.push_back(call);
             } else {
-                self.forget(&call);
+                self.forget(call);
             }
             return;
         }

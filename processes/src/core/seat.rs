@@ -84,6 +84,8 @@ pub(super) enum Obstacle {
     Gone(io::Error),
     /// The kernel will not pass a descriptor, whichever worker gets it.
     Hopeless(io::Error),
+    /// It was cancelled: there is nothing more to do with it.
+    Unwanted,
 }
 
 impl From<io::Error> for Obstacle {
@@ -106,6 +108,7 @@ impl std::fmt::Display for Obstacle {
             Self::Credit => f.write_str("its worker has enough to do"),
             Self::ControlFull => f.write_str("its control socket is full"),
             Self::Gone(error) | Self::Hopeless(error) => error.fmt(f),
+            Self::Unwanted => f.write_str("it was cancelled"),
         }
     }
 }
@@ -223,9 +226,8 @@ impl Seat {
         let sequence = self.sequences[usize::from(slot)].wrapping_add(1);
         let place = Place { seat: index, slot, sequence };
         if !call.target.sent(place) {
-            // Cancelled: nothing more to do with it.
             self.free.push(slot);
-            return Ok(());
+            return Err((call, Obstacle::Unwanted));
         }
         self.sequences[usize::from(slot)] = sequence;
         let booked = call.items();

@@ -1,6 +1,6 @@
 //! Outcomes on their way to those who wait for them.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use crate::call::Call;
 use crate::error::JoinError;
@@ -9,8 +9,9 @@ use crate::scope::{self, Keeper};
 use crate::target::Target;
 use crate::ticket::{Outcome, Ticket, Waiters};
 
+use super::Core;
+use super::locked::Locked;
 use super::view::Counters;
-use super::{Core, State};
 
 /// Calls and how they ended, or all items of a call, on the way to tickets and maps.
 pub(super) type Settled = Vec<(Call, Outcome)>;
@@ -25,9 +26,19 @@ pub(super) struct Alerts {
     /// What has travelled with items: released before anybody is told of their end, without waiting
     /// for the lock of an object that a stopped process holds.
     keepers: Vec<Keeper>,
+    /// Calls that have ended: their arguments may be long, so they are dropped last.
+    over: Vec<Call>,
 }
 
 impl Alerts {
+    /// The call of some items, whose results were brought, has ended.
+    pub(super) fn end(&mut self, call: Call) {
+        if let Target::Items(portion) = &call.target {
+            self.keepers.extend(portion.take_keepers());
+        }
+        self.over.push(call);
+    }
+
     /// Brings results to a map, whose owner is woken later if it waits for them.
     pub(super) fn bring(&mut self, harvest: &Arc<Harvest>, piece: Piece) {
         if harvest.bring(piece) {
@@ -44,6 +55,7 @@ impl Alerts {
         for map in self.maps {
             map.wake();
         }
+        drop(self.over);
     }
 }
 
@@ -61,18 +73,12 @@ impl Counters {
 
 impl Core {
     /// Gives each outcome to where it belongs, releases the lock, then wakes those who wait.
-    pub(super) fn deliver(&self, state: MutexGuard<'_, State>, settled: Settled) {
+    pub(super) fn deliver(&self, state: Locked<'_>, settled: Settled) {
         self.deliver_more(state, settled, Alerts::default());
     }
 
     /// As [`deliver`](Self::deliver), and wakes some more.
-    pub(super) fn deliver_more(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        settled: Settled,
-        mut alerts: Alerts,
-    ) {
-        let mut calls = Vec::with_capacity(settled.len());
+    pub(super) fn deliver_more(&self, mut state: Locked<'_>, settled: Settled, mut alerts: Alerts) {
         for (mut call, mut outcome) in settled {
             state.counters.count(&outcome, call.items());
             if let Ok(payload) = &mut outcome {
@@ -94,7 +100,7 @@ impl Core {
                     alerts.bring(&portion.harvest, piece);
                 }
             }
-            calls.push(call);
+            alerts.over.push(call);
         }
         let stop_now = state.closing.is_some() && state.is_drained();
         drop(state);
@@ -102,7 +108,5 @@ impl Core {
             self.alarm.ring();
         }
         alerts.wake();
-        // Arguments may be long: not under the lock.
-        drop(calls);
     }
 }

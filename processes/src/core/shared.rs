@@ -67,7 +67,7 @@ impl Core {
         }
     }
 
-    /// A worker was reaped: it holds nothing any more.
+    /// A worker was reaped: it holds nothing any more, which the next sweep finds.
     pub(super) fn remove_reader(&self, process: &Process) {
         if let Some(shared) = &self.arena {
             shared.readers.remove(process.board.segment().id());

@@ -2,7 +2,8 @@
 //!
 //! The supervisor reads it from a pipe, keeps the last bytes, and passes everything on to the
 //! standard error of this process, as if it had been inherited. It must not block there: what that
-//! has no room for at this moment is not passed on.
+//! has no room for at this moment is not passed on. And it has nothing locked meanwhile: a thread that
+//! has locked the standard error may be about to ask the pool for something.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -39,15 +40,15 @@ impl Tail {
         Ok(Self { pipe, kept: VecDeque::new(), limit })
     }
 
-    /// Reads what is there. False when there will be no more.
-    pub(super) fn read(&mut self) -> bool {
+    /// Reads what is there, which is appended to `read`. False when there will be no more.
+    pub(super) fn read(&mut self, read: &mut Vec<u8>) -> bool {
         let mut bytes = [0_u8; STEP_BYTES];
         for _ in 0..STEPS {
             match self.pipe.read(&mut bytes) {
                 Ok(0) => return false,
                 Ok(count) => {
                     self.keep(&bytes[..count]);
-                    pass_on(&bytes[..count]);
+                    read.extend_from_slice(&bytes[..count]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
@@ -77,8 +78,13 @@ impl AsFd for Tail {
     }
 }
 
-/// Writes to this process's standard error, if it has room now.
-fn pass_on(bytes: &[u8]) {
+/// Writes to this process's standard error, as far as it has room now. To be called without a lock.
+pub(super) fn pass_on(bytes: &[u8]) {
+    bytes.chunks(STEP_BYTES).for_each(pass_step_on);
+}
+
+/// As [`pass_on`], at most as much as a pipe that is ready takes.
+fn pass_step_on(bytes: &[u8]) {
     let stderr = io::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -32,6 +32,7 @@ use super::process::{Process, ServerSlot};
 use super::receive::Route;
 use super::recycle::Post;
 use super::seat::Seat;
+use super::stderr;
 use super::{Closing, Core, Settled, State};
 
 /// The body of the supervisor's thread.
@@ -91,24 +92,31 @@ impl Core {
         self.remove_reader(process);
         process.calls = None;
         process.server = None;
+        let mut written = Vec::new();
         if let Some(tail) = &mut process.tail {
             // What it has written is there; what its descendants write is not its own.
-            tail.read();
+            tail.read(&mut written);
             self.alarm.unwatch(tail);
         }
         // The receiver empties its ring once more and says so.
         self.inbox.ring();
+        drop(state);
+        // What only this worker has held is free.
+        self.sweep_buffers();
+        stderr::pass_on(&written);
     }
 
     /// A worker wrote something to its standard error.
     fn note_stderr(&self, index: usize, generation: u32) {
         let mut state = self.lock();
         let process = state.process_of(index, generation);
-        if let Some(tail) = process.and_then(|process| process.tail.as_mut())
-            && !tail.read()
-        {
+        let Some(tail) = process.and_then(|process| process.tail.as_mut()) else { return };
+        let mut written = Vec::new();
+        if !tail.read(&mut written) {
             self.alarm.unwatch(tail);
         }
+        drop(state);
+        stderr::pass_on(&written);
     }
 
     /// A starting worker said something, or a ready one has room for descriptors again.
@@ -282,6 +290,7 @@ impl State {
             let calls = unclaimed.into_iter().chain(seat.own.take());
             settled.extend(calls.map(|call| (call, Err(process.verdict(None)))));
             self.spare_seats.push(index);
+            self.remains.processes.push(process);
             return;
         }
         seat.failures = if process.useful || worked { 0 } else { seat.failures + 1 };
@@ -298,6 +307,7 @@ impl State {
         if !process.ready {
             self.note_start_failure(process.start_failure(), settled);
         }
+        self.remains.processes.push(process);
     }
 
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.

@@ -203,30 +203,31 @@ impl Seat {
                         true
                     }
                     Answered::Nobody => true,
-                    Answered::Whole(_) | Answered::Part(_) | Answered::Nonsense => false,
+                    Answered::Whole(_) | Answered::Part(..) | Answered::Nonsense => false,
                 };
             }
             Answer::Values(count, records) => (count, records),
         };
-        let whole;
-        let portion = match self.answered(slot, sequence, count) {
+        let (portion, over) = match self.answered(slot, sequence, count) {
             Answered::Nobody => return true,
             Answered::Nonsense => return false,
-            Answered::Part(portion) => portion,
-            Answered::Whole(call) => {
-                whole = call;
-                match &whole.target {
-                    Target::Items(portion) if whole.handles.is_empty() => portion.clone(),
-                    Target::Items(_) | Target::Ticket(_) => {
-                        ended.push((whole, Ok(Payload::of_record(records))));
-                        return true;
-                    }
+            Answered::Part(portion, over) => (portion, over),
+            Answered::Whole(whole) => match &whole.target {
+                Target::Items(portion) if whole.handles.is_empty() => {
+                    (portion.clone(), Some(whole))
                 }
-            }
+                Target::Items(_) | Target::Ticket(_) => {
+                    ended.push((whole, Ok(Payload::of_record(records))));
+                    return true;
+                }
+            },
         };
         counters.done += u64::from(count);
         let values = Values { first: portion.first, records, count };
         alerts.bring(&portion.harvest, Piece::Values(values));
+        if let Some(call) = over {
+            alerts.end(call);
+        }
         true
     }
 }

@@ -100,7 +100,7 @@ impl Engine for Remote {
 
     fn abandon(&self, harvest: &Arc<Harvest>) {
         let mut state = self.lock();
-        harvest.close();
+        let pieces = harvest.close();
         let mut gone = Vec::new();
         state.queue.retain(|(call, _named)| !call.target.belongs_to(harvest));
         for (&number, flight) in &state.flights {
@@ -109,6 +109,7 @@ impl Engine for Remote {
             }
         }
         drop(state);
+        drop(pieces);
         for number in gone {
             let (Ok(()) | Err(_)) = self.commands.send(Command::Withdraw(number));
         }

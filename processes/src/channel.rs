@@ -15,7 +15,7 @@ use crate::codec;
 use crate::error::{RecvError, SendError};
 use crate::holders::Holders;
 use crate::queue::{BYTES_PER_MESSAGE, MAX_MESSAGES, MIN_BYTES};
-use crate::ring::{Direction, Refusal, Ring};
+use crate::ring::{Direction, Refusal, Ring, SPOILED};
 use crate::scope;
 
 pub use crate::holders::MAX_HOLDERS;
@@ -240,6 +240,9 @@ impl<T: Serialize> Sender<T> {
             match self.end.ring.put(&message) {
                 Ok(_number) => return Ok(()),
                 Err(Refusal::ShutDown) => return Err(SendError::Disconnected(value)),
+                Err(Refusal::Spoiled) => {
+                    return Err(SendError::Unsendable(value, SPOILED.to_owned()));
+                }
                 Err(Refusal::TooLong) => {
                     let reason = format!("{} bytes never fit into this channel", message.len());
                     return Err(SendError::Unsendable(value, reason));
@@ -316,6 +319,7 @@ impl<T: DeserializeOwned> Receiver<T> {
             match self.end.ring.get() {
                 Ok(message) => return codec::decode(&message).map_err(RecvError::Decode),
                 Err(Refusal::ShutDown | Refusal::TooLong) => return Err(RecvError::Disconnected),
+                Err(Refusal::Spoiled) => return Err(RecvError::Decode(SPOILED.to_owned())),
                 Err(Refusal::Wait(epoch)) => {
                     if matches!(until, Until::Now) {
                         // If they are gone now, what they sent before may have come meanwhile.

@@ -59,13 +59,14 @@ impl Holders {
     /// This process has one handle more. False, and nothing has changed, when too many processes
     /// have one, or when it has come too late.
     pub(crate) fn enter(&self) -> bool {
+        let own = Life::own();
         let held = self.ring.lock();
-        let own = self.slots().find(|&slot| self.count(slot) > 0 && self.life(slot) == Life::own());
-        let Some(slot) = own.or_else(|| self.free_slot(&held)) else { return false };
+        let known = self.slots().find(|&slot| self.count(slot) > 0 && self.life(slot) == own);
+        let Some(slot) = known.or_else(|| self.free_slot(&held)) else { return false };
         if self.count(slot) == 0 {
-            self.word(slot + 1).store(Life::own().started, Ordering::Relaxed);
+            self.word(slot + 1).store(own.started, Ordering::Relaxed);
         }
-        let word = u64::from(Life::own().pid) << 32 | (self.count(slot) + 1);
+        let word = u64::from(own.pid) << 32 | (self.count(slot) + 1);
         self.word(slot).store(word, Ordering::Relaxed);
         let used = (slot - USED - 1) / 2 + 1;
         if used > self.slots().count() {
@@ -74,12 +75,14 @@ impl Holders {
         true
     }
 
-    /// This process has one handle fewer.
+    /// This process has one handle fewer. A child that was forked has none: copies do not count.
     pub(crate) fn leave(&self) {
+        let own = Life::own();
         let held = self.ring.lock();
-        let own = self.slots().find(|&slot| self.count(slot) > 0 && self.life(slot) == Life::own());
-        let Some(slot) = own else { return };
-        self.word(slot).store(self.word(slot).load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        let known = self.slots().find(|&slot| self.count(slot) > 0 && self.life(slot) == own);
+        let Some(slot) = known else { return };
+        let left = self.count(slot).saturating_sub(1);
+        self.word(slot).store(u64::from(own.pid) << 32 | left, Ordering::Relaxed);
         if self.count(slot) == 0 && self.is_anybody(&held) {
             // Those who had relied on this process watch the others now.
             self.ring.nudge(&held);
@@ -125,8 +128,9 @@ impl Holders {
 
     /// Whether one of them lives. Takes the others out, until it comes across one.
     fn is_anybody(&self, _held: &Owned) -> bool {
+        let own = Life::own();
         let holding = || self.slots().filter(|&slot| self.count(slot) > 0);
-        if holding().any(|slot| self.life(slot) == Life::own()) {
+        if holding().any(|slot| self.life(slot) == own) {
             return true;
         }
         for slot in holding() {

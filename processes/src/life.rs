@@ -12,6 +12,26 @@ use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_s
 
 use crate::worker;
 
+/// The process in which something was made.
+///
+/// A child that user code has forked, without executing a program, has copies of everything, and drops
+/// them. What such a drop does in shared memory, or waits for, must be done by the process only whose it
+/// is: the copies are of no consequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(u32);
+
+impl Home {
+    /// This process.
+    pub(crate) fn here() -> Self {
+        Self(std::process::id())
+    }
+
+    /// False in a child that was forked since.
+    pub(crate) fn is_here(self) -> bool {
+        self == Self::here()
+    }
+}
+
 /// The life of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
@@ -25,10 +45,11 @@ impl Life {
     /// That of this process.
     pub(crate) fn own() -> Self {
         static OWN: OnceLock<Life> = OnceLock::new();
-        *OWN.get_or_init(|| {
-            let pid = std::process::id();
-            Self { pid, started: started(pid).unwrap_or(0) }
-        })
+        let pid = std::process::id();
+        let new = || Self { pid, started: started(pid).unwrap_or(0) };
+        let own = *OWN.get_or_init(new);
+        // A child that was forked has a life of its own.
+        if own.pid == pid { own } else { new() }
     }
 
     /// That of the process that started this one, if this is a worker: it does not outlive that.

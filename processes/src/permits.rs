@@ -154,7 +154,7 @@ impl Permits {
         let held = self.monitor.lock();
         if let Some(slot) = self.own_slot(&held) {
             self.cut(&held, 1);
-            self.set_count(slot, self.count(slot) - 1);
+            self.set_count(slot, self.count(slot).saturating_sub(1));
             self.monitor.ring(1);
         }
     }
@@ -167,7 +167,7 @@ impl Permits {
         let held = self.monitor.lock();
         if let Some(slot) = self.own_slot(&held) {
             self.monitor.word(TOTAL).fetch_sub(1, Ordering::Relaxed);
-            self.set_count(slot, self.count(slot) - 1);
+            self.set_count(slot, self.count(slot).saturating_sub(1));
         }
     }
 
@@ -187,7 +187,7 @@ impl Permits {
     pub(crate) fn available(&self) -> usize {
         let held = self.monitor.lock();
         self.bury(&held);
-        usize::try_from(self.left(&held)).expect("there are at most `MAX_PERMITS`")
+        usize::try_from(self.left(&held)).unwrap_or(usize::MAX).min(MAX_PERMITS)
     }
 
     /// How many are left.
@@ -212,7 +212,7 @@ impl Permits {
     /// Before `count` permits come back: those that would be too many, because somebody released
     /// them by hand as well, cease to exist.
     fn cut(&self, held: &Owned, count: u64) {
-        let excess = (self.left(held) + count).saturating_sub(self.most());
+        let excess = self.left(held).saturating_add(count).saturating_sub(self.most());
         self.monitor.word(TOTAL).fetch_sub(excess, Ordering::Relaxed);
     }
 
@@ -265,6 +265,7 @@ impl Permits {
 
     /// Commits the number of permits in a slot.
     fn set_count(&self, slot: usize, count: u64) {
+        let count = count.min(u64::from(u32::MAX));
         self.set_word(slot, self.slot_word(slot) & !u64::from(u32::MAX) | count);
     }
 
@@ -312,6 +313,23 @@ mod tests {
         let permits = with_dead(2, 2);
         assert!(permits.release(1));
         assert_eq!(permits.available(), 2);
+    }
+
+    #[test]
+    fn words_that_cannot_be_do_no_harm() {
+        for word in [u64::MAX, u64::MAX - 1, 1 << 63, 0] {
+            for spoiled in [TOTAL, MOST, USED, FIRST, FIRST + 1] {
+                let permits = with_dead(2, 1);
+                let holder = permits.acquire(Until::Now).unwrap();
+                permits.monitor.word(spoiled).store(word, Ordering::Relaxed);
+                assert!(permits.available() <= MAX_PERMITS);
+                permits.give_back(holder);
+                permits.release(1);
+                if let Some(holder) = permits.acquire(Until::Now) {
+                    permits.forget(holder);
+                }
+            }
+        }
     }
 
     #[test]

@@ -16,13 +16,15 @@ use crate::core::{Config, Core, Threads};
 use crate::engine::Engine;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
+use crate::life::Home;
 use crate::map::{Map, MapUnordered};
 use crate::options::CallOptions;
 use crate::stats::{Stats, Unrun};
 
 /// A number of worker processes that execute calls.
 ///
-/// Dropping the pool is [`shutdown`](Self::shutdown): it runs what was queued and waits for it.
+/// Dropping the pool is [`shutdown`](Self::shutdown): it runs what was queued and waits for it. In a
+/// process that your program has forked, without executing another one, it does nothing.
 /// Only when the last owner is a waker that a finished call wakes (a task that holds the pool),
 /// nobody waits: the pool then ends on its own.
 pub struct Pool {
@@ -30,6 +32,8 @@ pub struct Pool {
     engine: Arc<dyn Engine>,
     /// The pool's threads, until they are joined.
     threads: Option<Threads>,
+    /// The process that has these threads: not one that was forked by it.
+    home: Home,
 }
 
 impl Pool {
@@ -52,7 +56,7 @@ impl Pool {
 
     /// The pool whose calls this engine executes.
     pub(crate) fn of_engine(engine: Arc<dyn Engine>, threads: Threads) -> Self {
-        Self { engine, threads: Some(threads) }
+        Self { engine, threads: Some(threads), home: Home::here() }
     }
 
     /// A pool of `n` workers.
@@ -284,6 +288,10 @@ impl Pool {
     /// Closes the core and joins the threads; once.
     fn finish(&mut self, drain: bool) -> usize {
         let Some(threads) = self.threads.take() else { return 0 };
+        if !self.home.is_here() {
+            // There are no threads here that could end it, and it goes on elsewhere.
+            return 0;
+        }
         let unrun = self.engine.close(drain);
         if threads.are_here() {
             // They cannot wait for their own end; they come to it when the workers have.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::clock;
 use crate::codec;
 use crate::error::{GetError, PutError};
-use crate::ring::{Direction, Refusal, Ring};
+use crate::ring::{Direction, Refusal, Ring, SPOILED};
 use crate::scope;
 
 /// A queue has room for at least this many encoded bytes.
@@ -144,6 +144,9 @@ impl<T: Serialize> Queue<T> {
             match self.ring.put(&message) {
                 Ok(_number) => return Ok(()),
                 Err(Refusal::ShutDown) => return Err(PutError::ShutDown(value)),
+                Err(Refusal::Spoiled) => {
+                    return Err(PutError::Unsendable(value, SPOILED.to_owned()));
+                }
                 Err(Refusal::TooLong) => {
                     let reason = format!("{} bytes never fit into this queue", message.len());
                     return Err(PutError::Unsendable(value, reason));
@@ -206,6 +209,7 @@ impl<T: DeserializeOwned> Queue<T> {
                     }
                 },
                 Err(Refusal::ShutDown | Refusal::TooLong) => return Err(GetError::ShutDown),
+                Err(Refusal::Spoiled) => return Err(GetError::Decode(SPOILED.to_owned())),
             }
         }
     }

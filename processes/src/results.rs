@@ -125,10 +125,11 @@ impl Writer {
         let at = offset(self.head);
         let (first, second) = record.split_at(record.len().min(RING_BYTES - at));
         for (at, part) in [(at, first), (0, second)] {
-            let Some(last) = part.len().checked_sub(1) else { continue };
-            let to = self.segment.at(BYTES_AT + at + last).as_ptr().wrapping_sub(last);
-            // SAFETY: the `part.len()` bytes are inside the mapping (the last one was checked),
-            // no reference to them exists, and the receiver does not read them: they lie between
+            if part.is_empty() {
+                continue;
+            }
+            let to = self.segment.span(BYTES_AT + at, part.len()).as_ptr();
+            // SAFETY: the `part.len()` bytes are inside the mapping (`span` has looked), no reference to them exists, and the receiver does not read them: they lie between
             // `head` and `tail + RING_BYTES`, and this is the only writer.
             unsafe { to.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
         }
@@ -227,10 +228,11 @@ impl Reader {
         let at = offset(self.tail);
         let (first, second) = out.split_at_mut(length.min(RING_BYTES - at));
         for (at, part) in [(at, first), (0, second)] {
-            let Some(last) = part.len().checked_sub(1) else { continue };
-            let from = self.segment.at(BYTES_AT + at + last).as_ptr().wrapping_sub(last);
-            // SAFETY: the `part.len()` bytes are inside the mapping (the last one was checked) and
-            // no reference to them exists. They lie before `head`, where the worker writes nothing
+            if part.is_empty() {
+                continue;
+            }
+            let from = self.segment.span(BYTES_AT + at, part.len()).as_ptr();
+            // SAFETY: the `part.len()` bytes are inside the mapping (`span` has looked) and no reference to them exists. They lie before `head`, where the worker writes nothing
             // until `tail` has passed them. If it does nevertheless, because it is out of its
             // mind, we get bytes that mean nothing, in memory of our own.
             unsafe { part.as_mut_ptr().copy_from_nonoverlapping(from, part.len()) };

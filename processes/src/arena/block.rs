@@ -32,6 +32,11 @@ impl Block {
         Arc::ptr_eq(&self.arena, arena)
     }
 
+    /// True in the process whose block it is.
+    pub(super) fn is_home(&self) -> bool {
+        self.arena.home.is_here()
+    }
+
     /// What is in it, while nobody changes it.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.arena.memory.of_block_to_read(self)

@@ -24,6 +24,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use crate::life::Home;
 use crate::results::HOLDS_WORD;
 use crate::segment::{Segment, SegmentId};
 
@@ -123,6 +124,8 @@ pub(crate) struct Hold {
     index: usize,
     /// The bytes.
     bytes: Steady,
+    /// The process that holds it: not one that was forked by it.
+    home: Home,
 }
 
 impl Hold {
@@ -177,7 +180,7 @@ pub(crate) fn hold(key: u64, at: u64, len: u64) -> Result<Option<Arc<Hold>>, Str
         return Ok(None);
     };
     word(index).store(key, Ordering::Release);
-    let hold = Arc::new(Hold { key, index, bytes });
+    let hold = Arc::new(Hold { key, index, bytes, home: Home::here() });
     by_key.insert(key, Arc::downgrade(&hold));
     Ok(Some(hold))
 }
@@ -193,7 +196,7 @@ pub(crate) fn glance(at: u64, len: u64) -> Result<Steady, String> {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let Some(worker) = HELD.get() else { return };
+        let Some(worker) = HELD.get().filter(|_| self.home.is_here()) else { return };
         let mut by_key = worker.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(entry) = by_key.entry(self.key)
             && entry.get().strong_count() == 0

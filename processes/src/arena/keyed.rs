@@ -49,7 +49,10 @@ impl Keyed {
 
 impl Drop for Keyed {
     fn drop(&mut self) {
-        if let Some(block) = self.block.take() {
+        // A copy in a child that was forked must not wait for a lock that nobody there can release.
+        if let Some(block) = self.block.take()
+            && block.is_home()
+        {
             self.readers.retire(self.key, block);
         }
     }

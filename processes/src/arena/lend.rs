@@ -19,6 +19,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::life::Home;
 use crate::results::{LENDS_WORD, RESULTS_AT};
 use crate::segment::Segment;
 
@@ -30,7 +31,8 @@ pub(crate) const LENDS: usize = 64;
 /// Bytes of a worker's arena: 32 MiB of addresses.
 pub(crate) const RESULT_ARENA_BYTES: usize = 32 << 20;
 
-/// Memory behind free pages of a worker's arena is kept up to this.
+/// Memory behind free pages of a worker's arena is kept up to this. A longer block is never kept: see the
+/// drop of [`Lent`].
 const KEEP_BYTES: usize = 8 << 20;
 
 /// Bytes of what a record says about a lent result: `index u16 | offset u64 | length u64`.
@@ -118,6 +120,8 @@ pub(crate) struct Lent {
     at: usize,
     /// How many bytes it has.
     len: usize,
+    /// The process that it is lent to: not one that was forked by it.
+    home: Home,
 }
 
 impl Lent {
@@ -131,7 +135,9 @@ impl Lent {
         let memory = memory_of(segment)?;
         let inside = at.checked_add(len).is_some_and(|end| end <= memory.len());
         let sane = index < LENDS && inside && at.is_multiple_of(rustix::param::page_size());
-        sane.then(|| Self { segment: Arc::clone(segment), memory, index, at, len })
+        let (segment, home) = (Arc::clone(segment), Home::here());
+        // Only what is sane may be dropped.
+        sane.then(|| Self { segment, memory, index, at, len, home })
     }
 
     /// A copy of the bytes, which the worker cannot change any more.
@@ -142,9 +148,17 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
+        if !self.home.is_here() {
+            return;
+        }
         if self.len > KEEP_BYTES {
             // A worker that has nothing to do looks after nothing, so its memory goes back from
             // here. Pages behind the last byte are part of the block.
+            //
+            // The worker's books call the pages warm meanwhile, which harms nobody: they are of a block
+            // that is lent, so they are not given out. When the worker collects it, it has more pages
+            // than may be kept, so the worker releases them (again) and its books call them cold, before
+            // they are free. So memory is made sure of before anybody writes there.
             let end = self.at + self.len.next_multiple_of(rustix::param::page_size());
             let _kept = self.memory.release(self.at..end.min(self.memory.len()));
         }
@@ -219,6 +233,10 @@ mod tests {
         drop(lent);
         let memory = memory_of(&segment).unwrap();
         assert_eq!(memory.copy(0, KEEP_BYTES + 1).unwrap(), vec![0; KEEP_BYTES + 1]);
+        // Nor do the worker's books say that there is memory.
+        lender.collect();
+        let usage = lender.arena().usage();
+        assert_eq!((usage.blocks, usage.used_bytes, usage.kept_bytes), (0, 0, 0));
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(crate) use keyed::Keyed;
 pub(crate) use memory::{Memory, Steady};
 pub(crate) use window::{Window, window};
 
+use crate::life::Home;
 use crate::segment::SegmentId;
 
 use extents::{Extents, Run};
@@ -76,6 +77,8 @@ pub(crate) struct Arena {
     page: usize,
     /// How many free pages may have memory behind them.
     keep_pages: usize,
+    /// The owner: not a process that was forked by it.
+    home: Home,
     /// What is free.
     books: Mutex<Books>,
 }
@@ -109,7 +112,8 @@ impl Arena {
         let page = rustix::param::page_size();
         let extents = Extents::new(memory.len() / page);
         let books = Mutex::new(Books { extents, blocks: 0, last_len: 0 });
-        Arc::new(Self { memory, page, keep_pages: keep_bytes / page, books })
+        let (keep_pages, home) = (keep_bytes / page, Home::here());
+        Arc::new(Self { memory, page, keep_pages, home, books })
     }
 
     /// The id of its memory.
@@ -153,8 +157,12 @@ impl Arena {
     }
 
     /// Takes pages back, and so many blocks. They are free when that is done: memory that is not
-    /// to be kept goes first.
+    /// to be kept goes first. In a child that was forked by the owner nothing happens: its books are
+    /// copies, and the memory is not.
     fn give_back(&self, run: Run, blocks: usize) {
+        if !self.home.is_here() {
+            return;
+        }
         let mut books = self.lock();
         if books.extents.kept_pages() + run.len() > self.keep_pages {
             drop(books);

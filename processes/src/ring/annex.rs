@@ -46,6 +46,6 @@ impl Ring {
 
     /// Where the annex begins, in words.
     fn annex(&self) -> usize {
-        (self.base() + self.bytes()).div_ceil(8)
+        (self.base() + self.bytes).div_ceil(8)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! This is one of the crate's few files with unsafe code: it copies through pointers.
 
-use super::{Ring, to_usize};
+use super::Ring;
 
 impl Ring {
     /// Copies a message into the ring, around its end if need be.
@@ -18,11 +18,10 @@ impl Ring {
         if bytes.is_empty() {
             return;
         }
-        let to = self.segment.at(offset + bytes.len() - 1).as_ptr();
-        let to = to.wrapping_sub(bytes.len() - 1);
-        // SAFETY: the `bytes.len()` bytes at `offset` are inside the mapping (the last one was
-        // checked), no reference to them exists, and the mutex keeps other processes away from
-        // them.
+        let to = self.segment.span(offset, bytes.len()).as_ptr();
+        // SAFETY: the `bytes.len()` bytes at `offset` are inside the mapping (`span` has looked), no
+        // reference to them exists, and the mutex keeps other processes away from them; one that writes
+        // there all the same spoils what is written and nothing else.
         unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
@@ -41,15 +40,14 @@ impl Ring {
         if bytes.is_empty() {
             return;
         }
-        let from = self.segment.at(offset + bytes.len() - 1).as_ptr();
-        let from = from.wrapping_sub(bytes.len() - 1);
+        let from = self.segment.span(offset, bytes.len()).as_ptr();
         // SAFETY: as in `copy_to`, in the other direction.
         unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(from, bytes.len()) };
     }
 
     /// Where a message begins in the segment, and how many of its bytes come before the end.
     fn span(&self, start: u64, length: usize) -> (usize, usize) {
-        let offset = to_usize(start % self.bytes() as u64);
-        (self.base() + offset, length.min(self.bytes() - offset))
+        let offset = usize::try_from(start % self.bytes as u64).expect("less than the size");
+        (self.base() + offset, length.min(self.bytes - offset))
     }
 }

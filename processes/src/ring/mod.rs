@@ -14,6 +14,11 @@
 //!
 //! Bit 0 of `put`'s epoch says that the queue was shut down.
 //!
+//! Any process that has the memory can write anything to it, if it goes wild. So sizes are noted in each
+//! process's own memory when it gets the ring, and what the other words say is looked at once, and whether
+//! it can be. If not, the ring is emptied and shut down: that is an error for the first one who comes, and
+//! the end for those after it. What is *in* a message is for those to judge who decode it.
+//!
 //! The *annex* is for those who build more on a ring: words that nobody here touches, under the same
 //! mutex. A queue has none.
 //!
@@ -38,9 +43,9 @@ use epoch::{COMMIT, NUDGE, SHUT_DOWN};
 
 /// Index of the first counter, in words of 8 bytes.
 const WORDS: usize = MUTEX_BYTES / 8;
-/// How many messages fit; constant.
+/// How many messages fit; read when a process gets the ring, and never again.
 const CAPACITY: usize = WORDS + 4;
-/// Size of the byte ring; constant.
+/// Size of the byte ring; likewise.
 const BYTES: usize = WORDS + 5;
 /// Index of the first 4-byte word after the counters.
 const FLAGS: usize = (WORDS + 6) * 2;
@@ -60,6 +65,24 @@ pub(crate) enum Refusal {
     ShutDown,
     /// The message is longer than the whole ring.
     TooLong,
+    /// What the words said could not be. The ring is empty and shut down from now on.
+    Spoiled,
+}
+
+/// Why a message is not there that was put into a ring.
+pub(crate) const SPOILED: &str = "some process has overwritten the shared memory of the messages";
+
+/// What is in a ring.
+#[derive(Clone, Copy, Debug)]
+struct Contents {
+    /// How many messages were put so far.
+    put: u64,
+    /// How many were taken; not more, and by at most the capacity less.
+    got: u64,
+    /// Where the bytes of the next message begin.
+    start: u64,
+    /// How many bytes are in use; at most all.
+    used: u64,
 }
 
 /// The ring in a segment.
@@ -67,6 +90,10 @@ pub(crate) enum Refusal {
 pub(crate) struct Ring {
     /// The memory.
     segment: Arc<Segment>,
+    /// How many messages fit; at least one.
+    capacity: usize,
+    /// Size of the byte ring; at least one.
+    bytes: usize,
 }
 
 impl Ring {
@@ -90,7 +117,7 @@ impl Ring {
         robust::create(&segment)?;
         segment.atomic_u64(CAPACITY).store(capacity as u64, Ordering::Relaxed);
         segment.atomic_u64(BYTES).store(bytes as u64, Ordering::Relaxed);
-        Ok(Self { segment })
+        Ok(Self { segment, capacity, bytes })
     }
 
     /// The ring in a segment that came from elsewhere; none if it is no ring.
@@ -107,10 +134,15 @@ impl Ring {
         if segment.len() < ENTRIES * 8 {
             return None;
         }
-        let ring = Self { segment };
-        length(ring.capacity(), ring.bytes(), 0).filter(|&len| len <= ring.segment.len())?;
+        let size = |word| {
+            let size = usize::try_from(segment.atomic_u64(word).load(Ordering::Relaxed));
+            size.ok().filter(|&size| size > 0)
+        };
+        let (capacity, bytes) = (size(CAPACITY)?, size(BYTES)?);
+        length(capacity, bytes, 0).filter(|&len| len <= segment.len())?;
+        let ring = Self { segment, capacity, bytes };
         let annex = annex(&ring)?;
-        let expected = length(ring.capacity(), ring.bytes(), annex)?;
+        let expected = length(capacity, bytes, annex)?;
         (expected == ring.segment.len()).then_some(ring)
     }
 
@@ -126,15 +158,15 @@ impl Ring {
 
     /// How many messages fit.
     pub(crate) fn capacity(&self) -> usize {
-        to_usize(self.word(CAPACITY).load(Ordering::Relaxed))
+        self.capacity
     }
 
     /// How many messages are in it.
     pub(crate) fn len(&self) -> usize {
         let held = self.lock();
-        let len = self.count(Direction::Message) - self.count(Direction::Room);
+        let len = self.count(Direction::Message).saturating_sub(self.count(Direction::Room));
         drop(held);
-        to_usize(len)
+        usize::try_from(len).unwrap_or(usize::MAX).min(self.capacity)
     }
 
     /// Whether a message could be taken.
@@ -157,25 +189,30 @@ impl Ring {
     /// Stores a message, and says how many had been stored before.
     ///
     /// # Errors
-    /// Full, shut down, or never possible.
+    /// Full, shut down, never possible, or spoiled.
     pub(crate) fn put(&self, message: &[u8]) -> Result<u64, Refusal> {
-        if message.len() > self.bytes() {
+        if message.len() > self.bytes {
             return Err(Refusal::TooLong);
         }
         let held = self.lock();
         if self.is_shut_down() {
             return Err(Refusal::ShutDown);
         }
-        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
-        let start = if put == 0 { 0 } else { self.entry(put - 1).1 };
-        let oldest = if put == got { start } else { self.entry(got).0 };
-        let end = start + message.len() as u64;
-        if put - got == self.capacity() as u64 || end - oldest > self.bytes() as u64 {
+        let length = message.len() as u64;
+        let contents = self.contents();
+        let next = contents.and_then(|contents| {
+            let both = (contents.put.checked_add(1)?, contents.start.checked_add(length)?);
+            Some((contents, both))
+        });
+        let Some((Contents { put, got, start, used }, (next, end))) = next else {
+            return Err(self.condemn(&held));
+        };
+        if put - got == self.capacity as u64 || used + length > self.bytes as u64 {
             return Err(self.wait(Direction::Room));
         }
         self.copy_in(start, message);
         self.set_entry(put, start, end);
-        self.prepare(Direction::Message, put + 1);
+        self.prepare(Direction::Message, next);
         self.commit(Direction::Message);
         drop(held);
         Ok(put)
@@ -184,17 +221,23 @@ impl Ring {
     /// Takes the oldest message.
     ///
     /// # Errors
-    /// Empty, or empty and shut down.
+    /// Empty, empty and shut down, or spoiled.
     pub(crate) fn get(&self) -> Result<Vec<u8>, Refusal> {
         let held = self.lock();
-        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
+        let Some(Contents { put, got, .. }) = self.contents() else {
+            return Err(self.condemn(&held));
+        };
         if put == got {
             let refusal =
                 if self.is_shut_down() { Refusal::ShutDown } else { self.wait(Direction::Message) };
             return Err(refusal);
         }
         let (start, end) = self.entry(got);
-        let message = self.copy_out(start, to_usize(end - start));
+        let length = end.checked_sub(start).and_then(|length| usize::try_from(length).ok());
+        let Some(length) = length.filter(|&length| length <= self.bytes) else {
+            return Err(self.condemn(&held));
+        };
+        let message = self.copy_out(start, length);
         self.prepare(Direction::Room, got + 1);
         self.commit(Direction::Room);
         drop(held);
@@ -204,11 +247,37 @@ impl Ring {
     /// From now on puts fail, and gets fail once the ring is empty. Wakes everybody.
     pub(crate) fn shut_down(&self) {
         let held = self.lock();
+        self.end(&held);
+        drop(held);
+    }
+
+    /// As [`shut_down`](Self::shut_down).
+    fn end(&self, _held: &Owned) {
         if !self.is_shut_down() {
             self.half_word(Direction::Room.epoch()).fetch_add(NUDGE, Ordering::Relaxed);
             self.change(Direction::Message, SHUT_DOWN, Direction::Room);
         }
-        drop(held);
+    }
+
+    /// What is in it; none when the words say what cannot be. Each word is read once.
+    fn contents(&self) -> Option<Contents> {
+        let (put, got) = (self.count(Direction::Message), self.count(Direction::Room));
+        let length = put.checked_sub(got).filter(|&length| length <= self.capacity as u64)?;
+        let start = put.checked_sub(1).map_or(0, |last| self.entry(last).1);
+        let oldest = if length == 0 { start } else { self.entry(got).0 };
+        let used = start.checked_sub(oldest).filter(|&used| used <= self.bytes as u64)?;
+        Some(Contents { put, got, start, used })
+    }
+
+    /// The words said what cannot be: empties the ring and shuts it down.
+    fn condemn(&self, held: &Owned) -> Refusal {
+        for direction in [Direction::Message, Direction::Room] {
+            for epoch in [0, u32::from(COMMIT)] {
+                self.copy(direction, epoch).store(0, Ordering::Relaxed);
+            }
+        }
+        self.end(held);
+        Refusal::Spoiled
     }
 
     /// Locks the ring. What a dead owner left needs no repair (see the module's documentation).
@@ -238,11 +307,6 @@ impl Ring {
         epoch & u32::from(SHUT_DOWN) != 0
     }
 
-    /// Size of the byte ring.
-    fn bytes(&self) -> usize {
-        to_usize(self.word(BYTES).load(Ordering::Relaxed))
-    }
-
     /// A counter.
     fn count(&self, direction: Direction) -> u64 {
         let epoch = self.half_word(direction.epoch()).load(Ordering::Acquire);
@@ -257,21 +321,27 @@ impl Ring {
 
     /// Start and end of a message, as positions in an endless ring.
     fn entry(&self, number: u64) -> (u64, u64) {
-        let index = ENTRIES + to_usize(number % self.capacity() as u64) * 2;
+        let index = self.entry_at(number);
         let start = self.word(index).load(Ordering::Relaxed);
         (start, self.word(index + 1).load(Ordering::Relaxed))
     }
 
     /// Describes a message.
     fn set_entry(&self, number: u64, start: u64, end: u64) {
-        let index = ENTRIES + to_usize(number % self.capacity() as u64) * 2;
+        let index = self.entry_at(number);
         self.word(index).store(start, Ordering::Relaxed);
         self.word(index + 1).store(end, Ordering::Relaxed);
     }
 
+    /// Where a message is described, in words.
+    fn entry_at(&self, number: u64) -> usize {
+        let index = usize::try_from(number % self.capacity as u64);
+        ENTRIES + index.expect("less than the capacity") * 2
+    }
+
     /// Where the bytes begin in the segment.
     fn base(&self) -> usize {
-        (ENTRIES + self.capacity() * 2) * 8
+        (ENTRIES + self.capacity * 2) * 8
     }
 
     /// The 8-byte word at `index`.
@@ -290,9 +360,4 @@ fn length(capacity: usize, bytes: usize, annex: usize) -> Option<usize> {
     let head = capacity.checked_mul(16)?.checked_add(ENTRIES * 8)?;
     let ring = head.checked_add(bytes)?;
     if annex == 0 { Some(ring) } else { ring.checked_next_multiple_of(8)?.checked_add(annex) }
-}
-
-/// A number that was stored from a `usize` of the same machine.
-fn to_usize(value: u64) -> usize {
-    usize::try_from(value).expect("sizes in shared memory come from a `usize`")
 }

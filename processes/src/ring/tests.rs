@@ -106,3 +106,72 @@ fn an_annex_is_left_alone() {
     let words = [0, 1].map(|index| ring.annex_word(index).load(Ordering::Relaxed));
     assert_eq!(words, [7, 8]);
 }
+
+#[test]
+fn sizes_are_known_without_the_shared_memory() {
+    for size in [0, 1, 2, 1 << 20, 1 << 60, u64::MAX - 7, u64::MAX] {
+        let ring = Ring::create_with(3, 16, 16).unwrap();
+        ring.put(b"early").unwrap();
+        for word in [CAPACITY, BYTES] {
+            ring.word(word).store(size, Ordering::Relaxed);
+        }
+        ring.annex_word(1).store(7, Ordering::Relaxed);
+        for round in 0..20_u8 {
+            ring.put(&[round; 7]).unwrap();
+            ring.get().unwrap();
+        }
+        assert_eq!((ring.get().unwrap(), ring.capacity(), ring.len()), (vec![19; 7], 3, 0));
+        assert_eq!(ring.annex_word(1).load(Ordering::Relaxed), 7);
+        assert!(Ring::adopt_with(Arc::clone(&ring.segment), |_| Some(16)).is_none());
+    }
+}
+
+#[test]
+fn words_that_cannot_be_are_an_error_and_then_the_end() {
+    let (put, got) = (Direction::Message, Direction::Room);
+    let spoilers: [&dyn Fn(&Ring); 10] = [
+        &|ring| ring.prepare_and_commit(put, 5),
+        &|ring| ring.prepare_and_commit(put, u64::MAX),
+        &|ring| ring.prepare_and_commit(put, 0),
+        &|ring| ring.prepare_and_commit(got, 3),
+        &|ring| ring.prepare_and_commit(got, u64::MAX),
+        &|ring| ring.set_entry(1, 0, u64::MAX),
+        &|ring| ring.set_entry(1, 5, 4),
+        &|ring| ring.set_entry(1, 5, 22),
+        &|ring| ring.set_entry(1, u64::MAX, 5),
+        &|ring| {
+            ring.set_entry(0, u64::MAX - 8, u64::MAX - 4);
+            ring.set_entry(1, u64::MAX - 4, u64::MAX);
+        },
+    ];
+    for (number, spoil) in spoilers.into_iter().enumerate() {
+        for putting in [false, true] {
+            let ring = Ring::create(3, 16).unwrap();
+            ring.put(b"gone").unwrap();
+            ring.put(b"text").unwrap();
+            ring.get().unwrap();
+            spoil(&ring);
+            assert!(ring.len() <= 3, "{number}");
+            // The last one only cannot take more, and gives what is there.
+            let said = if putting { ring.put(b"more").map(drop) } else { ring.get().map(drop) };
+            if number == 9 && !putting {
+                assert_eq!(said, Ok(()));
+                continue;
+            }
+            assert_eq!(said, Err(Refusal::Spoiled), "{number} {putting}");
+            assert_eq!(ring.get(), Err(Refusal::ShutDown), "{number} {putting}");
+            assert_eq!(ring.put(b"x"), Err(Refusal::ShutDown), "{number} {putting}");
+            assert_eq!(ring.len(), 0);
+        }
+    }
+}
+
+impl Ring {
+    /// As a process that writes where it should not.
+    fn prepare_and_commit(&self, direction: Direction, count: u64) {
+        let held = self.lock();
+        self.prepare(direction, count);
+        self.commit(direction);
+        drop(held);
+    }
+}

@@ -232,6 +232,18 @@ impl Segment {
         unsafe { self.base.add(offset) }
     }
 
+    /// The address of the `len` bytes from `offset` on; at least one.
+    ///
+    /// # Panics
+    /// If they are not all inside.
+    pub(crate) fn span(&self, offset: usize, len: usize) -> NonNull<u8> {
+        let end = offset.checked_add(len);
+        let inside = len > 0 && end.is_some_and(|end| end <= self.len);
+        assert!(inside, "{len} bytes at {offset} are outside of {} bytes", self.len);
+        // SAFETY: as in `at`: `offset` is less than `len`, as there is a byte.
+        unsafe { self.base.add(offset) }
+    }
+
     /// The `index`th 8-byte word.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ use crate::support::{BOUND, gated, gates, soon};
 
 mod arena;
 mod buffer;
+mod forked;
 
 #[test]
 fn sizes_around_every_boundary_come_back_whole() {

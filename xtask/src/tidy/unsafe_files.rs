@@ -101,6 +101,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "crashes on purpose: what becomes of such a call is under test",
     },
     UnsafeFile {
+        path: "processes/tests/it/payload/forked.rs",
+        reason: "forks: what a forked child drops must be of no consequence for its parent",
+    },
+    UnsafeFile {
         path: "processes/tests/it/shutdown.rs",
         reason: "hangs in an exit handler on purpose: what becomes of such a worker is under test",
     },

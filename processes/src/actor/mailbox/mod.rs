@@ -30,7 +30,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::holders::Holders;
 use crate::life::Life;
 use crate::queue::{BYTES_PER_MESSAGE, MIN_BYTES};
-use crate::ring::{Direction, Refusal, Ring};
+use crate::ring::{Direction, Refusal, Ring, SPOILED};
 use crate::robust::Owned;
 use crate::scope;
 use crate::segment::Segment;
@@ -51,7 +51,7 @@ const EVERYBODY: u32 = i32::MAX.unsigned_abs();
 const TAG: u64 = 0x0061_6374_6f72_7301;
 /// Index of the tag, in words of the annex: behind the table of holders.
 const TAG_AT: usize = Holders::WORDS;
-/// The largest encoded argument or result; constant.
+/// The largest encoded argument or result; read when a process gets the mailbox, and never again.
 const MAX_MESSAGE: usize = TAG_AT + 1;
 /// How it stands: see [`Status`].
 const STATUS: usize = TAG_AT + 2;
@@ -109,6 +109,8 @@ pub(super) enum Status {
 pub(super) struct Mailbox {
     /// The ring, with the annex.
     ring: Ring,
+    /// The largest encoded argument or result.
+    max_message: usize,
 }
 
 /// A slot that a caller has.
@@ -149,7 +151,7 @@ impl Mailbox {
         let longest = max_message.saturating_add(super::serve::HEADER);
         let bytes = messages.saturating_mul(BYTES_PER_MESSAGE).max(MIN_BYTES).max(longest);
         let annex = annex_bytes(max_message).ok_or(io::ErrorKind::OutOfMemory)?;
-        let mailbox = Self { ring: Ring::create_with(messages, bytes, annex)? };
+        let mailbox = Self { ring: Ring::create_with(messages, bytes, annex)?, max_message };
         mailbox.word(TAG_AT).store(TAG, Ordering::Relaxed);
         mailbox.word(MAX_MESSAGE).store(max_message as u64, Ordering::Relaxed);
         Ok(mailbox)
@@ -157,13 +159,16 @@ impl Mailbox {
 
     /// The one in a segment that came from elsewhere; none if it is something else.
     fn adopt(segment: Arc<Segment>) -> Option<Self> {
+        let mut max_message = None;
         let annex = |ring: &Ring| {
             let is_one = ring.annex_len() >= REPLIES * 8
                 && ring.annex_word(TAG_AT).load(Ordering::Relaxed) == TAG;
             let bytes = is_one.then(|| ring.annex_word(MAX_MESSAGE).load(Ordering::Relaxed))?;
-            annex_bytes(usize::try_from(bytes).ok()?)
+            max_message = usize::try_from(bytes).ok();
+            annex_bytes(max_message?)
         };
-        Some(Self { ring: Ring::adopt_with(segment, annex)? })
+        let ring = Ring::adopt_with(segment, annex)?;
+        Some(Self { ring, max_message: max_message? })
     }
 
     /// The memory.
@@ -178,7 +183,7 @@ impl Mailbox {
 
     /// The largest encoded argument or result.
     pub(super) fn max_message(&self) -> usize {
-        to_usize(self.word(MAX_MESSAGE).load(Ordering::Relaxed))
+        self.max_message
     }
 
     /// How many messages wait.
@@ -230,6 +235,7 @@ impl Mailbox {
                     let held = self.ring.lock();
                     return Err(Verdict::Ended(self.reason(&held)));
                 }
+                Err(Refusal::Spoiled) => return Err(Verdict::Ended(SPOILED.to_owned())),
                 Err(Refusal::Wait(epoch)) => {
                     if !self.ring.sleep(Direction::Room, epoch, deadline_ns) {
                         return Err(Verdict::Over);
@@ -249,11 +255,15 @@ impl Mailbox {
     }
 
     /// The actor: takes the oldest message, waiting for one; none when there will be no more.
+    ///
+    /// # Panics
+    /// If some process has overwritten the mailbox: that is a failure of the actor.
     pub(super) fn take(&self) -> Option<Vec<u8>> {
         loop {
             match self.ring.get() {
                 Ok(message) => return Some(message),
                 Err(Refusal::ShutDown | Refusal::TooLong) => return None,
+                Err(Refusal::Spoiled) => panic!("{SPOILED}"),
                 Err(Refusal::Wait(epoch)) => {
                     self.holders().sleep(Direction::Message, epoch, None);
                 }
@@ -272,7 +282,8 @@ impl Mailbox {
 
     /// Why the last one has ended.
     fn reason(&self, held: &Owned) -> String {
-        let length = to_usize(self.word(REASON_LEN).load(Ordering::Relaxed)).min(REASON_BYTES);
+        let length = self.word(REASON_LEN).load(Ordering::Relaxed);
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(REASON_BYTES);
         if length == 0 {
             return "it was told to stop".to_owned();
         }
@@ -301,11 +312,6 @@ fn reply_bytes(max_message: usize) -> usize {
 fn annex_bytes(max_message: usize) -> Option<usize> {
     let reply = max_message.max(MIN_REPLY).checked_next_multiple_of(8)?;
     reply.checked_mul(SLOTS)?.checked_add(REPLIES * 8)
-}
-
-/// A number that was stored from a `usize` of the same machine.
-fn to_usize(value: u64) -> usize {
-    usize::try_from(value).expect("sizes in shared memory come from a `usize`")
 }
 
 /// Works only inside the argument of a call; an error elsewhere. Not counted as a reference.

@@ -10,7 +10,7 @@ use crate::robust::Owned;
 
 use super::{
     HOLDER, HOLDER_STARTED, LENGTH, LOOK_AGAIN, LOST_BELOW, Mailbox, NEWS, REPLIES, Reply, SLOTS,
-    Slot, Status, TURN, Verdict, WAITING, reply_bytes, slot_at, to_usize,
+    Slot, Status, TURN, Verdict, WAITING, reply_bytes, slot_at,
 };
 
 impl Mailbox {
@@ -22,7 +22,7 @@ impl Mailbox {
                 return Err(Verdict::Ended(self.reason(&held)));
             }
             if let Some(number) = self.free_slot(&held) {
-                let turn = self.slot(number, TURN).load(Ordering::Relaxed) + 1;
+                let turn = self.slot(number, TURN).load(Ordering::Relaxed).wrapping_add(1);
                 self.slot(number, HOLDER_STARTED).store(Life::own().started, Ordering::Relaxed);
                 self.slot(number, TURN).store(turn, Ordering::Relaxed);
                 let holder = u64::from(Life::own().pid) << 32 | WAITING;
@@ -84,7 +84,12 @@ impl Mailbox {
     ) -> Option<Result<Reply, Verdict>> {
         let state = self.slot(slot.number, HOLDER).load(Ordering::Relaxed) & u64::from(u32::MAX);
         if state > WAITING {
-            let length = to_usize(self.slot(slot.number, LENGTH).load(Ordering::Relaxed));
+            let length = self.slot(slot.number, LENGTH).load(Ordering::Relaxed);
+            let room = reply_bytes(self.max_message());
+            let Some(length) = usize::try_from(length).ok().filter(|&length| length <= room) else {
+                // Somebody has overwritten it: this is no kind of reply.
+                return Some(Ok(Reply { kind: u8::MAX, bytes: Vec::new() }));
+            };
             let mut bytes = vec![0; length];
             self.ring.annex_read(held, self.reply_at(slot.number), &mut bytes);
             let kind = u8::try_from(state - WAITING).unwrap_or(u8::MAX);

@@ -76,3 +76,25 @@ fn only_a_mailbox_is_adopted() {
     assert!(Mailbox::adopt(Arc::clone(ring.segment())).is_none());
     assert!(Mailbox::adopt(Segment::create(1 << 20).unwrap()).is_none());
 }
+
+#[test]
+fn words_that_cannot_be_reach_nothing() {
+    let mailbox = serving();
+    for size in [0, 99, 1 << 40, u64::MAX] {
+        mailbox.word(MAX_MESSAGE).store(size, Ordering::Relaxed);
+        let slot = mailbox.take_slot(Some(soon())).unwrap();
+        let number = mailbox.put(b"x", Some(soon())).unwrap();
+        mailbox.take().unwrap();
+        mailbox.reply(&slot, 1, &[7; 100]);
+        let reply = mailbox.wait(&slot, number, Some(soon())).unwrap();
+        assert_eq!((reply.kind, reply.bytes, mailbox.max_message()), (1, vec![7; 100], 100));
+        // The length of a reply.
+        let slot = mailbox.take_slot(Some(soon())).unwrap();
+        mailbox.reply(&slot, 1, b"short");
+        mailbox.slot(slot.number, LENGTH).store(size.max(1 << 30), Ordering::Relaxed);
+        let reply = mailbox.wait(&slot, number, Some(soon())).unwrap();
+        assert_eq!((reply.kind, reply.bytes), (u8::MAX, Vec::new()));
+        mailbox.word(REASON_LEN).store(size, Ordering::Relaxed);
+        assert!(mailbox.reason(&mailbox.lock()).len() <= 3 * REASON_BYTES);
+    }
+}

@@ -125,6 +125,11 @@ impl CancelToken {
     /// unwind, without a word from the panic hook, up to here. (With `panic = "abort"`, that
     /// ends the program.)
     ///
+    /// To the language that is a panic: what is dropped on the way, captures of closures that have not
+    /// begun among it, must not panic itself, or the process is aborted, as by every panic during another.
+    /// Nothing can be done about that here, as the frames in between are those of the caller. Drops
+    /// that may fail belong where the token is [checked](CancelToken::check) by hand.
+    ///
     /// # Errors
     ///
     /// [`Cancelled`] if `f` was left like that. If it returned, its result is given, cancelled

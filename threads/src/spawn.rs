@@ -18,7 +18,9 @@ pub fn init() {}
 ///
 /// For what would occupy a worker of a pool for long: a server's accept loop, a
 /// blocking read. [`JoinHandle::join`] also waits for the end of the thread, with the drop
-/// of its thread-local values (waits with a limit, and `.await`, do not);
+/// of its thread-local values (waits with a limit, and `.await`, do not). A worker of a pool that
+/// calls it runs other jobs until the result is there, and stands still for that last part, of which the system
+/// tells nobody but who blocks for it: where such drops take long, await the handle there, or wait with a limit;
 /// `x` is there so that the same call works between processes, with a function and its argument;
 /// dropping the handle detaches it, and like any thread it then ends at the latest
 /// with the process.

@@ -118,8 +118,8 @@ impl Builder {
     /// [limit](Self::block_limit), then twice as long, and so on. Default: a line on standard error that
     /// names the task, its class, where it was spawned, and how long it has taken.
     ///
-    /// It is called on a thread that all reactors of the process have in common, so it has to be quick. A
-    /// panic of it is nobody's. Without a recorder it is not called.
+    /// It is called on a thread that all reactors of the process have in common, so it has to be quick:
+    /// dropping the last of them waits for it. A panic of it is nobody's. Without a recorder it is not called.
     ///
     /// Time is that of the system, also in [virtual time](Self::virtual_time). What is late only because the machine is
     /// busy cannot be told from what blocks.

@@ -5,11 +5,12 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::current;
 use crate::engine::Engine;
 use crate::mailbox::Mailbox;
-use crate::record::{Dump, Record};
+use crate::record::{Blocked, Dump, Record};
 use crate::sync::oneshot;
 use crate::task::{JoinError, STANDS_STILL, Spawn, Task};
 
@@ -121,6 +122,16 @@ impl Handle {
         Ok(shared.map_or_else(Record::empty, |shared| Record::of(&shared)))
     }
 
+    /// The task or call that the reactor is in, if it is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the reactor is gone, or ends.
+    pub(crate) fn kept_by(&self) -> Result<Option<Blocked>, Closed> {
+        let shared = self.mailbox.record(self.id)?;
+        Ok(shared.and_then(|shared| Blocked::now(self.id, &shared)))
+    }
+
     /// Whether the reactor is gone.
     pub fn is_closed(&self) -> bool {
         !self.mailbox.inbox().is_read_by(self.id)
@@ -172,6 +183,22 @@ pub struct RemoteTask<T> {
 }
 
 impl<T> RemoteTask<T> {
+    /// [`join`](Self::join), but not longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back when time is over. The inner errors are those of `join`.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    #[track_caller]
+    pub fn join_timeout(self, limit: Duration) -> Result<Result<T, JoinError>, Self> {
+        self.assert_may_block();
+        let is_finished = self.receiver.as_ref().is_none_or(|task| task.wait_finished(limit));
+        if is_finished { Ok(self.join()) } else { Err(self) }
+    }
+
     /// Blocks this thread until the task has finished.
     ///
     /// Inside another reactor this is allowed, and stops that one meanwhile with all its tasks; to
@@ -187,15 +214,30 @@ impl<T> RemoteTask<T> {
     /// On the thread of the task's reactor, unless the task has finished: nobody would run it.
     #[track_caller]
     pub fn join(mut self) -> Result<T, JoinError> {
+        self.assert_may_block();
+        match self.receiver.take() {
+            Some(receiver) => receiver.wait().unwrap_or(Err(JoinError::Cancelled)),
+            None => Err(JoinError::Cancelled),
+        }
+    }
+
+    /// The result if it comes within `limit`, for callers who know that the task is not this thread's, or
+    /// who do not wait. A task without a result by then is cancelled.
+    pub(crate) fn finish_within(mut self, limit: Duration) -> Option<Result<T, JoinError>> {
+        let receiver = self.receiver.take()?;
+        receiver.wait_finished(limit).then(|| receiver.wait().unwrap_or(Err(JoinError::Cancelled)))
+    }
+
+    /// # Panics
+    ///
+    /// When this thread would wait for itself.
+    #[track_caller]
+    fn assert_may_block(&self) {
         assert!(
             self.is_finished() || !self.reactor.is_here(),
             "the task's reactor belongs to this thread and cannot run while it is blocked: `.await` \
              the `RemoteTask` in that reactor instead of joining it"
         );
-        match self.receiver.take() {
-            Some(receiver) => receiver.wait().unwrap_or(Err(JoinError::Cancelled)),
-            None => Err(JoinError::Cancelled),
-        }
     }
 
     /// Whether the result is there, or it is certain that none will come.

@@ -43,7 +43,7 @@ pub use deferred::{Deferred, Promise, deferred};
 pub use handle::{Closed, Handle, RemoteTask};
 pub use reactor::{NotRunning, Reactor, Stats, block_on, handle, stats, stop};
 pub use task::{
-    Cooperate, JoinError, Panic, Shield, Spawn, Task, TaskGroup, YieldIfNeeded, YieldNow,
+    Cooperate, JoinError, Panic, Shield, Soon, Spawn, Task, TaskGroup, YieldIfNeeded, YieldNow,
     call_soon, cooperate, join_all, race, set_deadline, shield, spawn, spawn_with, yield_if_needed,
     yield_now,
 };

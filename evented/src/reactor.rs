@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use crate::blocking;
 use crate::builder::Builder;
 use crate::class::{Class, ClassSpec};
 use crate::classes::ClassStats;
@@ -162,6 +163,11 @@ impl Reactor {
     /// not have begun to run, from wherever it is, there is [`Handle::shutdown`].
     pub fn stop(&self) -> Result<(), NotRunning> {
         stop_engine(&self.engine)
+    }
+
+    /// Tells what its pool is running.
+    pub(crate) fn blocking_running(&self) -> blocking::Running {
+        self.engine.threads.running()
     }
 
     /// What other threads use to reach this reactor.

@@ -92,7 +92,8 @@ impl fmt::Debug for Kind {
 
 /// The signals of one kind, from the moment on when this was made.
 ///
-/// It may be sent to another thread, but belongs to the reactor in which it first had to wait.
+/// It may be sent to another thread, but belongs to the reactor in which it first had to wait, for as long
+/// as that one lives. Once it is gone, this may wait in another one, and has missed nothing.
 pub struct Signal {
     kind: Kind,
     /// The handler writes a byte into the other end of the pipe for each signal, unless it is full.
@@ -127,7 +128,7 @@ impl Signal {
     ///
     /// # Errors
     ///
-    /// When it waits in another reactor already, or that one is gone.
+    /// When it waits in another reactor already, and that is alive.
     ///
     /// # Panics
     ///
@@ -147,6 +148,7 @@ impl Signal {
     ///
     /// Outside a reactor.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.leave_gone_reactor();
         let polled = self.io.poll_io(cx, Direction::Read, take_one);
         if polled.is_pending() {
             waits_for(WaitsFor::Signal(self.kind.as_raw().cast_unsigned()));

@@ -2,7 +2,7 @@
 
 mod threads;
 
-pub(crate) use threads::Threads;
+pub(crate) use threads::{Running, Threads};
 
 use std::fmt;
 use std::future::Future;
@@ -39,7 +39,7 @@ where
 {
     let location = Location::caller();
     let (sender, receiver) = oneshot::channel();
-    let run: Job = Box::new(move || {
+    let run = Box::new(move || {
         if sender.is_closed() {
             return;
         }
@@ -47,7 +47,7 @@ where
         // Nobody waits any more: the result is dropped here.
         drop(sender.send(result));
     });
-    Blocking { job: Some(run), place: None, receiver }
+    Blocking { job: Some(Job { run, at: location }), place: None, receiver }
 }
 
 /// Future of [`blocking`].

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
@@ -10,12 +11,28 @@ use std::time::Duration;
 use crate::contain::contain_and_discard;
 use crate::sync::waiters::{Ticket, Waiters};
 
-/// What a thread runs. It contains its own panics, all but those of drops.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
+/// What a thread runs.
+pub(crate) struct Job {
+    /// Contains its own panics, all but those of drops.
+    pub(super) run: Box<dyn FnOnce() + Send>,
+    /// Where it was given.
+    pub(super) at: &'static Location<'static>,
+}
 
 /// A bounded pool. Part of one reactor.
 pub(crate) struct Threads {
     shared: Arc<Shared>,
+}
+
+/// Tells what the threads are running, also while the reactor waits for them in the end.
+#[derive(Clone)]
+pub(crate) struct Running(Arc<Shared>);
+
+impl Running {
+    /// The places where the closures were given that are running.
+    pub(crate) fn places(&self) -> Vec<&'static Location<'static>> {
+        self.0.lock().running.clone()
+    }
 }
 
 /// What the reactor and the threads share.
@@ -52,6 +69,8 @@ struct State {
     queue: VecDeque<Job>,
     /// Those who found the queue full. All are woken when it is half empty.
     waiting: Waiters,
+    /// Where the jobs were given that are running, in any order.
+    running: Vec<&'static Location<'static>>,
     /// Threads that run or wait for a job.
     alive: usize,
     /// Threads that wait for a job.
@@ -67,6 +86,10 @@ impl Threads {
         let state = Mutex::new(State::default());
         let work = Condvar::new();
         Self { shared: Arc::new(Shared { state, work, max_threads, max_queued, keep_alive }) }
+    }
+
+    pub(crate) fn running(&self) -> Running {
+        Running(Arc::clone(&self.shared))
     }
 
     /// Threads alive and jobs queued.
@@ -164,23 +187,32 @@ impl Threads {
 impl Shared {
     /// The life of a thread.
     fn run(&self) {
-        while let Some((job, waiting)) = self.next_job() {
+        let mut done = None;
+        while let Some((job, waiting)) = self.next_job(done) {
             for waker in waiting {
                 contain_and_discard(|| waker.wake());
             }
-            contain_and_discard(job);
+            contain_and_discard(job.run);
+            done = Some(job.at);
         }
     }
 
-    /// Waits for a job. None: this thread has left the counts and ends. Comes with those to be woken.
-    fn next_job(&self) -> Option<(Job, Vec<Waker>)> {
+    /// Waits for a job, after this one. None: this thread has left the counts and ends. Comes with those
+    /// to be woken.
+    fn next_job(&self, done: Option<&'static Location<'static>>) -> Option<(Job, Vec<Waker>)> {
         let mut state = self.lock();
+        if let Some(done) = done
+            && let Some(place) = state.running.iter().position(|at| std::ptr::eq(*at, done))
+        {
+            state.running.swap_remove(place);
+        }
         loop {
             if !state.ending
                 && let Some(job) = state.queue.pop_front()
             {
                 let half_empty = state.queue.len() <= self.max_queued / 2;
                 let waiting = if half_empty { state.waiting.take() } else { Vec::new() };
+                state.running.push(job.at);
                 return Some((job, waiting));
             }
             if state.ending {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::contain::{Payload, message};
 use crate::sync::Event;
 
 /// Tells a connection that the server wants to end: finish what you are doing, and begin nothing new.
@@ -41,6 +42,8 @@ pub(super) struct Live {
     /// The sum has become zero.
     emptied: Condvar,
     stop: Stop,
+    /// How many of them a panic has ended, and the text of the first one.
+    panics: Mutex<(usize, Option<String>)>,
 }
 
 impl Live {
@@ -50,6 +53,7 @@ impl Live {
             total: Mutex::new(0),
             emptied: Condvar::new(),
             stop: Stop { requested: Event::new() },
+            panics: Mutex::default(),
         }
     }
 
@@ -68,6 +72,20 @@ impl Live {
         let loads = self.loads.iter().map(|load| load.load(Ordering::Relaxed));
         let least = loads.enumerate().min_by_key(|&(_, load)| load);
         least.map_or(0, |(index, _)| index)
+    }
+
+    /// A panic ends a connection.
+    pub(super) fn note_panic(&self, payload: &Payload) {
+        // A text of the user's own: made outside of the lock.
+        let text = message(&**payload);
+        let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
+        panics.0 += 1;
+        panics.1.get_or_insert(text);
+    }
+
+    /// How many have ended by a panic, and the text of the first.
+    pub(super) fn panics(&self) -> (usize, Option<String>) {
+        self.panics.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many connections each loop has.
@@ -97,7 +115,7 @@ impl Live {
 
 /// See [`Live::begin`].
 pub(super) struct Counted {
-    live: Arc<Live>,
+    pub(super) live: Arc<Live>,
     index: usize,
 }
 

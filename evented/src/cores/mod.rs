@@ -32,7 +32,9 @@ mod balance;
 mod live;
 mod pool;
 mod serve;
+mod stuck;
 
 pub use balance::Balance;
 pub use live::Stop;
 pub use pool::{Builder, Cores, Ended};
+pub use stuck::{KeptBy, Stuck, StuckLoop};

@@ -8,14 +8,16 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::live::Live;
 use super::serve::{self, Acceptor};
-use super::{Balance, Stop};
+use super::{Balance, KeptBy, Stop, Stuck};
+use crate::blocking::Running;
 use crate::current;
 use crate::handle::{Handle, RemoteTask};
 use crate::net::TcpStream;
+use crate::sync::oneshot;
 
 /// The most loops there may be.
 const MAX_LOOPS: usize = 1024;
@@ -73,8 +75,12 @@ impl Builder {
 }
 
 /// A reactor on a thread of its own.
-struct Loop {
+pub(super) struct Loop {
     handle: Handle,
+    /// What the closures are that the reactor waits for in the end.
+    blocking: Running,
+    /// Ready when the reactor is gone: all that is left to the thread is to end.
+    over: oneshot::Receiver<()>,
     /// None once it was joined.
     thread: Option<JoinHandle<()>>,
 }
@@ -82,19 +88,24 @@ struct Loop {
 impl Loop {
     fn start(index: usize, builder: crate::Builder) -> io::Result<Self> {
         let (send, receive) = mpsc::sync_channel(1);
-        let run = move || match builder.build() {
-            Ok(reactor) => {
-                if send.send(Ok(reactor.handle())).is_ok() {
-                    reactor.run();
+        let (lives, over) = oneshot::channel();
+        let run = move || {
+            // Dropped last.
+            let _lives = lives;
+            match builder.build() {
+                Ok(reactor) => {
+                    if send.send(Ok((reactor.handle(), reactor.blocking_running()))).is_ok() {
+                        reactor.run();
+                    }
                 }
+                // Somebody waits for it.
+                Err(error) => drop(send.send(Err(error))),
             }
-            // Somebody waits for it.
-            Err(error) => drop(send.send(Err(error))),
         };
         let thread = thread::Builder::new().name(format!("evented-core-{index}")).spawn(run)?;
-        let handle = receive.recv().map_err(io::Error::other).and_then(|started| started);
-        match handle {
-            Ok(handle) => Ok(Self { handle, thread: Some(thread) }),
+        let started = receive.recv().map_err(io::Error::other).and_then(|started| started);
+        match started {
+            Ok((handle, blocking)) => Ok(Self { handle, blocking, over, thread: Some(thread) }),
             Err(error) => {
                 drop(thread.join());
                 Err(error)
@@ -102,7 +113,7 @@ impl Loop {
         }
     }
 
-    /// Ends the loop. Its thread is over when [`join`](Self::join) returns.
+    /// Ends the loop. Its thread is over when [`join_within`](Self::join_within) is true.
     fn shut_down(&self) {
         // If the reactor is gone, that is what was wanted.
         let _ = self.handle.shutdown();
@@ -114,18 +125,41 @@ impl Loop {
         self.thread.as_ref().is_some_and(|thread| thread.thread().id() == here)
     }
 
-    fn join(&mut self) {
+    /// Waits for the thread. False if the reactor is not gone after `limit`.
+    pub(super) fn join_within(&mut self, limit: Duration) -> bool {
+        if !self.over.wait_finished(limit) {
+            return false;
+        }
         if let Some(thread) = self.thread.take() {
             // The reactor contains what tasks do, so there is no panic to pass on.
             drop(thread.join());
+        }
+        true
+    }
+
+    /// Waits for the thread.
+    fn join(&mut self) {
+        while !self.join_within(Duration::MAX) {}
+    }
+
+    /// What keeps it from ending.
+    pub(super) fn kept_by(&self) -> KeptBy {
+        match self.handle.kept_by() {
+            Ok(blocked) => blocked.map_or(KeptBy::Unknown, KeptBy::Task),
+            // It is being dropped: its tasks are gone, and the pool is waited for.
+            Err(_closed) => match self.blocking.places() {
+                places if places.is_empty() => KeptBy::Unknown,
+                places => KeptBy::Blocking(places),
+            },
         }
     }
 }
 
 /// Several reactors, each on a thread of its own. See the [module](super).
 ///
-/// Dropping it ends all of them as [`shutdown`](Self::shutdown) does with no time to finish. On the thread
-/// of one of the loops nothing can be waited for: they end soon after.
+/// Dropping it ends all of them as [`shutdown`](Self::shutdown) does with no time to finish, and waits
+/// for a loop that is stuck as that does. On the thread of one of the loops nothing can be waited for:
+/// they end soon after.
 pub struct Cores {
     loops: Vec<Loop>,
     live: Arc<Live>,
@@ -135,14 +169,20 @@ pub struct Cores {
     acceptors: Mutex<Vec<Acceptor>>,
 }
 
-/// How [`Cores::shutdown`] went.
+/// How [`Cores::shutdown`] went, and what had gone wrong before.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ended {
     /// Connections that had not finished when time was over.
     pub cut_off: usize,
-    /// Why servers had stopped accepting before.
+    /// Why servers had stopped accepting before: that of a loop whose listener has failed, or where the
+    /// handler has panicked while it was cloned. The last is an error of
+    /// [`JoinError::Panicked`](crate::JoinError::Panicked).
     pub failures: Vec<io::Error>,
+    /// Connections that a panic of the handler, or of its future, has ended.
+    pub panicked: usize,
+    /// The text of the first of these panics.
+    pub first_panic: Option<String>,
 }
 
 impl Cores {
@@ -196,14 +236,26 @@ impl Cores {
     /// Accepts connections to an address, and has `handler` make a future for each, on the loop that gets
     /// it. Returns the address, in which the system has chosen a port if it was 0.
     ///
-    /// The [`Stop`] tells when to finish. A panic of the future ends the connection, and is counted in
-    /// the statistics of its loop. When there are no descriptors or no memory for a connection it is
+    /// The [`Stop`] tells when to finish. When there are no descriptors or no memory for a connection it is
     /// turned away or waits, see [`TcpListener::accept`](crate::net::TcpListener::accept), and the server
     /// goes on.
+    ///
+    /// # When the handler panics
+    ///
+    /// A panic of the handler, or of the future that it has made, ends that connection only: its loop, the
+    /// other loops and the server go on. It is counted in the [statistics](crate::Stats::panics) of the
+    /// loop and in [`Ended::panicked`], which keeps the text of the first.
+    ///
+    /// The handler is cloned for each connection by the loop that accepts. A panic of that ends accepting
+    /// there and is one of [`Ended::failures`]. With [`Balance::Fewest`] nobody accepts any more then; with
+    /// [`Balance::Kernel`] the other loops do. Connections that there are go on.
+    ///
+    /// The hook of [`std::panic::set_hook`] hears of all of them at once, on the thread of the loop.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound.
+    #[track_caller]
     pub fn serve<H, F>(
         &self,
         address: SocketAddr,
@@ -234,39 +286,88 @@ impl Cores {
     ///    [`blocking`](fn@crate::blocking) is running are waited for;
     /// 5. the threads are joined.
     ///
+    /// A task, a drop or a closure that never returns makes this wait for ever: see
+    /// [`shutdown_timeout`](Self::shutdown_timeout).
+    ///
     /// # Panics
     ///
     /// Inside a reactor, which it would stop meanwhile: use a thread, or
     /// [`blocking`](fn@crate::blocking).
+    #[track_caller]
     pub fn shutdown(mut self, grace: Duration) -> Ended {
-        assert!(
-            current::try_engine().is_none(),
-            "`shutdown` would stop the reactor that runs on this thread: call it inside `blocking`"
-        );
-        self.end(grace)
+        assert_outside();
+        // The drop joins the threads.
+        self.end(grace, Duration::MAX)
     }
 
-    fn end(&mut self, grace: Duration) -> Ended {
+    /// As [`shutdown`](Self::shutdown), but waits no longer than `grace` for connections, and no longer
+    /// than `limit` for loops: half of it at most for those that are to close their listeners, what is
+    /// left for the end.
+    ///
+    /// A loop that is in a task all the time does not hear of the end, and cannot be ended by force: it is
+    /// named, with the task, when time is over. The others have ended by then.
+    ///
+    /// ```
+    /// use evented::cores::Cores;
+    /// use std::{sync::mpsc, time::Duration};
+    ///
+    /// let cores = Cores::builder().count(2).build()?;
+    /// let (let_it_go, waits) = mpsc::channel::<()>();
+    /// let (begins, begun) = mpsc::channel();
+    /// cores.spawn(move || async move {
+    ///     begins.send(()).expect("somebody waits");
+    ///     waits.recv() // Blocks the loop.
+    /// }).detach();
+    /// begun.recv().expect("it begins");
+    /// let stuck = cores.shutdown_timeout(Duration::ZERO, Duration::from_millis(100)).unwrap_err();
+    /// // loop 0 has not ended: task 0.1.0 of class NORMAL, spawned at src/main.rs:7:7, has kept ...
+    /// println!("{stuck}");
+    /// assert_eq!(stuck.loops()[0].index, 0);
+    /// drop(let_it_go);
+    /// stuck.wait(Duration::from_secs(60)).expect("it goes on, and ends");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Stuck`] with the loops that had not ended when time was over.
+    ///
+    /// # Panics
+    ///
+    /// As [`shutdown`](Self::shutdown).
+    #[track_caller]
+    pub fn shutdown_timeout(mut self, grace: Duration, limit: Duration) -> Result<Ended, Stuck> {
+        assert_outside();
+        let start = Instant::now();
+        let ended = self.end(grace, limit / 2);
+        let spent = start.elapsed().saturating_sub(grace);
+        let loops = std::mem::take(&mut self.loops).into_iter().enumerate().collect();
+        Stuck::after(ended, loops, limit.saturating_sub(spent))
+    }
+
+    /// All but the last step. Listeners are waited for at most `limit`.
+    fn end(&mut self, grace: Duration, limit: Duration) -> Ended {
         let acceptors =
             std::mem::take(&mut *self.acceptors.lock().unwrap_or_else(PoisonError::into_inner));
         // Dropped by one of its own tasks: that thread cannot wait for itself.
         let may_wait = !self.loops.iter().any(Loop::is_here);
-        let failures = serve::stop(acceptors, may_wait);
+        let failures = serve::stop(acceptors, if may_wait { limit } else { Duration::ZERO });
         self.live.request_stop();
         let cut_off = self.live.wait_empty(if may_wait { grace } else { Duration::ZERO });
         for each in &self.loops {
             each.shut_down();
         }
-        if may_wait {
-            self.loops.iter_mut().for_each(Loop::join);
-        }
-        Ended { cut_off, failures }
+        let (panicked, first_panic) = self.live.panics();
+        Ended { cut_off, failures, panicked, first_panic }
     }
 }
 
 impl Drop for Cores {
     fn drop(&mut self) {
-        drop(self.end(Duration::ZERO));
+        drop(self.end(Duration::ZERO, Duration::MAX));
+        if !self.loops.iter().any(Loop::is_here) {
+            self.loops.iter_mut().for_each(Loop::join);
+        }
     }
 }
 
@@ -277,4 +378,15 @@ impl fmt::Debug for Cores {
             .field("connections", &self.connections())
             .finish_non_exhaustive()
     }
+}
+
+/// # Panics
+///
+/// Inside a reactor.
+#[track_caller]
+fn assert_outside() {
+    assert!(
+        current::try_engine().is_none(),
+        "`shutdown` would stop the reactor that runs on this thread: call it inside `blocking`"
+    );
 }

@@ -3,23 +3,26 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use super::live::{Counted, Live};
 use super::{Balance, Stop};
-use crate::handle::Handle;
+use crate::contain::{contain, contain_and_discard};
+use crate::handle::{Handle, RemoteTask};
 use crate::net::{TcpListener, TcpStream, is_passing};
 use crate::sync::oneshot;
-use crate::task::spawn;
+use crate::task::{JoinError, spawn};
 
 /// What accepts on one loop.
 pub(super) struct Acceptor {
     /// Dropped to end it.
     go_on: oneshot::Sender<()>,
-    /// Ends when the listener is closed; before that, why, if it was not asked to.
-    ended: mpsc::Receiver<io::Error>,
+    /// Ends when the listener is closed; with the reason, if it was not asked to.
+    task: RemoteTask<Option<io::Error>>,
 }
 
 /// What an acceptor needs to place a connection.
@@ -34,6 +37,7 @@ struct Place<H> {
 }
 
 /// Binds the address, and has one or all of the loops accept.
+#[track_caller]
 pub(super) fn start<H, F>(
     address: SocketAddr,
     balance: Balance,
@@ -58,36 +62,44 @@ where
         }
     }
     let address = listeners[0].local_addr()?;
-    let acceptors = listeners.into_iter().enumerate().map(|(own, listener)| {
+    let mut acceptors = Vec::with_capacity(listeners.len());
+    for (own, listener) in listeners.into_iter().enumerate() {
         let (loops, live) = (Arc::clone(loops), Arc::clone(live));
-        accept(listener, Place { own, balance, loops, live, handler: handler.clone() })
-    });
-    Ok((address, acceptors.collect()))
+        let place = Place { own, balance, loops, live, handler: handler.clone() };
+        acceptors.push(accept(listener, place));
+    }
+    Ok((address, acceptors))
 }
 
-/// Ends them. Gives the errors of those that had ended before. With `wait`, all listeners are closed
-/// when this returns.
-pub(super) fn stop(acceptors: Vec<Acceptor>, wait: bool) -> Vec<io::Error> {
+/// Ends them. Gives the errors of those that had ended before. All listeners are closed when this
+/// returns, unless it has waited as long as `limit`: then those are closed as soon as their loops go on.
+pub(super) fn stop(acceptors: Vec<Acceptor>, limit: Duration) -> Vec<io::Error> {
+    let start = Instant::now();
     let mut all = Vec::new();
-    for Acceptor { go_on, ended } in acceptors {
+    for Acceptor { go_on, task } in acceptors {
         // All of them are told before the first one is waited for.
         drop(go_on);
-        all.push(ended);
+        all.push(task);
     }
-    let failure = |ended: &mpsc::Receiver<io::Error>| {
-        if wait { ended.recv().ok() } else { ended.try_recv().ok() }
+    let failure = |task: RemoteTask<Option<io::Error>>| {
+        let ended = task.finish_within(limit.saturating_sub(start.elapsed()))?;
+        match ended {
+            Ok(failure) => failure,
+            Err(JoinError::Cancelled) => None,
+            Err(panic) => Some(io::Error::other(panic)),
+        }
     };
-    all.iter().filter_map(failure).collect()
+    all.into_iter().filter_map(failure).collect()
 }
 
 /// Has a loop accept until it fails or is told to end.
+#[track_caller]
 fn accept<H, F>(listener: TcpListener, place: Place<H>) -> Acceptor
 where
     H: Fn(TcpStream, Stop) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + 'static,
 {
     let (go_on, mut told) = oneshot::channel::<()>();
-    let (failed, ended) = mpsc::channel();
     let handle = place.loops[place.own];
     let run = move || async move {
         let mut accepting = Box::pin(accept_all(listener, place));
@@ -98,13 +110,9 @@ where
         let failure = pin!(failure).await;
         // The listener is closed before anybody hears of the end.
         drop(accepting);
-        if let Some(error) = failure {
-            // Nobody listens any more only if all of it is over.
-            drop(failed.send(error));
-        }
+        failure
     };
-    handle.spawn(run).detach();
-    Acceptor { go_on, ended }
+    Acceptor { go_on, task: handle.spawn(run) }
 }
 
 /// Accepts and places connections, until the listener fails.
@@ -152,8 +160,30 @@ where
     H: Fn(TcpStream, Stop) -> F,
     F: Future<Output = ()>,
 {
-    let _counted = counted;
-    handler(stream, stop).await;
+    let live = &counted.live;
+    let mut given = Some((handler, stream, stop));
+    let mut connection = pin!(None);
+    poll_fn(|cx| {
+        let polled = contain(|| {
+            // Here, so that a panic of the handler is one of those below.
+            if let Some((handler, stream, stop)) = given.take() {
+                connection.set(Some(handler(stream, stop)));
+            }
+            let polled = connection.as_mut().as_pin_mut().map_or(Poll::Ready(()), |it| it.poll(cx));
+            if polled.is_ready() {
+                connection.set(None);
+            }
+            polled
+        });
+        polled.unwrap_or_else(|payload| {
+            live.note_panic(&payload);
+            // A second panic, while the first goes on, would end the process.
+            contain_and_discard(|| connection.set(None));
+            // It is the task's panic, as it would be without a look at it.
+            resume_unwind(payload)
+        })
+    })
+    .await;
 }
 
 /// Several listeners for one port.

@@ -23,6 +23,14 @@ impl Engine {
         self.timers.borrow_mut().insert(deadline, waker, self.running_rank())
     }
 
+    /// Starts a timer for the task in this slot, with the rank of its class, whichever is being polled.
+    pub(crate) fn start_timer_of(&self, slot: u32, deadline: Instant) -> TimerId {
+        let task = self.tasks.slot(slot);
+        let waker = waker::of(self.tasks.name_of(slot, task));
+        let rank = self.tasks.classes.rank(task.class.get());
+        self.timers.borrow_mut().insert(deadline, waker, rank)
+    }
+
     /// Stops a timer; harmless if it has fired.
     pub(crate) fn stop_timer(&self, id: TimerId) {
         let waiter = self.timers.borrow_mut().remove(id);

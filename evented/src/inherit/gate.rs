@@ -51,28 +51,45 @@ impl Gate {
     /// The task that is being polled waits, with this waker, until its place is left. True when
     /// holders have to be named (again).
     pub(crate) fn wait(&mut self, place: &mut Place) -> bool {
-        self.wait_as(place, None)
+        self.wait_as(place, None, self.keeper)
+    }
+
+    /// As [`wait`](Self::wait), where those who wait form a line: behind this task, if it is known. The table
+    /// has each task with the one in front of it, so that nothing has to be written when a lock changes
+    /// hands; whoever reads it follows the line to its head.
+    pub(crate) fn wait_behind(&mut self, place: &mut Place, ahead: Option<Name>) -> bool {
+        self.wait_as(place, None, ahead.or(self.keeper))
     }
 
     /// As [`wait`](Self::wait), for a wait of which nobody says when it is over: until its place is
     /// left, or a poll of the task does not come by.
     pub(crate) fn wait_polled(&mut self, place: &mut Place, waker: &Waker) -> bool {
-        self.wait_as(place, Some(waker))
+        self.wait_as(place, Some(waker), self.keeper)
     }
 
-    fn wait_as(&mut self, place: &mut Place, polled: Option<&Waker>) -> bool {
+    fn wait_as(&mut self, place: &mut Place, polled: Option<&Waker>, on: Option<Name>) -> bool {
         let Some(engine) = current::try_engine() else { return false };
-        engine.waits_for(self.what());
+        engine.waits_for(self.what(on.map(TaskId)));
         self.note(&engine, place, polled)
     }
 
-    /// What the task table says of who waits here.
-    fn what(&self) -> WaitsFor {
+    /// Somebody who has waited behind `ahead`, or first, does so no more: the next one moves up.
+    pub(crate) fn close_up(next: Option<Name>, ahead: Option<Name>) {
+        let Some(next) = next else { return };
+        if let Some(engine) = current::try_engine()
+            && engine.tasks.reactor() == next.reactor()
+        {
+            engine.recorder().moves_up(next, ahead);
+        }
+    }
+
+    /// What the task table says of who waits here, on this task.
+    fn what(&self, on: Option<TaskId>) -> WaitsFor {
         let number = ptr::from_ref(self).addr() as u64;
         if self.is_lock {
-            WaitsFor::Lock { lock: number, owner: self.keeper.map(TaskId) }
+            WaitsFor::Lock { lock: number, owner: on }
         } else {
-            WaitsFor::Chan(number)
+            WaitsFor::Chan { chan: number, keeper: on }
         }
     }
 
@@ -105,6 +122,11 @@ impl Gate {
             engine.set_keeper(gate, self.turn, self.keeper);
         }
         is_new
+    }
+
+    /// The task that can open it, if one is known.
+    pub(crate) fn keeper(&self) -> Option<Name> {
+        self.keeper
     }
 
     /// Who had this place does not wait any more.

@@ -121,6 +121,17 @@ impl<S: AsRawFd> Io<S> {
         Poll::Pending
     }
 
+    /// Forgets a source whose reactor is gone: the next wait is in the one that runs here.
+    pub(crate) fn leave_gone_reactor(&mut self) {
+        if let Some((handle, _)) = self.source.get()
+            && !current::is_running(handle.id())
+            && handle.is_closed()
+        {
+            // Its poll set is gone, too, or will be soon without a look at what is in it.
+            self.source = OnceLock::new();
+        }
+    }
+
     /// Forgets the source without a word to the poll set; the caller has a reactor to tell.
     pub(crate) fn take_source(&mut self) -> Option<SourceId> {
         self.source.take().map(|(_, id)| id)

@@ -27,7 +27,9 @@ const PIECE: usize = 16 * 1024;
 
 /// A child process. See the [module](super) for what becomes of it when this is dropped.
 ///
-/// It may be sent to another thread, but belongs to the reactor in which it first had to wait.
+/// It may be sent to another thread, but belongs to the reactor in which it first had to wait, for as long
+/// as that one lives. Once it is gone, the child may be waited for in another one; its pipes, which stay
+/// where they were, can be moved through [`into_blocking_fd`](PipeReader::into_blocking_fd).
 pub struct Child {
     /// Standard input, if it was a pipe.
     pub stdin: Option<PipeWriter>,
@@ -86,6 +88,7 @@ impl Process {
 
     fn poll_wait(&mut self, cx: &Context<'_>) -> Poll<io::Result<ExitStatus>> {
         let Self { std, pidfd, wait } = self;
+        pidfd.leave_gone_reactor();
         let id = std.id();
         let polled = pidfd.poll_io(cx, Direction::Read, |_| {
             wait.ask(std)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
@@ -151,7 +154,7 @@ impl Child {
     /// # Errors
     ///
     /// When somebody else has waited for the process, with `waitpid(-1)` or by ignoring `SIGCHLD`: then
-    /// nobody knows its status. When this waits in another reactor already.
+    /// nobody knows its status. When this waits in another reactor already, and that is alive.
     ///
     /// # Panics
     ///
@@ -281,7 +284,7 @@ impl Orphan {
                 self.process = None;
                 Poll::Ready(())
             }
-            // It waits in a reactor that is gone, or on another thread: to be remembered.
+            // It waits on another thread: to be remembered.
             Poll::Ready(Err(_)) => Poll::Ready(()),
         }
     }

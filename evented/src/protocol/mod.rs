@@ -57,7 +57,7 @@ mod transport;
 use std::io;
 
 pub use connection::attach;
-pub use server::{Accept, Server, serve};
+pub use server::{Accept, Ended, Server, serve};
 pub use transport::Transport;
 
 /// What is to be done about a connection. See the [module](self) for the order of the calls.

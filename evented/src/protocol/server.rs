@@ -49,6 +49,10 @@ impl Accept for UnixListener {
 /// When there are no descriptors or no memory left for a connection, it is turned away, or waits, as
 /// [`TcpListener::accept`] does, and the server goes on.
 ///
+/// A panic of `make` closes that connection and ends accepting; it is an error of
+/// [`JoinError::Panicked`] for who awaits the server, or [shuts it down](Server::shutdown). The
+/// connections that there are go on.
+///
 /// # Panics
 ///
 /// Outside a reactor.
@@ -93,19 +97,22 @@ impl Server {
     }
 
     /// Ends in good order: accepts no more, [closes](Transport::close) all connections, waits for them at
-    /// most `grace`, and [aborts](Transport::abort) what is left then. Returns how many that were, when
-    /// all are gone.
-    pub async fn shutdown(self, grace: Duration) -> usize {
+    /// most `grace`, and [aborts](Transport::abort) what is left then. Returns when all are gone.
+    pub async fn shutdown(self, grace: Duration) -> Ended {
         // Its future is dropped before anything else happens, and the listener with it.
-        drop(self.accepting.cancel().await);
+        let failure = match self.accepting.cancel().await {
+            Ok(error) => Some(error),
+            Err(JoinError::Cancelled) => None,
+            Err(panic) => Some(io::Error::other(panic)),
+        };
         self.live.each(Transport::close);
         if timeout(grace, self.live.emptied()).await.is_ok() {
-            return 0;
+            return Ended { aborted: 0, failure };
         }
-        let left = self.live.transports.borrow().len();
+        let aborted = self.live.transports.borrow().len();
         self.live.each(Transport::abort);
         self.live.emptied().await;
-        left
+        Ended { aborted, failure }
     }
 }
 
@@ -122,6 +129,16 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("connections", &self.connections()).finish_non_exhaustive()
     }
+}
+
+/// How [`Server::shutdown`] went, and what had gone wrong before.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Connections that had not finished when time was over.
+    pub aborted: usize,
+    /// Why the server had stopped accepting before, if it had.
+    pub failure: Option<io::Error>,
 }
 
 /// The connections of a server.

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::report::Record;
+use super::layout::{Who, head};
+use super::report::{Record, Scale};
+use super::shared::Shared;
 use super::who::Cause;
 
 /// What keeps a reactor, while it does; for [`Builder::on_block`](crate::Builder::on_block).
@@ -25,6 +28,41 @@ pub struct Blocked {
     pub elapsed: Duration,
     /// How often that was told of this poll before.
     pub times: u32,
+}
+
+impl Blocked {
+    /// What a reactor is in. None if it is in neither a task nor a call.
+    pub(crate) fn now(reactor: u64, shared: &Shared) -> Option<Self> {
+        let header = shared.header();
+        let load = |word: usize| header[word].load(Ordering::Acquire);
+        let (who, since) = (Who(load(head::RUNNING)), load(head::NOW));
+        let scale = Scale { base: since, ns_per_tick: f64::from_bits(load(head::NS_PER_TICK)) };
+        let is_kept = who == Who::CALL || who.name().is_some();
+        let record = Record::of(shared);
+        is_kept.then(|| Self::of(reactor, &record, who, scale.moment(shared.ticks()), 0))
+    }
+
+    /// As a record tells.
+    pub(super) fn of(
+        reactor: u64,
+        record: &Record,
+        who: Who,
+        elapsed: Duration,
+        times: u32,
+    ) -> Self {
+        let dump = record.dump();
+        let what = Cause::of(who);
+        let task = if let Cause::Task(id) = what { dump.task(id) } else { None };
+        Self {
+            reactor,
+            what,
+            name: task.and_then(|task| task.name.clone()),
+            spawned_at: task.and_then(|task| task.spawned_at.clone()),
+            class: task.map(|task| dump.class_name(task.class).to_owned()),
+            elapsed,
+            times,
+        }
+    }
 }
 
 impl fmt::Display for Blocked {

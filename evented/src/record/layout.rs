@@ -256,9 +256,9 @@ wait 3 write
 wait 4 timer
 # wait_task is the task.
 wait 5 join
-# value is the lock, wait_task its owner.
+# value is the lock, wait_task who has it, or who waits for it in front of this one.
 wait 6 lock
-# value is the channel.
+# value is the channel, wait_task who is to end the wait.
 wait 7 chan
 wait 8 blocking
 # value is the process id.

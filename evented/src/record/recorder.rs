@@ -291,6 +291,16 @@ impl Recorder {
         on.event(who, value, meta(kind::MARK, class, 0, on.text(label).into()));
     }
 
+    /// A task that waits in a line does so behind another one from here on, or behind nobody known.
+    pub(crate) fn moves_up(&self, name: Name, ahead: Option<Name>) {
+        let Some(on) = &self.on else { return };
+        let Some(entry) = on.shared.task(name.slot()) else { return };
+        let is_in_line = load(&entry[task::WAIT]) >> wait::KIND_SHIFT == wait::LOCK;
+        if is_in_line && load(&entry[task::TASK]) == Who::task(name).0 {
+            store(&entry[task::WAIT_TASK], ahead.map_or(Who::NOBODY, Who::task).0);
+        }
+    }
+
     /// What the task in this slot, which is being polled, waits for, and how many more of that.
     #[inline]
     pub(crate) fn waits_for(&self, index: u32, what: WaitsFor, more: usize) {

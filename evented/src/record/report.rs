@@ -1,5 +1,6 @@
 //! The task table as a value, and the record as a whole.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -182,12 +183,14 @@ impl Dump {
             rank: (word >> 16 & 0xFF) as u8,
         });
         let report = |(_, entry): &(u32, TaskEntry)| TaskReport::of(image, scale, entry);
+        let mut tasks: Vec<_> = image.tasks.iter().filter_map(report).collect();
+        name_owners(&mut tasks);
         Self {
             process: u32::try_from(header[head::PID]).unwrap_or_default(),
             reactor: header[head::REACTOR],
             time: scale.moment(header[head::NOW]),
             classes: classes.collect(),
-            tasks: image.tasks.iter().filter_map(report).collect(),
+            tasks,
             parts_not_in_the_file: header[head::UNSEEN],
         }
     }
@@ -205,6 +208,28 @@ impl Dump {
     /// The name of a class.
     pub(super) fn class_name(&self, class: u8) -> &str {
         self.classes.get(usize::from(class)).map_or("?", |class| &class.name)
+    }
+}
+
+/// Who waits for a lock is in the table with the task in front of it. Names the head of each line instead: the
+/// task that has the lock, or whose turn it is.
+fn name_owners(tasks: &mut [TaskReport]) {
+    let waits = |task: &TaskReport| match task.waits_for {
+        WaitsFor::Lock { lock, owner: Some(ahead) } if task.state == TaskState::Waiting => {
+            Some((task.id, (lock, ahead)))
+        }
+        _ => None,
+    };
+    let lines: HashMap<TaskId, (u64, TaskId)> = tasks.iter().filter_map(waits).collect();
+    for task in tasks {
+        let WaitsFor::Lock { lock, owner: Some(owner) } = &mut task.waits_for else { continue };
+        // Tasks were copied one after the other, so what looks like a line may be a circle.
+        for _ in 0..lines.len() {
+            match lines.get(owner) {
+                Some((same, ahead)) if same == lock => *owner = *ahead,
+                _ => break,
+            }
+        }
     }
 }
 

@@ -30,11 +30,19 @@ pub enum WaitsFor {
     Lock {
         /// Tells locks apart; a number of at most 48 bits, the address for example.
         lock: u64,
-        /// The task that has it, if one does and it is known.
+        /// The task that has it, if one does and it is known. Of a semaphore, one of those that have a
+        /// permit: the one that has got the last one, until it gives it back.
         owner: Option<TaskId>,
     },
-    /// A channel, or another kind of notice; the number, of at most 48 bits, tells them apart.
-    Chan(u64),
+    /// A channel, or another kind of notice.
+    Chan {
+        /// Tells them apart; a number of at most 48 bits, the address for example.
+        chan: u64,
+        /// The task that is to end the wait, if there is one such and it is known. Of a full channel the
+        /// receiver, of an empty one its only sender, of a `watch` its sender, once they have waited, woken
+        /// or sent; of a `oneshot`, an `Event` and a `Notify` who has claimed it.
+        keeper: Option<TaskId>,
+    },
     /// A closure on the pool of [`blocking`](fn@crate::blocking).
     Blocking,
     /// The end of a child process.
@@ -58,12 +66,13 @@ pub enum WaitsFor {
 ///
 /// # evented::block_on(async {
 /// let answer = evented::spawn(poll_fn(|_| {
-///     waits_for(WaitsFor::Chan(42));
+///     waits_for(WaitsFor::Chan { chan: 42, keeper: None });
 ///     Poll::<()>::Pending
 /// }));
 /// evented::yield_now().await;
 /// let dump = evented::handle().dump().expect("it is alive");
-/// assert_eq!(dump.task(answer.id()).expect("it waits").waits_for, WaitsFor::Chan(42));
+/// let waits = dump.task(answer.id()).expect("it waits").waits_for;
+/// assert_eq!(waits, WaitsFor::Chan { chan: 42, keeper: None });
 /// # });
 /// ```
 pub fn waits_for(what: WaitsFor) {
@@ -92,7 +101,7 @@ impl WaitsFor {
             Self::Timer => (word(wait::TIMER, 0), 0),
             Self::Join(of) => (word(wait::JOIN, 0), task(Some(of))),
             Self::Lock { lock, owner } => (word(wait::LOCK, lock), task(owner)),
-            Self::Chan(chan) => (word(wait::CHAN, chan), 0),
+            Self::Chan { chan, keeper } => (word(wait::CHAN, chan), task(keeper)),
             Self::Blocking => (word(wait::BLOCKING, 0), 0),
             Self::Child(pid) => (word(wait::CHILD, pid.into()), 0),
             Self::Signal(signal) => (word(wait::SIGNAL, signal.into()), 0),
@@ -138,7 +147,7 @@ impl WaitsFor {
             wait::TIMER => Self::Timer,
             wait::JOIN => task.map_or(Self::Unknown, Self::Join),
             wait::LOCK => Self::Lock { lock: value, owner: task },
-            wait::CHAN => Self::Chan(value),
+            wait::CHAN => Self::Chan { chan: value, keeper: task },
             wait::BLOCKING => Self::Blocking,
             wait::CHILD => Self::Child(low),
             wait::SIGNAL => Self::Signal(low),
@@ -159,7 +168,10 @@ impl fmt::Display for WaitsFor {
                 write!(f, "lock {lock:#x}, which task {owner} has")
             }
             Self::Lock { lock, owner: None } => write!(f, "lock {lock:#x}"),
-            Self::Chan(chan) => write!(f, "channel {chan:#x}"),
+            Self::Chan { chan, keeper: Some(keeper) } => {
+                write!(f, "channel {chan:#x}, on task {keeper}")
+            }
+            Self::Chan { chan, keeper: None } => write!(f, "channel {chan:#x}"),
             Self::Blocking => f.write_str("a closure on the blocking pool"),
             Self::Child(pid) => write!(f, "child process {pid}"),
             Self::Signal(signal) => write!(f, "signal {signal}"),
@@ -188,11 +200,12 @@ mod tests {
         let join = WaitsFor::Join(TaskId(Name::new(0, 1, 2)));
         assert_eq!(after(&[io, WaitsFor::Timer]), (io, 1));
         assert_eq!(after(&[WaitsFor::Timer, io]), (io, 1));
-        assert_eq!(after(&[join, WaitsFor::Chan(1), io]), (join, 2));
+        let chan = |chan| WaitsFor::Chan { chan, keeper: None };
+        assert_eq!(after(&[join, chan(1), io]), (join, 2));
         assert_eq!(after(&[WaitsFor::Timer, WaitsFor::Timer, join]), (join, 2));
         assert_eq!(after(&[io, WaitsFor::Child(9)]), (WaitsFor::Child(9), 0));
-        assert_eq!(after(&[WaitsFor::Chan(4), io, WaitsFor::Signal(2)]), (WaitsFor::Chan(4), 2));
-        let many = WaitsFor::Chan(1).after(0, 1_000).unwrap().0;
+        assert_eq!(after(&[chan(4), io, WaitsFor::Signal(2)]), (chan(4), 2));
+        let many = chan(1).after(0, 1_000).unwrap().0;
         assert_eq!(many >> wait::MORE_SHIFT & 0xFF, 255);
         assert_eq!(io.after(wait::READY << wait::KIND_SHIFT, 0), None);
     }
@@ -208,7 +221,8 @@ mod tests {
             WaitsFor::Join(task),
             WaitsFor::Lock { lock: wait::VALUE, owner: Some(task) },
             WaitsFor::Lock { lock: 0, owner: None },
-            WaitsFor::Chan(0x7FFF_FFFF_FFFF),
+            WaitsFor::Chan { chan: 0x7FFF_FFFF_FFFF, keeper: None },
+            WaitsFor::Chan { chan: 1, keeper: Some(task) },
             WaitsFor::Blocking,
             WaitsFor::Child(u32::MAX),
             WaitsFor::Signal(15),

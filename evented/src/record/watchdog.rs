@@ -1,7 +1,12 @@
 //! The thread that notices when a reactor does not go on, and that gives records to those who want them.
 //!
-//! There is one for all reactors of the process. It starts when the first one runs, and ends when the last
-//! one is dropped. It looks at each several times per limit: a reactor that is awake and has begun
+//! There is one for all reactors of the process. It starts when the first one runs; dropping the last one
+//! ends and joins it, so that nothing is left behind. Two may exist for a moment: one that is to end,
+//! and is being waited for, and one that another reactor has started meanwhile. They are told apart by
+//! their numbers. A hook runs on the thread and may use reactors of its own: if the last one to be dropped
+//! is such a one, the thread, which cannot wait for itself, ends when the hook has returned.
+//!
+//! It looks at each several times per limit: a reactor that is awake and has begun
 //! nothing new since the look before is still in the same poll, drop or call. It is told of when that has taken as
 //! long as the limit, then twice as long, and so on.
 //!
@@ -19,7 +24,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::hooks::{Blocked, Hooks, Trigger};
@@ -27,7 +32,6 @@ use super::image::Image;
 use super::layout::{Who, head};
 use super::report::{Record, Scale};
 use super::shared::Shared;
-use super::who::Cause;
 use crate::contain::contain_and_discard;
 
 /// Looks per limit.
@@ -71,8 +75,12 @@ struct State {
     deliveries: VecDeque<Delivery>,
     /// The reactor whose record is being delivered.
     delivering: Option<u64>,
-    /// The thread exists.
-    has_thread: bool,
+    /// The thread that is to go on, with its number. Whoever takes it joins it.
+    thread: Option<(u64, JoinHandle<()>)>,
+    /// How many threads there were.
+    threads: u64,
+    /// How many wait in [`Watched::end`]. They may be about to take the thread.
+    ending: usize,
 }
 
 static WATCHDOG: Watchdog = Watchdog {
@@ -80,7 +88,9 @@ static WATCHDOG: Watchdog = Watchdog {
         watched: Vec::new(),
         deliveries: VecDeque::new(),
         delivering: None,
-        has_thread: false,
+        thread: None,
+        threads: 0,
+        ending: 0,
     }),
     changed: Condvar::new(),
     delivered: Condvar::new(),
@@ -106,26 +116,43 @@ impl Watched {
     pub(super) fn start(self: &Arc<Self>) {
         let mut state = WATCHDOG.lock();
         state.watched.push(Arc::clone(self));
-        if !state.has_thread {
+        if state.thread.is_none() {
+            state.threads += 1;
+            let number = state.threads;
             let thread = thread::Builder::new().name("evented-watchdog".to_owned());
-            state.has_thread = thread.spawn(run).is_ok();
+            let spawned = thread.spawn(move || run(number));
+            state.thread = spawned.ok().map(|thread| (number, thread));
         }
         WATCHDOG.is_parked.store(false, Ordering::SeqCst);
         drop(state);
         WATCHDOG.changed.notify_all();
     }
 
-    /// The reactor is dropped. Waits for those who are being given its record.
+    /// The reactor is dropped. Waits for those who are being given its record, and if it is the last one,
+    /// for the thread.
     pub(super) fn end(&self) {
         let mut state = WATCHDOG.lock();
         state.watched.retain(|watched| watched.reactor != self.reactor);
         WATCHDOG.is_parked.store(false, Ordering::SeqCst);
         WATCHDOG.changed.notify_all();
-        // On the thread itself, whoever gets a record uses a reactor of their own.
-        while state.has_thread && state.concerns(self.reactor) && !IS_WATCHDOG.get() {
+        if IS_WATCHDOG.get() {
+            // Whoever gets a record uses a reactor of their own.
+            return;
+        }
+        state.ending += 1;
+        while state.thread.is_some() && state.concerns(self.reactor) {
             state = WATCHDOG.delivered.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.ending -= 1;
+        let is_last = state.watched.is_empty() && state.ending == 0;
+        let thread = if is_last { state.thread.take() } else { None };
         drop(state);
+        if let Some((_, thread)) = thread {
+            // It may have gone to sleep after the first call.
+            WATCHDOG.changed.notify_all();
+            // Panics of hooks are contained, so there is none to be told of.
+            drop(thread.join());
+        }
     }
 
     /// The reactor is about to sleep, or stops running.
@@ -151,7 +178,7 @@ impl Watched {
         }
         let image = Image::of(&self.shared);
         let mut state = WATCHDOG.lock();
-        if state.has_thread {
+        if state.thread.is_some() {
             state.deliveries.push_back(Delivery { of: Arc::clone(self), trigger, image });
             WATCHDOG.is_parked.store(false, Ordering::SeqCst);
         }
@@ -165,18 +192,7 @@ impl Watched {
         if self.shared.header()[head::BEGUN].load(Ordering::Acquire) != begun {
             return;
         }
-        let dump = record.dump();
-        let what = Cause::of(who);
-        let task = if let Cause::Task(id) = what { dump.task(id) } else { None };
-        let blocked = Blocked {
-            reactor: self.reactor,
-            what,
-            name: task.and_then(|task| task.name.clone()),
-            spawned_at: task.and_then(|task| task.spawned_at.clone()),
-            class: task.map(|task| dump.class_name(task.class).to_owned()),
-            elapsed,
-            times,
-        };
+        let blocked = Blocked::of(self.reactor, &record, who, elapsed, times);
         contain_and_discard(|| (self.hooks.on_block)(&blocked));
     }
 }
@@ -195,11 +211,15 @@ impl Watchdog {
         self.changed.notify_all();
     }
 
-    /// Waits until the next look is due, or longer while everybody sleeps. None: it is over.
-    fn next(&self) -> Option<(Vec<Arc<Watched>>, Option<Delivery>, Duration)> {
+    /// Waits until the next look is due, or longer while everybody sleeps. None: it is over for the thread
+    /// of this number.
+    fn next(&self, number: u64) -> Option<(Vec<Arc<Watched>>, Option<Delivery>, Duration)> {
         let mut state = self.lock();
-        if state.watched.is_empty() && state.deliveries.is_empty() {
-            state.has_thread = false;
+        if state.is_alone() {
+            // Nobody is left to join it.
+            drop(state.thread.take());
+        }
+        if state.is_over(number) {
             return None;
         }
         let limits = state.watched.iter().filter_map(|watched| watched.hooks.limit);
@@ -214,10 +234,15 @@ impl Watchdog {
                 let waited = self.changed.wait_timeout(state, tick);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
             } else {
-                let parked = |_: &mut State| self.is_parked.load(Ordering::SeqCst);
+                let parked = |state: &mut State| {
+                    self.is_parked.load(Ordering::SeqCst) && !state.is_over(number)
+                };
                 let waited = self.changed.wait_while(state, parked);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
             }
+        }
+        if state.is_over(number) {
+            return None;
         }
         let delivery = state.deliveries.pop_front();
         state.delivering = delivery.as_ref().map(|delivery| delivery.of.reactor);
@@ -226,6 +251,17 @@ impl Watchdog {
 }
 
 impl State {
+    /// Whether the thread of this number is to end: it was taken.
+    fn is_over(&self, number: u64) -> bool {
+        self.thread.as_ref().is_none_or(|(goes_on, _)| *goes_on != number)
+    }
+
+    /// Whether there is no reactor, and nobody who is about to take the thread: the last one was dropped by
+    /// a hook.
+    fn is_alone(&self) -> bool {
+        self.watched.is_empty() && self.deliveries.is_empty() && self.ending == 0
+    }
+
     /// Whether a record of this reactor is on its way.
     fn concerns(&self, reactor: u64) -> bool {
         self.delivering == Some(reactor)
@@ -245,11 +281,11 @@ struct Sight {
     told: u32,
 }
 
-/// The life of the thread.
-fn run() {
+/// The life of the thread of this number.
+fn run(number: u64) {
     IS_WATCHDOG.set(true);
     let mut sights: HashMap<u64, Sight> = HashMap::new();
-    while let Some((watched, delivery, tick)) = WATCHDOG.next() {
+    while let Some((watched, delivery, tick)) = WATCHDOG.next(number) {
         if let Some(Delivery { of, trigger, image }) = delivery {
             if let Some(hook) = &of.hooks.on_trigger {
                 contain_and_discard(|| hook(trigger, &Record::from_image(&image)));

@@ -4,7 +4,8 @@
 //!
 //! Who waits makes those more urgent for whom it waits, as far as they are known: a sender that finds the
 //! channel full the receiver, and the receiver of an empty channel the only sender. Known is the task that
-//! has used its end last, since there have been two ranks, or has claimed it.
+//! has used its end last, since there have been two ranks, or has claimed it; before that, and for the
+//! [task table](crate::record), the one that has last waited for a value, or woken who did.
 
 mod errors;
 mod state;
@@ -88,7 +89,7 @@ impl<T> Sender<T> {
         }
         state.values.push_back(value);
         let waker = state.end_receiving();
-        state.note_producer(self.number);
+        state.note_producer(self.number, waker.is_some());
         drop(state);
         wake(waker);
         Ok(())
@@ -144,6 +145,10 @@ impl<T> Future for Send<'_, T> {
         }
         if !shared.has_room(&state) || !state.sending.is_first(&this.ticket) {
             this.value = Some(value);
+            if !shared.has_room(&state) {
+                let consumer = state.consumer;
+                state.full.set_keeper(consumer);
+            }
             state.full.wait(&mut this.place);
             let old = state.sending.wait(&mut this.ticket, waker);
             drop(state);
@@ -154,7 +159,7 @@ impl<T> Future for Send<'_, T> {
         let own = state.sending.leave(&mut this.ticket);
         state.full.leave(&mut this.place);
         let receiver = state.end_receiving();
-        state.note_producer(this.sender.number);
+        state.note_producer(this.sender.number, receiver.is_some());
         let next = shared.next_sender(&mut state);
         drop(state);
         drop(own);
@@ -228,6 +233,7 @@ impl<T> Receiver<T> {
         }
         let waker = cx.waker().clone();
         let mut state = self.shared.lock();
+        state.consumer = current::task();
         let State { empty, receiving, .. } = &mut *state;
         empty.wait_polled(receiving, &waker);
         let old = state.waits.replace(waker);

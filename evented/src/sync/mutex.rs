@@ -162,7 +162,8 @@ impl<T> Future for Lock<T> {
             state.gate.leave(&mut this.place);
             state.waiting.leave(&mut this.ticket)
         } else {
-            state.gate.wait(&mut this.place);
+            let ahead = state.waiting.ahead(&this.ticket);
+            state.gate.wait_behind(&mut this.place, ahead);
             state.waiting.wait(&mut this.ticket, waker)
         };
         drop(state);
@@ -183,6 +184,8 @@ impl<T> Drop for Lock<T> {
             return;
         }
         let mut state = self.shared.lock();
+        let ahead = state.waiting.ahead(&self.ticket).or(state.gate.keeper());
+        Gate::close_up(state.waiting.behind(&self.ticket), ahead);
         let own = state.waiting.leave(&mut self.ticket);
         state.gate.leave(&mut self.place);
         // It may have been told of a lock that it does not take.

@@ -9,10 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use super::waiters::{Ticket, Waiters};
 use crate::current;
-use crate::record::{WaitsFor, waits_for};
+use crate::inherit::{Gate, Place};
 
 /// Wakes those who wait for a change. Carries no value: the change itself is somewhere else. Cloning it
 /// makes another handle; it may be used from any thread.
+///
+/// It has no owner by itself: anybody may be the next to notify, and who did so last need not be. A task
+/// that knows that it will be the one says so with [`claim`](Self::claim).
 ///
 /// A change that comes between a look and the wait is not missed when the future is made first:
 ///
@@ -57,6 +60,8 @@ struct State {
     given: BTreeSet<u64>,
     /// How many notifications for all there were.
     rounds: u64,
+    /// Where those wait who have not been told. Its keeper is the task that has claimed it.
+    gate: Gate,
 }
 
 impl State {
@@ -109,12 +114,23 @@ impl Notify {
         }
     }
 
+    /// Says that the calling task is the one that will notify, until another one says so: tasks that wait
+    /// make that task as urgent as the most urgent of them, and are shown in [dumps](crate::record) with it.
+    pub fn claim(&self) {
+        self.shared.lock().gate.set_keeper(current::task());
+    }
+
     /// Waits for a notification. Every [`notify_all`](Self::notify_all) from this call on counts; the
     /// place in the line for [`notify_one`](Self::notify_one) is taken when the future is first
     /// polled. A future that is dropped passes a notification it was given on to the next.
     pub fn notified(&self) -> Notified {
         let round = self.shared.lock().rounds;
-        Notified { shared: Arc::clone(&self.shared), round, ticket: Ticket::default() }
+        Notified {
+            shared: Arc::clone(&self.shared),
+            round,
+            ticket: Ticket::default(),
+            place: Place::default(),
+        }
     }
 }
 
@@ -132,6 +148,8 @@ pub struct Notified {
     round: u64,
     /// Its place among those who wait.
     ticket: Ticket,
+    /// The same at the gate.
+    place: Place,
 }
 
 impl Future for Notified {
@@ -151,17 +169,15 @@ impl Future for Notified {
             || (!this.ticket.is_taken() && std::mem::take(&mut state.kept));
         let old = if is_told {
             this.round = state.rounds;
+            state.gate.leave(&mut this.place);
             state.waiting.leave(&mut this.ticket)
         } else {
+            state.gate.wait(&mut this.place);
             state.waiting.wait(&mut this.ticket, waker)
         };
         drop(state);
         drop(old);
-        if is_told {
-            return Poll::Ready(());
-        }
-        waits_for(WaitsFor::Chan(Arc::as_ptr(&this.shared).addr() as u64));
-        Poll::Pending
+        if is_told { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -171,6 +187,7 @@ impl Drop for Notified {
             return;
         }
         let mut state = self.shared.lock();
+        state.gate.leave(&mut self.place);
         let next = if state.take_given(&self.ticket) { state.notify_one() } else { None };
         let own = state.waiting.leave(&mut self.ticket);
         drop(state);

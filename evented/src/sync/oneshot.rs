@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::current;
 use crate::inherit::{Gate, Place};
@@ -208,6 +209,13 @@ impl<T> Receiver<T> {
         let value = state.value.take();
         drop(state);
         Poll::Ready(value.ok_or(RecvError))
+    }
+
+    /// Blocks this thread until the sender has sent or is gone, at most so long. False when time is over.
+    pub(crate) fn wait_finished(&self, limit: Duration) -> bool {
+        let state = self.shared.lock();
+        let waited = self.shared.finished.wait_timeout_while(state, limit, |state| state.sender);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.sender
     }
 
     /// Whether the sender has sent or is gone.

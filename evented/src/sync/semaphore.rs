@@ -62,6 +62,8 @@ struct State {
     holders: BTreeMap<u64, Holder>,
     /// The next number.
     next_permit: u64,
+    /// The task that has got the last permit, until it gives it back; for the task table.
+    latest: Option<Name>,
 }
 
 /// A task with a permit.
@@ -84,19 +86,23 @@ impl State {
         next
     }
 
-    /// Takes a permit for the task that is being polled. Gives the number of the permit.
-    fn take(&mut self) -> Option<u64> {
+    /// Takes a permit for the task that is being polled. Gives who has it, and its number.
+    fn take(&mut self) -> (Option<Name>, Option<u64>) {
         self.available -= 1;
-        let task = current::task_with_urgency()?;
+        self.latest = current::task();
+        let Some(task) = current::task_with_urgency() else { return (self.latest, None) };
         let number = self.next_permit;
         self.next_permit += 1;
         let place = self.gate.add_holder(task);
         self.holders.insert(number, Holder { task, place });
-        Some(number)
+        (self.latest, Some(number))
     }
 
     /// A permit is gone.
-    fn forget(&mut self, number: Option<u64>) {
+    fn forget(&mut self, (task, number): (Option<Name>, Option<u64>)) {
+        if self.latest == task {
+            self.latest = None;
+        }
         let holder = number.and_then(|number| self.holders.remove(&number));
         if let Some(mut holder) = holder {
             holder.place.release();
@@ -104,8 +110,9 @@ impl State {
     }
 
     /// The task that is being polled waits.
-    fn wait(&mut self, place: &mut Place) {
-        if self.gate.wait(place) {
+    fn wait(&mut self, ticket: &Ticket, place: &mut Place) {
+        let ahead = self.waiting.ahead(ticket).or(self.gate.keeper()).or(self.latest);
+        if self.gate.wait_behind(place, ahead) {
             for holder in self.holders.values_mut() {
                 holder.place = self.gate.add_holder(holder.task);
             }
@@ -119,9 +126,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, permits: usize, number: Option<u64>) {
+    /// Adds permits, the one of this holder among them.
+    fn add(&self, permits: usize, holder: Option<(Option<Name>, Option<u64>)>) {
         let mut state = self.lock();
-        state.forget(number);
+        if let Some(holder) = holder {
+            state.forget(holder);
+        }
         state.available = state.available.saturating_add(permits);
         let next = state.next();
         drop(state);
@@ -139,6 +149,7 @@ impl Semaphore {
             gate: Gate::of_lock(),
             holders: BTreeMap::new(),
             next_permit: 0,
+            latest: None,
         };
         Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
     }
@@ -159,9 +170,9 @@ impl Semaphore {
         if state.available == 0 || !state.waiting.is_empty() {
             return None;
         }
-        let number = state.take();
+        let holder = state.take();
         drop(state);
-        Some(Permit { shared: Some(Arc::clone(&self.shared)), number })
+        Some(Permit { shared: Some(Arc::clone(&self.shared)), holder })
     }
 
     /// Permits that nobody has.
@@ -198,14 +209,14 @@ impl Future for Acquire {
         let waker = cx.waker().clone();
         let mut state = this.shared.lock();
         if state.available == 0 || !state.waiting.is_first(&this.ticket) {
-            state.wait(&mut this.place);
+            state.wait(&this.ticket, &mut this.place);
             let old = state.waiting.wait(&mut this.ticket, waker);
             drop(state);
             drop(old);
             return Poll::Pending;
         }
         state.gate.leave(&mut this.place);
-        let number = state.take();
+        let holder = state.take();
         let own = state.waiting.leave(&mut this.ticket);
         // Who is behind waits for those with permits, and not for this one's turn.
         state.gate.set_keeper(None);
@@ -213,7 +224,7 @@ impl Future for Acquire {
         drop(state);
         drop(own);
         wake(next);
-        Poll::Ready(Permit { shared: Some(Arc::clone(&this.shared)), number })
+        Poll::Ready(Permit { shared: Some(Arc::clone(&this.shared)), holder })
     }
 }
 
@@ -223,6 +234,8 @@ impl Drop for Acquire {
             return;
         }
         let mut state = self.shared.lock();
+        let ahead = state.waiting.ahead(&self.ticket).or(state.gate.keeper()).or(state.latest);
+        Gate::close_up(state.waiting.behind(&self.ticket), ahead);
         state.gate.leave(&mut self.place);
         let own = state.waiting.leave(&mut self.ticket);
         // It may have been told of a permit that it does not take.
@@ -238,15 +251,15 @@ impl Drop for Acquire {
 pub struct Permit {
     /// Where it goes back to; none once it was forgotten.
     shared: Option<Arc<Shared>>,
-    /// Under which its task is known as a holder, if it is.
-    number: Option<u64>,
+    /// Its task, and the number under which that is known as a holder, if it is.
+    holder: (Option<Name>, Option<u64>),
 }
 
 impl Permit {
     /// Never gives the permit back: the semaphore has one less from here on.
     pub fn forget(mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.lock().forget(self.number);
+            shared.lock().forget(self.holder);
         }
     }
 }
@@ -254,7 +267,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.add(1, self.number);
+            shared.add(1, Some(self.holder));
         }
     }
 }

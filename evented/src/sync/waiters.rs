@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 
 use crate::current;
+use crate::name::Name;
+use crate::waker::name_in;
 
 /// A FIFO of wakers. Part of some state under a lock; runs no user code, so wakers are moved only:
 /// cloning or dropping one may run anything.
@@ -36,6 +38,18 @@ impl Waiters {
             (Some(_), None) => false,
             (Some((first, _)), Some(own)) => own <= *first,
         }
+    }
+
+    /// The task right in front of `ticket`, or of the end. None if there is nobody, or it is not known.
+    pub(crate) fn ahead(&self, ticket: &Ticket) -> Option<Name> {
+        let (_, ahead) = self.wakers.range(..ticket.0.unwrap_or(u64::MAX)).next_back()?;
+        ahead.as_ref().and_then(name_in)
+    }
+
+    /// The task right behind `ticket`, likewise.
+    pub(crate) fn behind(&self, ticket: &Ticket) -> Option<Name> {
+        let (_, behind) = self.wakers.range(ticket.0? + 1..).next()?;
+        behind.as_ref().and_then(name_in)
     }
 
     /// Whether nobody waits.

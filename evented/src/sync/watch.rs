@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use super::waiters::{Ticket, Waiters, wake};
 use crate::current;
 use crate::inherit::{Gate, Place};
+use crate::record::{WaitsFor, waits_for};
 
 /// A value with one end that changes it and others that are told. Only the latest value is kept: who is
 /// slow misses those in between, and never the last one.
@@ -189,6 +190,8 @@ impl<T> Future for Closing<'_, T> {
         let old = state.closing.wait(&mut self.ticket, waker);
         drop(state);
         drop(old);
+        let chan = std::ptr::from_ref(self.shared).addr() as u64;
+        waits_for(WaitsFor::Chan { chan, keeper: None });
         Poll::Pending
     }
 }

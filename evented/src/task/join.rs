@@ -67,17 +67,6 @@ where
     Task::spawn(current::engine(), options, future)
 }
 
-/// Runs a closure on the current reactor soon, as a task of its own.
-///
-/// # Panics
-///
-/// Outside a reactor. A panic of `f` is kept from the loop and counted in
-/// [`Stats::panics`](crate::Stats::panics).
-#[track_caller]
-pub fn call_soon(f: impl FnOnce() + 'static) {
-    spawn(async move { f() }).detach();
-}
-
 /// Gives the task that calls this another [deadline](Spawn::deadline), for the next thing it does:
 /// so long from now, or none. The one before counts as missed if it is over. Call it when a thing is
 /// done and before waiting for the next one, so that the next one's place in the queue is right from

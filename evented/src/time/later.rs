@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::{after, now};
+use crate::current;
 use crate::task::{Spawn, Task};
 use crate::timers::TimerId;
-use crate::{current, waker};
 
 /// Runs a closure after a duration, as a task of its own, in the class of the calling task.
 ///
@@ -33,14 +33,13 @@ pub fn call_later(delay: Duration, f: impl FnOnce() + 'static) -> Timer {
 pub fn call_at(deadline: Instant, f: impl FnOnce() + 'static) -> Timer {
     let engine = current::engine();
     let task = Task::spawn_asleep(engine, Spawn::new(), Once { f: Some(f) });
-    let id = task.slot().map(|slot| {
-        let engine = task.engine();
-        engine.start_timer(deadline, waker::of(engine.tasks.name(slot)))
-    });
+    let id = task.slot().map(|slot| task.engine().start_timer_of(slot, deadline));
     Timer { task: Some(task), id, deadline }
 }
 
 /// A closure that waits for its time. Dropping this does not cancel it.
+///
+/// It runs in the class in which it was made, and is looked at as urgently, whoever moves it.
 #[derive(Debug)]
 pub struct Timer {
     /// The task that runs the closure; taken when it is cancelled or detached.
@@ -86,7 +85,7 @@ impl Timer {
         }
         // It may be due already and wait for its turn.
         engine.tasks.dequeue(slot);
-        self.id = Some(engine.start_timer(deadline, waker::of(engine.tasks.name(slot))));
+        self.id = Some(engine.start_timer_of(slot, deadline));
         self.deadline = deadline;
         true
     }

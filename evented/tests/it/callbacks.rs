@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evented::{
-    JoinError, NotRunning, Reactor, block_on, call_at, call_later, deferred, now, seconds, sleep,
-    stop, yield_now,
+    Class, JoinError, NotRunning, Reactor, Spawn, advance, block_on, call_at, call_later,
+    call_soon, deferred, now, seconds, sleep, spawn, spawn_with, stop, yield_now,
 };
 
 use crate::support::{bounded, until};
@@ -248,4 +248,89 @@ fn calls_of_other_threads_run_only_if_they_were_queued_before() {
     // One may run before a look outside and the next one right after it.
     let polls = log.last().unwrap() - log.first().unwrap();
     assert!(polls >= 20, "calls that send calls have kept the loop: {log:?}");
+}
+
+/// The class of a callback is that of the task that has made it, and so is the rank of its timer: while
+/// polls of others are all there is, the reactor looks at the clock seldom, unless for somebody urgent.
+#[test]
+fn a_timer_that_another_class_moves_is_as_urgent_as_before() {
+    const POLL: Duration = Duration::from_micros(50);
+    const TIMERS: u32 = 20;
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async {
+        let ran = Rc::new(RefCell::new(Vec::new()));
+        let result = Rc::clone(&ran);
+        let urgent = spawn_with(Spawn::new().class(Class::RT), async move {
+            let note = |_| {
+                let result = Rc::clone(&result);
+                call_later(Duration::from_hours(1), move || {
+                    // What it spawns inherits its class.
+                    result.borrow_mut().push((now(), spawn(async {}).class()));
+                })
+            };
+            (0..TIMERS).map(note).collect::<Vec<_>>()
+        });
+        let timers = urgent.await.unwrap();
+        // All moments of a turn are among them.
+        let dues: Vec<_> = (1..=TIMERS).map(|n| now() + Duration::from_micros(1_030) * n).collect();
+        let moved_to = dues.clone();
+        let idle = spawn_with(Spawn::new().class(Class::IDLE), async move {
+            let mut timers = timers;
+            timers.iter_mut().zip(moved_to).all(|(timer, due)| timer.reset_at(due))
+        });
+        assert!(idle.await.unwrap());
+        let hog = spawn(async {
+            loop {
+                advance(POLL);
+                yield_now().await;
+            }
+        });
+        while now() < dues[dues.len() - 1] + ms(10) {
+            yield_now().await;
+        }
+        assert_eq!(ran.borrow().len(), dues.len());
+        for (&(at, class), due) in ran.borrow().iter().zip(dues) {
+            assert!(at >= due && at - due <= POLL, "{:?} late", at - due);
+            assert_eq!(class, Class::RT);
+        }
+        drop(hog);
+    });
+}
+
+#[test]
+fn a_call_can_be_cancelled_until_it_starts() {
+    let reactor = Reactor::new().unwrap();
+    reactor.block_on(bounded(async {
+        let (log, token) = (Rc::new(RefCell::new(Vec::new())), Rc::new(()));
+        let note = |what| {
+            let (log, inside) = (Rc::clone(&log), Rc::clone(&token));
+            call_soon(move || {
+                log.borrow_mut().push(what);
+                drop(inside);
+            })
+        };
+        // One that is cancelled, one that is kept, and one that nobody keeps.
+        let (cancelled, kept) = (note("cancelled"), note("kept"));
+        drop(note("alone"));
+        assert!(cancelled.is_active() && kept.is_active() && cancelled.cancel());
+        until(|| log.borrow().len() == 2).await;
+        assert_eq!(*log.borrow(), ["kept", "alone"]);
+        assert!(!kept.is_active() && !kept.cancel(), "it has run");
+        until(|| Rc::strong_count(&token) == 1).await;
+        // In its own call it has started.
+        let own = Rc::new(RefCell::new(None::<evented::Soon>));
+        let (soon, seen) = (Rc::clone(&own), Rc::new(Cell::new(None)));
+        let result = Rc::clone(&seen);
+        *own.borrow_mut() = Some(call_soon(move || {
+            let soon = soon.take().unwrap();
+            result.set(Some((soon.is_active(), soon.cancel())));
+        }));
+        until(|| seen.get().is_some()).await;
+        assert_eq!(seen.get(), Some((false, false)));
+        until(|| evented::stats().tasks == 0).await;
+        // Nor does it once the reactor has ended.
+        stop().unwrap();
+        until(|| !call_soon(|| {}).is_active()).await;
+    }));
+    assert_eq!(reactor.stats().panics, 0);
 }

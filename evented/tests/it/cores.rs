@@ -1,5 +1,8 @@
 //! One loop per core: who gets a connection, and how all of it ends.
 
+mod panics;
+mod stuck;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream as StdStream};
 use std::sync::Arc;

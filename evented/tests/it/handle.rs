@@ -161,3 +161,29 @@ fn a_task_from_elsewhere_is_known_by_where_it_was_spawned() {
     let JoinError::Panicked(panic) = error else { panic!("{error}") };
     assert_eq!((panic.spawned_at().file(), panic.spawned_at().line()), (file!(), line));
 }
+
+#[test]
+fn joining_for_a_while_gives_the_task_back() {
+    let (sender, handle) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let reactor = Reactor::new().unwrap();
+        sender.send(reactor.handle()).unwrap();
+        reactor.run();
+    });
+    let handle = handle.recv().unwrap();
+    let (go_on, waits) = evented::sync::oneshot::channel::<u32>();
+    let task = handle.spawn(move || async move { waits.await.unwrap() });
+    let task = task.join_timeout(Duration::from_millis(5)).unwrap_err();
+    go_on.send(7).unwrap();
+    assert_eq!(task.join_timeout(crate::support::BOUND).unwrap().unwrap(), 7);
+    let never = handle.spawn(std::future::pending::<()>);
+    handle.shutdown().unwrap();
+    let ended = never.join_timeout(crate::support::BOUND).unwrap();
+    assert!(matches!(ended, Err(JoinError::Cancelled)), "{ended:?}");
+    thread.join().unwrap();
+    // On its own thread nobody would run it, however short the wait.
+    let reactor = Reactor::new().unwrap();
+    let task = reactor.handle().spawn(|| async {});
+    let join = || task.join_timeout(Duration::ZERO).is_ok();
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(join)).is_err());
+}

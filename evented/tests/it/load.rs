@@ -5,15 +5,17 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::rounds;
+use crate::support::{Records, rounds};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running server; dropping it ends it.
+/// A running server; dropping it kills it.
 struct Server {
     child: Child,
     address: SocketAddr,
+    /// Where its record lies, which stays behind.
+    records: Records,
 }
 
 impl Server {
@@ -22,6 +24,7 @@ impl Server {
         let test = std::env::current_exe().unwrap();
         let built = test.parent().unwrap().join("../examples/evented_http");
         let mut command = Command::new(&built);
+        let records = Records::of(&mut command);
         let command = command.arg("127.0.0.1:0").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!(
@@ -32,7 +35,8 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().trim_start_matches("http://").trim_end_matches('/').parse();
-        Self { address: address.unwrap_or_else(|error| panic!("{error}: {line:?}")), child }
+        let address = address.unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { child, address, records }
     }
 
     /// What it answers to these bytes, until it closes the connection or we do.
@@ -56,6 +60,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        assert_eq!(self.records.count(), 1, "where it was looked for");
     }
 }
 

@@ -1,11 +1,13 @@
 //! Child processes that exit, crash, hang, close their descriptors, cannot be started.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::task::Poll;
 use std::time::Duration;
 
-use evented::process::{Command, Stdio};
+use evented::process::{Child, Command, Stdio};
 use evented::signal::{Kind, Signal};
 use evented::{Reactor, TaskGroup, block_on, timeout, yield_now};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
@@ -200,7 +202,7 @@ fn no_zombie_is_left_by_drops() {
             until(|| children() == (0, 0)).await;
             until(|| descriptors() == before && evented::stats().sources == 0).await;
         }));
-        // That of the watchdog ends with the last reactor, or a moment later.
+        // A thread that was joined may be listed for a moment.
         until_blocking(|| threads() == threads_before);
         // Without a reactor.
         drop(Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap());
@@ -341,4 +343,37 @@ fn output_uses_the_descriptors_that_were_given() {
         assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
         assert!(child.wait().await.unwrap().success());
     }));
+}
+
+/// Polls `wait` once in a reactor of its own, in vain.
+fn waits_in(reactor: &Reactor, child: &mut Child) {
+    let polled = reactor.block_on(poll_fn(|cx| Poll::Ready(child.poll_wait(cx).is_pending())));
+    assert!(polled, "it has not ended");
+}
+
+#[test]
+fn a_child_may_be_waited_for_elsewhere_once_its_reactor_is_gone() {
+    let start = || {
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let (first, second) = (Reactor::new().unwrap(), Reactor::new().unwrap());
+    let (mut child, mut dropped) = (start(), start());
+    waits_in(&first, &mut child);
+    waits_in(&first, &mut dropped);
+    let error = second.block_on(bounded(child.wait())).unwrap_err();
+    assert!(error.to_string().contains("another reactor"), "{error}");
+    // It has closed its input all the same, so it ends; that is heard of where it waits.
+    drop(first);
+    assert!(second.block_on(bounded(child.wait())).unwrap().success());
+    // One that is dropped is waited for as well, here and on other threads.
+    let id = dropped.id().unwrap();
+    std::thread::spawn(move || {
+        block_on(bounded(async move {
+            drop(dropped);
+            until(|| !std::path::Path::new(&format!("/proc/{id}")).exists()).await;
+        }));
+    })
+    .join()
+    .unwrap();
 }

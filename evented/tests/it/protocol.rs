@@ -362,9 +362,45 @@ fn a_server_ends_in_good_order() {
             client.read_exact(&mut [0; 4]).await.unwrap();
         }
         // One does not read what it is sent: it is cut off in the end.
-        assert_eq!(server.shutdown(Duration::from_millis(20)).await, 1);
+        let ended = server.shutdown(Duration::from_millis(20)).await;
+        assert_eq!((ended.aborted, ended.failure.is_none()), (1, true));
         assert_eq!(quick.read(&mut [0]).await.unwrap(), 0);
         assert_eq!(evented::stats().tasks, 0);
         assert!(TcpStream::connect(address).await.is_err());
+    }));
+}
+
+/// What makes the protocols panics: nobody accepts any more, and that is heard.
+#[test]
+fn a_server_whose_protocols_cannot_be_made() {
+    block_on(bounded(async {
+        for by_shutdown in [true, false] {
+            let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut made = 0;
+            let server = serve(listener, move || {
+                made += 1;
+                assert!(made < 2, "no second one");
+                echoing()
+            });
+            let mut first = TcpStream::connect(address).await.unwrap();
+            first.write_all(b"x").await.unwrap();
+            first.read_exact(&mut [0]).await.unwrap();
+            let mut second = TcpStream::connect(address).await.unwrap();
+            assert!(matches!(second.read(&mut [0]).await, Ok(0) | Err(_)), "it is closed");
+            assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+            // The first one goes on.
+            first.write_all(b"y").await.unwrap();
+            first.read_exact(&mut [0]).await.unwrap();
+            let failure = if by_shutdown {
+                let ended = server.shutdown(Duration::from_secs(10)).await;
+                assert_eq!(ended.aborted, 0);
+                ended.failure.unwrap()
+            } else {
+                server.await
+            };
+            assert!(failure.to_string().contains("panicked: no second one"), "{failure}");
+        }
+        assert_eq!(evented::stats().panics, 2);
     }));
 }

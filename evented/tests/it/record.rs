@@ -200,7 +200,8 @@ fn a_dump_tells_what_each_task_waits_for() {
             pending::<()>().await;
         }));
         let sleeper = spawn(sleep(Duration::from_hours(1)));
-        let both = spawn(timeout(Duration::from_hours(1), waits_to::<()>(WaitsFor::Chan(7))));
+        let chan = WaitsFor::Chan { chan: 7, keeper: None };
+        let both = spawn(timeout(Duration::from_hours(1), waits_to::<()>(chan)));
         let (first, second) = (reader.id(), sleeper.id());
         let lock = WaitsFor::Lock { lock: 0xABC, owner: Some(first) };
         let locked = spawn(waits_to::<()>(lock));
@@ -218,7 +219,7 @@ fn a_dump_tells_what_each_task_waits_for() {
         let io = WaitsFor::Io { fd, direction: Direction::Read };
         assert_eq!(waits(reader.id()), waiting(io));
         assert_eq!(waits(in_time.id()), waiting(WaitsFor::Timer));
-        assert_eq!(waits(both.id()), (TaskState::Waiting, WaitsFor::Chan(7), 1));
+        assert_eq!(waits(both.id()), (TaskState::Waiting, chan, 1));
         assert_eq!(waits(second), waiting(WaitsFor::Timer));
         assert_eq!(waits(locked.id()), waiting(lock));
         assert_eq!(waits(joins.id()), waiting(WaitsFor::Join(second)));

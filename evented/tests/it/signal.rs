@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evented::process::Command;
 use evented::signal::{Kind, Signal, end_requested};
-use evented::{block_on, spawn, timeout, yield_now};
+use evented::{Reactor, block_on, spawn, timeout, yield_now};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::raise;
 
@@ -148,5 +148,24 @@ fn a_request_to_end() {
                 assert_eq!(wait.await.unwrap(), kind);
             }
         }));
+    });
+}
+
+#[test]
+fn it_may_be_waited_for_elsewhere_once_its_reactor_is_gone() {
+    in_own_process("signal::it_may_be_waited_for_elsewhere_once_its_reactor_is_gone", || {
+        let (first, second) = (Reactor::new().unwrap(), Reactor::new().unwrap());
+        let mut signal = Signal::new(Kind::USER1).unwrap();
+        assert!(!first.block_on(comes(&mut signal)));
+        let error = second.block_on(bounded(signal.recv())).unwrap_err();
+        assert!(error.to_string().contains("another reactor"), "{error}");
+        // What comes in between is not lost.
+        send(SIGUSR1);
+        drop(first);
+        second.block_on(bounded(signal.recv())).unwrap();
+        // From here on it belongs to the second one.
+        let third = Reactor::new().unwrap();
+        assert!(!second.block_on(comes(&mut signal)));
+        assert!(third.block_on(bounded(signal.recv())).is_err());
     });
 }

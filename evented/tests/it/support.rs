@@ -75,6 +75,23 @@ pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) {
     assert!(text.contains("1 passed"), "no test is called {name}:\n{text}");
 }
 
+/// Where a program's reactors have their records. One that is killed leaves them behind: they go with this.
+pub(crate) struct Records(tempfile::TempDir);
+
+impl Records {
+    /// Tells the program.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        command.env("XDG_RUNTIME_DIR", place.path());
+        Self(place)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        std::fs::read_dir(self.0.path().join("evented")).map_or(0, Iterator::count)
+    }
+}
+
 /// How many descriptors this process has open.
 pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()

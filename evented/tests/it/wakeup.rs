@@ -9,7 +9,14 @@ use std::task::{Poll, Waker};
 
 use evented::{Reactor, block_on, spawn, yield_now};
 
-use crate::support::{bounded, rounds, until, until_blocking};
+use crate::support::{bounded, in_own_process, rounds, until, until_blocking};
+
+/// The memory of this process that is in use, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
 
 /// Waits for ever and hands its waker out on the way.
 async fn hand_out(place: Rc<Cell<Option<Waker>>>) {
@@ -93,54 +100,77 @@ fn a_waker_after_its_reactor_and_under_the_next_one() {
     // Most likely in the same mailbox; in any case the waker means nothing here.
     let next = Reactor::new().unwrap();
     next.block_on(async {
-        stale.wake();
+        // In the same slot, so that only the rest of the name tells them apart.
+        let polls = Rc::new(Cell::new(0));
+        let count = Rc::clone(&polls);
+        let _task = spawn(poll_fn(move |_| {
+            count.set(count.get() + 1);
+            Poll::<()>::Pending
+        }));
         yield_now().await;
+        let from_afar = stale.clone();
+        stale.wake();
+        std::thread::spawn(move || from_afar.wake()).join().unwrap();
+        for _ in 0..200 {
+            yield_now().await;
+        }
+        assert_eq!(polls.get(), 1);
     });
 }
 
 #[test]
 fn a_storm_from_eight_threads_is_a_bounded_queue() {
     const THREADS: usize = 8;
-    block_on(bounded(async {
-        let stop = Arc::new(AtomicBool::new(false));
-        let woken = Arc::new(AtomicU64::new(0));
-        let polls = Rc::new(Cell::new(0_u64));
-        let place = Rc::new(Cell::new(None::<Waker>));
-        let (count, hand) = (Rc::clone(&polls), Rc::clone(&place));
-        let _task = spawn(poll_fn(move |cx| {
-            count.set(count.get() + 1);
-            hand.set(Some(cx.waker().clone()));
-            Poll::<()>::Pending
-        }));
-        yield_now().await;
-        let waker = place.take().unwrap();
-        let start = Arc::new(Barrier::new(THREADS + 1));
-        let threads: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let (waker, stop) = (waker.clone(), Arc::clone(&stop));
-                let (woken, start) = (Arc::clone(&woken), Arc::clone(&start));
-                std::thread::spawn(move || {
-                    start.wait();
-                    while !stop.load(Ordering::Relaxed) {
-                        waker.wake_by_ref();
-                        woken.fetch_add(1, Ordering::Relaxed);
-                    }
-                })
-            })
-            .collect();
-        start.wait();
-        // The reactor stands still meanwhile: what is not bounded piles up.
-        until_blocking(|| woken.load(Ordering::Relaxed) > 100_000);
-        stop.store(true, Ordering::Relaxed);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        let before = polls.get();
-        for _ in 0..200 {
+    const WAKES: u64 = 2_000_000;
+    const NAME: &str = "wakeup::a_storm_from_eight_threads_is_a_bounded_queue";
+    // Alone in the process, as all of its memory is looked at.
+    in_own_process(NAME, || {
+        block_on(bounded(async {
+            let stop = Arc::new(AtomicBool::new(false));
+            let woken = Arc::new(AtomicU64::new(0));
+            let polls = Rc::new(Cell::new(0_u64));
+            let place = Rc::new(Cell::new(None::<Waker>));
+            let (count, hand) = (Rc::clone(&polls), Rc::clone(&place));
+            let _task = spawn(poll_fn(move |cx| {
+                count.set(count.get() + 1);
+                hand.set(Some(cx.waker().clone()));
+                Poll::<()>::Pending
+            }));
             yield_now().await;
-        }
-        assert_eq!(polls.get() - before, 1, "a hundred thousand wakes are one poll");
-    }));
+            let waker = place.take().unwrap();
+            let start = Arc::new(Barrier::new(THREADS + 1));
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    let (waker, stop) = (waker.clone(), Arc::clone(&stop));
+                    let (woken, start) = (Arc::clone(&woken), Arc::clone(&start));
+                    std::thread::spawn(move || {
+                        start.wait();
+                        while !stop.load(Ordering::Relaxed) {
+                            waker.wake_by_ref();
+                            woken.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            start.wait();
+            // The threads have all that they need by then.
+            until_blocking(|| woken.load(Ordering::Relaxed) > 1_000);
+            let resident_before = resident();
+            // The reactor stands still meanwhile: what is not bounded piles up, 8 bytes and more for each.
+            until_blocking(|| woken.load(Ordering::Relaxed) > WAKES);
+            let more = resident().saturating_sub(resident_before);
+            stop.store(true, Ordering::Relaxed);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert!(more < WAKES, "{more} bytes more for {WAKES} wakes");
+            let before = polls.get();
+            for _ in 0..200 {
+                yield_now().await;
+            }
+            assert_eq!(polls.get() - before, 1, "a million wakes are one poll");
+        }));
+    });
 }
 
 #[test]

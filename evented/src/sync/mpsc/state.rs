@@ -42,9 +42,11 @@ pub(super) struct State<T> {
 }
 
 impl<T> State<T> {
-    /// The task that is being polled uses this sender.
-    pub(super) fn note_producer(&mut self, number: u64) {
-        if let Some(task) = current::task_with_urgency() {
+    /// The task that is being polled has used this sender. Noted if it matters to somebody's urgency, or
+    /// it has woken the receiver: that costs so much that this is nothing beside.
+    pub(super) fn note_producer(&mut self, number: u64, has_woken: bool) {
+        let task = if has_woken { current::task() } else { current::task_with_urgency() };
+        if let Some(task) = task {
             self.producer = Some((number, task));
             self.note_only_sender();
         }

@@ -7,12 +7,14 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::BOUND;
+use crate::support::{BOUND, Records};
 
 /// A program that runs, with what it prints. Killed at the end of the test.
 struct Running {
     child: Child,
     output: BufReader<ChildStdout>,
+    /// Where its records lie, which stay behind when it is killed.
+    _records: Records,
 }
 
 impl Running {
@@ -20,6 +22,7 @@ impl Running {
         let test = std::env::current_exe().unwrap();
         let built: PathBuf = test.parent().unwrap().join("../examples").join(example);
         let mut command = Command::new(&built);
+        let records = Records::of(&mut command);
         command.args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!(
@@ -28,7 +31,7 @@ impl Running {
             )
         });
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output }
+        Self { child, output, _records: records }
     }
 
     /// The next line that it prints.

@@ -1,6 +1,8 @@
 //! Priority inheritance, in virtual time but for descriptors: an urgent task is never held up by tasks
 //! for which it does not wait.
 
+mod channels;
+mod earlier;
 mod ends;
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evented::sync::{Event, Mutex, Semaphore, mpsc, oneshot, watch};
+use evented::sync::{Mutex, Semaphore};
 use evented::{
     Class, ClassSpec, Order, Reactor, Spawn, Task, TaskGroup, advance, join_all, now, sleep, spawn,
     spawn_with, timeout, yield_now,
@@ -174,201 +176,6 @@ fn permits() {
         });
         (low, Box::pin(async move { drop(urgent.acquire().await) }))
     }));
-}
-
-#[test]
-fn a_full_channel_and_an_empty_one() {
-    assert_bounded(waited(|| {
-        let (sender, mut receiver) = mpsc::bounded(1);
-        let low = async move {
-            while receiver.recv().await.is_some() {
-                work(WORK / 4).await;
-            }
-        };
-        // The first is received, the second fills the channel.
-        sender.try_send(0).unwrap();
-        let urgent = async move {
-            for n in 1..4 {
-                sender.send(n).await.unwrap();
-            }
-        };
-        (Box::pin(low), Box::pin(urgent))
-    }));
-    assert_bounded(waited(|| {
-        let (sender, mut receiver) = mpsc::bounded(1);
-        let low = async move {
-            for n in 0..3 {
-                sender.send(n).await.unwrap();
-                work(WORK / 2).await;
-            }
-        };
-        let urgent = async move {
-            for n in 0..3 {
-                assert_eq!(receiver.recv().await, Some(n));
-            }
-        };
-        (Box::pin(low), Box::pin(urgent))
-    }));
-}
-
-/// Two senders: nobody knows which one will send. One of them goes: it is the other.
-#[test]
-fn the_only_sender_is_known() {
-    let (sender, mut receiver) = mpsc::bounded::<()>(1);
-    let other = sender.clone();
-    let wait = waited(|| {
-        let low = async move {
-            sender.claim();
-            work(WORK).await;
-            sender.send(()).await.unwrap();
-        };
-        let urgent = async move {
-            of(Class::RT, async move {
-                sleep(micros(500)).await;
-                drop(other);
-            })
-            .detach();
-            receiver.recv().await.unwrap();
-        };
-        (Box::pin(low), Box::pin(urgent))
-    });
-    assert_bounded(wait);
-}
-
-#[test]
-fn claims() {
-    assert_bounded(waited(|| {
-        let (sender, receiver) = oneshot::channel();
-        let low = async move {
-            sender.claim();
-            work(WORK).await;
-            sender.send(1).unwrap();
-        };
-        (Box::pin(low), Box::pin(async move { assert_eq!(receiver.await, Ok(1)) }))
-    }));
-    assert_bounded(waited(|| {
-        let event = Event::new();
-        let set = event.clone();
-        let low = async move {
-            set.claim();
-            work(WORK).await;
-            set.set();
-        };
-        (Box::pin(low), Box::pin(async move { event.wait().await }))
-    }));
-    assert_bounded(waited(|| {
-        let (sender, mut receiver) = watch::channel(0);
-        let low = async move {
-            sender.claim();
-            work(WORK).await;
-            sender.send(1).unwrap();
-        };
-        (Box::pin(low), Box::pin(async move { assert_eq!(*receiver.changed().await.unwrap(), 1) }))
-    }));
-}
-
-/// The urgent one joins a task that waits for a lock, behind another one, of a task that waits for a
-/// channel. And the first of those waits have begun when there was but one rank.
-#[test]
-fn chains_also_those_that_were_there_before_the_ranks() {
-    let reactor = reactor();
-    reactor.block_on(async {
-        let lock = Mutex::new(());
-        let (sender, mut values) = mpsc::bounded::<()>(1);
-        let held = lock.clone();
-        let first = spawn(async move {
-            let guard = held.lock().await;
-            values.recv().await.unwrap();
-            work(WORK / 4).await;
-            drop(guard);
-            std::future::pending::<()>().await;
-        });
-        yield_now().await;
-        let behind = |lock: &Mutex<()>| {
-            let lock = lock.clone();
-            spawn(async move {
-                let _guard = lock.lock().await;
-                work(WORK / 4).await;
-            })
-        };
-        let (second, third) = (behind(&lock), behind(&lock));
-        yield_now().await;
-        let last = of(Class::IDLE, async move {
-            sender.claim();
-            work(WORK).await;
-            sender.send(()).await.unwrap();
-            std::future::pending::<()>().await;
-        });
-        // They keep what they have and wait for, as tasks of the least urgent class.
-        for task in [&first, &second, &third] {
-            task.set_class(Class::IDLE);
-        }
-        let wait = urgent_wait(async move { third.await.unwrap() }).await;
-        assert_bounded(wait);
-        drop((first, second, last));
-    });
-    assert!(reactor.class_stats(Class::RT).boosts >= 4, "{:?}", reactor.class_stats(Class::RT));
-}
-
-/// All of them have begun to wait when there was but one rank, and nothing was noted.
-#[test]
-fn waits_that_were_there_before_the_ranks() {
-    let before_ranks = |begin: &dyn Fn() -> (Vec<Task<()>>, Task<()>)| {
-        reactor().block_on(async {
-            let (low, waiter) = begin();
-            for _ in 0..5 {
-                yield_now().await;
-            }
-            let (start, _hogs) = (now(), [(); 20].map(|()| hog()));
-            for low in &low {
-                low.set_class(Class::IDLE);
-            }
-            waiter.set_class(Class::RT);
-            waiter.await.unwrap();
-            assert_bounded(now() - start);
-            drop(low);
-        });
-    };
-    // A lock, of which the waiter becomes urgent.
-    before_ranks(&|| {
-        let lock = Mutex::new(());
-        let other = lock.clone();
-        let holder = spawn(async move {
-            let guard = lock.lock().await;
-            work(WORK).await;
-            drop(guard);
-            std::future::pending::<()>().await;
-        });
-        (vec![holder], spawn(async move { drop(other.lock().await) }))
-    });
-    // A group.
-    before_ranks(&|| {
-        let collector = spawn(async {
-            let mut group = TaskGroup::new();
-            for _ in 0..2 {
-                group.spawn(async {
-                    let nested = spawn(work(WORK));
-                    nested.set_class(Class::IDLE);
-                    nested.await.unwrap();
-                });
-            }
-            while let Some(result) = group.next().await {
-                result.unwrap();
-            }
-        });
-        (Vec::new(), collector)
-    });
-    // An empty channel.
-    before_ranks(&|| {
-        let (sender, mut receiver) = mpsc::bounded(1);
-        let producer = spawn(async move {
-            sender.claim();
-            work(WORK).await;
-            sender.send(()).await.unwrap();
-            std::future::pending::<()>().await;
-        });
-        (vec![producer], spawn(async move { receiver.recv().await.unwrap() }))
-    });
 }
 
 /// In a class with deadlines the nearest one is inherited.

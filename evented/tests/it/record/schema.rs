@@ -178,7 +178,7 @@ fn compare_events(reader: &Reader, record: &Record) {
 fn the_file_describes_itself() {
     let reactor = Reactor::new().unwrap();
     let told = poll_fn(|_| {
-        waits_for(WaitsFor::Chan(77));
+        waits_for(WaitsFor::Chan { chan: 77, keeper: None });
         Poll::<()>::Pending
     });
     let task = reactor.spawn_with(Spawn::new().name("told").class(Class::RT), told);

@@ -4,12 +4,12 @@ use std::future::{Future, pending};
 use std::process::Stdio;
 
 use evented::process::Command;
-use evented::record::{TaskState, WaitsFor};
+use evented::record::{TaskId, TaskState, WaitsFor};
 use evented::signal::{Kind, Signal};
 use evented::sync::{Event, Mutex, Notify, Semaphore, mpsc, oneshot, watch};
 use evented::{Task, TaskGroup, handle, spawn, yield_now};
 
-use crate::support::bounded;
+use crate::support::{bounded, until};
 
 /// What a future waits for in its first poll, with how many more things.
 async fn waits<T: 'static>(future: impl Future<Output = T> + 'static) -> (WaitsFor, u8) {
@@ -57,7 +57,7 @@ fn locks_with_their_owners() {
 fn channels_and_notices() {
     evented::block_on(bounded(async {
         let chan = |(what, more): (WaitsFor, u8)| match what {
-            WaitsFor::Chan(number) if more == 0 => number,
+            WaitsFor::Chan { chan: number, keeper: None } if more == 0 => number,
             other => panic!("{other} and {more} more"),
         };
         let (sender, mut receiver) = mpsc::bounded::<u8>(1);
@@ -100,5 +100,174 @@ fn children_signals_and_groups() {
         });
         let (first, more) = group.await;
         assert!(matches!(first, WaitsFor::Join(_)) && more == 4, "{first} and {more} more");
+    }));
+}
+
+/// Who has the lock that this task waits for.
+fn owner_of<T>(task: &Task<T>) -> Option<TaskId> {
+    let dump = handle().dump().unwrap();
+    let report = dump.tasks.iter().find(|report| report.id == task.id()).unwrap();
+    assert_eq!(report.state, TaskState::Waiting, "{report}");
+    match report.waits_for {
+        WaitsFor::Lock { owner, .. } => owner,
+        other => panic!("{other}"),
+    }
+}
+
+/// Takes a lock, and keeps it until it is told to let go.
+fn keeps<G: 'static>(lock: impl Future<Output = G> + 'static) -> (Task<()>, oneshot::Sender<()>) {
+    let (sender, go_on) = oneshot::channel::<()>();
+    let task = spawn(async move {
+        let _guard = lock.await;
+        let _ = go_on.await;
+    });
+    (task, sender)
+}
+
+/// Four tasks in a line for a lock: each knows who has it, when it changes hands, and when somebody in
+/// front gives up.
+async fn a_line_has_one_owner<G: 'static>(lock: impl Fn() -> BoxedLock<G>) {
+    let (first, go_on) = keeps(lock());
+    let (second, second_goes_on) = keeps(lock());
+    let (third, _keep) = keeps(lock());
+    let (fourth, _keep_too) = keeps(lock());
+    yield_now().await;
+    for waits in [&second, &third, &fourth] {
+        assert_eq!(owner_of(waits), Some(first.id()));
+    }
+    drop(go_on);
+    first.await.unwrap();
+    // Whose turn it is, polled or not yet.
+    for waits in [&third, &fourth] {
+        assert_eq!(owner_of(waits), Some(second.id()));
+    }
+    yield_now().await;
+    drop(third.cancel().await);
+    assert_eq!(owner_of(&fourth), Some(second.id()), "who has given up is not the owner");
+    drop(second_goes_on);
+    second.await.unwrap();
+    yield_now().await;
+    let (last, _keep) = keeps(lock());
+    yield_now().await;
+    assert_eq!(owner_of(&last), Some(fourth.id()));
+    // The one in front of all gives its place and its lock up.
+    let (behind, _keep) = keeps(lock());
+    yield_now().await;
+    drop(last.cancel().await);
+    assert_eq!(owner_of(&behind), Some(fourth.id()));
+}
+
+type BoxedLock<G> = std::pin::Pin<Box<dyn Future<Output = G>>>;
+
+#[test]
+fn every_task_in_a_line_knows_who_has_the_lock() {
+    evented::block_on(bounded(async {
+        let mutex = Mutex::new(0);
+        a_line_has_one_owner(|| Box::pin(mutex.lock())).await;
+        let limit = Semaphore::new(1);
+        a_line_has_one_owner(|| Box::pin(limit.acquire())).await;
+    }));
+}
+
+#[test]
+fn of_several_permits_one_that_is_held_is_named() {
+    evented::block_on(bounded(async {
+        let limit = Semaphore::new(2);
+        let (one, one_goes_on) = keeps(limit.acquire());
+        let (two, _keep) = keeps(limit.acquire());
+        let (waits, _keep_too) = keeps(limit.acquire());
+        yield_now().await;
+        assert_eq!(owner_of(&waits), Some(two.id()));
+        drop(one_goes_on);
+        one.await.unwrap();
+        yield_now().await;
+        let (last, _keep_last) = keeps(limit.acquire());
+        yield_now().await;
+        assert_eq!(owner_of(&last), Some(waits.id()));
+        drop(waits.cancel().await);
+        yield_now().await;
+        let (behind, _keep_behind) = keeps(limit.acquire());
+        yield_now().await;
+        assert_eq!(owner_of(&behind), Some(last.id()));
+        drop(behind.cancel().await);
+        // Who got the last one has none any more, and of `two` nothing is known.
+        drop(last.cancel().await);
+        limit.acquire().await.forget();
+        let (alone, _keep_alone) = keeps(limit.acquire());
+        yield_now().await;
+        assert_eq!(owner_of(&alone), None);
+        drop(two);
+    }));
+}
+
+/// The keeper of what a task waits for.
+fn keeper_of<T>(task: &Task<T>) -> Option<TaskId> {
+    let dump = handle().dump().unwrap();
+    match dump.task(task.id()).unwrap().waits_for {
+        WaitsFor::Chan { keeper, .. } => keeper,
+        other => panic!("{other}"),
+    }
+}
+
+/// In a program with one rank, where nobody inherits anything.
+#[test]
+fn channels_know_who_is_to_end_the_wait() {
+    evented::block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded::<u8>(1);
+        let (full, mut inbox) = mpsc::bounded::<u8>(1);
+        let consumer = spawn(async move {
+            inbox.recv().await;
+            while receiver.recv().await.is_some() {}
+            inbox.recv().await
+        });
+        yield_now().await;
+        assert_eq!(keeper_of(&consumer), None, "nobody has sent yet");
+        let producer = spawn(async move {
+            full.send(1).await.unwrap();
+            sender.send(1).await.unwrap();
+            yield_now().await;
+            sender.send(2).await.unwrap();
+            yield_now().await;
+            full.send(2).await.unwrap();
+            full.send(3).await.unwrap();
+            drop(sender);
+        });
+        until(|| {
+            let dump = handle().dump().unwrap();
+            let waits = dump.task(producer.id()).unwrap();
+            waits.state == TaskState::Waiting && matches!(waits.waits_for, WaitsFor::Chan { .. })
+        })
+        .await;
+        assert_eq!(keeper_of(&producer), Some(consumer.id()));
+        assert_eq!(keeper_of(&consumer), Some(producer.id()));
+        assert!(
+            handle().dump().unwrap().to_string().contains(&format!("on task {}", producer.id()))
+        );
+        drop((producer, consumer));
+        // Those of which nobody knows who will end the wait unless somebody says so.
+        let (notify, event) = (Notify::new(), Event::new());
+        let (alone, result) = oneshot::channel::<u8>();
+        let (value, mut changes) = watch::channel(1);
+        let (told, happened) = (notify.clone(), event.clone());
+        let claims = spawn(async move {
+            told.claim();
+            happened.claim();
+            alone.claim();
+            value.send(2).unwrap();
+            pending::<()>().await;
+            drop((alone, value));
+        });
+        yield_now().await;
+        let waiters = [
+            spawn(async move { notify.notified().await }),
+            spawn(async move { event.wait().await }),
+            spawn(async move { assert!(result.await.is_err()) }),
+            spawn(async move { while changes.changed().await.is_ok() {} }),
+        ];
+        yield_now().await;
+        for (n, waiter) in waiters.iter().enumerate() {
+            assert_eq!(keeper_of(waiter), Some(claims.id()), "number {n}");
+        }
+        drop(claims);
     }));
 }

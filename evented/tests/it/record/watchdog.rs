@@ -1,11 +1,12 @@
 //! What blocks the loop is named while it does.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use evented::record::{Blocked, Cause, RecorderSpec, Trigger, What};
-use evented::{Class, ClassSpec, Order, Reactor, Spawn, advance, sleep, spawn_with};
+use evented::{Class, ClassSpec, Order, Reactor, Spawn, advance, sleep, spawn_with, yield_now};
 
 use crate::support::{BOUND, bounded, in_own_process, threads, until_blocking};
 
@@ -125,7 +126,7 @@ fn what_does_not_block_is_not_told_of() {
     reactor.block_on(async {
         let start = std::time::Instant::now();
         while start.elapsed() < Duration::from_millis(50) {
-            evented::yield_now().await;
+            yield_now().await;
         }
     });
     assert_eq!(told.try_recv().ok(), None);
@@ -140,13 +141,13 @@ fn one_thread_that_ends_with_the_last_reactor() {
     in_own_process("record::watchdog::one_thread_that_ends_with_the_last_reactor", || {
         let before = threads();
         let off = Reactor::builder().block_limit(Duration::MAX).build().unwrap();
-        off.block_on(evented::yield_now());
+        off.block_on(yield_now());
         let quiet = Reactor::builder().recorder(RecorderSpec::off()).build().unwrap();
-        quiet.block_on(evented::yield_now());
+        quiet.block_on(yield_now());
         let reactors = [Reactor::new().unwrap(), Reactor::new().unwrap()];
         assert_eq!(threads(), before, "nothing has run that is to be looked after");
         for reactor in &reactors {
-            reactor.block_on(evented::yield_now());
+            reactor.block_on(yield_now());
         }
         assert_eq!(threads(), before + 1);
         let [first, second] = reactors;
@@ -154,6 +155,80 @@ fn one_thread_that_ends_with_the_last_reactor() {
         let (again, told) = watched(LIMIT);
         again.block_on(async move { told.recv_timeout(BOUND).unwrap() });
         drop((second, again, off, quiet));
+        until_blocking(|| threads() == before);
+    });
+}
+
+/// Tells when the values of its thread are dropped, in the end of the thread; takes a while.
+struct Late(Arc<AtomicUsize>);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        let start = std::time::Instant::now();
+        until_blocking(|| start.elapsed() > Duration::from_millis(100));
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+thread_local! {
+    static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+}
+
+/// Dropping the last reactor waits for all of it, thread-local values included.
+#[test]
+fn it_is_joined_by_the_last_reactor() {
+    in_own_process("record::watchdog::it_is_joined_by_the_last_reactor", || {
+        let ended = Arc::new(AtomicUsize::new(0));
+        for round in 0..3 {
+            let (sender, told) = mpsc::channel();
+            let count = Arc::clone(&ended);
+            let reactor = Reactor::builder()
+                .block_limit(LIMIT)
+                .on_block(move |_| {
+                    LATE.with(|late| drop(late.replace(Some(Late(Arc::clone(&count))))));
+                    let _ = sender.send(());
+                })
+                .build()
+                .unwrap();
+            let other = Reactor::new().unwrap();
+            other.block_on(yield_now());
+            reactor.block_on(async { told.recv_timeout(BOUND).unwrap() });
+            let before = ended.load(Ordering::SeqCst);
+            drop(reactor);
+            assert_eq!(ended.load(Ordering::SeqCst), before, "round {round}: another one needs it");
+            drop(other);
+            assert!(ended.load(Ordering::SeqCst) > before, "round {round}: it goes on");
+        }
+    });
+}
+
+/// The last reactor is one of a hook, on the thread itself, which then ends alone; the next one has another.
+#[test]
+fn a_hook_that_drops_the_last_reactor_ends_it() {
+    in_own_process("record::watchdog::a_hook_that_drops_the_last_reactor_ends_it", || {
+        let before = threads();
+        let (runs, inner_runs) = mpsc::channel();
+        let (is_gone, outer_is_gone) = mpsc::channel::<()>();
+        let outer_is_gone = Mutex::new(outer_is_gone);
+        let reactor = Reactor::builder()
+            .block_limit(LIMIT)
+            .on_block(move |_| {
+                let inner = Reactor::new().unwrap();
+                inner.block_on(yield_now());
+                if runs.send(()).is_ok() {
+                    let _ = outer_is_gone.lock().unwrap().recv_timeout(BOUND);
+                }
+            })
+            .build()
+            .unwrap();
+        reactor.block_on(async { inner_runs.recv_timeout(BOUND).unwrap() });
+        // It does not wait for the hook, as the reactor there is another one.
+        drop((reactor, inner_runs));
+        drop(is_gone);
+        until_blocking(|| threads() == before);
+        let (again, told) = watched(LIMIT);
+        again.block_on(async move { told.recv_timeout(BOUND).unwrap() });
+        drop(again);
         until_blocking(|| threads() == before);
     });
 }

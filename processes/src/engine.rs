@@ -50,7 +50,10 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     /// Stops: after everything queued has run, or at once. Returns how many calls will not run.
     fn close(&self, drain: bool) -> usize;
     /// Ctrl-C: the first one closes, the next one kills. False when there is nothing more to do.
-    #[cfg_attr(not(feature = "interrupt"), expect(dead_code, reason = "signals call it"))]
+    #[cfg_attr(
+        not(any(feature = "interrupt", feature = "distributed")),
+        expect(dead_code, reason = "signals and nodes call it")
+    )]
     fn interrupt(&self) -> bool;
     /// Waits for the end of what was closed.
     fn wait_until_ended(&self);

@@ -81,7 +81,7 @@ mod unwind;
 /// Programs that execute the calls of others; see [`distributed`].
 #[cfg(feature = "distributed")]
 pub mod node {
-    pub use crate::distributed::node::{Node, serve};
+    pub use crate::distributed::node::{Node, main, main_with, serve};
 }
 
 #[doc = include_str!("../PYTHON.md")]

@@ -52,6 +52,10 @@ pub struct Cluster {
     pub(super) patience: Duration,
     /// How long there may be no broker.
     pub(super) offline_limit: Duration,
+    /// How long calls that a node holds may take when it ends; none: as long as they like.
+    pub(super) drain: Option<Duration>,
+    /// Who is told of the connection; none: nobody.
+    log: Option<fn(&str)>,
     /// How long calls may take to end after `shutdown_now`.
     pub(super) grace: Duration,
     /// The longest argument or result.
@@ -74,6 +78,8 @@ impl Cluster {
             attempts: 3,
             patience: Duration::from_secs(10),
             offline_limit: Duration::from_mins(10),
+            drain: None,
+            log: None,
             grace: Duration::from_secs(5),
             max_payload: crate::builder::DEFAULT_MAX_PAYLOAD,
         }
@@ -151,6 +157,26 @@ impl Cluster {
     /// How long calls that run may take to end after [`Pool::shutdown_now`]. The default is 5 s.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = limit;
+        self
+    }
+
+    /// How long the calls that a node holds may take when it is to [stop](crate::node::Node::stop); what is
+    /// not executed then goes to other nodes, and counts as lost by this one ([`attempts`](Self::attempts)).
+    /// The default is as long as they take.
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = Some(limit);
+        self
+    }
+
+    /// Somebody is told in words when a connection is there, or is lost.
+    pub(super) fn logged(mut self, log: fn(&str)) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// The cluster with brokers at these addresses, with the same settings.
+    pub(super) fn at(mut self, url: String) -> Self {
+        self.url = url;
         self
     }
 
@@ -233,7 +259,7 @@ impl Cluster {
         name: &str,
         connections: Arc<watch::Sender<u64>>,
     ) -> io::Result<Client> {
-        let servers = self.servers()?;
+        let (servers, log) = (self.servers()?, self.log);
         let mut options = ConnectOptions::new()
             .name(name)
             .connection_timeout(Duration::from_secs(5))
@@ -242,6 +268,9 @@ impl Cluster {
                 Duration::from_millis(50 * u64::try_from(attempt.min(20)).unwrap_or(20))
             })
             .event_callback(move |event| {
+                if let Some(log) = log {
+                    log(&format!("the connection: {event}"));
+                }
                 if matches!(event, Event::Connected) {
                     connections.send_modify(|count| *count += 1);
                 }

@@ -169,6 +169,11 @@ impl Registry {
         registry
     }
 
+    /// All names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.names.keys().copied()
+    }
+
     /// The one that others call by this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<Named> {
         self.names.get(name).copied()

@@ -1,6 +1,7 @@
 //! Calls that go through a broker to nodes, all on this machine.
 
 mod faults;
+mod program;
 mod refused;
 pub(crate) mod support;
 

@@ -223,7 +223,12 @@ fn cluster() {
     let here = output("processes_cluster", "");
     assert_eq!(here, "26623 takes 307 steps\n");
     let Some(broker) = Broker::start() else { return };
-    let arguments = ["node".into(), broker.url().into()];
-    let _node = Tethered::start(path("processes_cluster"), &arguments, None);
+    let arguments = [broker.url().into()];
+    let _node = Tethered::start(path("processes_node"), &arguments, None);
     assert_eq!(output("processes_cluster", &broker.url()), here, "one line is different");
+    assert!(broker.has_stored("calls"), "it was the nodes that said so");
+    let source = include_str!("../../examples/cluster/main.rs");
+    let differ = |line: &&str| line.contains("Pool::");
+    let lines: Vec<_> = source.lines().map(str::trim).filter(differ).collect();
+    assert_eq!(lines, [r#""" => Pool::new(workers)?,"#, "url => Pool::connect(url)?,"]);
 }

@@ -41,11 +41,15 @@ pub(crate) fn soon(queue: &Queue<u32>) -> u32 {
 
 /// The processes whose parent is this one, zombies included.
 pub(crate) fn children() -> Vec<u32> {
-    let me = std::process::id();
+    children_of(std::process::id())
+}
+
+/// The processes whose parent is that one, zombies included.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
     let pids = std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&pid| parent_of(pid) == Some(me)).collect()
+    pids.filter(|&pid| parent_of(pid) == Some(parent)).collect()
 }
 
 /// The parent of a process.

@@ -39,7 +39,7 @@ pub(super) async fn obey(desk: Rc<Desk>, mut messages: Subscriber) {
     while let Some(message) = messages.next().await {
         let Ok((shout, _body)) = unpack::<Shout>(&message.payload) else { continue };
         match shout {
-            Shout::Who => desk.say(desk.slots).await,
+            Shout::Who => desk.say().await,
             Shout::Withdraw(id) => desk.withdraw(id, false),
             Shout::Kill(id) => desk.withdraw(id, true),
             Shout::Bye(client) => desk.shelf.is_leaving(client),

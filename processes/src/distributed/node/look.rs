@@ -13,6 +13,9 @@ use super::run::{Desk, PAUSE};
 /// When a call is offered again whose function this node does not know.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 
+/// When a call is offered again that has come to a node which is about to end.
+const NOT_HERE_FOR: Duration = Duration::from_millis(50);
+
 /// How long a client may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,9 @@ impl Desk {
         } else if self.shelf.is_quiet(head.id.client) {
             // Perhaps it is gone. When the call is delivered again, the client is asked.
             return Look::Later(2 * PAUSE);
+        }
+        if self.leave.is_told() {
+            return Look::Later(NOT_HERE_FOR);
         }
         match self.registry.by_name(&head.name) {
             Some(named) if named.schema == head.schema => Look::Go(Box::new(head), named),

@@ -4,7 +4,9 @@ mod execute;
 mod fetch;
 mod hear;
 mod held;
+mod leave;
 mod look;
+mod program;
 mod run;
 mod serve;
 mod tell;
@@ -14,18 +16,20 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::Notify;
-
 use crate::pool::Pool;
 
 use super::cluster::Cluster;
 use super::runtime;
+use leave::Leave;
+
+pub use program::{main, main_with};
 
 /// Serves the cluster at `url` with so many workers, until the process ends: `Cluster::new(url)`, with
 /// default settings.
 ///
 /// The workers are processes of this program, so this is a line of a program that declares the
-/// functions with [`task!`](crate::task), and can be called once for each cluster.
+/// functions with [`task!`](crate::task), and can be called once for each cluster. For a program that
+/// does nothing else, and is to end in good order, see [`main`].
 ///
 /// ```no_run
 /// processes::task! {
@@ -52,8 +56,8 @@ pub fn serve(url: &str, slots: usize) -> io::Result<()> {
 /// workers, and some more while calls take less than some milliseconds. While it holds a call it says
 /// so (three times in a [lease](Cluster::lease)), and it keeps the result until the client has it.
 pub struct Node {
-    /// Tells the thread to stop.
-    stop: Arc<Notify>,
+    /// Tells the thread to end, and what it says about it.
+    leave: Arc<Leave>,
     /// The thread, until it is joined.
     thread: Option<thread::JoinHandle<()>>,
     /// For `Debug`.
@@ -68,15 +72,15 @@ impl Node {
     pub(super) fn start(cluster: Cluster, slots: usize) -> io::Result<Self> {
         let pool = Pool::builder().workers(slots).name("node").max_payload(cluster.max_payload);
         let pool = pool.build()?;
-        let (stop, place) = (Arc::new(Notify::new()), cluster.place());
-        let (name, stopped) = (format!("{}-node", cluster.namespace), Arc::clone(&stop));
-        let open = move || run::open(cluster, pool, slots, stopped);
+        let (leave, place) = (Arc::new(Leave::default()), cluster.place());
+        let (name, told) = (format!("{}-node", cluster.namespace), Arc::clone(&leave));
+        let open = move || run::open(cluster, pool, slots, told);
         let ((), thread) = runtime::start(&name, open, run::run)?;
-        Ok(Self { stop, thread: Some(thread), place })
+        Ok(Self { leave, thread: Some(thread), place })
     }
 
-    /// Takes no more calls, executes those that were begun, and waits until their results have arrived;
-    /// calls that were not begun go to other nodes.
+    /// Takes no more calls, executes those that it holds, and waits until their results have arrived. What
+    /// is not done within [`Cluster::drain`] goes to other nodes.
     pub fn stop(mut self) {
         self.finish();
     }
@@ -91,7 +95,7 @@ impl Node {
 
     /// Tells the thread to stop, and joins it; once.
     fn finish(&mut self) {
-        self.stop.notify_one();
+        self.leave.tell();
         if let Some(thread) = self.thread.take() {
             let (Ok(()) | Err(_)) = thread.join();
         }

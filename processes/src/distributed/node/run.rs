@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::jetstream::AckKind;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -18,7 +19,8 @@ use super::super::task::Registry;
 use super::fetch::fetch;
 use super::hear::{obey, take_confirmations};
 use super::held::Shelf;
-use super::tell::{renew_leases, say_here};
+use super::leave::Leave;
+use super::tell::{answer, renew_leases, say_here};
 
 /// How long to wait before something is tried again that a broker has refused.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -51,8 +53,8 @@ pub(super) struct Desk {
     pub(super) shelf: Shelf,
     /// Told when there is room for calls.
     pub(super) room: Notify,
-    /// Tells it to stop.
-    pub(super) stop: Arc<Notify>,
+    /// Tells it to end.
+    pub(super) leave: Arc<Leave>,
     /// The functions that have names.
     pub(super) registry: &'static Registry,
 }
@@ -62,7 +64,7 @@ pub(super) async fn open(
     cluster: Cluster,
     pool: Pool,
     slots: usize,
-    stop: Arc<Notify>,
+    told: Arc<Leave>,
 ) -> io::Result<(Desk, ())> {
     let (count, connections) = watch::channel(0);
     let client = cluster.dial("node", Arc::new(count)).await?;
@@ -81,7 +83,7 @@ pub(super) async fn open(
         lease,
         shelf: Shelf::default(),
         room: Notify::new(),
-        stop,
+        leave: told,
         registry: Registry::get().map_err(io::Error::other)?,
     };
     Ok((desk, ()))
@@ -100,18 +102,53 @@ pub(super) async fn run(desk: Desk) {
         spawn_local(renew_leases(Rc::clone(&desk))),
     ];
     let fetching = spawn_local(fetch(Rc::clone(&desk)));
-    desk.stop.notified().await;
+    desk.leave.told().await;
     fetching.abort();
-    desk.say(0).await;
-    let farewell = async {
-        while !desk.shelf.is_empty() {
-            desk.room.notified().await;
-        }
-    };
-    // What does not arrive is executed by another node.
-    let (Ok(()) | Err(_)) = timeout(FAREWELL, farewell).await;
-    let (Ok(()) | Err(_)) = timeout(FAREWELL, desk.broker.has_read(&desk.client)).await;
+    desk.say().await;
+    desk.drain().await;
     for task in listening {
         task.abort();
+    }
+}
+
+impl Desk {
+    /// Waits until the calls that are here are executed, and their results have arrived; what is still here
+    /// after that goes to other nodes at once.
+    ///
+    /// Calls that arrive from now on, because they were asked for before, are given back when they are
+    /// looked at. One that is on its way in the moment in which the connection ends has to wait for its lease.
+    async fn drain(&self) {
+        let executed = async {
+            while self.shelf.busy.get() > 0 {
+                self.room.notified().await;
+            }
+        };
+        let in_time = if let Some(limit) = self.cluster.drain {
+            timeout(limit, executed).await.is_ok()
+        } else {
+            executed.await;
+            true
+        };
+        let arrived = async {
+            while !self.shelf.is_empty() {
+                self.room.notified().await;
+            }
+        };
+        if in_time {
+            // What does not arrive is executed by another node.
+            let (Ok(()) | Err(_)) = timeout(FAREWELL, arrived).await;
+        }
+        let left = self.shelf.all();
+        for held in &left {
+            answer(held, AckKind::Nak(None)).await;
+        }
+        let (Ok(()) | Err(_)) = timeout(FAREWELL, self.broker.has_read(&self.client)).await;
+        if !left.is_empty() {
+            // The second time, it kills. No task is polled any more: nobody is told that these calls have
+            // lost their workers.
+            let engine = self.pool.engine();
+            let _nothing_left = engine.interrupt() && engine.interrupt();
+        }
+        self.leave.ended(left.len());
     }
 }

@@ -20,7 +20,7 @@ pub(super) async fn say_here(desk: Rc<Desk>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        desk.say(desk.slots).await;
+        desk.say().await;
     }
 }
 
@@ -48,8 +48,9 @@ pub(super) async fn reply(message: &Message, kind: AckKind) {
 }
 
 impl Desk {
-    /// Says how many workers this node has.
-    pub(super) async fn say(&self, slots: usize) {
+    /// Says how many workers this node has; none, when it is about to end.
+    pub(super) async fn say(&self) {
+        let slots = if self.leave.is_told() { 0 } else { self.slots };
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let here = pack(&Here { node: self.name.clone(), slots }, &[]);
         let (Ok(()) | Err(_)) = self.client.publish(self.broker.names.here(), here.into()).await;

@@ -54,8 +54,8 @@ fn wrong_passwords_and_places_are_refused() {
 #[test]
 fn a_node_of_another_program_refuses_what_it_does_not_know() {
     let Some(broker) = Broker::start() else { return };
-    let arguments = ["node".into(), broker.url().into()];
-    let other = Tethered::start(examples::path("processes_cluster"), &arguments, None);
+    let arguments = [broker.url().into()];
+    let other = Tethered::start(examples::path("processes_node"), &arguments, None);
     let pool = connect(&broker.cluster().patience(Duration::from_secs(2)));
     wait_until("it is there", || pool.workers() > 0);
     let unknown = pool.submit(square, 1);

@@ -195,6 +195,16 @@ impl Broker {
 
     /// How many messages a stream has.
     pub(crate) fn messages(&self, stream: &str) -> u64 {
+        self.number(stream, "messages")
+    }
+
+    /// Whether a stream has, or has had, any message.
+    pub(crate) fn has_stored(&self, stream: &str) -> bool {
+        self.number(stream, "last_seq") > 0
+    }
+
+    /// What the broker says about a stream.
+    fn number(&self, stream: &str, what: &str) -> u64 {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
         connection.set_read_timeout(Some(BOUND)).unwrap();
         let request = "GET /jsz?streams=1 HTTP/1.0\r\nHost: broker\r\n\r\n";
@@ -202,7 +212,7 @@ impl Broker {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         let stream = answer.split_once(&format!("\"name\": \"triptych-{stream}\"")).unwrap().1;
-        let number = stream.split_once("\"messages\": ").unwrap().1;
+        let number = stream.split_once(&format!("\"{what}\": ")).unwrap().1;
         number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
     }
 

@@ -14,44 +14,23 @@
 //! ten milliseconds, and shrinks by what its polls take. While it is positive, the class is due.
 
 mod entry;
+mod pick;
+mod policy;
+mod stats;
 
 use std::cell::{Cell, OnceCell};
-use std::io;
 use std::time::{Duration, Instant};
 
-use crate::chunks::Chunks;
-use crate::class::{Class, ClassSpec, MAX_CLASSES, MOST_RESERVED, Order, RANKS, Rank};
+use crate::class::{Class, ClassSpec, MAX_CLASSES, RANKS, Rank};
 use crate::inherit::Urgency;
-use crate::tasks::Slot;
 
 use entry::Entry;
+use pick::NO_CLASS;
 
-/// Why a class is refused that is right by itself.
-const RESERVED: &str = "all classes together reserve at most 0.9 of the processor's time";
+pub use stats::ClassStats;
 
 /// The deadline of a task without one.
 pub(crate) const NO_DEADLINE: u64 = u64::MAX;
-
-/// What a class of a reactor has to do and has done; see
-/// [`Reactor::class_stats`](crate::Reactor::class_stats).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClassStats {
-    /// Tasks that are ready now.
-    pub ready: usize,
-    /// Polls so far.
-    pub polls: u64,
-    /// Time that its polls took, as far as it was taken: from the moment on when two classes of a
-    /// rank, or one with a guarantee or with deadlines, have had a task.
-    pub busy: Duration,
-    /// How often it went before a more urgent rank, by its reserve or because it had starved.
-    pub rescues: u64,
-    /// Tasks that finished, or set a new deadline, after their deadline.
-    pub missed_deadlines: u64,
-    /// How often a task of a less urgent rank was put into it, because a task of it waited for that one.
-    /// Polls of such tasks count here.
-    pub boosts: u64,
-}
 
 /// All classes of a reactor.
 pub(crate) struct Classes {
@@ -59,9 +38,11 @@ pub(crate) struct Classes {
     entries: [OnceCell<Box<Entry>>; MAX_CLASSES],
     /// How many there are.
     len: Cell<usize>,
-    /// Bit `r` is set when a class of rank `r` is ready.
+    /// The id of the class that goes on without a look at any other, or [`NO_CLASS`]; see [`pick`].
+    hot: Cell<u8>,
+    /// Bit `r` is set when a class of rank `r` is ready; the hot class is said to be, see [`pick`].
     ready_ranks: Cell<u8>,
-    /// For each rank, the ready classes.
+    /// For each rank, the ready classes, likewise.
     ready: [Cell<u64>; RANKS],
     /// For each rank, the pass of the class that was picked last.
     pass: [Cell<u128>; RANKS],
@@ -99,6 +80,7 @@ impl Classes {
         let classes = Self {
             entries: [const { OnceCell::new() }; MAX_CLASSES],
             len: Cell::new(0),
+            hot: Cell::new(NO_CLASS),
             ready_ranks: Cell::new(0),
             ready: [const { Cell::new(0) }; RANKS],
             pass: [const { Cell::new(0) }; RANKS],
@@ -122,64 +104,6 @@ impl Classes {
         classes
     }
 
-    /// Makes a class for the reactor with this number.
-    pub(crate) fn add(&self, spec: ClassSpec, reactor: u64) -> io::Result<Class> {
-        let invalid = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        if let Some(fault) = spec.fault() {
-            return invalid(format!("class {}: a class {fault}", spec.name));
-        }
-        if self.all().any(|entry| entry.class.name() == spec.name) {
-            return invalid(format!("class {}: there is one of this name", spec.name));
-        }
-        if !self.can_reserve(&spec) {
-            return invalid(format!("class {}: {RESERVED}", spec.name));
-        }
-        if self.len.get() == MAX_CLASSES {
-            return invalid(format!("class {}: a reactor has at most {MAX_CLASSES}", spec.name));
-        }
-        Ok(self.insert(spec, reactor))
-    }
-
-    /// Whether this and the reserves of all other classes can be kept.
-    fn can_reserve(&self, spec: &ClassSpec) -> bool {
-        let others = self.all().filter(|entry| entry.class.name() != spec.name);
-        let reserved: u32 = others.map(|entry| entry.spec.borrow().reserve).sum();
-        spec.reserve + reserved <= MOST_RESERVED
-    }
-
-    /// Adds a class that is valid.
-    fn insert(&self, spec: ClassSpec, reactor: u64) -> Class {
-        let place = self.len.get();
-        let id = u8::try_from(place).expect("there are fewer than 256 classes");
-        let class = Class::new(&spec, reactor, id);
-        let entry = Box::new(Entry::new(class, spec, self.clock.get()));
-        assert!(self.entries[place].set(entry).is_ok(), "no class is added twice");
-        self.len.set(place + 1);
-        class
-    }
-
-    /// Changes the policy of a class; its name, rank and order stay.
-    pub(crate) fn change(&self, id: u8, spec: ClassSpec) -> io::Result<()> {
-        let entry = self.entry(id);
-        let invalid = |text| {
-            let text = format!("class {}: {text}", entry.class.name());
-            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
-        };
-        if let Some(fault) = spec.fault() {
-            return invalid(format!("a class {fault}"));
-        }
-        let old = entry.spec.borrow().clone();
-        if (old.name, old.rank, old.order) != (spec.name, spec.rank, spec.order) {
-            return invalid("its name, rank and order stay as they are".to_owned());
-        }
-        if !self.can_reserve(&spec) {
-            return invalid(RESERVED.to_owned());
-        }
-        entry.change(spec, self.clock.get());
-        self.account();
-        Ok(())
-    }
-
     /// The policy of a class.
     pub(crate) fn spec(&self, id: u8) -> ClassSpec {
         self.entry(id).spec.borrow().clone()
@@ -197,19 +121,6 @@ impl Classes {
         self.entry(id).class.strict_rank()
     }
 
-    /// What a class has to do and has done.
-    pub(crate) fn stats(&self, id: u8) -> ClassStats {
-        let entry = self.entry(id);
-        ClassStats {
-            ready: entry.ready.get(),
-            polls: entry.polls.get(),
-            busy: Duration::from_nanos(entry.busy_ns.get()),
-            rescues: entry.rescues.get(),
-            missed_deadlines: entry.missed.get(),
-            boosts: entry.boosts.get(),
-        }
-    }
-
     /// A class is about to have a task.
     #[inline]
     pub(crate) fn populate(&self, id: u8) {
@@ -217,38 +128,6 @@ impl Classes {
             self.populated.set(self.populated.get() | (1 << id));
             self.account();
         }
-    }
-
-    /// Finds out what has to be looked at, when classes or their policies have changed.
-    #[cold]
-    fn account(&self) {
-        let (mut guaranteed, mut guaranteed_ranks, mut metered) = (0, 0, false);
-        self.latency.iter().for_each(|latency| latency.set(Duration::MAX));
-        let (mut ranks, mut deadlines, mut has_slices) = (0_u8, false, false);
-        for (id, entry) in self.all().enumerate() {
-            if self.populated.get() & (1 << id) == 0 {
-                continue;
-            }
-            let spec = entry.spec.borrow();
-            if spec.reserve > 0 || spec.max_starve.is_some() {
-                guaranteed |= 1 << id;
-                guaranteed_ranks |= entry.class.strict_rank().bit();
-            }
-            deadlines |= spec.order == Order::Deadline;
-            has_slices |= spec.slice.is_some();
-            let rank = entry.class.strict_rank();
-            metered |= ranks & rank.bit() != 0;
-            ranks |= rank.bit();
-            let latency = &self.latency[rank.index()];
-            latency.set(latency.get().min(spec.latency.unwrap_or(self.default_latency)));
-        }
-        self.populated_ranks.set(ranks);
-        self.guaranteed.set(guaranteed);
-        self.guaranteed_ranks.set(guaranteed_ranks);
-        self.metered.set(metered || deadlines || guaranteed != 0);
-        self.timed.set(self.metered.get() || !ranks.is_power_of_two());
-        self.has_slices.set(has_slices);
-        self.inherits.set(deadlines || ranks.count_ones() > 1);
     }
 
     /// Whether time decides something, so that it has to be taken after each poll: two classes of
@@ -274,12 +153,6 @@ impl Classes {
     /// The slice that a class asks for.
     pub(crate) fn slice(&self, id: u8) -> Option<Duration> {
         self.entry(id).spec.borrow().slice
-    }
-
-    /// Whether a task of one of these ranks is ready.
-    #[inline]
-    pub(crate) fn is_any_ready(&self, ranks: u8) -> bool {
-        self.ready_ranks.get() & ranks != 0
     }
 
     /// Whether tasks can be of different urgency: two ranks, or a class with deadlines, have had a task.
@@ -325,125 +198,16 @@ impl Classes {
         self.entry(id).charge(now.duration_since(self.clock.replace(now)));
     }
 
-    /// Puts a task into the queue of its class.
-    #[inline]
-    pub(crate) fn push(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
-        let id = slot.class.get();
-        let entry = self.entry(id);
-        if entry.ready.get() == 0 {
-            let rank = entry.class.strict_rank();
-            let ready = &self.ready[rank.index()];
-            ready.set(ready.get() | (1 << id));
-            self.ready_ranks.set(self.ready_ranks.get() | rank.bit());
-            if self.metered.get() {
-                entry.pass.set(entry.pass.get().max(self.pass[rank.index()].get()));
-                entry.waits_since.set(self.clock.get());
-            }
-        }
-        entry.push(slots, index, slot);
-    }
-
-    /// Takes the next task to run.
-    #[inline]
-    pub(crate) fn pop<'a>(&self, slots: &'a Chunks<Slot>) -> Option<(u32, &'a Slot)> {
-        let id = self.pick()?;
-        let entry = self.entry(id);
-        let popped = entry.pop(slots);
-        self.note_empty(id, entry);
-        entry.polls.set(entry.polls.get() + 1);
-        if self.metered.get() {
-            let pass = &self.pass[entry.class.strict_rank().index()];
-            pass.set(pass.get().max(entry.pass.get()));
-            entry.waits_since.set(self.clock.get());
-        }
-        Some(popped)
-    }
-
-    /// Takes a task out that is in the queue of its class.
-    pub(crate) fn remove(&self, slots: &Chunks<Slot>, index: u32) {
-        let id = slots.get(index).class.get();
-        let entry = self.entry(id);
-        entry.remove(slots, index);
-        self.note_empty(id, entry);
-    }
-
     /// A task of this class was done, or went on to the next thing, after its deadline.
     pub(crate) fn miss(&self, id: u8) {
         let missed = &self.entry(id).missed;
         missed.set(missed.get() + 1);
     }
 
-    /// Whether a task is ready.
-    #[inline]
-    pub(crate) fn any_ready(&self) -> bool {
-        self.ready_ranks.get() != 0
-    }
-
-    /// The ranks whose descriptors are to be looked at: those that are not less urgent than what is
-    /// ready, and those with a guarantee.
-    pub(crate) fn due_ranks(&self) -> u8 {
-        match self.ready_ranks.get() {
-            0 => u8::MAX,
-            ready => (ready ^ (ready - 1)) | self.guaranteed_ranks.get(),
-        }
-    }
-
     /// A moment as a deadline of a task.
     pub(crate) fn deadline_at(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.epoch).as_nanos();
         u64::try_from(since).map_or(NO_DEADLINE - 1, |nanos| nanos.min(NO_DEADLINE - 1))
-    }
-
-    /// The class to run next.
-    #[inline]
-    fn pick(&self) -> Option<u8> {
-        let ranks = self.ready_ranks.get();
-        if ranks == 0 {
-            return None;
-        }
-        if self.guaranteed.get() != 0
-            && let Some(id) = self.rescue(ranks)
-        {
-            return Some(id);
-        }
-        let ready = self.ready[ranks.trailing_zeros() as usize].get();
-        if ready.is_power_of_two() {
-            return Some(lowest(ready));
-        }
-        ids(ready).min_by_key(|&id| self.entry(id).pass.get())
-    }
-
-    /// The first class whose guarantee is due.
-    fn rescue(&self, ranks: u8) -> Option<u8> {
-        let ready = self.ready.iter().fold(0, |all, ready| all | ready.get());
-        let now = self.clock.get();
-        let id = ids(ready & self.guaranteed.get()).find(|&id| self.entry(id).is_due(now))?;
-        let entry = self.entry(id);
-        if ranks & entry.class.strict_rank().above() != 0 {
-            entry.rescues.set(entry.rescues.get() + 1);
-            self.rescued.set(true);
-        }
-        Some(id)
-    }
-
-    /// Whether the class that was picked last went before a more urgent rank; said once.
-    #[inline]
-    pub(crate) fn take_rescue(&self) -> bool {
-        self.guaranteed.get() != 0 && self.rescued.take()
-    }
-
-    /// Notes that a class has no ready task, if so.
-    #[inline]
-    fn note_empty(&self, id: u8, entry: &Entry) {
-        if entry.ready.get() > 0 {
-            return;
-        }
-        let rank = entry.class.strict_rank();
-        let ready = &self.ready[rank.index()];
-        ready.set(ready.get() & !(1 << id));
-        if ready.get() == 0 {
-            self.ready_ranks.set(self.ready_ranks.get() & !rank.bit());
-        }
     }
 
     #[inline]
@@ -459,23 +223,6 @@ impl Classes {
     fn all(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map_while(|entry| entry.get().map(|entry| &**entry))
     }
-}
-
-/// The lowest id in a mask that has one.
-#[inline]
-fn lowest(mask: u64) -> u8 {
-    #[expect(clippy::cast_possible_truncation, reason = "a mask of 64 bits has none above 63")]
-    let id = mask.trailing_zeros() as u8;
-    id
-}
-
-/// The ids in a mask.
-fn ids(mut mask: u64) -> impl Iterator<Item = u8> {
-    std::iter::from_fn(move || {
-        let id = mask.trailing_zeros();
-        mask &= mask.wrapping_sub(1);
-        u8::try_from(id).ok().filter(|&id| u32::from(id) < u64::BITS)
-    })
 }
 
 #[cfg(test)]

@@ -56,8 +56,6 @@ pub(crate) struct Engine {
     pub(crate) events: RefCell<Vec<Ready>>,
     /// Polls between two looks at the clock, see `turn::Pace`.
     pub(crate) clock_gap: Cell<u32>,
-    /// The id of the class of the task that is being polled.
-    pub(crate) running_class: Cell<u8>,
     /// The slot of the task that is being polled, or [`NONE`].
     pub(crate) running: Cell<u32>,
     /// Operations left to the task that is being polled.
@@ -84,6 +82,7 @@ pub(crate) struct Counters {
 }
 
 /// Adds one to a counter.
+#[inline]
 pub(crate) fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
 }
@@ -115,7 +114,6 @@ impl Engine {
             drained: RefCell::default(),
             events: RefCell::default(),
             clock_gap: Cell::new(1),
-            running_class: Cell::new(NORMAL),
             running: Cell::new(NONE),
             operations_left: Cell::new(OPERATIONS_PER_POLL),
             stint: Cell::new(None),
@@ -138,6 +136,12 @@ impl Engine {
     pub(crate) fn running_task(&self) -> Option<Name> {
         let index = self.running.get();
         (index != NONE).then(|| self.tasks.name(index))
+    }
+
+    /// The id of the class of that task. Without one, that which a task has if nobody asks for another.
+    pub(crate) fn running_class(&self) -> u8 {
+        let index = self.running.get();
+        if index == NONE { NORMAL } else { self.tasks.slot(index).class.get() }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -170,7 +174,7 @@ impl Engine {
 
     /// Records something of the user's.
     pub(crate) fn mark(&self, label: &'static str, value: u64) {
-        self.recorder().mark(self.running_task(), self.running_class.get(), label, value);
+        self.recorder().mark(self.running_task(), self.running_class(), label, value);
     }
 
     /// Calls a waker, which may be foreign and may panic.

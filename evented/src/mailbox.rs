@@ -89,6 +89,7 @@ pub(crate) fn acquire() -> io::Result<(&'static Mailbox, u64)> {
 }
 
 /// Wakes a task of a reactor that does not run on this thread, or that is gone.
+#[cold]
 pub(crate) fn wake(name: Name) {
     let Some(mailbox) = TABLE[usize::from(name.reactor())].get() else { return };
     // A name can only have been made after its word.

@@ -28,6 +28,7 @@ pub(crate) struct Name(u64);
 
 impl Name {
     /// Packs the three fields; each must be within its width.
+    #[inline]
     pub(crate) fn new(reactor: u16, generation: u32, slot: u32) -> Self {
         debug_assert!(usize::from(reactor) < MAX_REACTORS, "reactor index out of range");
         debug_assert!(generation <= GENERATION_MASK, "generation out of range");
@@ -39,28 +40,34 @@ impl Name {
         )
     }
 
+    #[inline]
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
+    #[inline]
     pub(crate) fn bits(self) -> u64 {
         self.0
     }
 
     /// Index of the mailbox of the reactor the task belongs to.
+    #[inline]
     pub(crate) fn reactor(self) -> u16 {
         (self.0 >> (SLOT_BITS + GENERATION_BITS)) as u16
     }
 
+    #[inline]
     pub(crate) fn generation(self) -> u32 {
         self.field(SLOT_BITS, GENERATION_BITS)
     }
 
+    #[inline]
     pub(crate) fn slot(self) -> u32 {
         self.field(0, SLOT_BITS)
     }
 
     /// The field of `width` bits, at most 28, whose lowest bit is `shift`.
+    #[inline]
     fn field(self, shift: u32, width: u32) -> u32 {
         u32::try_from((self.0 >> shift) & ((1 << width) - 1)).expect("masked to less than 32 bits")
     }

@@ -68,9 +68,12 @@ impl Reactor {
     /// values of their [`Task`]s.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let _running = Running::enter(&self.engine, "block_on", Location::caller());
-        let mut future = pin!(future);
-        self.engine.drive(&mut |cx| future.as_mut().poll(cx))
+        let running = Running::begin(&self.engine, "block_on", Location::caller());
+        current::enter(&self.engine, || {
+            let _running = running;
+            let mut future = pin!(future);
+            self.engine.drive(|cx| future.as_mut().poll(cx))
+        })
     }
 
     /// Runs all tasks until [`Handle::shutdown`] is called.
@@ -80,9 +83,12 @@ impl Reactor {
     /// When this reactor is running already.
     #[track_caller]
     pub fn run(&self) {
-        let _running = Running::enter(&self.engine, "run", Location::caller());
-        self.engine.drive(&mut |_| {
-            if self.engine.is_closed.get() { Poll::Ready(()) } else { Poll::Pending }
+        let running = Running::begin(&self.engine, "run", Location::caller());
+        current::enter(&self.engine, || {
+            let _running = running;
+            self.engine.drive(|_| {
+                if self.engine.is_closed.get() { Poll::Ready(()) } else { Poll::Pending }
+            });
         });
     }
 
@@ -198,9 +204,15 @@ impl Reactor {
 
 impl Drop for Reactor {
     fn drop(&mut self) {
-        let engine = &self.engine;
         // Destructors of futures find their reactor.
-        let _entered = current::enter(Rc::clone(engine));
+        current::enter(&self.engine, || self.close());
+    }
+}
+
+impl Reactor {
+    /// Ends everything, in the order of the documentation.
+    fn close(&self) {
+        let engine = &self.engine;
         engine.close();
         for call in engine.mailbox().close() {
             engine.drop_contained(call);
@@ -268,24 +280,19 @@ fn stop_engine(engine: &Engine) -> Result<(), NotRunning> {
     Ok(())
 }
 
-/// The reactor is on the stack: current, and not to be entered again.
+/// The reactor is on the stack, and not to be entered again.
 struct Running<'a> {
     engine: &'a Engine,
-    _entered: current::Entered,
 }
 
 impl<'a> Running<'a> {
     #[track_caller]
-    fn enter(
-        engine: &'a Rc<Engine>,
-        method: &'static str,
-        caller: &'static Location<'static>,
-    ) -> Self {
+    fn begin(engine: &'a Engine, method: &'static str, caller: &'static Location<'static>) -> Self {
         let already = engine.is_running.replace(true);
         assert!(!already, "this reactor is running already: await the future instead of blocking");
         let class = engine.tasks.slot(ROOT).class.get();
         engine.recorder().enter(engine.tasks.name(ROOT), class, method, caller);
-        Self { engine, _entered: current::enter(Rc::clone(engine)) }
+        Self { engine }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The task slab and the ready queues. Nothing in this file runs user code.
 
 use std::cell::Cell;
+use std::mem;
 use std::pin::Pin;
 use std::task::Waker;
 
@@ -42,20 +43,24 @@ impl State {
     pub(crate) const PINNED: Self = Self(32);
     pub(crate) const STARTED: Self = Self(64);
 
+    #[inline]
     pub(crate) fn has(self, bits: Self) -> bool {
         self.0 & bits.0 == bits.0
     }
 
+    #[inline]
     pub(crate) fn with(self, bits: Self) -> Self {
         Self(self.0 | bits.0)
     }
 
+    #[inline]
     fn without(self, bits: Self) -> Self {
         Self(self.0 & !bits.0)
     }
 }
 
-/// One task.
+/// One task. In a cache line of its own.
+#[repr(align(64))]
 pub(crate) struct Slot {
     /// The future or its result. Out while it is polled or dropped, and for the root.
     pub(crate) body: Cell<Option<Pin<Box<dyn Body>>>>,
@@ -93,14 +98,40 @@ impl Default for Slot {
 }
 
 impl Slot {
+    /// Takes the body of a task that was popped from its queue, to poll it. None if it is not to be
+    /// polled; then nothing has changed, and it is still said to be queued.
+    #[inline]
+    pub(crate) fn begin_poll(&self) -> Option<Pin<Box<dyn Body>>> {
+        let state = self.state.get();
+        if state.0 & (State::LIVE.0 | State::CANCELLED.0) != State::LIVE.0 {
+            return None;
+        }
+        let body = self.body.take()?;
+        self.state.set(state.without(State::QUEUED).with(State::RUNNING).with(State::STARTED));
+        Some(body)
+    }
+
+    /// Gives the body back of a task that waits.
+    #[inline]
+    pub(crate) fn end_poll(&self, body: Pin<Box<dyn Body>>) {
+        self.clear(State::RUNNING);
+        let none = self.body.replace(Some(body));
+        debug_assert!(none.is_none(), "the body was out");
+        // Spares a look whether there is something to drop.
+        mem::forget(none);
+    }
+
+    #[inline]
     pub(crate) fn state(&self) -> State {
         self.state.get()
     }
 
+    #[inline]
     pub(crate) fn set(&self, bits: State) {
         self.state.set(self.state.get().with(bits));
     }
 
+    #[inline]
     pub(crate) fn clear(&self, bits: State) {
         self.state.set(self.state.get().without(bits));
     }
@@ -161,6 +192,7 @@ impl Tasks {
     }
 
     /// As [`name`](Self::name), with the slot at hand.
+    #[inline]
     pub(crate) fn name_of(&self, index: u32, slot: &Slot) -> Name {
         Name::new(self.reactor, slot.generation.get(), index)
     }
@@ -240,6 +272,7 @@ impl Tasks {
     }
 
     /// Wakes the task with this name, which is one of this reactor's. Void if it is stale.
+    #[inline]
     pub(crate) fn wake(&self, name: Name) {
         let index = name.slot();
         // A slot that was not used yet is not live.
@@ -275,7 +308,7 @@ impl Tasks {
     #[inline]
     fn enqueue_slot(&self, index: u32, slot: &Slot) -> bool {
         let state = slot.state();
-        if !state.has(State::LIVE) || state.has(State::QUEUED) {
+        if state.0 & (State::LIVE.0 | State::QUEUED.0) != State::LIVE.0 {
             return false;
         }
         slot.state.set(state.with(State::QUEUED));
@@ -294,11 +327,19 @@ impl Tasks {
         }
     }
 
-    /// Takes the next task to run.
+    /// Takes the next task to run. It is still said to be queued.
     #[inline]
     pub(crate) fn pop(&self) -> Option<(u32, &Slot)> {
-        let (index, slot) = self.classes.pop(&self.slots)?;
-        slot.clear(State::QUEUED);
+        match self.classes.pop_hot(&self.slots) {
+            None => self.pop_other(),
+            popped => popped,
+        }
+    }
+
+    /// The same when the hot class has none.
+    #[inline(never)]
+    fn pop_other(&self) -> Option<(u32, &Slot)> {
+        let (index, slot) = self.classes.pop_other(&self.slots)?;
         if self.classes.take_rescue() {
             self.recorder.rescued(self.name_of(index, slot), slot.class.get());
         }
@@ -330,7 +371,8 @@ impl Tasks {
 
     /// Empties the queues of a reactor that will not run again; frees done tasks that waited there.
     pub(crate) fn sweep(&self) {
-        while let Some((index, _)) = self.pop() {
+        while let Some((index, slot)) = self.pop() {
+            slot.clear(State::QUEUED);
             self.free_if_done(index);
         }
     }

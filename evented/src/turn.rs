@@ -23,7 +23,7 @@ use crate::driver::Wait;
 use crate::engine::{Engine, count};
 use crate::name::Name;
 use crate::record::Polled;
-use crate::tasks::{ROOT, State};
+use crate::tasks::{ROOT, Slot, State};
 use crate::waker;
 
 /// How many polls a turn does at most.
@@ -44,14 +44,21 @@ struct Pace {
 
 impl Engine {
     /// Turns until `root` is ready. `root` is called whenever the root's name is woken.
-    pub(crate) fn drive<T>(&self, root: &mut dyn FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    pub(crate) fn drive<T>(&self, mut root: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        let mut result = None;
+        self.drive_until(&mut |cx| root(cx).map(|ready| result = Some(ready)));
+        result.expect("it has returned")
+    }
+
+    /// The same for any type of result: all that is done for each poll is compiled once.
+    fn drive_until(&self, root: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
         let root_waker = waker::of(self.tasks.name(ROOT));
         let mut cx = Context::from_waker(&root_waker);
         self.tasks.enqueue(ROOT);
         loop {
             let looked = self.look_outside();
-            if let Some(result) = self.run_ready(looked, &mut cx, root) {
-                return result;
+            if self.run_ready(looked, &mut cx, root) {
+                return;
             }
         }
     }
@@ -86,32 +93,25 @@ impl Engine {
         now
     }
 
-    /// Polls ready tasks until none is left or the turn is over. `Some` if the root has finished.
-    fn run_ready<T>(
+    /// Polls ready tasks until none is left or the turn is over. True if the root has finished.
+    fn run_ready(
         &self,
         looked: Instant,
         cx: &mut Context<'_>,
-        root: &mut dyn FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Option<T> {
+        root: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
+    ) -> bool {
         let mut pace = Pace { looked, left: self.clock_gap.get() };
         self.tasks.classes.set_clock(looked);
         for _ in 0..POLLS_PER_TURN {
             if self.mailbox().inbox().is_pending() {
                 self.drain_inbox();
             }
-            let (index, slot) = self.tasks.pop()?;
+            let Some((index, slot)) = self.tasks.pop() else { return false };
             let class = slot.class.get();
             if index == ROOT {
-                self.begin_poll(index, self.tasks.name_of(index, slot), class);
-                slot.set(State::STARTED);
-                let polled = root(cx);
-                let result = if polled.is_ready() { Polled::Ready } else { Polled::Pending };
-                self.recorder().end_poll(index, class, result);
-                self.leave_poll();
-                if let Poll::Ready(result) = polled {
-                    return Some(result);
+                if self.poll_root(slot, cx, root) {
+                    return true;
                 }
-                self.end_poll(index);
             } else {
                 self.poll_task(index, slot);
             }
@@ -119,7 +119,28 @@ impl Engine {
                 break;
             }
         }
-        None
+        false
+    }
+
+    /// Polls the root, which is in this slot. True if it has finished.
+    fn poll_root(
+        &self,
+        slot: &Slot,
+        cx: &mut Context<'_>,
+        root: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
+    ) -> bool {
+        let class = slot.class.get();
+        slot.clear(State::QUEUED);
+        self.begin_poll(ROOT, self.tasks.name_of(ROOT, slot));
+        slot.set(State::STARTED);
+        let is_ready = root(cx).is_ready();
+        let result = if is_ready { Polled::Ready } else { Polled::Pending };
+        self.recorder().end_poll(ROOT, class, result);
+        self.leave_poll();
+        if !is_ready {
+            self.end_poll(ROOT);
+        }
+        is_ready
     }
 
     /// Whether it is time to look outside, after a poll of `class`.

@@ -15,6 +15,7 @@ compile_error!("a name needs a 64-bit pointer to travel in a waker");
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_nothing);
 
 /// The waker of the task called `name`.
+#[inline]
 pub(crate) fn of(name: Name) -> Waker {
     // SAFETY: `Waker::new` asks that data and vtable uphold the `RawWaker` contract:
     // - `clone`, `wake`, `wake_by_ref` and `drop` may be called from any thread: they read only the
@@ -25,6 +26,7 @@ pub(crate) fn of(name: Name) -> Waker {
 }
 
 /// The name inside a waker; none if the waker was not made here.
+#[inline]
 pub(crate) fn name_in(waker: &Waker) -> Option<Name> {
     ptr::eq(waker.vtable(), &raw const VTABLE).then(|| Name::from_bits(waker.data().addr() as u64))
 }
@@ -32,6 +34,7 @@ pub(crate) fn name_in(waker: &Waker) -> Option<Name> {
 /// Schedules the task called `name`, from whatever thread this is. Does nothing if it is gone.
 ///
 /// On the reactor's own thread this is a push to an intrusive queue and touches no atomic.
+#[inline]
 pub(crate) fn wake_name(name: Name) {
     if !current::wake(name) {
         mailbox::wake(name);

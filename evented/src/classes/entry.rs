@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::chunks::Chunks;
 use crate::class::{Class, ClassSpec, Order};
+use crate::engine::count;
 use crate::tasks::{NONE, Slot};
 
 /// For how long a class that had nothing to do can use its reserve later, at most.
@@ -31,16 +32,16 @@ pub(super) struct Entry {
     pub(super) by_deadline: bool,
     /// What a nanosecond adds to `pass`.
     stride: Cell<u64>,
-    /// First slot of the list.
+    /// First slot of the list, or [`NONE`].
     head: Cell<u32>,
-    /// Last slot of the list.
+    /// Last slot of the list, if it has a first one.
     tail: Cell<u32>,
     /// The queue by deadlines.
     due: RefCell<BinaryHeap<Due>>,
-    /// The number of the next arrival in `due`.
+    /// How many tasks have come into the queue.
     arrivals: Cell<u64>,
-    /// How many tasks are ready.
-    pub(super) ready: Cell<usize>,
+    /// How many of them have left it without being polled.
+    withdrawn: Cell<u64>,
     /// Time used, by shares, see the module's text.
     pub(super) pass: Cell<u128>,
     /// The account of its reserve in nanoseconds, and when it last grew.
@@ -71,7 +72,7 @@ impl Entry {
             tail: Cell::new(NONE),
             due: RefCell::default(),
             arrivals: Cell::new(0),
-            ready: Cell::new(0),
+            withdrawn: Cell::new(0),
             pass: Cell::new(0),
             reserve: Cell::new((0, now)),
             waits_since: Cell::new(now),
@@ -93,37 +94,64 @@ impl Entry {
     /// Adds the task in slot `index` at its place.
     #[inline]
     pub(super) fn push(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
-        self.ready.set(self.ready.get() + 1);
         if self.by_deadline {
             let arrival = self.arrivals.get();
             self.arrivals.set(arrival + 1);
             self.due.borrow_mut().push(Reverse((slot.deadline.get(), arrival, index)));
-            return;
+        } else {
+            self.append(slots, index, slot);
         }
+    }
+
+    /// Adds a task at the end of the list of a class that does not go by deadlines.
+    #[inline]
+    pub(super) fn append(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
+        count(&self.arrivals);
+        let last = self.tail.replace(index);
         slot.next.set(NONE);
-        let tail = self.tail.replace(index);
-        slot.previous.set(tail);
-        if tail == NONE { &self.head } else { &slots.get(tail).next }.set(index);
+        // Void if there is none: nobody looks at it while this is the first slot.
+        slot.previous.set(last);
+        if self.head.get() == NONE { &self.head } else { &slots.get(last).next }.set(index);
     }
 
     /// Takes the task that is next; there is one.
-    #[inline]
     pub(super) fn pop<'a>(&self, slots: &'a Chunks<Slot>) -> (u32, &'a Slot) {
-        self.ready.set(self.ready.get() - 1);
-        if self.by_deadline {
+        let popped = if self.by_deadline {
+            count(&self.polls);
             let due = self.due.borrow_mut().pop();
-            let index = due.expect("a ready class has a task").0.2;
-            return (index, slots.get(index));
-        }
+            due.map(|Reverse((_, _, index))| (index, slots.get(index)))
+        } else {
+            self.pop_first(slots)
+        };
+        popped.expect("a ready class has a task")
+    }
+
+    /// Takes the first task, if there is one, of a class that does not go by deadlines. What the next slot
+    /// has as its previous one is void from here on: nobody looks at it while that is the first one.
+    #[inline]
+    pub(super) fn pop_first<'a>(&self, slots: &'a Chunks<Slot>) -> Option<(u32, &'a Slot)> {
         let index = self.head.get();
-        let slot = slots.get(index);
-        self.behead(slot);
-        (index, slot)
+        // No slot has been made that is called `NONE`.
+        let slot = slots.find(index)?;
+        self.head.set(slot.next.get());
+        count(&self.polls);
+        Some((index, slot))
+    }
+
+    /// Whether no task is ready.
+    pub(super) fn is_empty(&self) -> bool {
+        if self.by_deadline { self.due.borrow().is_empty() } else { self.head.get() == NONE }
+    }
+
+    /// How many tasks are ready.
+    pub(super) fn ready(&self) -> usize {
+        let ready = self.arrivals.get() - self.polls.get() - self.withdrawn.get();
+        usize::try_from(ready).expect("there are no more than slots")
     }
 
     /// Takes a task out that is in the queue.
     pub(super) fn remove(&self, slots: &Chunks<Slot>, index: u32) {
-        self.ready.set(self.ready.get() - 1);
+        count(&self.withdrawn);
         if self.by_deadline {
             self.due.borrow_mut().retain(|due| due.0.2 != index);
         } else {
@@ -131,22 +159,11 @@ impl Entry {
         }
     }
 
-    /// Takes the first slot out of the list. What the next one has as its previous one is void from
-    /// here on: nobody looks at it while that is the first one.
-    #[inline]
-    fn behead(&self, slot: &Slot) {
-        let next = slot.next.get();
-        self.head.set(next);
-        if next == NONE {
-            self.tail.set(NONE);
-        }
-    }
-
     /// Takes a slot out of the list.
     fn unlink(&self, slots: &Chunks<Slot>, index: u32) {
         let slot = slots.get(index);
         if self.head.get() == index {
-            self.behead(slot);
+            self.head.set(slot.next.get());
             return;
         }
         let (previous, next) = (slot.previous.get(), slot.next.get());

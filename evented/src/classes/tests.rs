@@ -1,6 +1,11 @@
 //! The accounts, in a time that the tests make up.
 
+use std::io;
+
 use super::*;
+use crate::chunks::Chunks;
+use crate::class::Order;
+use crate::tasks::Slot;
 
 /// Classes and tasks without futures.
 struct Model {
@@ -36,9 +41,15 @@ impl Model {
         task
     }
 
+    /// Takes what is next.
+    fn pop(&self) -> Option<u32> {
+        let popped = self.classes.pop_hot(&self.slots);
+        Some(popped.or_else(|| self.classes.pop_other(&self.slots))?.0)
+    }
+
     /// Polls what is next for `cost(task)`; it is ready again if `stays(task)`.
     fn poll(&mut self, cost: impl Fn(u32) -> Duration, stays: impl Fn(u32) -> bool) -> Option<u32> {
-        let (task, _) = self.classes.pop(&self.slots)?;
+        let task = self.pop()?;
         self.polls[task as usize] += 1;
         if stays(task) {
             self.classes.push(&self.slots, task, self.slots.get(task));

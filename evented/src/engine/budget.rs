@@ -58,7 +58,7 @@ impl Engine {
     /// Whether the task being polled has used up the slice that its class asks for. Not with the first
     /// operation.
     fn has_used_slice(&self) -> bool {
-        let slice = self.tasks.classes.slice(self.running_class.get());
+        let slice = self.tasks.classes.slice(self.running_class());
         slice.is_some_and(|slice| {
             let now = self.now();
             now - self.stint(now).began >= slice
@@ -72,7 +72,7 @@ impl Engine {
             return false;
         }
         let classes = &self.tasks.classes;
-        let class = self.running_class.get();
+        let class = self.running_class();
         let urgent = classes.urgent_ranks(class);
         if classes.is_any_ready(urgent) || self.mailbox.inbox().is_pending() {
             return true;

@@ -142,9 +142,8 @@ impl Engine {
             classes.note_boost(class);
             self.recorder().boosted(self.tasks.name_of(index, slot), class);
         }
-        if self.running.get() == index {
-            self.running_class.set(class);
-        } else if (class, deadline) != before && slot.state().has(State::STARTED) {
+        let is_running = self.running.get() == index;
+        if !is_running && (class, deadline) != before && slot.state().has(State::STARTED) {
             self.tasks.enqueue(index);
         }
     }

@@ -15,7 +15,7 @@ use crate::waker;
 impl Engine {
     /// The rank of the task being polled.
     pub(crate) fn running_rank(&self) -> Rank {
-        self.tasks.classes.rank(self.running_class.get())
+        self.tasks.classes.rank(self.running_class())
     }
 
     /// Starts a timer for the task being polled.

@@ -2,17 +2,18 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::name::Name;
 
-use super::{Engine, NORMAL, OPERATIONS_PER_POLL, count};
+use super::{Engine, OPERATIONS_PER_POLL, count};
 use crate::class::Class;
 use crate::classes::NO_DEADLINE;
-use crate::contain::{contain, contain_and_discard};
+use crate::contain::{Payload, contain, contain_and_discard};
 use crate::record::{Ended, Polled};
 use crate::task::body::{Body, Job};
 use crate::task::{JoinError, Spawn};
@@ -52,59 +53,71 @@ impl Engine {
     }
 
     /// Polls the task in slot `index`, which was popped from its queue.
+    #[inline]
     pub(crate) fn poll_task(&self, index: u32, slot: &Slot) {
-        let state = slot.state();
-        if !state.has(State::LIVE) {
-            self.tasks.free_if_done(index);
-            return;
-        }
-        if state.has(State::CANCELLED) {
-            self.cancel_now(index);
-            return;
-        }
-        let Some(mut body) = slot.body.take() else { return };
+        let Some(mut body) = slot.begin_poll() else { return self.pass_over(index, slot) };
         let (name, class) = (self.tasks.name_of(index, slot), slot.class.get());
-        self.begin_poll(index, name, class);
-        slot.set(State::RUNNING.with(State::STARTED));
-        let waker = waker::of(name);
+        self.begin_poll(index, name);
+        // It owns nothing that would have to be dropped.
+        let waker = ManuallyDrop::new(waker::of(name));
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
-        let result = match &polled {
-            Ok(poll) if poll.is_pending() => Polled::Pending,
-            Ok(_) => Polled::Ready,
-            Err(_) => Polled::Panicked,
+        if matches!(polled, Ok(Poll::Pending)) {
+            self.recorder().end_poll(index, class, Polled::Pending);
+            slot.end_poll(body);
+            self.leave_poll();
+            self.end_poll(index);
+        } else {
+            self.end_last_poll((index, slot), class, body, polled.err());
+        }
+    }
+
+    /// The task in slot `index` was popped from its queue, and is not to be polled.
+    #[inline(never)]
+    fn pass_over(&self, index: u32, slot: &Slot) {
+        slot.clear(State::QUEUED);
+        if slot.state().has(State::CANCELLED) {
+            self.cancel_now(index);
+        } else {
+            self.tasks.free_if_done(index);
+        }
+    }
+
+    /// What comes after the last poll of a task: its future has returned, or panicked with a payload.
+    #[inline(never)]
+    fn end_last_poll(
+        &self,
+        (index, slot): (u32, &Slot),
+        class: u8,
+        mut body: Pin<Box<dyn Body>>,
+        payload: Option<Payload>,
+    ) {
+        let (result, how) = match payload {
+            None => (Polled::Ready, Ended::Returned),
+            Some(_) => (Polled::Panicked, Ended::Panicked),
         };
         self.recorder().end_poll(index, class, result);
         slot.clear(State::RUNNING);
         self.leave_poll();
-        let how = match polled {
-            Ok(poll) if poll.is_pending() => {
-                slot.body.set(Some(body));
-                self.end_poll(index);
-                return;
-            }
-            Ok(_) => Ended::Returned,
-            Err(payload) => {
-                count(&self.counters.panics);
-                let error = body.panicked(payload);
-                self.fail(&mut body, error);
-                Ended::Panicked
-            }
-        };
+        if let Some(payload) = payload {
+            count(&self.counters.panics);
+            let error = body.panicked(payload);
+            self.fail(&mut body, error);
+        }
         self.complete(index, body, how);
     }
 
     /// What comes before every poll, the root's included.
-    pub(crate) fn begin_poll(&self, index: u32, name: Name, class: u8) {
+    #[inline]
+    pub(crate) fn begin_poll(&self, index: u32, name: Name) {
         count(&self.counters.polls);
         self.recorder().begin_poll(index, name);
         self.running.set(index);
-        self.running_class.set(class);
         self.operations_left.set(OPERATIONS_PER_POLL);
     }
 
     /// What comes after every poll: no task is being polled.
+    #[inline]
     pub(crate) fn leave_poll(&self) {
-        self.running_class.set(NORMAL);
         self.running.set(NONE);
     }
 
@@ -113,7 +126,7 @@ impl Engine {
     fn class_to_inherit(&self) -> u8 {
         let index = self.running.get();
         if index == NONE || !self.inherits() {
-            return self.running_class.get();
+            return self.running_class();
         }
         self.own(index).0
     }

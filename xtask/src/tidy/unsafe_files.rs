@@ -23,6 +23,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         path: "evented/src/chunks.rs",
         reason: "finds an element of the task slab without checks, three times for each poll",
     },
+    UnsafeFile {
+        path: "evented/src/current/pointer.rs",
+        reason: "finds the reactor of this thread with one load, for each wake",
+    },
     UnsafeFile { path: "evented/src/record/mapping.rs", reason: "owns the mappings of records" },
     UnsafeFile {
         path: "evented/src/record/tsc.rs",

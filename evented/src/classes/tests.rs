@@ -239,3 +239,71 @@ fn what_is_no_class_is_refused() {
     assert_eq!(added.count(), MAX_CLASSES - 4);
     assert!(classes.change(1, classes.spec(1).rank(0)).is_err(), "the rank stays");
 }
+
+/// Whatever comes and goes: what is next is the first task of the most urgent rank, and nobody is told of
+/// tasks that are not there, also while one class is hot.
+#[test]
+fn a_hot_class_gives_way_and_leaves_nothing_behind() {
+    let mut model = Model::new();
+    let ranks = [0, 2, 5, 7];
+    let classes = ["a", "b", "c", "d"].into_iter().zip(ranks);
+    let classes: Vec<Class> = classes
+        .map(|(name, rank)| model.classes.add(ClassSpec::new(name).rank(rank), 1).unwrap())
+        .collect();
+    let tasks: Vec<u32> = (0..12).map(|n| model.asleep(classes[n % 4])).collect();
+    let mut queues: [Vec<u32>; 4] = Default::default();
+    let mut random = 1_u64;
+    for _ in 0..100_000 {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let task = tasks[usize::try_from(random >> 40).unwrap() % tasks.len()];
+        let queue = task as usize % 4;
+        let at = queues[queue].iter().position(|&queued| queued == task);
+        match (random >> 60, at) {
+            (0..6, _) => {
+                let next = queues.iter_mut().find(|queue| !queue.is_empty());
+                assert_eq!(model.pop(), next.map(|queue| queue.remove(0)));
+            }
+            (6..8, Some(at)) => {
+                model.classes.remove(&model.slots, task);
+                queues[queue].remove(at);
+            }
+            (8.., None) => {
+                model.classes.push(&model.slots, task, model.slots.get(task));
+                queues[queue].push(task);
+            }
+            _ => {}
+        }
+        // Who asks puts things in order, so it must not happen each time, and one question at a time.
+        let is_ready = queues.each_ref().map(|queue| !queue.is_empty());
+        let asked = random >> 50 & 15;
+        if asked == 4 {
+            assert_eq!(model.classes.any_ready(), is_ready.contains(&true));
+        } else if asked == 5 {
+            let most_urgent = ranks.into_iter().zip(is_ready).find(|(_, is_ready)| *is_ready);
+            let due = most_urgent.map_or(u8::MAX, |(rank, _)| u8::MAX >> (7 - rank));
+            assert_eq!(model.classes.due_ranks(), due);
+        } else if let Some(class) = classes.get(usize::try_from(asked).unwrap()) {
+            let queue = &queues[usize::try_from(asked).unwrap()];
+            assert_eq!(model.classes.stats(class.id_in(1)).ready, queue.len());
+            assert_eq!(model.classes.is_any_ready(class.strict_rank().bit()), !queue.is_empty());
+        }
+    }
+    assert!(!model.classes.is_metered());
+}
+
+/// A class that went on alone gives way to a guarantee as soon as there is one, of however low a rank.
+#[test]
+fn a_hot_class_is_none_once_time_decides() {
+    let mut model = Model::new();
+    let one = model.class("one", |class| class);
+    for _ in 0..10 {
+        model.poll(|_| micros(1), |_| true).unwrap();
+    }
+    let starved = model.class("starved", |class| class.rank(5).max_starve(micros(9)));
+    for _ in 0..100 {
+        model.poll(|_| micros(1), |_| true).unwrap();
+    }
+    assert!(model.polls[one as usize] >= 90, "{:?}", model.polls);
+    assert!(model.polls[starved as usize] >= 8, "{:?}", model.polls);
+}

@@ -176,10 +176,14 @@ impl Harvest {
         context: &mut Context<'_>,
         into: &mut Vec<Piece>,
     ) -> Poll<Option<Timing>> {
+        // Wakers are cloned and dropped without the lock: that is not our code.
+        let waker = context.waker().clone();
         let mut store = self.lock();
         if store.pieces.is_empty() {
             store.wanted = Some(Wanted::Any);
-            store.waker = Some(context.waker().clone());
+            let old = store.waker.replace(waker);
+            drop(store);
+            drop(old);
             return Poll::Pending;
         }
         into.append(&mut store.pieces);

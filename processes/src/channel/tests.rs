@@ -1,0 +1,68 @@
+//! What ends do that have travelled, while somebody has the channel locked.
+
+use std::time::Duration;
+
+use super::*;
+use crate::error::RecvError;
+use crate::scope;
+use crate::{JoinError, Pool, Queue};
+
+/// Anything that takes longer is taken for a hang.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// Says who executes it, and goes on for ever.
+fn holds((_send, entered): (Sender<u8>, Queue<u32>)) {
+    entered.put(std::process::id()).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// As when a worker is stopped in the middle of a `send` while another one dies that has an end of the
+/// same channel, which has travelled with a call or with an item of a map.
+#[test]
+fn a_pool_whose_worker_dies_does_not_wait_for_a_channel() {
+    for is_item in [false, true] {
+        let pool = Pool::new(1).unwrap();
+        let (send, receive) = channel::<u8>(1).unwrap();
+        let ring = send.end.ring.clone();
+        let entered = Queue::bounded(1).unwrap();
+        let argument = (send, entered.clone());
+        std::thread::scope(|scope| {
+            let pool = &pool;
+            let item = |argument| pool.map(holds, [argument]).next().unwrap();
+            let call = scope.spawn(move || {
+                if is_item { item(argument) } else { pool.submit(holds, argument).join() }
+            });
+            let worker = i32::try_from(entered.get_timeout(BOUND).unwrap()).unwrap();
+            let held = ring.lock();
+            let worker = rustix::process::Pid::from_raw(worker).unwrap();
+            rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
+            let other = pool.submit(|x: u8| x, 3).join_timeout(BOUND);
+            // Otherwise nothing here ends.
+            drop(held);
+            assert_eq!(other.expect("the pool goes on").unwrap(), 3, "an item: {is_item}");
+            let lost = call.join().unwrap();
+            assert!(matches!(lost, Err(JoinError::WorkerLost { .. })), "{lost:?}");
+        });
+        assert_eq!(receive.recv_timeout(BOUND), Err(RecvError::Disconnected));
+    }
+}
+
+/// As when a worker is stopped in the middle of a `send` while the call of another one ends.
+#[test]
+fn what_travels_with_a_call_holds_nobody_up() {
+    let (send, receive) = channel::<u8>(1).unwrap();
+    let ring = send.end.ring.clone();
+    let held = ring.lock();
+    std::thread::scope(|scope| {
+        let ends = scope.spawn(|| scope::release(vec![Box::new(send.end)]));
+        let limit = std::time::Instant::now() + Duration::from_secs(30);
+        while !ends.is_finished() {
+            assert!(std::time::Instant::now() < limit, "it waits for the lock");
+            std::thread::yield_now();
+        }
+        drop(held);
+    });
+    assert_eq!(receive.recv_timeout(Duration::from_secs(30)), Err(RecvError::Disconnected));
+}

@@ -121,6 +121,12 @@ impl Classes {
         self.entry(id).class.strict_rank()
     }
 
+    /// Whether a class has had a task.
+    #[inline]
+    pub(crate) fn is_populated(&self, id: u8) -> bool {
+        self.populated.get() & (1 << id) != 0
+    }
+
     /// A class is about to have a task.
     #[inline]
     pub(crate) fn populate(&self, id: u8) {

@@ -11,6 +11,10 @@ use crate::name::Name;
 
 pub(crate) use pointer::{enter, with};
 
+/// What is said where one is needed.
+const NONE: &str = "no reactor is running on this thread: call this from inside `evented::block_on`, \
+                    `Reactor::block_on` or a task, or use a `Handle`";
+
 /// The reactor that runs on this thread.
 ///
 /// # Panics
@@ -18,10 +22,18 @@ pub(crate) use pointer::{enter, with};
 /// When none does.
 #[track_caller]
 pub(crate) fn engine() -> Rc<Engine> {
-    try_engine().expect(
-        "no reactor is running on this thread: call this from inside `evented::block_on`, \
-         `Reactor::block_on` or a task, or use a `Handle`",
-    )
+    try_engine().expect(NONE)
+}
+
+/// Gives `f` the reactor that runs on this thread.
+///
+/// # Panics
+///
+/// When none does.
+#[inline]
+#[track_caller]
+pub(crate) fn with_engine<R>(f: impl FnOnce(&Engine) -> R) -> R {
+    with(|engine| f(engine.expect(NONE)))
 }
 
 /// The reactor that runs on this thread, if any.

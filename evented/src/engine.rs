@@ -42,7 +42,7 @@ pub(crate) struct Engine {
     id: u64,
     /// The kernel, until the reactor is dropped.
     pub(crate) driver: RefCell<Option<Box<dyn Driver>>>,
-    pub(crate) sources: RefCell<Sources>,
+    pub(crate) sources: Sources,
     pub(crate) timers: RefCell<Timers>,
     /// Which tasks hold up which.
     pub(crate) graph: RefCell<Graph>,
@@ -105,7 +105,7 @@ impl Engine {
             tasks: Tasks::new(mailbox, classes, NORMAL, recorder),
             mailbox,
             id,
-            sources: RefCell::default(),
+            sources: Sources::default(),
             timers: RefCell::new(Timers::new(driver.now())),
             driver: RefCell::new(Some(driver)),
             graph: RefCell::default(),
@@ -178,14 +178,18 @@ impl Engine {
     }
 
     /// Calls a waker, which may be foreign and may panic.
+    #[inline]
     pub(crate) fn wake_contained(&self, waker: Waker) {
-        if let Some(name) = waker::name_in(&waker)
-            && name.reactor() == self.tasks.reactor()
-        {
+        match waker::name_in(&waker) {
             // One of this reactor: nobody's code runs.
-            self.tasks.wake(name);
-            return;
+            Some(name) if name.reactor() == self.tasks.reactor() => self.tasks.wake(name),
+            _ => self.wake_other(waker),
         }
+    }
+
+    /// The same for one that is none of this reactor's.
+    #[inline(never)]
+    fn wake_other(&self, waker: Waker) {
         if contain_and_discard(|| waker.wake()) {
             count(&self.counters.panics);
         }

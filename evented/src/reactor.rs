@@ -120,6 +120,7 @@ impl Reactor {
     /// all classes together would reserve more than 0.9 of the processor's time, or there are
     /// [`MAX_CLASSES`](crate::MAX_CLASSES).
     pub fn add_class(&self, spec: ClassSpec) -> io::Result<Class> {
+        self.engine.freshen_clock();
         let class = self.engine.tasks.classes.add(spec, self.engine.id())?;
         self.engine.recorder().class(class.id_in(self.engine.id()), class);
         Ok(class)
@@ -148,6 +149,7 @@ impl Reactor {
     /// When the class was added to another reactor.
     #[track_caller]
     pub fn change_class(&self, class: Class, spec: ClassSpec) -> io::Result<()> {
+        self.engine.freshen_clock();
         self.engine.tasks.classes.change(class.id_in(self.engine.id()), spec)
     }
 
@@ -218,7 +220,7 @@ impl Reactor {
             engine.drop_contained(call);
         }
         let timers = engine.timers.borrow_mut().clear();
-        let sources = engine.sources.borrow_mut().clear();
+        let sources = engine.sources.clear();
         // One by one: a second panic while a collection is dropped would end the process.
         for waker in timers {
             engine.drop_contained(waker);
@@ -340,7 +342,7 @@ impl Stats {
             tasks: engine.tasks.len(),
             spawned: engine.tasks.spawned(),
             timers: engine.timers.borrow().len(),
-            sources: engine.sources.borrow().len(),
+            sources: engine.sources.len(),
             blocking_threads,
             blocking_queued,
             polls: engine.counters.polls.get(),

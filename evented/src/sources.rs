@@ -1,24 +1,38 @@
 //! Descriptors in the poll set, and what is known of their readiness.
 //!
-//! A descriptor is registered edge-triggered when a system call on it first would block, for reading
-//! unless it was a write. The cache then says per direction whether a call is worth trying: set by an
-//! event, cleared by the next call that would block. No readiness is lost between such a call and the
-//! clearing of the cache: an edge in between stays in the kernel's queue until the next turn, which
-//! comes after. Nothing in this file runs user code; wakers go in and out by value.
+//! A descriptor is registered edge-triggered when a system call on it first would block, for the
+//! direction of that call. The other direction is not watched until a call in it would block, too:
+//! until then each call is tried, and a peer that makes room for more by reading causes no event.
+//!
+//! For a direction that is watched, the cache says whether a call is worth trying: set by an event,
+//! cleared by the next call that would block, and by a read after which the next one would. No
+//! readiness is lost between such a call and the clearing of the cache: an edge in between stays in the
+//! kernel's queue until the next turn, which comes after.
+//!
+//! Everything is in cells: a source is looked up once for a system call and what follows from it, and
+//! nothing is borrowed while user code runs. None runs in this file, but for what an event wakes; wakers
+//! go in and out by value.
 
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::os::fd::RawFd;
 use std::task::Waker;
 
 use crate::armed::Armed;
-use crate::class::Rank;
-use crate::driver::{Directions, Driver, Ready, Watch};
+use crate::chunks::{CAPACITY, Chunks};
+use crate::class::{Class, Rank};
+use crate::driver::{Driver, Ready, Watch};
 
+mod flags;
 mod waiters;
 
 pub(crate) use waiters::Waiter;
 
+use flags::Flags;
 use waiters::Waiters;
+
+/// No place.
+const NONE: u32 = u32::MAX;
 
 /// Refers to a source. Void after it was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,77 +50,98 @@ pub enum Direction {
     Write,
 }
 
-/// One direction of a source.
-#[derive(Debug, Default)]
-struct Side {
-    /// A call is worth trying.
-    ready: bool,
-    /// It always will be: the peer closed, or the descriptor failed.
-    closed: bool,
-    waiters: Waiters,
-}
-
-/// A registered descriptor.
-#[derive(Debug)]
-struct Source {
-    fd: RawFd,
-    /// What the driver reports.
-    directions: Directions,
+/// A registered descriptor, or a free place for one. In a cache line of its own.
+#[repr(align(64))]
+pub(crate) struct Source {
+    /// How often the place was freed.
+    generation: Cell<u32>,
+    fd: Cell<RawFd>,
+    /// The next free place, in one that is free.
+    next_free: Cell<u32>,
+    /// What the driver reports, and what it has reported.
+    flags: Cell<Flags>,
     /// With which rank.
-    rank: Rank,
-    read: Side,
-    write: Side,
+    rank: Cell<Rank>,
+    /// Who waits to read.
+    readers: Waiters,
+    /// Who waits to write; made for the first one, and kept.
+    writers: OnceCell<Box<Waiters>>,
 }
 
 /// All sources of a reactor.
-#[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// The generation of each place, and who has it.
-    entries: Vec<(u32, Option<Source>)>,
-    /// Free places of `entries`.
-    free: Vec<u32>,
+    /// Those that are registered, and free places.
+    entries: Chunks<Source>,
+    /// Places below this one have been used.
+    used: Cell<u32>,
+    /// The first free place of those.
+    free: Cell<u32>,
+    /// How many are registered.
+    len: Cell<usize>,
     /// How many waiters there are per rank; tells whether somebody more urgent may become ready.
     armed: Armed,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            entries: Chunks::new(),
+            used: Cell::new(0),
+            free: Cell::new(NONE),
+            len: Cell::new(0),
+            armed: Armed::default(),
+        }
+    }
 }
 
 impl Sources {
     /// How many descriptors are registered.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.len.get()
     }
 
     /// The ranks of which a task waits for a descriptor.
+    #[inline]
     pub(crate) fn armed(&self) -> u8 {
         self.armed.ranks()
     }
 
-    /// Registers a descriptor for `direction` with the rank of who will wait. Neither direction is taken for ready: if it is, the
-    /// driver says so with the next wait.
+    /// A source; none if it was removed.
+    #[inline]
+    pub(crate) fn get(&self, id: SourceId) -> Option<&Source> {
+        self.entries.find(id.slot).filter(|source| source.generation.get() == id.generation)
+    }
+
+    /// Registers a descriptor for `direction` with the rank of who will wait. The direction is not taken
+    /// for ready: if it is, the driver says so with the next wait.
     pub(crate) fn insert(
-        &mut self,
+        &self,
         driver: &mut dyn Driver,
         fd: RawFd,
         direction: Direction,
         rank: Rank,
     ) -> io::Result<SourceId> {
-        let directions = match direction {
-            Direction::Read => Directions::Read,
-            Direction::Write => Directions::Write,
+        let (slot, is_fresh) = match self.free.get() {
+            NONE => (self.used.get(), true),
+            free => (free, false),
         };
-        let slot = if let Some(slot) = self.free.pop() {
-            slot
-        } else {
-            self.entries.push((0, None));
-            u32::try_from(self.entries.len() - 1).expect("descriptors are fewer than 2^31")
-        };
-        let (generation, place) = &mut self.entries[slot as usize];
-        let id = SourceId { slot, generation: *generation };
-        if let Err(error) = driver.register(Watch { fd, token: id.token(), directions, rank }) {
-            self.free.push(slot);
-            return Err(error);
+        if slot >= CAPACITY {
+            let text = format!("a reactor watches at most {CAPACITY} descriptors");
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, text));
         }
-        *place =
-            Some(Source { fd, directions, rank, read: Side::default(), write: Side::default() });
+        let source = self.entries.get(slot);
+        let id = SourceId { slot, generation: source.generation.get() };
+        let flags = Flags::LIVE.with(Flags::watched(direction));
+        driver.register(Watch { fd, token: id.token(), directions: flags.directions(), rank })?;
+        if is_fresh {
+            self.used.set(slot + 1);
+        } else {
+            self.free.set(source.next_free.get());
+        }
+        source.fd.set(fd);
+        source.flags.set(flags);
+        source.rank.set(rank);
+        self.len.set(self.len.get() + 1);
         Ok(id)
     }
 
@@ -115,111 +150,94 @@ impl Sources {
     ///
     /// The waiters come back in any case: no waker is dropped in here.
     pub(crate) fn remove(
-        &mut self,
+        &self,
         id: SourceId,
         driver: Option<&mut dyn Driver>,
     ) -> (Vec<Waiter>, io::Result<()>) {
-        let Some(source) = self.get_mut(id) else { return (Vec::new(), Ok(())) };
-        let (fd, rank) = (source.fd, source.rank);
-        let mut waiters = source.read.waiters.take();
-        waiters.append(&mut source.write.waiters.take());
-        let (generation, place) = &mut self.entries[id.slot as usize];
-        *generation = generation.wrapping_add(1);
-        *place = None;
-        self.free.push(id.slot);
-        self.disarm(&waiters);
-        (waiters, driver.map_or(Ok(()), |driver| driver.deregister(fd, rank)))
+        let Some(source) = self.get(id) else { return (Vec::new(), Ok(())) };
+        let waiters = self.vacate(id.slot, source);
+        for (_, rank) in &waiters {
+            self.armed.remove(*rank);
+        }
+        let end = |driver: &mut dyn Driver| driver.deregister(source.fd.get(), source.rank.get());
+        (waiters, driver.map_or(Ok(()), end))
     }
 
     /// Forgets all sources and hands their waiters back.
-    pub(crate) fn clear(&mut self) -> Vec<Waiter> {
-        self.armed = Armed::default();
-        self.free.clear();
-        let sources = self.entries.drain(..).filter_map(|(_, source)| source);
-        let sides = sources.flat_map(|source| [source.read, source.write]);
-        sides.flat_map(|mut side| side.waiters.take()).collect()
+    pub(crate) fn clear(&self) -> Vec<Waiter> {
+        self.armed.clear();
+        let places = (0..self.used.get()).map(|slot| (slot, self.entries.get(slot)));
+        let live = places.filter(|(_, source)| source.flags.get().has(Flags::LIVE));
+        live.flat_map(|(slot, source)| self.vacate(slot, source)).collect()
     }
 
-    /// Whether a call in this direction is worth trying.
-    #[inline]
-    pub(crate) fn is_ready(&self, id: SourceId, direction: Direction) -> bool {
-        self.get(id).is_none_or(|source| source.side(direction).ready)
+    /// Frees a place: all ids of it are void from here on.
+    fn vacate(&self, slot: u32, source: &Source) -> Vec<Waiter> {
+        source.generation.set(source.generation.get().wrapping_add(1));
+        source.flags.set(Flags::default());
+        source.next_free.set(self.free.replace(slot));
+        self.len.set(self.len.get() - 1);
+        let mut waiters = source.readers.take();
+        waiters.append(&mut source.writers.get().map_or_else(Vec::new, |writers| writers.take()));
+        waiters
     }
 
     /// A call would block: waits for the next event, which the driver is asked to report, with the
     /// most urgent rank of those who wait and of this one.
     pub(crate) fn would_block(
-        &mut self,
+        &self,
         driver: &mut dyn Driver,
         id: SourceId,
         direction: Direction,
         (waker, rank): (&Waker, Rank),
     ) -> io::Result<()> {
-        let Some(source) = self.get_mut(id) else { return Ok(()) };
-        source.side_mut(direction).ready = false;
-        let watched = source.watches(direction);
-        let directions = if watched { source.directions } else { Directions::Both };
+        let Some(source) = self.get(id) else { return Ok(()) };
+        let before = source.flags.get().without(Flags::ready(direction));
+        source.flags.set(before);
+        let flags = before.with(Flags::watched(direction));
         let rank = source.most_urgent(waker, rank);
-        let watch = Watch { fd: source.fd, token: id.token(), directions, rank };
-        if rank != source.rank {
+        let (fd, old) = (source.fd.get(), source.rank.get());
+        let watch = Watch { fd, token: id.token(), directions: flags.directions(), rank };
+        if rank != old {
             // In this order: if the first step fails, all is as it was.
             driver.register(watch)?;
-            driver.deregister(source.fd, source.rank)?;
-            source.rank = rank;
-        } else if !watched {
+            driver.deregister(fd, old)?;
+            source.rank.set(rank);
+        } else if flags != before {
             driver.reregister(watch)?;
         }
-        source.directions = directions;
+        source.flags.set(flags);
         Ok(())
     }
 
     /// As [`would_block`](Self::would_block) and [`wait`](Self::wait) in one, where both are simple:
-    /// the direction is watched with this rank, and nobody else waits for it. `Ok(Some)` gives back a
-    /// waiter that is there already, to be dropped; `Err` one for which nothing was done.
+    /// nobody waits for the direction, and it is watched with the rank of who does from here on. True if
+    /// so; else nothing was done.
     #[inline]
-    pub(crate) fn wait_alone(
-        &mut self,
-        id: SourceId,
-        direction: Direction,
-        waiter: Waiter,
-    ) -> Result<Option<Waiter>, Waiter> {
-        let rank = waiter.1;
-        // The rank of a source is that of the most urgent one who waits, and this is no more urgent.
-        let source = self.get_mut(id).filter(|it| it.rank == rank && it.watches(direction));
-        let Some(source) = source else { return Err(waiter) };
-        let side = source.side_mut(direction);
-        let known = side.waiters.wait_alone(waiter)?;
-        side.ready = false;
-        if known.is_none() {
+    pub(crate) fn wait_first(&self, source: &Source, direction: Direction, waker: Waker) -> bool {
+        let (flags, rank) = (source.flags.get(), source.rank.get());
+        let can_wait = flags.has(Flags::watched(direction))
+            && source.waiters(direction).wait_first(waker, rank);
+        if can_wait {
+            source.flags.set(flags.without(Flags::ready(direction)));
             self.armed.add(rank);
         }
-        Ok(known)
-    }
-
-    /// A read gave less than was asked for: the next one would block, unless the peer has closed.
-    /// Sound for streams with edge-triggered events, see epoll(7), question 9.
-    pub(crate) fn short_read(&mut self, id: SourceId) {
-        if let Some(source) = self.get_mut(id)
-            && source.directions != Directions::Write
-            && !source.read.closed
-        {
-            source.read.ready = false;
-        }
+        can_wait
     }
 
     /// Adds a waiter to a direction, once. Hands back those that must be woken or dropped: true, to
     /// be woken. `is_gone` tells whether a task has ended; none for wakers of other executors.
     pub(crate) fn wait(
-        &mut self,
+        &self,
         id: SourceId,
         direction: Direction,
         waiter: Waiter,
         is_gone: impl Fn(&Waker) -> Option<bool>,
     ) -> (bool, Vec<Waiter>) {
         let rank = waiter.1;
-        let Some(source) = self.get_mut(id) else { return (true, vec![waiter]) };
-        let side = source.side_mut(direction);
-        let waiter = match side.waiters.renew(waiter) {
+        let Some(source) = self.get(id) else { return (true, vec![waiter]) };
+        let waiters = source.waiters(direction);
+        let waiter = match waiters.renew(waiter) {
             Ok(old) => {
                 self.armed.remove(old.1);
                 self.armed.add(rank);
@@ -227,91 +245,94 @@ impl Sources {
             }
             Err(waiter) => waiter,
         };
-        let away = side.waiters.thin_out(is_gone);
-        side.waiters.push(waiter);
-        self.disarm(&away);
+        let away = waiters.thin_out(is_gone);
+        waiters.push(waiter);
+        for (_, rank) in &away {
+            self.armed.remove(*rank);
+        }
         self.armed.add(rank);
         (true, away)
     }
 
-    /// Takes in an event, and gives back the waiters to be woken: the first one of each direction, and
-    /// in `others`, which is empty, those after them.
-    pub(crate) fn event(&mut self, event: Ready, others: &mut Vec<Waiter>) -> [Option<Waiter>; 2] {
-        let Some(slot) = SourceId::slot_of(event.token) else { return [None, None] };
-        let Some((generation, Some(source))) = self.entries.get_mut(slot) else {
-            return [None, None];
+    /// Takes in an event, and gives those who waited for it to `wake`, which may run user code.
+    #[inline]
+    pub(crate) fn event(&self, event: Ready, mut wake: impl FnMut(Waiter)) {
+        let Some(source) = SourceId::slot_of(event.token).and_then(|slot| self.entries.find(slot))
+        else {
+            return;
         };
-        if token(slot, *generation) != event.token {
-            return [None, None];
+        let (flags, expected) = (source.flags.get(), token(event.token, source.generation.get()));
+        if expected != event.token || !flags.has(Flags::LIVE) {
+            return;
         }
-        let mut first = [None, None];
+        source.flags.set(flags.after(event));
         if event.read {
-            source.read.ready = true;
-            source.read.closed |= event.read_closed;
-            first[0] = source.read.waiters.release(others);
+            self.release(&source.readers, &mut wake);
         }
         if event.write {
-            source.write.ready = true;
-            first[1] = source.write.waiters.release(others);
-        }
-        if let Some((_, rank)) = &first[0] {
-            self.armed.remove(*rank);
-        }
-        if let Some((_, rank)) = &first[1] {
-            self.armed.remove(*rank);
-        }
-        self.disarm(others);
-        first
-    }
-
-    /// These wait no more.
-    fn disarm(&mut self, waiters: &[Waiter]) {
-        for (_, rank) in waiters {
-            self.armed.remove(*rank);
+            self.release_writers(source, &mut wake);
         }
     }
 
-    fn get(&self, id: SourceId) -> Option<&Source> {
-        let (generation, source) = self.entries.get(id.slot as usize)?;
-        if *generation == id.generation { source.as_ref() } else { None }
+    /// Those who wait in one direction do so no more.
+    #[inline]
+    fn release(&self, waiters: &Waiters, wake: &mut impl FnMut(Waiter)) {
+        waiters.release(|waiter| {
+            self.armed.remove(waiter.1);
+            wake(waiter);
+        });
     }
 
-    fn get_mut(&mut self, id: SourceId) -> Option<&mut Source> {
-        let (generation, source) = self.entries.get_mut(id.slot as usize)?;
-        if *generation == id.generation { source.as_mut() } else { None }
+    /// Those who wait to write do so no more, if some do: most writes never block.
+    #[inline(never)]
+    fn release_writers(&self, source: &Source, wake: &mut impl FnMut(Waiter)) {
+        if let Some(writers) = source.writers.get() {
+            self.release(writers, wake);
+        }
+    }
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self {
+            generation: Cell::new(0),
+            fd: Cell::new(-1),
+            next_free: Cell::new(NONE),
+            flags: Cell::default(),
+            rank: Cell::new(Class::NORMAL.strict_rank()),
+            readers: Waiters::default(),
+            writers: OnceCell::new(),
+        }
     }
 }
 
 impl Source {
-    fn side(&self, direction: Direction) -> &Side {
-        match direction {
-            Direction::Read => &self.read,
-            Direction::Write => &self.write,
-        }
+    /// Whether a call in this direction is worth trying: an event said so, or none would.
+    #[inline]
+    pub(crate) fn is_ready(&self, direction: Direction) -> bool {
+        self.flags.get().is_ready(direction)
     }
 
-    /// Whether the driver reports this direction.
+    /// A read gave less than was asked for: the next one would block, unless the peer has closed, the
+    /// descriptor has failed, or it was urgent data that the read did not go beyond. The driver has
+    /// said so, or will: what came after its report is an edge of its own. Sound for streams with
+    /// edge-triggered events, see epoll(7), question 9.
     #[inline]
-    fn watches(&self, direction: Direction) -> bool {
-        match self.directions {
-            Directions::Both => true,
-            Directions::Read => direction == Direction::Read,
-            Directions::Write => direction == Direction::Write,
+    pub(crate) fn short_read(&self) {
+        self.flags.set(self.flags.get().after_short_read());
+    }
+
+    fn waiters(&self, direction: Direction) -> &Waiters {
+        match direction {
+            Direction::Read => &self.readers,
+            Direction::Write => self.writers.get_or_init(Box::default),
         }
     }
 
     /// The most urgent rank of those who wait and of this one, who may have waited with another rank.
     fn most_urgent(&self, waker: &Waker, rank: Rank) -> Rank {
-        let waiters = self.read.waiters.iter().chain(self.write.waiters.iter());
-        let others = waiters.filter(|(other, _)| !other.will_wake(waker));
-        others.map(|waiter| waiter.1).fold(rank, Rank::min)
-    }
-
-    fn side_mut(&mut self, direction: Direction) -> &mut Side {
-        match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
-        }
+        let rank = self.readers.most_urgent(waker, rank);
+        self.writers.get().map_or(rank, |writers| writers.most_urgent(waker, rank))
     }
 }
 
@@ -320,14 +341,20 @@ impl SourceId {
         token(self.slot as usize, self.generation)
     }
 
-    fn slot_of(token: usize) -> Option<usize> {
-        (token >> 62 == 0).then_some(token & 0x7FFF_FFFF)
+    /// The place that a token is about. None: it is not about a source.
+    #[inline]
+    fn slot_of(token: usize) -> Option<u32> {
+        u32::try_from(token & SLOTS).ok().filter(|_| token >> 62 == 0)
     }
 }
 
-/// Slot in the low 31 bits, generation in the next 31: never one of the driver's own tokens.
+/// The bits of a token that tell the place.
+const SLOTS: usize = 0x7FFF_FFFF;
+
+/// Place in the low 31 bits, generation in the next 31: never one of the driver's own tokens.
+#[inline]
 fn token(slot: usize, generation: u32) -> usize {
-    slot | ((generation as usize & 0x7FFF_FFFF) << 31)
+    (slot & SLOTS) | ((generation as usize & SLOTS) << 31)
 }
 
 #[cfg(test)]

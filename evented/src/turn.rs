@@ -4,8 +4,8 @@
 //! ready), fires the timers that are due, and then polls ready tasks, the most urgent first. It ends
 //! when none is ready, or early, so that the next turn can look at the outside again:
 //!
-//! - after [`POLLS_PER_TURN`] polls, or [`SLICE`] of time: tasks that wake themselves cannot starve
-//!   descriptors and timers;
+//! - after [`POLLS_PER_TURN`] polls, or [`SLICE`] of time since the clock was first looked at: tasks that
+//!   wake themselves cannot starve descriptors and timers;
 //! - after a poll of a lower class while a task of a higher class waits for a descriptor, as soon as
 //!   the configured latency has passed since the last look; for a timer, as soon as one is due.
 //!
@@ -28,7 +28,8 @@ use crate::waker;
 
 /// How many polls a turn does at most.
 const POLLS_PER_TURN: u32 = 64;
-/// How long a turn lasts at most, give or take the polls between two looks at the clock.
+/// How long a turn lasts at most, give or take the polls between two looks at the clock and those before
+/// the first.
 pub(crate) const SLICE: Duration = Duration::from_micros(200);
 /// How many polls may pass between two looks at the clock while polls are short.
 const POLLS_PER_LOOK: u32 = 16;
@@ -36,8 +37,9 @@ const POLLS_PER_LOOK: u32 = 16;
 /// When to look at the clock. Reading it costs as much as a short poll, so while nobody urgent waits
 /// the looks get rarer, 1, 2, 4, 8 polls apart, until one finds the slice used up.
 struct Pace {
-    /// When the last look at the outside ended.
-    looked: Instant,
+    /// When the last look at the outside ended. None until the first look at the clock where time
+    /// decides nothing else and polls have been short: the slice begins with that one.
+    looked: Option<Instant>,
     /// Polls until the next look at the clock.
     left: u32,
 }
@@ -63,8 +65,8 @@ impl Engine {
         }
     }
 
-    /// Takes in what happened outside; sleeps if no task is ready. Returns when that was.
-    fn look_outside(&self) -> Instant {
+    /// Takes in what happened outside; sleeps if no task is ready. Returns when that was, if it matters.
+    fn look_outside(&self) -> Option<Instant> {
         count(&self.counters.turns);
         self.drain_inbox();
         if self.shutdown_requested.take() {
@@ -74,7 +76,7 @@ impl Engine {
         }
         if self.tasks.any_ready() {
             // Without sources there is nothing the driver could tell.
-            if self.sources.borrow().len() > 0 {
+            if self.sources.len() > 0 {
                 self.wait(Wait::Never);
             }
         } else {
@@ -88,20 +90,41 @@ impl Engine {
             }
             self.drain_inbox();
         }
-        let now = self.now();
-        self.fire_timers(now);
-        now
+        self.is_time_needed().then(|| {
+            let now = self.now();
+            self.fire_timers(now);
+            now
+        })
+    }
+
+    /// Whether it matters how late it is: a timer may be due, time decides who goes first, or the last
+    /// turn has used its slice up.
+    fn is_time_needed(&self) -> bool {
+        self.clock_gap.get() == 1
+            || self.tasks.classes.needs_time()
+            || self.timers.borrow().len() > 0
+    }
+
+    /// A class is about to have its first task, or another policy, so that time may decide something
+    /// from here on: sets the clock of the classes, which stands still until then.
+    pub(crate) fn freshen_clock(&self) {
+        let classes = &self.tasks.classes;
+        if !classes.is_metered() {
+            classes.set_clock(self.now());
+        }
     }
 
     /// Polls ready tasks until none is left or the turn is over. True if the root has finished.
     fn run_ready(
         &self,
-        looked: Instant,
+        looked: Option<Instant>,
         cx: &mut Context<'_>,
         root: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
     ) -> bool {
         let mut pace = Pace { looked, left: self.clock_gap.get() };
-        self.tasks.classes.set_clock(looked);
+        if let Some(looked) = looked {
+            self.tasks.classes.set_clock(looked);
+        }
         for _ in 0..POLLS_PER_TURN {
             if self.mailbox().inbox().is_pending() {
                 self.drain_inbox();
@@ -158,7 +181,7 @@ impl Engine {
         let classes = &self.tasks.classes;
         let is_metered = classes.is_metered();
         let urgent = classes.urgent_ranks(class);
-        let urgent_io = self.sources.borrow().armed() & urgent;
+        let urgent_io = self.sources.armed() & urgent;
         let urgent_timers = self.timers.borrow().armed() & urgent != 0;
         let now = (is_metered || urgent_io != 0 || urgent_timers).then(|| self.now());
         if let Some(now) = now
@@ -172,7 +195,8 @@ impl Engine {
             && (urgent_io != 0 || urgent_timers)
         {
             let gap = if urgent_io != 0 { classes.latency(urgent_io).min(SLICE) } else { SLICE };
-            return now - pace.looked >= gap
+            // Without a time, those that are more urgent have come up in this turn.
+            return pace.looked.is_none_or(|looked| now - looked >= gap)
                 || self.timers.borrow().next().is_some_and(|deadline| deadline <= now);
         }
         self.is_slice_over(pace, now)
@@ -187,7 +211,12 @@ impl Engine {
 
     /// Whether the turn has lasted long enough, now that it is time to look.
     fn look_at_clock(&self, pace: &mut Pace, now: Option<Instant>) -> bool {
-        let is_over = now.unwrap_or_else(|| self.now()) - pace.looked >= SLICE;
+        let now = now.unwrap_or_else(|| self.now());
+        let Some(looked) = pace.looked else {
+            (pace.looked, pace.left) = (Some(now), self.clock_gap.get());
+            return false;
+        };
+        let is_over = now - looked >= SLICE;
         let gap = if is_over { 1 } else { (self.clock_gap.get() * 2).min(POLLS_PER_LOOK) };
         self.clock_gap.set(gap);
         pace.left = gap;
@@ -225,7 +254,9 @@ impl Engine {
 
     /// How long nothing can happen by itself.
     fn time_to_sleep(&self) -> Wait {
-        match self.timers.borrow().next() {
+        let timers = self.timers.borrow();
+        let next = if timers.len() == 0 { None } else { timers.next() };
+        match next {
             None => Wait::Forever,
             Some(deadline) => {
                 let duration = deadline.saturating_duration_since(self.now());
@@ -245,19 +276,8 @@ impl Engine {
                 .expect("waiting on a valid poll set with a valid timeout cannot fail");
         }
         self.recorder().end_wait(sleep != Wait::Never, events.len());
-        // Allocates nothing unless several wait for the same.
-        let mut others = Vec::new();
         for event in events.drain(..) {
-            let [read, write] = self.sources.borrow_mut().event(event, &mut others);
-            if let Some((waker, _)) = read {
-                self.wake_contained(waker);
-            }
-            if let Some((waker, _)) = write {
-                self.wake_contained(waker);
-            }
-            if !others.is_empty() {
-                others.drain(..).for_each(|(waker, _)| self.wake_contained(waker));
-            }
+            self.sources.event(event, |(waker, _)| self.wake_contained(waker));
         }
         self.events.replace(events);
     }

@@ -8,15 +8,10 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token, Waker};
 
-use super::sets::{self, Sets};
+use super::sets::{self, Sets, TAIL, UNPARK};
 use super::tail::Tail;
 use super::{Directions, Driver, Ready, Unpark, Wait, Watch};
 use crate::class::Rank;
-
-/// Token of the unparker; no source has it.
-const UNPARK: Token = Token(usize::MAX);
-/// Token of the timer for short sleeps; no source has it.
-const TAIL: Token = Token(usize::MAX - 1);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -42,7 +37,7 @@ impl MioDriver {
 fn collect(events: &Events, ready: &mut Vec<Ready>) {
     for event in events {
         let token = event.token();
-        if token == UNPARK || token == TAIL || sets::is_member(token) {
+        if sets::is_own(token) {
             continue;
         }
         let failed = event.is_error();
@@ -50,7 +45,7 @@ fn collect(events: &Events, ready: &mut Vec<Ready>) {
         ready.push(Ready {
             token: token.0,
             read: event.is_readable() || read_closed,
-            read_closed,
+            read_undrained: read_closed || event.is_priority(),
             write: event.is_writable() || event.is_write_closed() || failed,
         });
     }
@@ -104,10 +99,16 @@ impl Unpark for Waker {
     }
 }
 
+/// What there is to read. With urgent data, so that it is known that there was some.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READ: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READ: Interest = Interest::READABLE;
+
 fn interest(directions: Directions) -> Interest {
     match directions {
-        Directions::Read => Interest::READABLE,
+        Directions::Read => READ,
         Directions::Write => Interest::WRITABLE,
-        Directions::Both => Interest::READABLE | Interest::WRITABLE,
+        Directions::Both => READ.add(Interest::WRITABLE),
     }
 }

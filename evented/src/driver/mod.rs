@@ -90,8 +90,10 @@ pub(crate) struct Ready {
     pub(crate) token: usize,
     /// Reading would not block.
     pub(crate) read: bool,
-    /// The peer will send no more, or the descriptor failed: reading will not block ever again.
-    pub(crate) read_closed: bool,
+    /// From here on a read that gives less than was asked for may leave something: the peer will send no
+    /// more, or the descriptor failed, so that no report follows; or there is urgent data, in front of
+    /// which a read stops.
+    pub(crate) read_undrained: bool,
     /// Writing would not block.
     pub(crate) write: bool,
 }

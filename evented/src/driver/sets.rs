@@ -26,8 +26,14 @@ use crate::class::{RANKS, Rank};
 const EVENTS: usize = 1024;
 /// The same for other sets: they are many.
 const MEMBER_EVENTS: usize = 256;
-/// Token of the member for rank `r`: so much less than that; no source has it.
+/// Token of the unparker.
+pub(super) const UNPARK: Token = Token(usize::MAX);
+/// Token of the timer for short sleeps.
+pub(super) const TAIL: Token = Token(usize::MAX - 1);
+/// Token of the member for rank `r`: so much less than that.
 const FIRST_MEMBER: usize = usize::MAX - 2;
+/// No source has this token, or a larger one.
+const FIRST_OWN: usize = FIRST_MEMBER - RANKS + 1;
 
 /// The sets.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub(super) struct Sets {
     own: Option<Rank>,
     /// The sets of other ranks.
     members: [Option<Member>; RANKS],
+    /// There is none.
+    is_alone: bool,
 }
 
 /// The set of a rank that does not have the top one.
@@ -86,6 +94,7 @@ impl Sets {
             events: Events::with_capacity(EVENTS),
             own: None,
             members: [const { None }; RANKS],
+            is_alone: true,
         })
     }
 
@@ -102,6 +111,7 @@ impl Sets {
         let place = &mut self.members[rank.index()];
         if place.is_none() {
             *place = Some(Member::new(self.top.registry(), rank.index())?);
+            self.is_alone = false;
         }
         let member = place.as_ref().expect("it was made if there was none");
         Ok(member.poll.registry())
@@ -109,7 +119,7 @@ impl Sets {
 
     /// Whether nothing was left by an earlier look.
     pub(super) fn may_sleep(&self) -> bool {
-        !self.members.iter().flatten().any(|member| member.pending)
+        self.is_alone || !self.members.iter().flatten().any(|member| member.pending)
     }
 
     /// Looks at the sets of these ranks without waiting, and gives the events to `report`.
@@ -135,11 +145,15 @@ impl Sets {
         mut report: impl FnMut(&Events),
     ) -> io::Result<()> {
         self.look_at_top(timeout)?;
+        if self.is_alone {
+            report(&self.events);
+            return Ok(());
+        }
         let own = self.own.map_or(0, Rank::index);
         for (rank, member) in self.members.iter_mut().enumerate() {
             if rank == own {
                 report(&self.events);
-                if self.events.iter().any(|event| event.token().0 <= FIRST_MEMBER - RANKS) {
+                if self.events.iter().any(|event| !is_own(event.token())) {
                     break;
                 }
             } else if let Some(member) = member
@@ -160,6 +174,9 @@ impl Sets {
     /// Asks the top set, and notes which members have something to report.
     fn look_at_top(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         poll(&mut self.top, &mut self.events, timeout)?;
+        if self.is_alone {
+            return Ok(());
+        }
         for event in &self.events {
             let rank = FIRST_MEMBER.wrapping_sub(event.token().0);
             if let Some(Some(member)) = self.members.get_mut(rank) {
@@ -170,7 +187,8 @@ impl Sets {
     }
 }
 
-/// Whether an event of the top set is about one of its members.
-pub(super) fn is_member(token: Token) -> bool {
-    FIRST_MEMBER.wrapping_sub(token.0) < RANKS
+/// Whether an event of the top set is about something of the driver's own, and not about a source.
+#[inline]
+pub(super) fn is_own(token: Token) -> bool {
+    token.0 >= FIRST_OWN
 }

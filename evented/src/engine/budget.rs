@@ -37,6 +37,7 @@ pub(super) struct Stint {
 impl Engine {
     /// Charges one operation to the task being polled. False if it has to yield: it has been woken
     /// and the leaf future returns `Pending`.
+    #[inline]
     pub(crate) fn may_operate(&self, cx: &Context<'_>) -> bool {
         let may = self.take_operation();
         if !may {
@@ -46,17 +47,21 @@ impl Engine {
     }
 
     /// Charges one operation to the task being polled. False if none is left.
+    #[inline]
     pub(crate) fn take_operation(&self) -> bool {
         if self.tasks.classes.has_slices() && self.has_used_slice() {
             self.operations_left.set(0);
         }
         let left = self.operations_left.get();
-        self.operations_left.set(left.saturating_sub(1));
+        if left > 0 {
+            self.operations_left.set(left - 1);
+        }
         left > 0
     }
 
     /// Whether the task being polled has used up the slice that its class asks for. Not with the first
     /// operation.
+    #[cold]
     fn has_used_slice(&self) -> bool {
         let slice = self.tasks.classes.slice(self.running_class());
         slice.is_some_and(|slice| {
@@ -87,7 +92,7 @@ impl Engine {
             return false;
         }
         let now = self.now();
-        let armed = self.sources.borrow().armed() & urgent;
+        let armed = self.sources.armed() & urgent;
         let own = classes.slice(class).unwrap_or(SLICE);
         let slice = if armed == 0 { own } else { own.min(classes.latency(armed)) };
         let timers = self.timers.borrow();

@@ -88,7 +88,10 @@ impl Engine {
 
     /// Changes them.
     pub(crate) fn change_own(&self, index: u32, class: u8, deadline: u64) {
-        self.tasks.classes.populate(class);
+        if !self.tasks.classes.is_populated(class) {
+            self.freshen_clock();
+            self.tasks.classes.populate(class);
+        }
         if self.inherits() && self.graph.borrow().own(index).is_some() {
             let urgency = self.tasks.classes.urgency(class, deadline);
             let task = Waiting { slot: index, urgency, deadline };

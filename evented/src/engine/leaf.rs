@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Engine;
 use crate::class::Rank;
 use crate::driver::Driver;
-use crate::sources::{Direction, SourceId, Sources, Waiter};
+use crate::sources::{Direction, Source, SourceId, Waiter};
 use crate::timers::TimerId;
 use crate::waker;
 
@@ -40,21 +40,34 @@ impl Engine {
     /// Adds a descriptor to the poll set.
     pub(crate) fn add_source(&self, fd: RawFd, direction: Direction) -> io::Result<SourceId> {
         let rank = self.running_rank();
-        self.with_driver(|driver, sources| sources.insert(driver, fd, direction, rank))
+        self.with_driver(|driver| self.sources.insert(driver, fd, direction, rank))
     }
 
     /// Forgets a descriptor that is about to be closed.
     pub(crate) fn forget_source(&self, id: SourceId) {
-        let (waiters, _) = self.sources.borrow_mut().remove(id, None);
+        let (waiters, _) = self.sources.remove(id, None);
         self.drop_contained(waiters);
     }
 
     /// Takes a descriptor out of the poll set; it stays open.
     pub(crate) fn remove_source(&self, id: SourceId) -> io::Result<()> {
         let (waiters, removed) =
-            self.with_driver(|driver, sources| Ok(sources.remove(id, Some(driver))))?;
+            self.with_driver(|driver| Ok(self.sources.remove(id, Some(driver))))?;
         self.drop_contained(waiters);
         removed
+    }
+
+    /// The task being polled waits for the next event of a source, where that is simple: its waker is one of
+    /// this crate, all tasks have the same rank, the direction is watched, and nobody else waits. False:
+    /// nothing was done.
+    #[inline]
+    pub(crate) fn wait_first(&self, source: &Source, direction: Direction, waker: &Waker) -> bool {
+        match waker::name_in(waker) {
+            Some(name) if !self.inherits() => {
+                self.sources.wait_first(source, direction, waker::of(name))
+            }
+            _ => false,
+        }
     }
 
     /// A call on the source would block: the task being polled waits for the next event.
@@ -65,21 +78,11 @@ impl Engine {
         waker: Waker,
     ) -> io::Result<()> {
         let waiter: Waiter = (waker, self.running_rank());
-        let alone = self.sources.borrow_mut().wait_alone(id, direction, waiter);
-        let waiter = match alone {
-            Ok(None) => return Ok(()),
-            Ok(Some(known)) => {
-                self.drop_contained(known);
-                return Ok(());
-            }
-            Err(waiter) => waiter,
-        };
-        // Two steps: should the first fail, the waker is dropped with nothing borrowed.
-        self.with_driver(|driver, sources| {
-            sources.would_block(driver, id, direction, (&waiter.0, waiter.1))
+        // Two steps: should the first fail, the waker is dropped with nothing changed.
+        self.with_driver(|driver| {
+            self.sources.would_block(driver, id, direction, (&waiter.0, waiter.1))
         })?;
-        let (wake, others) =
-            self.sources.borrow_mut().wait(id, direction, waiter, |waker| self.is_gone(waker));
+        let (wake, others) = self.sources.wait(id, direction, waiter, |waker| self.is_gone(waker));
         for (waker, _) in others {
             if wake { self.wake_contained(waker) } else { self.drop_contained(waker) }
         }
@@ -92,12 +95,9 @@ impl Engine {
         (name.reactor() == self.mailbox.index()).then(|| self.tasks.is_stale(name))
     }
 
-    fn with_driver<R>(
-        &self,
-        f: impl FnOnce(&mut dyn Driver, &mut Sources) -> io::Result<R>,
-    ) -> io::Result<R> {
+    fn with_driver<R>(&self, f: impl FnOnce(&mut dyn Driver) -> io::Result<R>) -> io::Result<R> {
         match self.driver.borrow_mut().as_mut() {
-            Some(driver) => f(&mut **driver, &mut self.sources.borrow_mut()),
+            Some(driver) => f(&mut **driver),
             None => Err(io::Error::other("the reactor is gone")),
         }
     }

@@ -40,6 +40,9 @@ impl Engine {
             deadline.map_or(NO_DEADLINE, |deadline| self.tasks.classes.deadline_at(deadline));
         let name = self.recorder().keep_name(options.name_asked_for());
         let body: Pin<Box<dyn Body>> = Box::pin(Job::new(future, &mut options, location));
+        if !self.tasks.classes.is_populated(class) {
+            self.freshen_clock();
+        }
         let index = self.tasks.insert(class, deadline);
         let slot = self.tasks.slot(index);
         slot.set(State::PINNED);

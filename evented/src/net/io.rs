@@ -9,7 +9,7 @@ use crate::current;
 use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::record::WaitsFor;
-use crate::sources::{Direction, SourceId};
+use crate::sources::{Direction, Source, SourceId};
 
 /// A socket and its place in a poll set, if it has one yet.
 #[derive(Debug)]
@@ -49,42 +49,75 @@ impl<S: AsRawFd> Io<S> {
     }
 
     /// As [`poll_io`](Self::poll_io); `drains` tells of a result that the next call would block, see
-    /// [`Sources::short_read`](crate::sources::Sources::short_read).
+    /// [`Source::short_read`].
+    #[inline]
     pub(crate) fn poll_draining<R>(
         &self,
         cx: &Context<'_>,
         direction: Direction,
         mut op: impl FnMut(&S) -> io::Result<R>,
-        drains: impl FnOnce(&R) -> bool,
+        drains: impl Fn(&R) -> bool,
     ) -> Poll<io::Result<R>> {
-        let engine = current::engine();
-        let mut source = self.source_in(&engine)?;
+        current::with_engine(|engine| {
+            // What is the same nearly always, with one look at the source.
+            let Some(source) = self.source_at_hand(engine) else {
+                return self.poll_anew(engine, cx, direction, op, drains);
+            };
+            if !engine.may_operate(cx) {
+                return Poll::Pending;
+            }
+            if source.is_ready(direction) {
+                match op(self.socket()) {
+                    Ok(done) => {
+                        if drains(&done) {
+                            source.short_read();
+                        }
+                        return Poll::Ready(Ok(done));
+                    }
+                    Err(error) if is_passing(&error) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            } else if engine.wait_first(source, direction, cx.waker()) {
+                engine.waits_for(WaitsFor::Io { fd: self.socket().as_raw_fd(), direction });
+                return Poll::Pending;
+            }
+            self.poll_anew(engine, cx, direction, op, drains)
+        })
+    }
+
+    /// As [`poll_draining`](Self::poll_draining), whatever has come before.
+    #[cold]
+    fn poll_anew<R>(
+        &self,
+        engine: &Engine,
+        cx: &Context<'_>,
+        direction: Direction,
+        mut op: impl FnMut(&S) -> io::Result<R>,
+        drains: impl Fn(&R) -> bool,
+    ) -> Poll<io::Result<R>> {
+        let known = self.source_in(engine)?;
         if !engine.may_operate(cx) {
             return Poll::Pending;
         }
-        let mut worth_trying =
-            source.is_none_or(|id| engine.sources.borrow().is_ready(id, direction));
+        let source = known.and_then(|id| engine.sources.get(id));
+        let mut worth_trying = source.is_none_or(|source| source.is_ready(direction));
         while worth_trying {
             match op(self.socket()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => worth_trying = false,
                 result => {
-                    if let (Ok(done), Some(id)) = (&result, source)
+                    if let (Ok(done), Some(source)) = (&result, source)
                         && drains(done)
                     {
-                        engine.sources.borrow_mut().short_read(id);
+                        source.short_read();
                     }
                     return Poll::Ready(result);
                 }
             }
         }
-        if source.is_none() {
-            source = Some(self.register(&engine, direction)?);
-        }
-        if let Some(id) = source {
-            engine.wait_for_source(id, direction, cx.waker().clone())?;
-            engine.waits_for(WaitsFor::Io { fd: self.socket().as_raw_fd(), direction });
-        }
+        let id = known.map_or_else(|| self.register(engine, direction), Ok)?;
+        engine.wait_for_source(id, direction, cx.waker().clone())?;
+        engine.waits_for(WaitsFor::Io { fd: self.socket().as_raw_fd(), direction });
         Poll::Pending
     }
 
@@ -112,7 +145,8 @@ impl<S: AsRawFd> Io<S> {
             Some(id) => id,
             None => self.register(&engine, direction)?,
         };
-        if *asked && engine.sources.borrow().is_ready(id, direction) {
+        let is_ready = || engine.sources.get(id).is_none_or(|source| source.is_ready(direction));
+        if *asked && is_ready() {
             return Poll::Ready(Ok(()));
         }
         *asked = true;
@@ -163,6 +197,13 @@ impl<S: AsRawFd> Io<S> {
             }
         }
         Ok(self.socket.take().expect("only this function takes it"))
+    }
+
+    /// The source, if there is one in this reactor.
+    #[inline]
+    fn source_at_hand<'a>(&self, engine: &'a Engine) -> Option<&'a Source> {
+        let (handle, id) = self.source.get()?;
+        if handle.id() == engine.id() { engine.sources.get(*id) } else { None }
     }
 
     /// The source, if there is one yet.
@@ -237,6 +278,12 @@ impl<S: AsRawFd> Drop for Io<S> {
             }
         }
     }
+}
+
+/// Whether a call is to be repeated after this error, at once or when there was an event.
+#[cold]
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn elsewhere() -> io::Error {

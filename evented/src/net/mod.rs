@@ -1,5 +1,6 @@
 //! Sockets, pipes, and whatever else has a descriptor.
 
+mod calls;
 mod connect;
 mod happy;
 pub(crate) mod io;

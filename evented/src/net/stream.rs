@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
+use super::calls;
 use super::connect;
 use super::io::Io;
 use super::io_traits::{async_write, descriptor};
@@ -22,7 +23,7 @@ use crate::sources::Direction;
 /// A stream may be sent to another thread, but belongs to the reactor in which it first had to wait.
 #[derive(Debug)]
 pub struct TcpStream {
-    io: Io<mio::net::TcpStream>,
+    io: Io<std::net::TcpStream>,
 }
 
 descriptor!(TcpStream);
@@ -63,7 +64,7 @@ impl TcpStream {
     /// When it cannot be made non-blocking.
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self::new(mio::net::TcpStream::from_std(stream)))
+        Ok(Self { io: Io::new(stream) })
     }
 
     /// Gives the connection to the standard library, in blocking mode.
@@ -72,16 +73,16 @@ impl TcpStream {
     ///
     /// When the stream waits in another thread's reactor, or its mode cannot be changed.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        let stream = std::net::TcpStream::from(self.io.into_inner()?);
+        let stream = self.io.into_inner()?;
         stream.set_nonblocking(false)?;
         Ok(stream)
     }
 
     pub(super) fn new(stream: mio::net::TcpStream) -> Self {
-        Self { io: Io::new(stream) }
+        Self { io: Io::new(stream.into()) }
     }
 
-    pub(super) fn io(&self) -> &Io<mio::net::TcpStream> {
+    pub(super) fn io(&self) -> &Io<std::net::TcpStream> {
         &self.io
     }
 
@@ -168,7 +169,7 @@ impl AsyncRead for &TcpStream {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let asked = buffer.len();
-        let read = |mut socket: &mio::net::TcpStream| socket.read(buffer);
+        let read = |socket: &std::net::TcpStream| calls::receive(socket, buffer);
         self.io.poll_draining(cx, Direction::Read, read, |read| (1..asked).contains(read))
     }
 
@@ -178,7 +179,7 @@ impl AsyncRead for &TcpStream {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         let asked = buffers.iter().map(|buffer| buffer.len()).sum();
-        let read = |mut socket: &mio::net::TcpStream| socket.read_vectored(buffers);
+        let read = |mut socket: &std::net::TcpStream| socket.read_vectored(buffers);
         self.io.poll_draining(cx, Direction::Read, read, |read| (1..asked).contains(read))
     }
 }
@@ -189,7 +190,7 @@ impl AsyncWrite for &TcpStream {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_io(cx, Direction::Write, |mut socket| socket.write(buffer))
+        self.io.poll_io(cx, Direction::Write, |socket| calls::send(socket, buffer))
     }
 
     fn poll_write_vectored(

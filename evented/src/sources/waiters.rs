@@ -1,5 +1,6 @@
 //! Who waits for one direction of a descriptor. Nothing in this file runs user code.
 
+use std::cell::{Cell, RefCell};
 use std::task::Waker;
 
 use crate::class::Rank;
@@ -12,16 +13,15 @@ pub(super) const CROWD: usize = 32;
 pub(crate) type Waiter = (Waker, Rank);
 
 /// As a rule one or nobody, which takes no memory of its own.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Waiters {
     /// Who came first. None: nobody waits.
-    first: Option<Waiter>,
+    first: Cell<Option<Waiter>>,
     /// Those who came after the first one. Kept for its memory.
-    others: Option<Box<Crowd>>,
+    others: RefCell<Option<Box<Crowd>>>,
 }
 
 /// More than one.
-#[derive(Debug)]
 struct Crowd {
     /// All but the first one, in the order in which they came.
     waiters: Vec<Waiter>,
@@ -31,60 +31,72 @@ struct Crowd {
 
 impl Waiters {
     /// How many wait.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |it| it.waiters.len())
+        let first = self.first.take();
+        let others = self.others.borrow().as_ref().map_or(0, |crowd| crowd.waiters.len());
+        let len = usize::from(first.is_some()) + others;
+        self.first.set(first);
+        len
     }
 
-    /// All of them, in the order in which they came.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiter> {
-        let others = self.others.iter().flat_map(|crowd| &crowd.waiters);
-        self.first.iter().chain(others)
+    /// The most urgent rank of those who wait with another waker than this one, and of `rank`.
+    pub(super) fn most_urgent(&self, except: &Waker, rank: Rank) -> Rank {
+        let first = self.first.take();
+        let others = self.others.borrow();
+        let all = first.iter().chain(others.iter().flat_map(|crowd| &crowd.waiters));
+        let counted = all.filter(|(waker, _)| !waker.will_wake(except));
+        let most = counted.map(|waiter| waiter.1).fold(rank, Rank::min);
+        self.first.set(first);
+        most
     }
 
-    /// Adds the first waiter, if it is: nobody waits, or this one already. `Ok(Some)` gives it back in
-    /// the second case, to be dropped; `Err` if another one is the first.
+    /// Adds the first waiter. False if there is one already; then the waker is dropped, which must be one of
+    /// this crate.
     #[inline]
-    pub(super) fn wait_alone(&mut self, waiter: Waiter) -> Result<Option<Waiter>, Waiter> {
-        match &self.first {
-            None => {
-                self.first = Some(waiter);
-                Ok(None)
-            }
-            Some(known) if known.0.will_wake(&waiter.0) && known.1 == waiter.1 => Ok(Some(waiter)),
-            Some(_) => Err(waiter),
-        }
+    pub(super) fn wait_first(&self, waker: Waker, rank: Rank) -> bool {
+        let first = self.first.take();
+        let is_first = first.is_none();
+        self.first.set(first.or(Some((waker, rank))));
+        is_first
     }
 
     /// Puts a waiter in the place of the one with the same waker, which is given back. `Err` if there
     /// is none.
-    pub(super) fn renew(&mut self, waiter: Waiter) -> Result<Waiter, Waiter> {
-        let others = self.others.iter_mut().flat_map(|crowd| &mut crowd.waiters);
-        let mut all = self.first.iter_mut().chain(others);
-        match all.find(|known| known.0.will_wake(&waiter.0)) {
+    pub(super) fn renew(&self, waiter: Waiter) -> Result<Waiter, Waiter> {
+        let mut first = self.first.take();
+        let mut others = self.others.borrow_mut();
+        let others = others.iter_mut().flat_map(|crowd| &mut crowd.waiters);
+        let mut all = first.iter_mut().chain(others);
+        let renewed = match all.find(|known| known.0.will_wake(&waiter.0)) {
             Some(known) => Ok(std::mem::replace(known, waiter)),
             None => Err(waiter),
-        }
+        };
+        self.first.set(first);
+        renewed
     }
 
     /// Adds a waiter.
-    pub(super) fn push(&mut self, waiter: Waiter) {
-        if self.first.is_none() {
-            self.first = Some(waiter);
-            return;
+    pub(super) fn push(&self, waiter: Waiter) {
+        match self.first.take() {
+            None => self.first.set(Some(waiter)),
+            first => {
+                self.first.set(first);
+                let new = || Box::new(Crowd { waiters: Vec::new(), limit: CROWD });
+                self.others.borrow_mut().get_or_insert_with(new).waiters.push(waiter);
+            }
         }
-        let new = || Box::new(Crowd { waiters: Vec::new(), limit: CROWD });
-        self.others.get_or_insert_with(new).waiters.push(waiter);
     }
 
     /// Takes out the waiters that may have gone away, to be woken: the tasks that `is_gone` knows to
     /// be, and every waker of another executor, of which nobody can tell; if it still cares, it comes
     /// back. Does so only when there are many, and next time when there are twice as many as those
     /// that may still care: a crowd of any size comes to rest, and its size costs a constant factor.
-    pub(super) fn thin_out(&mut self, is_gone: impl Fn(&Waker) -> Option<bool>) -> Vec<Waiter> {
-        let len = self.len();
-        let Some(crowd) = self.others.as_mut().filter(|crowd| len >= crowd.limit) else {
-            return Vec::new();
-        };
+    pub(super) fn thin_out(&self, is_gone: impl Fn(&Waker) -> Option<bool>) -> Vec<Waiter> {
+        let mut others = self.others.borrow_mut();
+        // There is a first one where there are others.
+        let is_due = |crowd: &&mut Box<Crowd>| crowd.waiters.len() + 1 >= crowd.limit;
+        let Some(crowd) = others.as_mut().filter(is_due) else { return Vec::new() };
         let mut all: Vec<Waiter> = self.first.take().into_iter().collect();
         all.append(&mut crowd.waiters);
         let known_gone = |waiter: &mut Waiter| is_gone(&waiter.0) == Some(true);
@@ -92,25 +104,37 @@ impl Waiters {
         crowd.limit = CROWD.max(2 * all.len());
         out.extend(all.extract_if(.., |waiter| is_gone(&waiter.0).is_none()));
         let mut stay = all.into_iter();
-        self.first = stay.next();
+        self.first.set(stay.next());
         crowd.waiters.extend(stay);
         out
     }
 
-    /// Takes all of them out: there was an event. Gives back the first one and moves the others.
+    /// Takes all of them out, as there was an event, and gives them to `f` in the order in which they
+    /// came. Who waits again meanwhile is not among them.
     #[inline]
-    pub(super) fn release(&mut self, others: &mut Vec<Waiter>) -> Option<Waiter> {
-        if let Some(crowd) = &mut self.others {
-            crowd.limit = CROWD;
-            others.append(&mut crowd.waiters);
+    pub(super) fn release(&self, mut f: impl FnMut(Waiter)) {
+        let Some(first) = self.first.take() else { return };
+        let is_crowd = self.others.borrow().is_some();
+        let others = if is_crowd { self.release_others() } else { Vec::new() };
+        f(first);
+        if is_crowd {
+            others.into_iter().for_each(f);
         }
-        self.first.take()
+    }
+
+    /// Takes all but the first one out.
+    #[cold]
+    fn release_others(&self) -> Vec<Waiter> {
+        self.others.borrow_mut().as_mut().map_or_else(Vec::new, |crowd| {
+            crowd.limit = CROWD;
+            std::mem::take(&mut crowd.waiters)
+        })
     }
 
     /// Takes all of them out, for good.
-    pub(super) fn take(&mut self) -> Vec<Waiter> {
+    pub(super) fn take(&self) -> Vec<Waiter> {
         let first = self.first.take();
-        let others = self.others.take().map_or(Vec::new(), |crowd| crowd.waiters);
+        let others = self.others.take().map_or_else(Vec::new, |crowd| crowd.waiters);
         first.into_iter().chain(others).collect()
     }
 }

@@ -4,6 +4,7 @@
 mod happy;
 mod peers;
 mod pipe;
+mod readiness;
 mod udp;
 mod unix;
 mod watch;

@@ -289,3 +289,31 @@ fn no_more_is_reserved_than_there_is() {
     reactor.change_class(rest, spec("rest", 0.1)).unwrap();
     reactor.change_class(most, spec("most", 0.8)).unwrap();
 }
+
+/// Time is not taken while it decides nothing, as it does not with one class; with the second one it does,
+/// and what went by before is nobody's.
+#[test]
+fn what_went_by_before_time_was_taken_is_nobodys() {
+    let reactor = reactor();
+    let patient = ClassSpec::new("patient").rank(5).max_starve(Duration::from_millis(1));
+    let patient = reactor.add_class(patient).unwrap();
+    reactor.block_on(async {
+        // Many short polls first: then the clock is looked at seldom.
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        advance(Duration::from_secs(10));
+        let busy = spawn(async {
+            for _ in 0..20 {
+                advance(micros(10));
+                yield_now().await;
+            }
+        });
+        let other = spawn_with(Spawn::new().class(patient), async {});
+        busy.await.unwrap();
+        other.await.unwrap();
+    });
+    assert_eq!(reactor.class_stats(patient).rescues, 0, "it has waited for 200 us");
+    let busy = reactor.class_stats(Class::NORMAL).busy;
+    assert!(busy <= Duration::from_millis(1), "{busy:?}");
+}

@@ -79,7 +79,6 @@ fn contender<L: Sockets>(crowd: Crowd) -> Contender {
         let pairs = pairs(crowd.pairs);
         L::run(async move {
             let each = units / crowd.active;
-            let mut tasks = Vec::new();
             let mut clients = Vec::new();
             for (near, far) in pairs {
                 let (near, far) = (L::stream(near), L::stream(far));
@@ -92,14 +91,11 @@ fn contender<L: Sockets>(crowd: Crowd) -> Contender {
                 L::detach(L::spawn(serve::<L>(stream)));
             }
             settle::<L>().await;
+            // Once before: some loops put a socket into the poll set when they first have to wait for it.
+            let (clients, answered) = ask_all::<L>(clients, 1).await;
+            assert_eq!(answered, crowd.active, "every message comes back");
             let watch = Stopwatch::start();
-            for near in clients {
-                tasks.push(L::spawn(ask::<L>(near, each)));
-            }
-            let mut done = 0;
-            for task in tasks {
-                done += task.await;
-            }
+            let (_clients, done) = ask_all::<L>(clients, each).await;
             let times = watch.stop();
             Sample::new(units, times, Tally::of_count(done), Tally::of_count(units))
         })
@@ -121,8 +117,22 @@ pub(crate) async fn serve<L: Sockets>(mut stream: L::Stream) {
     }
 }
 
-/// Sends a message and waits for it, so often; gives how many came back as they were.
-async fn ask<L: Sockets>(mut stream: L::Stream, times: u64) -> u64 {
+/// Asks over each stream, all at the same time; gives the streams back, and how many messages came back
+/// as they were.
+async fn ask_all<L: Sockets>(streams: Vec<L::Stream>, times: u64) -> (Vec<L::Stream>, u64) {
+    let tasks: Vec<_> =
+        streams.into_iter().map(|stream| L::spawn(ask::<L>(stream, times))).collect();
+    let (mut streams, mut right) = (Vec::new(), 0);
+    for task in tasks {
+        let (stream, count) = task.await;
+        streams.push(stream);
+        right += count;
+    }
+    (streams, right)
+}
+
+/// Sends a message and waits for it, so often; gives the stream back, and how many came back as they were.
+async fn ask<L: Sockets>(mut stream: L::Stream, times: u64) -> (L::Stream, u64) {
     let mut buffer = [0; 512];
     let mut right = 0;
     for _ in 0..times {
@@ -130,5 +140,5 @@ async fn ask<L: Sockets>(mut stream: L::Stream, times: u64) -> u64 {
         let read = sockets::read::<L>(&mut stream, &mut buffer).await.expect("it answers");
         right += u64::from(buffer[..read] == MESSAGE);
     }
-    right
+    (stream, right)
 }

@@ -157,6 +157,12 @@ impl<T: 'static> Task<T> {
 impl<T> Task<T> {
     /// Lets the task run without a handle. Its result is dropped.
     pub fn detach(mut self) {
+        self.let_go();
+    }
+
+    /// From here on this is the handle of no task, and dropping it does nothing.
+    #[inline]
+    pub(crate) fn let_go(&mut self) {
         if let Some(slot) = self.slot.take() {
             self.engine.unpin(slot, false);
         }

@@ -19,38 +19,37 @@ use super::{Task, spawn};
 /// Outside a reactor. A panic of `f` is kept from the loop and counted in
 /// [`Stats::panics`](crate::Stats::panics).
 #[track_caller]
+#[inline]
 pub fn call_soon(f: impl FnOnce() + 'static) -> Soon {
-    Soon { task: Some(spawn(async move { f() })) }
+    Soon { task: spawn(async move { f() }) }
 }
 
 /// A closure that waits for its turn. Dropping this does not cancel it.
 #[derive(Debug)]
 pub struct Soon {
-    /// The task that runs the closure; taken when it is cancelled or detached.
-    task: Option<Task<()>>,
+    /// The task that runs the closure.
+    task: Task<()>,
 }
 
 impl Soon {
     /// Cancels the closure. True if it had not started and never will.
     ///
     /// The closure itself is dropped when the task's turn comes.
-    pub fn cancel(mut self) -> bool {
+    pub fn cancel(self) -> bool {
         let is_active = self.is_active();
-        // Dropping a task cancels it.
-        drop(self.task.take());
+        self.task.request_cancel();
         is_active
     }
 
     /// Whether the closure is still to run. Not while it does.
     pub fn is_active(&self) -> bool {
-        self.task.as_ref().is_some_and(Task::is_waiting)
+        self.task.is_waiting()
     }
 }
 
 impl Drop for Soon {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.detach();
-        }
+        self.task.let_go();
     }
 }

@@ -1,12 +1,13 @@
 //! What the tests share.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::process::Command;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use evented::net::{TcpListener, TcpStream};
+use evented::record::{TaskReport, TaskState, WaitsFor};
 use evented::sleep;
 
 /// No condition takes this long, on any machine.
@@ -28,6 +29,15 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < BOUND, "the condition did not come true");
         sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Waits inside a reactor until so many of its tasks wait for descriptors.
+pub(crate) async fn until_readers_wait(count: usize) {
+    let waits = |task: &&TaskReport| {
+        task.state == TaskState::Waiting && matches!(task.waits_for, WaitsFor::Io { .. })
+    };
+    let dump = || evented::handle().dump().expect("it is alive");
+    until(|| dump().tasks.iter().filter(waits).count() == count).await;
 }
 
 /// As [`until`], outside a reactor.
@@ -64,14 +74,20 @@ pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) {
     if std::env::var_os(MARK).is_some() {
         return body();
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    // No pipes: children of it that go on when it has failed would keep their ends.
+    let mut said = tempfile::tempfile().unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--test-threads=1", "--nocapture"])
         .env(MARK, "1")
-        .output()
+        .stdout(said.try_clone().unwrap())
+        .stderr(said.try_clone().unwrap())
+        .status()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} failed in its own process:\n{text}\n{errors}");
+    said.rewind().unwrap();
+    let mut bytes = Vec::new();
+    said.read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(status.success(), "{name} failed in its own process:\n{text}");
     assert!(text.contains("1 passed"), "no test is called {name}:\n{text}");
 }
 

@@ -88,33 +88,37 @@ fn a_stale_waker_does_not_reach_the_next_task_in_the_slot() {
 
 #[test]
 fn a_waker_after_its_reactor_and_under_the_next_one() {
-    let place = Rc::new(Cell::new(None));
-    let reactor = Reactor::new().unwrap();
-    let _task = reactor.spawn(hand_out(Rc::clone(&place)));
-    reactor.block_on(yield_now());
-    let stale = place.take().unwrap();
-    drop(reactor);
-    stale.wake_by_ref();
-    let from_afar = stale.clone();
-    std::thread::spawn(move || from_afar.wake()).join().unwrap();
-    // Most likely in the same mailbox; in any case the waker means nothing here.
-    let next = Reactor::new().unwrap();
-    next.block_on(async {
-        // In the same slot, so that only the rest of the name tells them apart.
-        let polls = Rc::new(Cell::new(0));
-        let count = Rc::clone(&polls);
-        let _task = spawn(poll_fn(move |_| {
-            count.set(count.get() + 1);
-            Poll::<()>::Pending
-        }));
-        yield_now().await;
+    const NAME: &str = "wakeup::a_waker_after_its_reactor_and_under_the_next_one";
+    // Nobody else has a reactor there, so the next one has the same place in the table.
+    in_own_process(NAME, || {
+        let place = Rc::new(Cell::new(None));
+        let reactor = Reactor::new().unwrap();
+        let task = reactor.spawn(hand_out(Rc::clone(&place)));
+        reactor.block_on(yield_now());
+        let stale = place.take().unwrap();
+        drop(reactor);
+        drop(task);
+        stale.wake_by_ref();
         let from_afar = stale.clone();
-        stale.wake();
         std::thread::spawn(move || from_afar.wake()).join().unwrap();
-        for _ in 0..200 {
+        let next = Reactor::new().unwrap();
+        next.block_on(async {
+            // In the same slot, so that only the rest of the name tells them apart.
+            let polls = Rc::new(Cell::new(0));
+            let count = Rc::clone(&polls);
+            let _task = spawn(poll_fn(move |_| {
+                count.set(count.get() + 1);
+                Poll::<()>::Pending
+            }));
             yield_now().await;
-        }
-        assert_eq!(polls.get(), 1);
+            let from_afar = stale.clone();
+            stale.wake();
+            std::thread::spawn(move || from_afar.wake()).join().unwrap();
+            for _ in 0..200 {
+                yield_now().await;
+            }
+            assert_eq!(polls.get(), 1, "the place was used again, the name was not");
+        });
     });
 }
 

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evented::net::{TcpListener, TcpStream};
-use evented::{Class, ClassSpec, Reactor, Spawn, sleep, spawn, spawn_with, yield_now};
+use evented::{Class, ClassSpec, Reactor, Spawn, spawn, spawn_with, yield_now};
 use futures_lite::AsyncReadExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{bounded, poll_once};
+use crate::support::{bounded, poll_once, until_readers_wait};
 
 /// More connections than the reactor takes events at once.
 const CROWD: usize = 1_200;
@@ -66,8 +66,7 @@ fn an_urgent_reader_goes_before_a_crowd_of_ready_ones() {
                 tasks.push(spawn(read(stream, "one of many", Rc::clone(&order))));
                 peers.push(peer);
             }
-            // All of them wait.
-            sleep(Duration::from_millis(1)).await;
+            until_readers_wait(CROWD + 1).await;
             (tasks, peers, urgent_peer)
         }));
         for mut peer in &peers {
@@ -100,7 +99,7 @@ fn less_urgent_ranks_are_looked_at_when_they_are_due() {
             tasks.push(spawn_with(Spawn::new().class(low), task));
             peers.push(peer);
         }
-        sleep(Duration::from_millis(1)).await;
+        until_readers_wait(300).await;
         for peer in &mut peers {
             peer.write_all(&[1]).unwrap();
         }
@@ -136,7 +135,7 @@ fn what_a_look_has_left_is_looked_at() {
         let (stream, mut last) = connection(&listener).await;
         let order = Rc::new(RefCell::new(Vec::new()));
         let task = spawn_with(Spawn::new().class(low), read(stream, "last", order));
-        sleep(Duration::from_millis(1)).await;
+        until_readers_wait(1).await;
         for peer in &mut peers {
             peer.write_all(&[1]).unwrap();
         }
@@ -156,7 +155,7 @@ fn a_reserve_is_good_for_what_waits_for_descriptors() {
         let (stream, mut peer) = connection(&listener).await;
         let order = Rc::new(RefCell::new(Vec::new()));
         let task = spawn_with(Spawn::new().class(kept), read(stream, "kept", Rc::clone(&order)));
-        sleep(Duration::from_millis(1)).await;
+        until_readers_wait(1).await;
         peer.write_all(&[1]).unwrap();
         // Never sleeps.
         while !task.is_finished() {

@@ -12,7 +12,7 @@ use evented::{Class, Reactor, Spawn, call_later, handle, sleep, spawn, spawn_wit
 use futures_lite::AsyncReadExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::bounded;
+use crate::support::{bounded, until_readers_wait};
 
 /// What a background poll takes at least.
 const POLL: Duration = Duration::from_micros(20);
@@ -138,8 +138,7 @@ fn the_urgent_one_goes_before_thousands_that_are_ready() {
     };
     let low: Vec<_> = (0..crowd).map(|_| waiting(Class::NORMAL)).collect();
     let urgent = waiting(Class::RT);
-    // All of them wait.
-    reactor.block_on(bounded(sleep(Duration::from_millis(1))));
+    reactor.block_on(until_readers_wait(crowd + 1));
     for (address, _) in low.iter().chain([&urgent]) {
         peer.send_to(&[1], address).unwrap();
     }

@@ -1,6 +1,7 @@
 //! What blocks the loop is named while it does.
 
 use std::cell::RefCell;
+use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use evented::record::{Blocked, Cause, RecorderSpec, Trigger, What};
 use evented::{Class, ClassSpec, Order, Reactor, Spawn, advance, sleep, spawn_with, yield_now};
 
-use crate::support::{BOUND, bounded, in_own_process, threads, until_blocking};
+use crate::support::{BOUND, bounded, in_own_process, threads, until, until_blocking};
 
 const LIMIT: Duration = Duration::from_millis(20);
 
@@ -106,11 +107,12 @@ fn a_call_and_a_drop_that_block_are_named() {
         let slow = Slow(told, report);
         let dropped = spawn_with(Spawn::new().name("dropped"), async move {
             let _slow = slow;
-            sleep(BOUND).await;
+            pending::<()>().await;
         });
-        sleep(Duration::from_millis(1)).await;
+        // It has begun, so its future has what blocks.
+        yield_now().await;
         drop(dropped);
-        sleep(Duration::from_millis(1)).await;
+        until(|| evented::stats().tasks == 0).await;
     }));
     assert_eq!(reports.recv().unwrap().what, Cause::Call);
     assert_eq!(reports.recv().unwrap().name.as_deref(), Some("dropped"));

@@ -46,6 +46,11 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     fn resize(&self, workers: usize) -> io::Result<()>;
     fn pids(&self) -> Vec<u32>;
     fn stats(&self) -> Stats;
+    /// What other machines have done, where there are any.
+    #[cfg(feature = "distributed")]
+    fn nodes(&self) -> Vec<crate::distributed::NodeStats> {
+        Vec::new()
+    }
     fn is_closing(&self) -> bool;
     /// Stops: after everything queued has run, or at once. Returns how many calls will not run.
     fn close(&self, drain: bool) -> usize;

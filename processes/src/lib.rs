@@ -101,7 +101,7 @@ pub use completed::{AsCompleted, as_completed};
 pub use condition::Condition;
 pub use confines::Limit;
 #[cfg(feature = "distributed")]
-pub use distributed::Cluster;
+pub use distributed::{Cluster, NodeStats};
 pub use error::{
     ActorError, GetError, JoinError, NotInitialised, Outcome, PutError, RecvError, SendError, Side,
 };

@@ -28,6 +28,9 @@ const MAX_HELD: i64 = 50_000;
 /// Poison calls that are kept, for whom it may interest.
 const MAX_DEAD: i64 = 10_000;
 
+/// The most bytes that those take; the oldest go first.
+const MAX_DEAD_BYTES: i64 = 256 << 20;
+
 /// How long those are kept, and objects that nobody fetched.
 const KEPT: Duration = Duration::from_hours(24);
 
@@ -126,6 +129,7 @@ impl Broker {
             name: names.stream("dead"),
             subjects: vec![names.dead()],
             max_messages: MAX_DEAD,
+            max_bytes: MAX_DEAD_BYTES,
             max_age: KEPT,
             num_replicas: cluster.replicas,
             ..Config::default()

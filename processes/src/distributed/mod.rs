@@ -5,7 +5,9 @@
 //! ```text
 //! client                           broker                        node
 //!   | call, with its name ---------> stream of calls ------------> pulled when there is room
-//!   | <------------------------------- Begun --------------------- |
+//!   | <------------------------------- Begin? -------------------- |
+//!   | (counts)                                                     |
+//!   | -------------------------------- Go -----------------------> | executes it
 //!   | (holds the call)                                             | progress, 3 times in a lease
 //!   | <------------------------------- Done, with the result ----- | (holds the result)
 //!   | -------------------------------- Confirm ------------------> |
@@ -28,8 +30,11 @@
 //! | the stream itself | client and node: an error | made again |
 //! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun |
 //!
-//! The client is the authority: it alone knows whether a call has ended, and how often it was begun. A
-//! node that gets a call that was delivered before asks first, and does what it says (`wire::Verdict`).
+//! The client is the authority: it alone knows whether a call has ended, and how often it was begun. So a
+//! node asks before it begins a call, and does what the client says (`wire::Verdict`). Were it only told
+//! of it, a call that kills its node at once would not be counted, and could end all nodes; and one that
+//! must not be begun twice could be. A node that gets a call that was delivered before asks what is to
+//! become of it, also when it does not know the function.
 //! A second result for a call finds no call, and is confirmed without effect. So each call resolves
 //! once, also when it was executed twice.
 //!
@@ -38,7 +43,9 @@
 //! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
 //! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
 //! least one and at most 16 for each worker, and four times as many results that were not confirmed. The stream
-//! refuses more than a million calls or 1 GiB, whereupon clients try again.
+//! refuses more than a million calls or 1 GiB, whereupon clients try again. The stream of poison calls
+//! forgets the oldest above 10,000 or 256 MiB. Objects in the store are removed by whoever ends the call;
+//! those of clients and nodes that were killed go after a day.
 //!
 //! # Trust
 //!
@@ -51,11 +58,13 @@ mod client;
 mod cluster;
 pub(crate) mod node;
 mod runtime;
+mod shape;
 mod task;
 mod wire;
 
 use std::io;
 
+pub use client::NodeStats;
 pub use cluster::Cluster;
 #[doc(hidden)]
 pub use linkme;
@@ -96,7 +105,7 @@ impl Pool {
     /// - Limits and retries of a call are kept by its node.
     /// - [`workers`](Self::workers) are those of the nodes that have spoken within 10 s, `pids` is
     ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what nodes have,
-    ///   `retried` and `lost` calls that a node had lost.
+    ///   `retried` and `lost` calls that a node had lost. [`nodes`](Self::nodes) has more of each node.
     /// - Dropping the pool waits for its calls, which takes as long as there is no node that executes them
     ///   (see [`Cluster::offline_limit`]).
     ///
@@ -104,5 +113,11 @@ impl Pool {
     /// As [`Cluster::connect`].
     pub fn connect(url: &str) -> io::Result<Self> {
         Cluster::new(url).connect()
+    }
+
+    /// What each node of the cluster has done for this pool, by name: those included that have left or
+    /// were lost, of which up to 4,096 are remembered. Empty for a pool of workers of this process.
+    pub fn nodes(&self) -> Vec<NodeStats> {
+        self.engine().nodes()
     }
 }

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Code;
 
+use super::shape::shape_of;
+
 /// Declares a function that can be called on other machines, under a name that it has there.
 ///
 /// The function is an ordinary one: it can be called directly, and given to any pool. It takes one
@@ -31,26 +33,49 @@ use crate::call::Code;
 ///     }
 /// }
 ///
-/// assert_eq!((square(3), shrink((4, 2))), (9, (2, 1)));
+/// processes::task! {
+///     "images.rotate" version 3 =>
+///     fn rotate((width, height): (u32, u32)) -> (u32, u32) {
+///         (height, width)
+///     }
+/// }
+///
+/// assert_eq!((square(3), shrink((4, 2)), rotate((4, 2))), (9, (2, 1), (2, 4)));
 /// ```
+///
+/// # Programs of different ages
+///
+/// While new programs replace old ones, clients and nodes may know a function of one name with different
+/// types. A node executes a call only when its *schema* is the same as the client's; otherwise the call is
+/// offered to other nodes, and is [`NotServed`](crate::JoinError::NotServed) when none has taken it for
+/// [`Cluster::patience`](crate::Cluster::patience). The schema is a hash of:
+/// - the name of the function, and its version (`version 3 =>` or `"name" version 3 =>`; otherwise 0),
+/// - the names of its types, without their modules,
+/// - what these consist of, as serde sees it, to any depth: names and order of fields and variants, widths
+///   of numbers, lengths of arrays, what is optional, what is a list or a map.
+///
+/// It does **not** see: what a function does with its argument; what comes, in a struct, tuple or variant, after
+/// a value whose type decodes neither 1, `"1"` nor `true`; what a type does with the numbers
+/// and texts it consists of (a unit of measure, a format); limits of values. When such a thing changes,
+/// change the version. To find out what types consist of, they are decoded once from made-up values when
+/// a program first connects; a panic over such a value is caught, but the panic hook sees it.
 #[macro_export]
 macro_rules! task {
-    ($(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty $(,)?) $body:block) => {
-        $crate::task! { $(#[$meta])* $vis fn $function($argument: $A) -> () $body }
+    ($name:literal version $version:literal => $($function:tt)+) => {
+        $crate::task! { @ [$name] [$version] $($function)+ }
     };
-    ($name:literal => $(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty $(,)?) $body:block) => {
-        $crate::task! { $name => $(#[$meta])* $vis fn $function($argument: $A) -> () $body }
+    ($name:literal => $($function:tt)+) => {
+        $crate::task! { @ [$name] [0] $($function)+ }
     };
-    ($(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty $(,)?) -> $R:ty $body:block) => {
+    (version $version:literal => $($function:tt)+) => {
+        $crate::task! { @ [] [$version] $($function)+ }
+    };
+    (@ [$($name:literal)?] [$version:literal] $(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty $(,)?) $body:block) => {
         $crate::task! {
-            @ (concat!(module_path!(), "::", stringify!($function)))
-            $(#[$meta])* $vis fn $function($argument: $A) -> $R $body
+            @ [$($name)?] [$version] $(#[$meta])* $vis fn $function($argument: $A) -> () $body
         }
     };
-    ($name:literal => $(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty $(,)?) -> $R:ty $body:block) => {
-        $crate::task! { @ ($name) $(#[$meta])* $vis fn $function($argument: $A) -> $R $body }
-    };
-    (@ ($name:expr) $(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty) -> $R:ty $body:block) => {
+    (@ [$($name:literal)?] [$version:literal] $(#[$meta:meta])* $vis:vis fn $function:ident($argument:tt: $A:ty $(,)?) -> $R:ty $body:block) => {
         $(#[$meta])*
         // One copy with an address of its own: by that it is recognised.
         #[inline(never)]
@@ -58,12 +83,18 @@ macro_rules! task {
             #[$crate::distributed::linkme::distributed_slice($crate::distributed::TASKS)]
             #[linkme(crate = $crate::distributed::linkme)]
             static TASK: $crate::distributed::Task = $crate::distributed::Task::new(
-                $name,
+                $crate::task!(@name $function $($name)?),
+                $version,
                 || $crate::distributed::Task::resolve::<$A, $R>($function),
             );
             TASK.keep_apart();
             $body
         }
+    };
+    (@name $function:ident) => { ::core::concat!(::core::module_path!(), "::", ::core::stringify!($function)) };
+    (@name $function:ident $name:literal) => { $name };
+    ($($function:tt)+) => {
+        $crate::task! { @ [] [0] $($function)+ }
     };
 }
 
@@ -78,6 +109,8 @@ pub static TASKS: [Task];
 pub struct Task {
     /// What other machines call it.
     name: &'static str,
+    /// Its version; part of the schema.
+    version: u32,
     /// Finds the function.
     resolve: fn() -> Resolution,
 }
@@ -90,12 +123,14 @@ pub struct Resolution {
     code: Result<Code, String>,
     /// The names of its argument and its result.
     types: [&'static str; 2],
+    /// What those consist of.
+    shapes: [u64; 2],
 }
 
 impl Task {
     /// For the macro.
-    pub const fn new(name: &'static str, resolve: fn() -> Resolution) -> Self {
-        Self { name, resolve }
+    pub const fn new(name: &'static str, version: u32, resolve: fn() -> Resolution) -> Self {
+        Self { name, version, resolve }
     }
 
     /// For the macro.
@@ -105,7 +140,8 @@ impl Task {
         R: Serialize + DeserializeOwned + Send + 'static,
     {
         let code = Code::of(function).map_err(|error| error.to_string());
-        Resolution { code, types: [std::any::type_name::<A>(), std::any::type_name::<R>()] }
+        let types = [std::any::type_name::<A>(), std::any::type_name::<R>()];
+        Resolution { code, types, shapes: [shape_of::<A>(), shape_of::<R>()] }
     }
 
     /// For the macro: two functions that do the same would otherwise be made one.
@@ -120,7 +156,7 @@ impl Task {
 pub(crate) struct Named {
     /// Its name.
     pub(crate) name: &'static str,
-    /// A hash of the name and of the names of its types.
+    /// What has to be the same on both sides, see [`schema_of`].
     pub(crate) schema: u64,
     /// How a worker finds it.
     pub(crate) code: Code,
@@ -151,15 +187,15 @@ impl Registry {
     fn of(tasks: &[Task]) -> Self {
         let mut registry = Self { names: HashMap::new(), functions: HashMap::new(), wrong: None };
         for task in tasks {
-            let Resolution { code, types } = (task.resolve)();
-            let code = match code {
+            let resolution = (task.resolve)();
+            let schema = schema_of(task.name, task.version, &resolution);
+            let code = match resolution.code {
                 Ok(code) => code,
                 Err(why) => {
                     registry.wrong = Some(format!("{}: {why}", task.name));
                     continue;
                 }
             };
-            let schema = schema_of(&[task.name, types[0], types[1]]);
             let named = Named { name: task.name, schema, code };
             registry.functions.insert(code.function, named);
             if registry.names.insert(task.name, named).is_some() {
@@ -185,12 +221,56 @@ impl Registry {
     }
 }
 
-/// A hash that is the same on all machines (FNV-1a), with an end after each part.
-fn schema_of(parts: &[&str]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// What has to be the same where a function is called and where it is executed.
+fn schema_of(name: &str, version: u32, function: &Resolution) -> u64 {
+    let mut hash = Fnv::default();
+    hash.part(name.as_bytes());
+    hash.part(&version.to_le_bytes());
+    for (name, shape) in function.types.iter().zip(function.shapes) {
+        hash.part(without_modules(name).as_bytes());
+        hash.part(&shape.to_le_bytes());
+    }
+    hash.finish()
+}
+
+/// The name of a type without those of modules, among which it may move.
+fn without_modules(name: &str) -> String {
+    let (mut short, mut word) = (String::with_capacity(name.len()), 0);
+    for c in name.chars() {
+        match c {
+            ':' => short.truncate(word),
+            c if c.is_alphanumeric() || c == '_' => short.push(c),
+            c => {
+                short.push(c);
+                word = short.len();
+            }
+        }
+    }
+    short
+}
+
+/// A hash that is the same on all machines (FNV-1a).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// One more part, with an end.
+    pub(super) fn part(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().chain(&[0xff]) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The hash of all parts.
+    pub(super) fn finish(self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -225,14 +305,49 @@ mod tests {
 
     #[test]
     fn a_name_that_is_used_twice_is_refused() {
-        let task = Task::new("twice", || Task::resolve::<u64, u64>(one));
+        let task = Task::new("twice", 0, || Task::resolve::<u64, u64>(one));
         assert!(Registry::of(&[task, task]).wrong.unwrap().contains("the name twice"));
         assert!(Registry::of(&[task]).wrong.is_none());
     }
 
     #[test]
-    fn the_hash_sees_every_part() {
-        assert_ne!(schema_of(&["ab", "c"]), schema_of(&["a", "bc"]));
-        assert_ne!(schema_of(&["f", "u64", "u64"]), schema_of(&["f", "u64", "u32"]));
+    fn the_schema_sees_every_part() {
+        let found = |task: Task| Registry::of(&[task]).by_name(task.name).unwrap().schema;
+        let task = found(Task::new("f", 0, || Task::resolve::<u64, u64>(one)));
+        assert_eq!(task, found(Task::new("f", 0, || Task::resolve::<u64, u64>(same_as_one))));
+        assert_ne!(task, found(Task::new("f", 1, || Task::resolve::<u64, u64>(one))));
+        assert_ne!(task, found(Task::new("g", 0, || Task::resolve::<u64, u64>(one))));
+        assert_ne!(task, found(Task::new("f", 0, || Task::resolve::<u64, u32>(|_| 0))));
+        assert_ne!(task, found(Task::new("f", 0, || Task::resolve::<(u64,), u64>(|_| 0))));
+    }
+
+    crate::task! {
+        version 7 =>
+        /// Has its own name and a version.
+        fn versioned(_x: u64) {}
+    }
+
+    crate::task! {
+        "tests.versioned" version 8 => fn named_and_versioned(x: u64,) -> u64 { x }
+    }
+
+    #[test]
+    fn a_version_is_said_before_the_function() {
+        let version = |name| TASKS.iter().find(|task| task.name == name).unwrap().version;
+        assert_eq!(version("processes::distributed::task::tests::versioned"), 7);
+        assert_eq!((version("tests.versioned"), version("tests.same")), (8, 0));
+        versioned(1);
+        assert_eq!(named_and_versioned(2), 2);
+    }
+
+    #[test]
+    fn a_type_may_move_among_modules() {
+        for (name, short) in [
+            ("u64", "u64"),
+            ("alloc::vec::Vec<(a::b_1::Job, [u8; 3])>", "Vec<(Job, [u8; 3])>"),
+            ("core::result::Result<(), app::Error>", "Result<(), Error>"),
+        ] {
+            assert_eq!(without_modules(name), short);
+        }
     }
 }

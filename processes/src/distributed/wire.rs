@@ -19,8 +19,8 @@ use crate::codec;
 use crate::error::JoinError;
 use crate::options::Retry;
 
-/// The version of all this; a message of another one is refused.
-pub(super) const VERSION: u8 = 1;
+/// The version of all this. A call of another one is refused, and offered to other nodes.
+pub(super) const VERSION: u8 = 2;
 
 /// The longest body inside of a message; brokers take messages of 1 MiB unless told otherwise.
 pub(super) const MAX_INLINE: usize = 512 * 1024;
@@ -34,6 +34,16 @@ pub(super) struct CallId {
     pub(super) number: u64,
 }
 
+impl CallId {
+    /// The call of a message with this name: that of the call, and how often it was sent again. All
+    /// versions keep to that.
+    pub(super) fn of_message(name: &str) -> Option<Self> {
+        let mut parts = name.split('.');
+        let client = u128::from_str_radix(parts.next()?, 16).ok()?;
+        Some(Self { client, number: parts.next()?.parse().ok()? })
+    }
+}
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}.{}", self.client, self.number)
@@ -43,7 +53,7 @@ impl fmt::Display for CallId {
 /// The head of a call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct CallHead {
-    /// [`VERSION`].
+    /// [`VERSION`]; the first byte of all versions, see [`version_of`].
     pub(super) version: u8,
     /// Which call.
     pub(super) id: CallId,
@@ -75,16 +85,23 @@ pub(super) struct Up {
 /// What a node says about a call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum News {
-    /// The node has it, and is about to execute it.
-    Begun,
+    /// The node has it: may it begin? Answered by a [`Verdict`]. Asked again until there is an answer, which
+    /// is the same for the same node and delivery.
+    Begin {
+        /// The how manieth delivery it is.
+        delivered: u64,
+    },
     /// The node does not know the function, or knows another of that name.
     Refused(String),
-    /// The call was delivered before: what is to become of it? Answered by a [`Verdict`].
+    /// The call was delivered before: what is to become of it, if the node could begin it? Answered by a
+    /// [`Verdict`].
     Again,
     /// It has ended. Said again until it is confirmed.
     Done {
         /// How.
         report: Report,
+        /// How long workers were busy with it; of many calls at a time, its share.
+        busy: Duration,
         /// The length of the body, if that is in the store.
         stored: Option<u64>,
     },
@@ -126,7 +143,7 @@ pub(super) enum End {
     Failed(JoinError),
 }
 
-/// What a client says about a call that was delivered again.
+/// What a client says about a call that a node wants to begin, or that was delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Verdict {
     /// Execute it.
@@ -190,9 +207,33 @@ pub(super) fn unpack<T: DeserializeOwned>(message: &[u8]) -> Result<(T, &[u8]), 
     Ok((codec::decode(head)?, body))
 }
 
+/// The version of a call, which may be another one.
+pub(super) fn version_of(message: &[u8]) -> Option<u8> {
+    message.get(4).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn version_and_name_of_a_call_are_where_all_versions_look_for_them() {
+        let id = CallId { client: u128::MAX - 3, number: 1 << 40 };
+        let head = CallHead {
+            version: 77,
+            id,
+            name: String::new(),
+            schema: 0,
+            limit: None,
+            retry: Retry::default(),
+            items: None,
+            stored: None,
+        };
+        assert_eq!(version_of(&pack(&head, b"body")), Some(77));
+        assert_eq!(version_of(b"1234"), None);
+        assert_eq!(CallId::of_message(&format!("{id}.3")), Some(id));
+        assert_eq!(CallId::of_message("no call"), None);
+    }
 
     #[test]
     fn a_message_survives_the_trip_and_no_cut() {

@@ -1,6 +1,7 @@
 //! Calls that go through a broker to nodes, all on this machine.
 
 mod faults;
+mod nodes;
 mod program;
 mod refused;
 pub(crate) mod support;
@@ -67,17 +68,21 @@ fn results_errors_and_panics_come_back() {
     let _node = broker.node(2);
     let pool = Client::from(Pool::connect(&broker.url()).unwrap());
     assert_eq!(pool.workers(), 2);
-    assert_eq!(pool.submit(square, 12).join().unwrap(), 144);
+    assert_eq!(pool.submit(square, 12).join_timeout(BOUND).expect("it ends").unwrap(), 144);
 
-    let panicked = pool.submit(fails, 3).join().unwrap_err();
+    let panicked = pool.submit(fails, 3).join_timeout(BOUND).expect("it ends").unwrap_err();
     let JoinError::Panicked { message, location, .. } = panicked else { panic!("{panicked}") };
     assert!(message.contains("no threes") && location.unwrap().contains("distributed.rs"));
 
-    let lost = pool.submit(aborts, ()).join().unwrap_err();
+    let lost = pool.submit(aborts, ()).join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(lost, JoinError::WorkerLost { signal: Some(6), .. }), "{lost}");
 
     let limit = Duration::from_millis(50);
-    let late = pool.submit_timeout(sleeps, 60_000, limit).join().unwrap_err();
+    let late = pool
+        .submit_timeout(sleeps, 60_000, limit)
+        .join_timeout(BOUND)
+        .expect("it ends")
+        .unwrap_err();
     assert!(matches!(late, JoinError::TimedOut { limit: found, .. } if found == limit), "{late}");
 
     let handles = [1, 2, 3].map(|x| pool.submit(square, x));
@@ -131,15 +136,39 @@ fn large_values_go_through_the_store() {
     let pool = broker.connect();
     let mut bytes = vec![7; 64 << 20];
     bytes[0] = 1;
-    let back = pool.submit(reversed, bytes).join().unwrap();
+    let back = pool.submit(reversed, bytes).join_timeout(BOUND).expect("it ends").unwrap();
     assert_eq!((back.len(), back[0], back[(64 << 20) - 1]), (64 << 20, 7, 1));
     let many: Vec<_> = pool.map(reversed, (0..5).map(|n| vec![n; 700_000])).collect();
     for (n, result) in (0..).zip(many) {
         assert_eq!(result.unwrap(), vec![n; 700_000]);
     }
     drop(pool);
-    // What is left are the marks of deleted objects.
     wait_until("the calls are gone", || broker.messages("calls") == 0);
+    // What is left in the store are the marks of deleted objects.
+    wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
+}
+
+/// More than marks of some deleted objects take, and less than a body.
+const MARKS: u64 = 100_000;
+
+#[test]
+fn arguments_of_calls_without_a_result_do_not_stay_in_the_store() {
+    let Some(broker) = Broker::start() else { return };
+    let pool = broker.connect();
+    let calls: Vec<_> = (0..3).map(|n| pool.submit(reversed, vec![n; 700_000])).collect();
+    wait_until("they are in the stream", || broker.messages("calls") == 3);
+    assert!(broker.bytes_of_bodies() > 3 * 700_000);
+    for call in calls {
+        assert!(!call.cancel(), "it has left");
+        let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
+        assert!(matches!(error, JoinError::Cancelled), "{error}");
+    }
+    wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
+    // The pool is stopped, with calls under way.
+    let _call = pool.submit(reversed, vec![0; 700_000]);
+    wait_until("it is in the stream", || broker.messages("calls") == 1);
+    let _unrun = pool.into_pool().shutdown_now();
+    wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
 }
 
 #[test]
@@ -150,13 +179,16 @@ fn what_was_not_begun_can_be_cancelled() {
     let (kept, gone) = (pool.submit(square, 5), pool.submit(square, 6));
     wait_until("they are in the stream", || broker.messages("calls") == 2);
     assert!(!gone.cancel(), "it has left");
-    assert!(matches!(gone.join().unwrap_err(), JoinError::Cancelled));
+    assert!(matches!(
+        gone.join_timeout(BOUND).expect("it ends").unwrap_err(),
+        JoinError::Cancelled
+    ));
     let _node = broker.node(1);
-    assert_eq!(kept.join().unwrap(), 25);
+    assert_eq!(kept.join_timeout(BOUND).expect("it ends").unwrap(), 25);
     let running = pool.submit(sleeps, 600_000);
     wait_until("it runs", || running.is_running());
     assert!(running.kill());
-    let error = running.join().unwrap_err();
+    let error = running.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(error, JoinError::WorkerLost { .. } | JoinError::Cancelled), "{error}");
     let stats = pool.stats();
     assert_eq!(stats.done, 1, "{stats:?}");
@@ -170,7 +202,7 @@ fn shutting_down_at_once_is_bounded() {
     let running = pool.submit(sleeps, 600_000);
     wait_until("it runs", || running.is_running());
     let _unrun = pool.into_pool().shutdown_now();
-    let error = running.join().unwrap_err();
+    let error = running.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(error, JoinError::NodeLost { .. } | JoinError::WorkerLost { .. }), "{error}");
     wait_until("the stream is empty", || broker.messages("calls") == 0);
 }

@@ -16,7 +16,7 @@ use crate::ticket::Ticket;
 use crate::tray::Tray;
 
 use super::settle::Settled;
-use super::{Closing, Command, Remote};
+use super::{Closing, Command, NodeStats, Remote};
 
 /// For each worker of the cluster, as many are counted, because results are on the way for a while.
 const DEPTH: usize = 4;
@@ -116,11 +116,11 @@ impl Engine for Remote {
     }
 
     fn workers(&self) -> usize {
-        self.lock().workers()
+        self.lock().nodes.workers()
     }
 
     fn width(&self) -> usize {
-        DEPTH * self.lock().workers().max(2)
+        DEPTH * self.lock().nodes.workers().max(2)
     }
 
     fn resize(&self, _workers: usize) -> io::Result<()> {
@@ -139,7 +139,7 @@ impl Engine for Remote {
         let flying: u64 = state.flights.values().map(|f| u64::from(f.call.items())).sum();
         let queued = state.queue.iter().filter(|(call, _)| call.target.is_queued());
         let queued: u64 = queued.map(|(call, _)| u64::from(call.items())).sum();
-        let (workers, counters) = (state.workers(), state.counters);
+        let (workers, counters) = (state.nodes.workers(), state.counters);
         Stats {
             workers,
             queued: queued + flying - running,
@@ -157,6 +157,10 @@ impl Engine for Remote {
             arena_bytes: 0,
             arena_kept_bytes: 0,
         }
+    }
+
+    fn nodes(&self) -> Vec<NodeStats> {
+        self.lock().node_stats()
     }
 
     fn is_closing(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! | said | done |
 //! |---|---|
-//! | `Begun` | counted; the client tells the node to drop it if nobody wants it any more |
+//! | `Begin` | `Drop` if it is no flight any more, or nobody wants it; else counted, and `Go` |
 //! | `Refused` | the first time is noted; after the client's patience the call is `NotServed` |
 //! | `Again` | `Drop` if it is no flight any more, `Poison` if it was begun too often, else `Go` |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
@@ -33,6 +33,8 @@ pub(super) struct Flight {
     begun: u32,
     /// The last one of these.
     node: String,
+    /// The delivery with which that one has begun it.
+    delivered: u64,
     /// Since when nodes refuse it.
     refused_since: Option<Instant>,
     /// True when nobody wants it to begin.
@@ -45,6 +47,11 @@ impl Flight {
     /// Whether a node has it.
     pub(super) fn is_begun(&self) -> bool {
         self.begun > 0
+    }
+
+    /// The last node that has begun it; empty if none has.
+    pub(super) fn node(&self) -> &str {
+        &self.node
     }
 
     /// Its encoded argument, or items.
@@ -96,6 +103,7 @@ impl Remote {
                     resent: 0,
                     begun: 0,
                     node: String::new(),
+                    delivered: 0,
                     refused_since: None,
                     withdrawn: false,
                     fetching: false,
@@ -109,18 +117,31 @@ impl Remote {
         numbers
     }
 
-    /// A node has begun a call. True when it should not.
-    pub(super) fn begun(&self, number: u64, node: &str) -> bool {
+    /// A node wants to begin a call. That is counted before it does: a call that kills its node at once
+    /// is counted, too.
+    pub(super) fn begin(&self, number: u64, node: &str, delivered: u64) -> Verdict {
         let mut state = self.lock();
-        let Some(flight) = state.flights.get_mut(&number) else { return true };
+        let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
+        if flight.is_begun() && flight.node == node && flight.delivered == delivered {
+            // It has not heard the answer.
+            return Verdict::Go;
+        }
+        if flight.withdrawn {
+            self.end(state, number, JoinError::Cancelled);
+            return Verdict::Drop;
+        }
+        if flight.begun >= self.cluster.attempts {
+            // Another one has begun it since this one has asked what is to become of it.
+            return Verdict::Poison;
+        }
         flight.begun += 1;
+        flight.delivered = delivered;
         node.clone_into(&mut flight.node);
         flight.refused_since = None;
-        let (again, withdrawn) = (flight.begun > 1, flight.withdrawn);
-        if again {
+        if flight.begun > 1 {
             state.counters.retried += 1;
         }
-        withdrawn
+        Verdict::Go
     }
 
     /// A node has refused a call.
@@ -146,9 +167,10 @@ impl Remote {
             return Verdict::Go;
         }
         let attempts = flight.begun;
-        let lost = JoinError::NodeLost {
-            reason: format!("node {} had it and was heard of no more", flight.node),
-        };
+        let node = flight.node.clone();
+        state.nodes.lost(&node);
+        let reason = format!("node {node} had it and was heard of no more");
+        let lost = JoinError::NodeLost { reason };
         state.counters.lost += 1;
         if attempts < self.cluster.attempts {
             return Verdict::Go;
@@ -170,6 +192,7 @@ impl Remote {
     ) {
         let mut settled = Settled::default();
         if let Some(flight) = state.land(number) {
+            state.leave(number, &flight, &error);
             settled.call(&mut state, flight.call, Err(error));
         }
         drop(state);
@@ -185,7 +208,12 @@ impl Remote {
         let mut calls: Vec<_> = queue.into_iter().map(|(call, _named)| call).collect();
         calls.retain(|call| call.target.is_queued());
         let numbers: Vec<_> = state.flights.keys().copied().collect();
-        calls.extend(numbers.into_iter().filter_map(|n| state.land(n)).map(|flight| flight.call));
+        for number in numbers {
+            if let Some(flight) = state.land(number) {
+                state.leave(number, &flight, error);
+                calls.push(flight.call);
+            }
+        }
         for call in calls {
             settled.call(&mut state, call, Err(error.clone()));
         }
@@ -198,6 +226,14 @@ impl State {
     /// Whether one more may be under way.
     fn has_room(&self) -> bool {
         self.flights.len() < MAX_FLIGHTS && self.flight_bytes < MAX_FLIGHT_BYTES
+    }
+
+    /// A call has ended like this, without a result: nobody fetches its argument any more. That of a
+    /// poison call is kept with it, for people.
+    fn leave(&mut self, number: u64, flight: &Flight, error: &JoinError) {
+        if flight.is_stored() && !matches!(error, JoinError::Poison { .. }) {
+            self.leftovers.push(number);
+        }
     }
 
     /// A call is under way no more.

@@ -8,6 +8,7 @@ mod audit;
 mod engine;
 mod flight;
 mod news;
+mod nodes;
 mod orders;
 mod publish;
 mod run;
@@ -34,6 +35,8 @@ use super::runtime;
 use super::task::{Named, Registry};
 use super::wire::CallId;
 use flight::Flight;
+pub use nodes::NodeStats;
+use nodes::Nodes;
 use settle::Counters;
 
 /// How many calls, or frames of items, a client has under way at most; the others wait with it.
@@ -41,9 +44,6 @@ const MAX_FLIGHTS: usize = 1024;
 
 /// How many bytes those have at most, but one is always under way.
 const MAX_FLIGHT_BYTES: usize = 64 << 20;
-
-/// After this time without a word a node is not counted any more.
-const NODE_SILENT: Duration = Duration::from_secs(10);
 
 /// How long `connect` waits for nodes to say that they are there.
 const WAIT_FOR_NODES: Duration = Duration::from_secs(1);
@@ -91,14 +91,16 @@ struct State {
     flight_bytes: usize,
     /// The number of the next one.
     next: u64,
+    /// Calls that have ended without a result, and whose arguments are in the store.
+    leftovers: Vec<u64>,
     /// Set when the pool stops, and how.
     closing: Option<Closing>,
     /// True when everything has ended.
     ended: bool,
     /// Since when there is no broker.
     offline_since: Option<Instant>,
-    /// Nodes: how many workers each has, and when it said so.
-    nodes: HashMap<String, (u32, Instant)>,
+    /// The nodes, and what each has done.
+    nodes: Nodes,
     /// What happened so far.
     counters: Counters,
 }
@@ -145,7 +147,7 @@ impl Remote {
     /// Waits a moment for the first node.
     fn wait_for_nodes(&self) {
         let state = self.lock();
-        let nobody = |state: &mut State| state.nodes.is_empty();
+        let nobody = |state: &mut State| state.nodes.workers() == 0;
         let waited = self.changed.wait_timeout_while(state, WAIT_FOR_NODES, nobody);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
@@ -201,12 +203,6 @@ impl State {
     fn number_of(&self, ticket: &Ticket) -> Option<u64> {
         let number = u64::try_from(ticket.place()?.seat).ok()?;
         self.flights.contains_key(&number).then_some(number)
-    }
-
-    /// How many workers the nodes have that have spoken lately.
-    fn workers(&self) -> usize {
-        let nodes = self.nodes.values().filter(|(_slots, at)| at.elapsed() < NODE_SILENT);
-        nodes.map(|&(slots, _at)| usize::try_from(slots).unwrap_or(0)).sum()
     }
 
     /// True when nothing is queued or under way.

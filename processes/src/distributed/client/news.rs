@@ -1,6 +1,7 @@
 //! What nodes say to a client about its calls.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use async_nats::{Message, Subject, Subscriber};
 use futures_lite::StreamExt;
@@ -8,11 +9,28 @@ use futures_lite::future::poll_once;
 use tokio::task::spawn_local;
 
 use super::super::broker::{argument_name, result_name};
-use super::super::wire::{Confirm, News, Report, Shout, Up, pack, unpack};
+use super::super::wire::{Confirm, News, Report, Up, pack, unpack};
 use super::run::Desk;
+use super::settle::From;
 
 /// The most messages that are taken in before their results are confirmed.
 const BURST: usize = 256;
+
+/// A result that is in the store.
+struct Stored {
+    /// The call.
+    number: u64,
+    /// The node that has executed it.
+    node: String,
+    /// How long its workers were busy with it.
+    busy: Duration,
+    /// How it has ended.
+    report: Report,
+    /// How many bytes it has.
+    length: u64,
+    /// Where the node waits for a confirmation.
+    reply: Subject,
+}
 
 /// Takes in what nodes say, and confirms results, many at a time.
 pub(super) async fn take_news(desk: Rc<Desk>, mut news: Subscriber) {
@@ -52,10 +70,9 @@ impl Desk {
         let (up, body) = unpack::<Up>(&message.payload).ok()?;
         let Up { node, number, news } = up;
         match news {
-            News::Begun => {
-                if self.remote.begun(number, &node) {
-                    self.shout(Shout::Withdraw(self.remote.call_id(number))).await;
-                }
+            News::Begin { delivered } => {
+                let verdict = pack(&self.remote.begin(number, &node, delivered), &[]);
+                let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
                 None
             }
             News::Refused(why) => {
@@ -67,17 +84,17 @@ impl Desk {
                 let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
                 None
             }
-            News::Done { report, stored: None } => {
+            News::Done { report, busy, stored: None } => {
                 let had_argument = self.has_stored_argument(number);
-                self.remote.done(number, report, body);
+                self.remote.done(From { number, node: &node, busy }, report, body);
                 if had_argument {
                     self.forget_argument(number);
                 }
                 message.reply.map(|reply| (reply, number))
             }
-            News::Done { report, stored: Some(length) } => {
-                let reply = message.reply?;
-                drop(spawn_local(Rc::clone(self).fetch(number, node, report, length, reply)));
+            News::Done { report, busy, stored: Some(length) } => {
+                let done = Stored { number, node, busy, report, length, reply: message.reply? };
+                drop(spawn_local(Rc::clone(self).fetch(done)));
                 None
             }
         }
@@ -89,20 +106,14 @@ impl Desk {
     }
 
     /// The argument of a call is not needed any more.
-    fn forget_argument(self: &Rc<Self>, number: u64) {
+    pub(super) fn forget_argument(self: &Rc<Self>, number: u64) {
         let (desk, name) = (Rc::clone(self), argument_name(self.remote.call_id(number)));
         drop(spawn_local(async move { desk.broker.forget(&name).await }));
     }
 
     /// Fetches a long result. When that fails the node says it again.
-    async fn fetch(
-        self: Rc<Self>,
-        number: u64,
-        node: String,
-        report: Report,
-        length: u64,
-        reply: Subject,
-    ) {
+    async fn fetch(self: Rc<Self>, done: Stored) {
+        let Stored { number, node, busy, report, length, reply } = done;
         let name = result_name(self.remote.call_id(number), &node);
         let before = self
             .remote
@@ -121,7 +132,7 @@ impl Desk {
         match self.broker.get(&name, length).await {
             Ok(body) => {
                 let had_argument = self.has_stored_argument(number);
-                self.remote.done(number, report, &body);
+                self.remote.done(From { number, node: &node, busy }, report, &body);
                 self.confirm(reply, vec![number]).await;
                 self.broker.forget(&name).await;
                 if had_argument {

@@ -17,7 +17,7 @@ impl Desk {
         loop {
             let (head, body, resent) = {
                 let state = self.remote.lock();
-                let Some(flight) = state.flights.get(&number) else { return };
+                let Some(flight) = state.flights.get(&number) else { break };
                 (flight.head(id), flight.body().to_vec(), flight.resent)
             };
             let sent = if head.stored.is_some() && !stored {
@@ -41,6 +41,10 @@ impl Desk {
                     let _reopened = self.reopen().await;
                 }
             }
+        }
+        // It has ended meanwhile.
+        if stored {
+            self.broker.forget(&argument_name(id)).await;
         }
     }
 

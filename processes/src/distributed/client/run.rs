@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::connection::State as Connection;
 use async_nats::{Client, Subscriber};
-use futures_lite::StreamExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
@@ -14,10 +13,11 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::error::JoinError;
 
-use super::super::broker::Broker;
-use super::super::wire::{Here, Shout, pack, unpack};
+use super::super::broker::{Broker, argument_name};
+use super::super::wire::{Shout, pack};
 use super::audit::audit;
 use super::news::take_news;
+use super::nodes::meet_nodes;
 use super::orders::follow_orders;
 use super::{Closing, Command, Remote};
 
@@ -90,6 +90,9 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
         for number in desk.remote.take_off() {
             spawn_local(Rc::clone(&desk).publish(number));
         }
+        for number in desk.remote.take_leftovers() {
+            desk.forget_argument(number);
+        }
         if desk.has_ended().await {
             break;
         }
@@ -100,6 +103,9 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     }
     // Otherwise the last confirmations would be lost, and nodes would keep the results for a while.
     let farewell = async {
+        for number in desk.remote.take_leftovers() {
+            desk.broker.forget(&argument_name(desk.remote.call_id(number))).await;
+        }
         desk.shout(Shout::Bye(desk.remote.id)).await;
         desk.broker.has_read(&desk.client).await;
     };
@@ -111,19 +117,10 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     desk.remote.changed.notify_all();
 }
 
-/// Notes which nodes are there.
-async fn meet_nodes(desk: Rc<Desk>, mut here: Subscriber) {
-    while let Some(message) = here.next().await {
-        let Ok((Here { node, slots }, _body)) = unpack::<Here>(&message.payload) else { continue };
-        let mut state = desk.remote.lock();
-        if slots == 0 {
-            state.nodes.remove(&node);
-        } else {
-            state.nodes.insert(node, (slots, Instant::now()));
-        }
-        state.nodes.retain(|_node, (_slots, at)| at.elapsed() < 10 * super::NODE_SILENT);
-        drop(state);
-        desk.remote.changed.notify_all();
+impl Remote {
+    /// Calls whose arguments are to be removed from the store.
+    fn take_leftovers(&self) -> Vec<u64> {
+        std::mem::take(&mut self.lock().leftovers)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Outcomes that have come from nodes, on their way to those who wait for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::call::Call;
 use crate::error::{JoinError, Side};
@@ -28,6 +29,18 @@ pub(super) struct Counters {
     pub(super) retried: u64,
     /// Times that a node was lost with a call.
     pub(super) lost: u64,
+}
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, more: Self) {
+        let Self { done, panicked, failed, cancelled, retried, lost } = more;
+        self.done += done;
+        self.panicked += panicked;
+        self.failed += failed;
+        self.cancelled += cancelled;
+        self.retried += retried;
+        self.lost += lost;
+    }
 }
 
 impl Counters {
@@ -107,13 +120,25 @@ impl Settled {
     }
 }
 
+/// Where a call has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From<'a> {
+    /// Its number.
+    pub(super) number: u64,
+    /// The node.
+    pub(super) node: &'a str,
+    /// How long its workers were busy with it.
+    pub(super) busy: Duration,
+}
+
 impl Remote {
     /// A call has ended like this on a node; one that has ended before is not touched.
-    pub(super) fn done(&self, number: u64, report: Report, body: &[u8]) {
+    pub(super) fn done(&self, from: From<'_>, report: Report, body: &[u8]) {
         let mut settled = Settled::default();
         let mut state = self.lock();
-        let Some(flight) = state.land(number) else { return };
+        let Some(flight) = state.land(from.number) else { return };
         let call = flight.call;
+        let before = std::mem::take(&mut state.counters);
         match (report, &call.target) {
             (Report::One(Ok(())), _) if call.items() == 1 => {
                 let payload = Payload::from(Encoded::Bytes(body.to_vec()));
@@ -141,6 +166,9 @@ impl Remote {
             }
             _ => settled.call(&mut state, call, Err(garbled("the report is of another call"))),
         }
+        let here = std::mem::replace(&mut state.counters, before);
+        state.counters += here;
+        state.nodes.ended(from.node, here, from.busy);
         drop(state);
         settled.wake();
         self.work.notify_one();

@@ -18,7 +18,7 @@ const REQUEST: Duration = Duration::from_secs(5);
 /// Asks for calls while there is room.
 pub(super) async fn fetch(desk: Rc<Desk>) {
     loop {
-        let room = desk.shelf.room(desk.slots);
+        let room = desk.shelf.room();
         // Few at a time would cost a request each.
         let worth = desk.shelf.requested.get() == 0 || room > desk.shelf.requested.get();
         if room == 0 || !worth {

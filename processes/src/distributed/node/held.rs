@@ -13,6 +13,7 @@ use crate::harvest::Harvest;
 use crate::ticket::Ticket;
 
 use super::super::wire::CallId;
+use super::share::Shares;
 
 /// A client that could not be reached for so long is gone.
 const GONE_AFTER: Duration = Duration::from_secs(30);
@@ -52,7 +53,7 @@ pub(super) struct Held {
 }
 
 /// What a node knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shelf {
     /// Calls that it holds.
     held: RefCell<HashMap<CallId, Rc<Held>>>,
@@ -63,7 +64,7 @@ pub(super) struct Shelf {
     /// Calls that must not begin, and the order in which they came.
     withdrawn: RefCell<(HashSet<CallId>, VecDeque<CallId>)>,
     /// Calls that are being executed, or are about to be.
-    pub(super) busy: Cell<usize>,
+    pub(super) shares: Shares,
     /// Calls that were asked for and have not come.
     pub(super) requested: Cell<usize>,
     /// About how long a call takes, in nanoseconds; none: nobody knows.
@@ -71,6 +72,19 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
+    /// One of a node with so many workers.
+    pub(super) fn new(slots: usize) -> Self {
+        Self {
+            held: RefCell::default(),
+            silent: RefCell::default(),
+            left: RefCell::default(),
+            withdrawn: RefCell::default(),
+            shares: Shares::new(slots),
+            requested: Cell::new(0),
+            pace_ns: Cell::new(None),
+        }
+    }
+
     /// A call was delivered. None when it is here already, and only its message is new.
     pub(super) fn take(&self, id: CallId, message: Message) -> Option<Rc<Held>> {
         let mut held = self.held.borrow_mut();
@@ -172,25 +186,25 @@ impl Shelf {
         self.withdrawn.borrow().0.contains(&id)
     }
 
-    /// A call has taken so long, while so many were here for so many workers.
-    pub(super) fn learn(&self, took: Duration, busy: usize, slots: usize) {
-        let shared = u32::try_from(busy.div_ceil(slots).max(1)).unwrap_or(u32::MAX);
-        let latest = u64::try_from((took / shared).as_nanos()).unwrap_or(u64::MAX);
+    /// A call has taken a worker so long.
+    pub(super) fn learn(&self, took: Duration) {
+        let latest = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let pace = self.pace_ns.get().map_or(latest, |known| (7 * (known / 8)) + latest / 8);
         self.pace_ns.set(Some(pace));
     }
 
     /// How many calls more are to be asked for.
-    pub(super) fn room(&self, slots: usize) -> usize {
+    pub(super) fn room(&self) -> usize {
+        let (slots, busy) = (self.shares.slots(), self.shares.busy());
         let ahead_ns = u64::try_from(AHEAD.as_nanos()).unwrap_or(u64::MAX);
         let ahead = self.pace_ns.get().map_or(1, |pace_ns| ahead_ns / pace_ns.max(1));
         let each = usize::try_from(ahead).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD);
-        let wanted = (slots * each).saturating_sub(self.busy.get() + self.requested.get());
+        let wanted = (slots * each).saturating_sub(busy + self.requested.get());
         // Results that clients have not confirmed take memory. Those of clients that are not there get
         // no more, and must not hold up others.
         let held = self.held.borrow();
         let kept = held.keys().filter(|id| !self.is_quiet(id.client)).count();
-        let kept = kept.saturating_sub(self.busy.get());
+        let kept = kept.saturating_sub(busy);
         wanted.min((4 * slots * MAX_AHEAD).saturating_sub(kept))
     }
 }
@@ -201,29 +215,29 @@ mod tests {
 
     #[test]
     fn short_calls_are_fetched_ahead_and_long_ones_are_not() {
-        let shelf = Shelf::default();
-        assert_eq!(shelf.room(3), 3, "nobody knows");
+        let shelf = Shelf::new(3);
+        assert_eq!(shelf.room(), 3, "nobody knows");
         for _ in 0..50 {
-            shelf.learn(Duration::from_secs(2), 3, 3);
+            shelf.learn(Duration::from_secs(2));
         }
-        assert_eq!(shelf.room(3), 3);
-        shelf.busy.set(2);
-        assert_eq!(shelf.room(3), 1);
+        assert_eq!(shelf.room(), 3);
+        let _two = [shelf.shares.begin(), shelf.shares.begin()];
+        assert_eq!(shelf.room(), 1);
         shelf.requested.set(1);
-        assert_eq!(shelf.room(3), 0);
+        assert_eq!(shelf.room(), 0);
         for _ in 0..200 {
-            shelf.learn(Duration::from_micros(800), 3, 3);
+            shelf.learn(Duration::from_micros(800));
         }
-        assert!((20..=33).contains(&shelf.room(3)), "{}", shelf.room(3));
+        assert!((20..=33).contains(&shelf.room()), "{}", shelf.room());
         for _ in 0..200 {
-            shelf.learn(Duration::ZERO, 3, 3);
+            shelf.learn(Duration::ZERO);
         }
-        assert_eq!(shelf.room(3), 3 * MAX_AHEAD - 3);
+        assert_eq!(shelf.room(), 3 * MAX_AHEAD - 3);
     }
 
     #[test]
     fn only_so_many_withdrawn_calls_are_remembered() {
-        let shelf = Shelf::default();
+        let shelf = Shelf::new(1);
         let id = |number| CallId { client: 1, number };
         for number in 0..2 * MAX_WITHDRAWN as u64 {
             shelf.withdraw(id(number));
@@ -234,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_client_is_gone_after_a_while_only() {
-        let shelf = Shelf::default();
+        let shelf = Shelf::new(1);
         assert!(!shelf.is_silent(7) && !shelf.is_gone(7));
         let before = Instant::now().checked_sub(2 * GONE_AFTER).unwrap();
         shelf.silent.borrow_mut().insert(7, before);

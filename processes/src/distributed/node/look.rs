@@ -7,7 +7,7 @@ use async_nats::jetstream::Message;
 use tokio::time::timeout;
 
 use super::super::task::Named;
-use super::super::wire::{CallHead, CallId, News, Up, VERSION, Verdict, pack, unpack};
+use super::super::wire::{CallHead, CallId, News, Up, VERSION, Verdict, pack, unpack, version_of};
 use super::run::{Desk, PAUSE};
 
 /// When a call is offered again whose function this node does not know.
@@ -23,8 +23,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub(super) enum Look {
     /// Execute it.
     Go(Box<CallHead>, Named),
-    /// Nothing more.
-    Drop,
+    /// Nothing more; the argument of this call, if it is in the store, is not needed either.
+    Drop(Option<CallId>),
     /// Nothing: it is executed already.
     Known,
     /// It is to be offered again after this time.
@@ -33,12 +33,35 @@ pub(super) enum Look {
     Bury(String),
 }
 
+/// Why there is no answer of a client.
+pub(super) enum Unanswered {
+    /// It is gone.
+    Gone,
+    /// Nobody knows.
+    Not,
+}
+
 impl Desk {
+    /// Offers a call to nodes of its own version. Its head cannot be read here, but the name of its
+    /// message.
+    async fn refuse_version(&self, message: &Message) -> Look {
+        let headers = message.headers.as_ref();
+        let name = headers.and_then(|headers| headers.get("Nats-Msg-Id"));
+        if let Some(id) = name.and_then(|name| CallId::of_message(name.as_str())) {
+            let why =
+                format!("it speaks version {VERSION} of the protocol, the client another one");
+            self.tell(id, News::Refused(why)).await;
+        }
+        Look::Later(REFUSED_FOR)
+    }
+
     /// Decides what is to become of a message.
     pub(super) async fn look(&self, message: &Message) -> Look {
+        if version_of(&message.payload) != Some(VERSION) {
+            return self.refuse_version(message).await;
+        }
         let head = match unpack::<CallHead>(&message.payload) {
-            Ok((head, _body)) if head.version == VERSION => head,
-            Ok((head, _body)) => return Look::Bury(format!("it has version {}", head.version)),
+            Ok((head, _body)) => head,
             Err(why) => return Look::Bury(format!("it is malformed: {why}")),
         };
         if self.shelf.find(head.id).is_some() {
@@ -46,15 +69,16 @@ impl Desk {
             let _known = self.shelf.take(head.id, message.clone());
             return Look::Known;
         }
+        let stored = head.stored.is_some().then_some(head.id);
         if self.shelf.is_withdrawn(head.id) || self.shelf.is_gone(head.id.client) {
-            return Look::Drop;
+            return Look::Drop(stored);
         }
         if message.info().is_ok_and(|info| info.delivered > 1) {
-            match self.ask(head.id).await {
+            match self.ask(head.id, News::Again).await {
                 Ok(Verdict::Go) => {}
-                Ok(Verdict::Drop) => return Look::Drop,
+                Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Look::Drop(stored),
                 Ok(Verdict::Poison) => return Look::Bury("it has lost its nodes".to_owned()),
-                Err(look) => return look,
+                Err(Unanswered::Not) => return Look::Later(2 * PAUSE),
             }
         } else if self.shelf.is_quiet(head.id.client) {
             // Perhaps it is gone. When the call is delivered again, the client is asked.
@@ -74,23 +98,23 @@ impl Desk {
         }
     }
 
-    /// Asks the client what is to become of a call that was delivered before.
-    async fn ask(&self, id: CallId) -> Result<Verdict, Look> {
-        let up = Up { node: self.name.clone(), number: id.number, news: News::Again };
+    /// Asks the client about a call.
+    pub(super) async fn ask(&self, id: CallId, news: News) -> Result<Verdict, Unanswered> {
+        let up = Up { node: self.name.clone(), number: id.number, news };
         let asked = self.client.request(self.broker.names.client(id.client), pack(&up, &[]).into());
         match timeout(ANSWER, asked).await {
             Ok(Ok(answer)) => {
                 self.shelf.is_there(id.client);
                 let verdict = unpack::<Verdict>(&answer.payload);
-                verdict.map(|(verdict, _)| verdict).map_err(|_| Look::Later(PAUSE))
+                verdict.map(|(verdict, _)| verdict).map_err(|_| Unanswered::Not)
             }
             Ok(Err(error))
                 if error.kind() == RequestErrorKind::NoResponders
                     && self.shelf.is_silent(id.client) =>
             {
-                Err(Look::Drop)
+                Err(Unanswered::Gone)
             }
-            Ok(Err(_)) | Err(_) => Err(Look::Later(2 * PAUSE)),
+            Ok(Err(_)) | Err(_) => Err(Unanswered::Not),
         }
     }
 

@@ -9,6 +9,7 @@ mod look;
 mod program;
 mod run;
 mod serve;
+mod share;
 mod tell;
 
 use std::fmt;

@@ -3,6 +3,7 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -79,14 +80,24 @@ pub(super) async fn open(
         pool,
         slots,
         id: crate::segment::random_id()?,
-        name: format!("{host}/{}", std::process::id()),
+        name: name(&host),
         lease,
-        shelf: Shelf::default(),
+        shelf: Shelf::new(slots),
         room: Notify::new(),
         leave: told,
         registry: Registry::get().map_err(io::Error::other)?,
     };
     Ok((desk, ()))
+}
+
+/// The name of one more node of this process.
+fn name(host: &str) -> String {
+    static NODES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{host}/{}", std::process::id());
+    match NODES.fetch_add(1, Ordering::Relaxed) {
+        0 => name,
+        others => format!("{name}/{}", others + 1),
+    }
 }
 
 /// Serves until it is told to stop.
@@ -119,7 +130,7 @@ impl Desk {
     /// looked at. One that is on its way in the moment in which the connection ends has to wait for its lease.
     async fn drain(&self) {
         let executed = async {
-            while self.shelf.busy.get() > 0 {
+            while self.shelf.shares.busy() > 0 {
                 self.room.notified().await;
             }
         };

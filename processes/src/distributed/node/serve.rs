@@ -1,7 +1,7 @@
 //! A call on a node, from its message to the acknowledgement.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
 use tokio::time::timeout;
@@ -10,15 +10,28 @@ use crate::error::{JoinError, Side};
 
 use super::super::broker::{argument_name, result_name};
 use super::super::task::Named;
-use super::super::wire::{CallHead, CallId, MAX_INLINE, News, Report, Up, pack, unpack};
+use super::super::wire::{CallHead, CallId, MAX_INLINE, News, Report, Up, Verdict, pack, unpack};
 use super::execute::{local_call, outcome};
 use super::held::Held;
-use super::look::Look;
+use super::look::{Look, Unanswered};
 use super::run::{Desk, PAUSE};
 use super::tell::{answer, reply};
 
 /// How long a result is kept before it is sent again.
 const RESEND: Duration = Duration::from_secs(3);
+
+/// How a call has ended.
+struct Done {
+    /// How.
+    report: Report,
+    /// How long workers were busy with it.
+    busy: Duration,
+    /// The values.
+    body: Vec<u8>,
+}
+
+/// How often a client that does not answer is asked whether a call may begin.
+const QUESTIONS: usize = 3;
 
 impl Desk {
     /// Looks after a message until it is acknowledged or given back.
@@ -28,7 +41,13 @@ impl Desk {
                 let body = unpack::<CallHead>(&message.payload).map_or(&[][..], |(_, body)| body);
                 (head, named, body.to_vec())
             }
-            Look::Drop => return self.finish_message(&message, AckKind::Term).await,
+            Look::Drop(stored) => {
+                self.finish_message(&message, AckKind::Term).await;
+                if let Some(id) = stored {
+                    self.broker.forget(&argument_name(id)).await;
+                }
+                return;
+            }
             Look::Known => return self.finish_message(&message, AckKind::Progress).await,
             Look::Later(pause) => {
                 return self.finish_message(&message, AckKind::Nak(Some(pause))).await;
@@ -39,16 +58,19 @@ impl Desk {
             }
         };
         let Some(held) = self.shelf.take(call.id, message) else { return };
-        self.shelf.busy.set(self.shelf.busy.get() + 1);
-        let begun = Instant::now();
+        let begun = self.shelf.shares.begin();
         let result = self.execute(&held, &call, named, body).await;
-        self.shelf.learn(begun.elapsed(), self.shelf.busy.get(), self.slots);
-        self.shelf.busy.set(self.shelf.busy.get() - 1);
+        let busy = self.shelf.shares.end(begun);
+        self.shelf.learn(busy);
         self.room.notify_one();
         match result {
             Some((report, body)) => {
-                self.deliver(&held, call.id, report, body).await;
+                let done = Done { report, busy, body };
+                let stored = self.deliver(&held, call.id, done).await;
                 answer(&held, AckKind::Ack).await;
+                if self.shelf.is_gone(call.id.client) {
+                    self.clear(&call, stored).await;
+                }
             }
             None => answer(&held, AckKind::Nak(Some(PAUSE))).await,
         }
@@ -78,8 +100,7 @@ impl Desk {
             }
             body = self.broker.get(&argument_name(call.id), length).await.ok()?;
         }
-        self.tell(call.id, News::Begun).await;
-        if self.shelf.is_withdrawn(call.id) {
+        if !self.may_begin(held, call.id).await? || self.shelf.is_withdrawn(call.id) {
             return Some(failed(JoinError::Cancelled));
         }
         let engine = self.pool.engine();
@@ -95,18 +116,47 @@ impl Desk {
         }
     }
 
-    /// Sends a result until the client has it, or is gone.
-    async fn deliver(&self, held: &Held, id: CallId, report: Report, mut body: Vec<u8>) {
+    /// Whether a call may begin, as its client says, who counts it. None: it is to be offered again.
+    async fn may_begin(&self, held: &Held, id: CallId) -> Option<bool> {
+        let delivered = held.message.borrow().info().map_or(0, |info| info.delivered);
+        let delivered = u64::try_from(delivered).unwrap_or(0);
+        for _ in 0..QUESTIONS {
+            match self.ask(id, News::Begin { delivered }).await {
+                Ok(Verdict::Go) => return Some(true),
+                Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Some(false),
+                Ok(Verdict::Poison) => return None,
+                Err(Unanswered::Not) if self.shelf.is_quiet(id.client) => return None,
+                // The answer may be lost, or late, and it counts as begun.
+                Err(Unanswered::Not) => {}
+            }
+        }
+        None
+    }
+
+    /// Removes what a client that is gone does not fetch any more.
+    async fn clear(&self, call: &CallHead, stored: bool) {
+        if call.stored.is_some() {
+            self.broker.forget(&argument_name(call.id)).await;
+        }
+        if stored {
+            self.broker.forget(&result_name(call.id, &self.name)).await;
+        }
+    }
+
+    /// Sends a result until the client has it, or is gone. Returns whether it was put into the store.
+    async fn deliver(&self, held: &Held, id: CallId, done: Done) -> bool {
+        let Done { report, busy, mut body } = done;
         let mut stored = None;
         while body.len() > MAX_INLINE {
             if self.broker.put(&result_name(id, &self.name), &body).await.is_ok() {
                 stored = Some(body.len() as u64);
                 body = Vec::new();
             } else if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
-                return;
+                return false;
             }
         }
-        let news = News::Done { report, stored };
+        let is_stored = stored.is_some();
+        let news = News::Done { report, busy, stored };
         let up = Up { node: self.name.clone(), number: id.number, news };
         let message = pack(&up, &body);
         let client = self.broker.names.client(id.client);
@@ -119,7 +169,7 @@ impl Desk {
             );
             let (Ok(()) | Err(_)) = sent.await;
             if timeout(RESEND, held.confirmed.notified()).await.is_ok() {
-                return;
+                return is_stored;
             }
         }
     }

@@ -85,7 +85,7 @@ fn a_call_that_kills_its_nodes_is_given_up() {
     assert!(matches!(**last, JoinError::NodeLost { .. }), "{last}");
     let alive = nodes.iter().filter(|node| !node.process().is_finished()).count();
     assert_eq!(alive, 1, "the third one has buried it");
-    assert_eq!(pool.submit(square, 4).join().unwrap(), 16);
+    assert_eq!(pool.submit(square, 4).join_timeout(BOUND).expect("it ends").unwrap(), 16);
     wait_until("it is kept for people", || broker.messages("dead") == 1);
     drop(pool);
     wait_until("the stream is empty", || broker.messages("calls") == 0);

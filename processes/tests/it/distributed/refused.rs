@@ -8,7 +8,7 @@ use processes::{Cluster, JoinError, Lock};
 use super::support::{Broker, Tethered, connect};
 use super::{locked, square};
 use crate::examples;
-use crate::support::wait_until;
+use crate::support::{BOUND, wait_until};
 
 processes::task! {
     "examples.collatz" =>
@@ -22,15 +22,20 @@ processes::task! {
 fn functions_without_a_name_and_handles_do_not_leave() {
     let Some(broker) = Broker::start() else { return };
     let pool = broker.connect();
-    let unnamed = pool.submit(|x: u64| x, 1).join().unwrap_err();
+    let unnamed = pool.submit(|x: u64| x, 1).join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(unnamed.to_string().contains("declare it with `task!`"), "{unnamed}");
     let unnamed: Vec<_> = pool.map(|x: u64| x, 0..3).collect();
     assert_eq!(unnamed.iter().filter(|result| result.is_err()).count(), 3);
-    let handle = pool.submit(locked, Lock::new(1).unwrap()).join().unwrap_err();
+    let handle = pool
+        .submit(locked, Lock::new(1).unwrap())
+        .join_timeout(BOUND)
+        .expect("it ends")
+        .unwrap_err();
     assert!(handle.to_string().contains("cannot go to another machine"), "{handle}");
     assert_eq!(pool.resize(3).unwrap_err().kind(), ErrorKind::Unsupported);
     let narrow = connect(&broker.cluster().max_payload(10));
-    let large = narrow.submit(collatz, "x".repeat(11)).join().unwrap_err();
+    let large =
+        narrow.submit(collatz, "x".repeat(11)).join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(large, JoinError::TooLarge { size: 12, limit: 10, .. }), "{large}");
 }
 
@@ -60,8 +65,8 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     wait_until("it is there", || pool.workers() > 0);
     let unknown = pool.submit(square, 1);
     let misunderstood = pool.submit(collatz, "27".to_owned());
-    let unknown = unknown.join().unwrap_err();
-    let misunderstood = misunderstood.join().unwrap_err();
+    let unknown = unknown.join_timeout(BOUND).expect("it ends").unwrap_err();
+    let misunderstood = misunderstood.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(unknown, JoinError::NotServed { .. }), "{unknown}");
     assert!(unknown.to_string().contains("square is not known"), "{unknown}");
     assert!(matches!(misunderstood, JoinError::NotServed { .. }), "{misunderstood}");
@@ -72,7 +77,7 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     let waiting = patient.submit(square, 7);
     assert!(!waiting.wait_timeout(Duration::from_millis(500)));
     let _node = broker.node(1);
-    assert_eq!(waiting.join().unwrap(), 49);
+    assert_eq!(waiting.join_timeout(BOUND).expect("it ends").unwrap(), 49);
     drop((other, pool, patient));
     wait_until("the stream is empty", || broker.messages("calls") == 0);
 }

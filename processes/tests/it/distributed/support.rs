@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::support::{BOUND, soon, wait_until};
 
 /// Short, so that a test of a lost node is.
-const LEASE: Duration = Duration::from_secs(2);
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 /// A program that ends with this process, also when that is killed: a shell waits for the end of its
 /// input.
@@ -195,15 +195,20 @@ impl Broker {
 
     /// How many messages a stream has.
     pub(crate) fn messages(&self, stream: &str) -> u64 {
-        self.number(stream, "messages")
+        self.number(&format!("triptych-{stream}"), "messages")
     }
 
     /// Whether a stream has, or has had, any message.
     pub(crate) fn has_stored(&self, stream: &str) -> bool {
-        self.number(stream, "last_seq") > 0
+        self.number(&format!("triptych-{stream}"), "last_seq") > 0
     }
 
-    /// What the broker says about a stream.
+    /// How many bytes the store of bodies takes.
+    pub(crate) fn bytes_of_bodies(&self) -> u64 {
+        self.number("OBJ_triptych-bodies", "bytes")
+    }
+
+    /// What the broker says of a stream.
     fn number(&self, stream: &str, what: &str) -> u64 {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
         connection.set_read_timeout(Some(BOUND)).unwrap();
@@ -211,16 +216,21 @@ impl Broker {
         connection.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        let stream = answer.split_once(&format!("\"name\": \"triptych-{stream}\"")).unwrap().1;
+        let stream = answer.split_once(&format!("\"name\": \"{stream}\"")).unwrap().1;
         let number = stream.split_once(&format!("\"{what}\": ")).unwrap().1;
         number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
     }
 
     /// Starts a node with so many workers, and waits until it serves.
     pub(crate) fn node(&self, slots: usize) -> Node {
+        self.node_with(slots, ProcessBuilder::new())
+    }
+
+    /// Starts a node with so many workers in a process that is made like this, and waits until it serves.
+    pub(crate) fn node_with(&self, slots: usize, process: ProcessBuilder) -> Node {
         let ready = Queue::bounded(1).unwrap();
         let arguments = (self.url(), slots, ready.clone());
-        let process = ProcessBuilder::new().spawn(serve, arguments).unwrap();
+        let process = process.spawn(serve, arguments).unwrap();
         soon(&ready);
         Node(process)
     }

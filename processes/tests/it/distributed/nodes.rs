@@ -1,0 +1,147 @@
+//! What nodes do with calls on their own: limits, attempts, leases; and what is known of each node.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use processes::{CallOptions, JoinError, NodeStats, ProcessBuilder};
+
+use super::support::{Broker, Marks, Node, mark};
+use super::{fails, processes_sleep, sleeps};
+use crate::support::{BOUND, wait_until};
+
+/// Says how many times slower than others a node is.
+const SLOWNESS: &str = "TRIPTYCH_TEST_SLOWNESS";
+
+processes::task! {
+    /// Takes so many milliseconds, and on a slow node a multiple.
+    fn paced(ms: u64) -> u64 {
+        let slowness = std::env::var(SLOWNESS).map_or(1, |text| text.parse().unwrap());
+        processes_sleep(ms * slowness);
+        ms
+    }
+}
+
+processes::task! {
+    /// Kills its worker until so many attempts were made.
+    fn dies_until((marks, good): (String, usize)) -> usize {
+        mark(&marks, 0);
+        let attempts = std::fs::read(&marks).unwrap().len() / 8;
+        if attempts < good { std::process::abort() } else { attempts }
+    }
+}
+
+processes::task! {
+    /// Marks that it has begun, and waits for a file.
+    fn waits((marks, number, gate): (String, u64, String)) -> u64 {
+        mark(&marks, number);
+        while !Path::new(&gate).exists() {
+            processes_sleep(5);
+        }
+        number
+    }
+}
+
+/// What is known of a node.
+fn stats_of(all: &[NodeStats], node: &Node) -> NodeStats {
+    let end = format!("/{}", node.process().pid());
+    all.iter().find(|stats| stats.name.ends_with(&end)).expect("it has spoken").clone()
+}
+
+#[test]
+fn a_slow_node_gets_fewer_calls() {
+    let Some(broker) = Broker::start() else { return };
+    let fast = broker.node(1);
+    let slow = broker.node_with(1, ProcessBuilder::new().env(SLOWNESS, "10"));
+    let pool = broker.connect();
+    wait_until("both are there", || pool.workers() == 2);
+    let begun = Instant::now();
+    let calls: Vec<_> = (0..200).map(|_| pool.submit(paced, 10)).collect();
+    for call in calls {
+        assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), 10);
+    }
+    let took = begun.elapsed();
+    let nodes = pool.nodes();
+    let (fast, slow) = (stats_of(&nodes, &fast), stats_of(&nodes, &slow));
+    assert_eq!((nodes.len(), fast.done + slow.done), (2, 200), "{nodes:?}");
+    assert!(slow.done > 0 && 3 * slow.done < fast.done, "{nodes:?}");
+    for (stats, each_ms) in [(&fast, 10), (&slow, 100)] {
+        let least = Duration::from_millis(each_ms * stats.done);
+        assert!(stats.busy >= least && stats.busy <= took, "{stats:?} {took:?}");
+        assert_eq!((stats.slots, stats.running, stats.lost), (1, 0, 0), "{stats:?}");
+    }
+}
+
+#[test]
+fn the_outcomes_of_each_node_are_counted() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let first = broker.node(1);
+    let pool = broker.connect();
+    assert_eq!(pool.map(fails, 0..100).flatten().count(), 90);
+    let limit = Duration::from_millis(20);
+    let late = pool.submit_timeout(sleeps, 60_000, limit).join_timeout(BOUND).expect("it ends");
+    assert!(matches!(late.unwrap_err(), JoinError::TimedOut { .. }));
+    let call = pool.submit(waits, (marks.path(), 0, gate.to_str().unwrap().to_owned()));
+    wait_until("it runs", || pool.nodes()[0].running == 1 && marks.counts(1) == [1]);
+    let second = broker.node(1);
+    first.kill();
+    wait_until("another one has it", || marks.counts(1) == [2]);
+    std::fs::write(gate, "").unwrap();
+    call.join_timeout(BOUND).expect("it ends").unwrap();
+    let (nodes, all) = (pool.nodes(), pool.stats());
+    let (first, second) = (stats_of(&nodes, &first), stats_of(&nodes, &second));
+    let counts = |s: &NodeStats| (s.done, s.panicked, s.failed, s.cancelled, s.lost, s.running);
+    assert_eq!(counts(&first), (90, 10, 1, 0, 1, 0), "{nodes:?}");
+    assert_eq!(counts(&second), (1, 0, 0, 0, 0, 0), "{nodes:?}");
+    assert_eq!((all.done, all.panicked, all.failed, all.lost), (91, 10, 1, 1));
+    wait_until("the first one is not counted any more", || {
+        pool.workers() == 1 && pool.nodes().iter().filter(|node| node.slots == 1).count() == 1
+    });
+}
+
+#[test]
+fn a_limit_counts_from_the_actual_start() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let pool = broker.connect();
+    let first = pool.submit(sleeps, 3_000);
+    wait_until("it runs", || first.is_running());
+    // It waits longer than its limit, first in the broker or on the node.
+    let begun = Instant::now();
+    let second = pool.submit_timeout(sleeps, 0, Duration::from_millis(1_500));
+    assert_eq!(second.join_timeout(BOUND).expect("it ends").unwrap(), 0);
+    assert!(begun.elapsed() > Duration::from_millis(1_500), "it has not waited");
+    assert_eq!(first.join_timeout(BOUND).expect("it ends").unwrap(), 3_000);
+}
+
+#[test]
+fn attempts_are_made_on_the_node() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let (pool, marks) = (broker.connect(), Marks::new(broker.dir()));
+    let options = CallOptions::new().retries(3);
+    let call = pool.submit_with(options, dies_until, (marks.path(), 3));
+    assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), 3);
+    let call = pool.submit_with(options, dies_until, (marks.path(), 99));
+    let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
+    assert!(matches!(error, JoinError::Poison { attempts: 4, .. }), "{error}");
+    assert_eq!((marks.counts(1), pool.stats().retried), (vec![3 + 4], 0), "by one node");
+}
+
+#[test]
+fn a_call_that_takes_many_leases_is_executed_once() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let gate_path = gate.to_str().unwrap().to_owned();
+    let _nodes = [broker.node(1), broker.node(1), broker.node(1)];
+    let pool = broker.connect();
+    let begun = Instant::now();
+    // One node has nothing to do, and would take what the others say nothing of.
+    let calls = [0, 1].map(|n| pool.submit(waits, (marks.path(), n, gate_path.clone())));
+    wait_until("four leases have passed", || begun.elapsed() > 4 * super::support::LEASE);
+    std::fs::write(gate, "").unwrap();
+    for (n, call) in (0..).zip(calls) {
+        assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), n);
+    }
+    assert_eq!((marks.counts(2), pool.stats().retried), (vec![1; 2], 0));
+}

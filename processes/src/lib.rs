@@ -53,6 +53,7 @@ mod engine;
 mod exit;
 mod fault;
 mod feed;
+mod forks;
 mod frame;
 #[cfg(test)]
 mod fuzz;

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
 
-use crate::worker;
+use crate::{forks, worker};
 
 /// The process in which something was made.
 ///
@@ -23,7 +23,7 @@ pub(crate) struct Home(u32);
 impl Home {
     /// This process.
     pub(crate) fn here() -> Self {
-        Self(std::process::id())
+        Self(forks::pid())
     }
 
     /// False in a child that was forked since.
@@ -45,7 +45,7 @@ impl Life {
     /// That of this process.
     pub(crate) fn own() -> Self {
         static OWN: OnceLock<Life> = OnceLock::new();
-        let pid = std::process::id();
+        let pid = forks::pid();
         let new = || Self { pid, started: started(pid).unwrap_or(0) };
         let own = *OWN.get_or_init(new);
         // A child that was forked has a life of its own.

@@ -61,6 +61,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "has a signal ignored, in tests that take memory away",
     },
     UnsafeFile {
+        path: "processes/src/forks.rs",
+        reason: "has the C library tell it of forks, as asking the system takes longer than what it is for",
+    },
+    UnsafeFile {
         path: "processes/src/frozen.rs",
         reason: "makes a slice of shared memory that is sealed",
     },

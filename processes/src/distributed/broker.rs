@@ -2,14 +2,17 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Client;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
 use tokio::io::AsyncReadExt;
+use tokio::time::sleep;
 
 use super::cluster::Cluster;
 
@@ -33,6 +36,12 @@ const MAX_DEAD_BYTES: i64 = 256 << 20;
 
 /// How long those are kept, and objects that nobody fetched.
 const KEPT: Duration = Duration::from_hours(24);
+
+/// How long brokers may take to agree who leads them, when they have just started or lost one.
+const ELECTION: Duration = Duration::from_secs(15);
+
+/// How long to wait before they are asked again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The names of everything.
 #[derive(Clone, Debug)]
@@ -106,10 +115,31 @@ pub(super) struct Broker {
 }
 
 impl Broker {
+    /// Finds all that, or makes it; waits while brokers have not agreed who leads them.
+    ///
+    /// # Errors
+    /// `NotConnected`: as [`open`](Self::open), or they have not agreed for too long.
+    pub(super) async fn open_soon(client: &Client, cluster: &Cluster) -> io::Result<Self> {
+        let begun = Instant::now();
+        loop {
+            match Self::open(client, cluster).await {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    if begun.elapsed() >= ELECTION {
+                        let kind = io::ErrorKind::NotConnected;
+                        return Err(io::Error::new(kind, error.to_string()));
+                    }
+                    sleep(PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Finds all that, or makes it.
     ///
     /// # Errors
-    /// `NotConnected`: the broker has no JetStream, or no room, or too few peers.
+    /// - `NotConnected`: the broker has no JetStream, or no room.
+    /// - `TimedOut`: nobody has answered, or there are too few brokers, which may pass.
     pub(super) async fn open(client: &Client, cluster: &Cluster) -> io::Result<Self> {
         let names = Names::of(cluster);
         let mut jetstream = jetstream::new(client.clone());
@@ -141,16 +171,19 @@ impl Broker {
             max_ack_pending: MAX_HELD,
             ..pull::Config::default()
         };
-        let no = |what: &str, error: &dyn std::fmt::Display| {
+        let no = |what: &str, passes: bool, error: &dyn std::fmt::Display| {
             let message = format!("{what} at {}: {error}", cluster.place());
-            io::Error::new(io::ErrorKind::NotConnected, message)
+            let kind = if passes { io::ErrorKind::TimedOut } else { io::ErrorKind::NotConnected };
+            io::Error::new(kind, message)
         };
         let calls = jetstream.get_or_create_stream(calls).await;
-        let calls = calls.map_err(|error| no("open the stream of calls", &error))?;
+        let calls =
+            calls.map_err(|error| no("open the stream of calls", passes(&error), &error))?;
+        // There is a stream; what has to do with it follows when those have agreed that have it.
         let consumer = calls.get_or_create_consumer("nodes", nodes).await;
-        let consumer = consumer.map_err(|error| no("open the consumer of nodes", &error))?;
+        let consumer = consumer.map_err(|error| no("open the consumer of nodes", true, &error))?;
         let dead = jetstream.get_or_create_stream(dead).await;
-        dead.map_err(|error| no("open the stream of poison calls", &error))?;
+        dead.map_err(|error| no("open the stream of poison calls", true, &error))?;
         let bucket = names.stream("bodies");
         let store = match jetstream.get_object_store(&bucket).await {
             Ok(store) => Ok(store),
@@ -161,7 +194,7 @@ impl Broker {
                 jetstream.create_object_store(config).await
             }
         };
-        let store = store.map_err(|error| no("open the object store", &error))?;
+        let store = store.map_err(|error| no("open the object store", true, &error))?;
         Ok(Self { jetstream, names: Rc::new(names), calls, consumer, store })
     }
 
@@ -173,6 +206,11 @@ impl Broker {
     pub(super) async fn has_read(&self, client: &Client) {
         // Nobody listens to this subject, and so the broker answers, when its turn comes.
         let (Ok(_) | Err(_)) = client.request(self.names.nobody(), "".into()).await;
+    }
+
+    /// How long a node may say nothing about a call.
+    pub(super) fn lease(&self) -> Duration {
+        self.consumer.cached_info().config.ack_wait
     }
 
     /// Stores a body.
@@ -208,6 +246,21 @@ impl Broker {
     pub(super) async fn forget(&self, name: &str) {
         // Otherwise it goes after a day.
         let (Ok(()) | Err(_)) = self.store.delete(name).await;
+    }
+}
+
+/// Whether a stream may be made somewhat later.
+fn passes(error: &CreateStreamError) -> bool {
+    match error.kind() {
+        CreateStreamErrorKind::TimedOut => true,
+        CreateStreamErrorKind::JetStream(error) => matches!(
+            error.kind(),
+            ErrorCode::CLUSTER_NOT_AVAILABLE
+                | ErrorCode::CLUSTER_NO_PEERS
+                | ErrorCode::CLUSTER_INCOMPLETE
+                | ErrorCode::CLUSTER_NOT_LEADER
+        ),
+        _ => false,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Where a cluster is, and how one talks to it.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
-use tokio::sync::watch;
+use async_nats::ServerAddr;
 
 use crate::node::Node;
 use crate::pool::Pool;
+
+use super::address::{self, invalid, is_loopback};
 
 /// Where a cluster is and how one talks to it: for [`Pool::connect`] and [`node::serve`](crate::node::serve)
 /// with more than an address.
@@ -26,8 +27,10 @@ use crate::pool::Pool;
 /// ```
 ///
 /// A server that is not on this machine has to be reached by TLS and with credentials: anything else is
-/// `PermissionDenied`, unless [`insecure`](Self::insecure) says that it is meant.
-#[derive(Clone, Debug)]
+/// `PermissionDenied`, unless [`insecure`](Self::insecure) says that it is meant. Brokers tell of others
+/// of their cluster, to which clients and nodes also connect: all of them have to have TLS then, and a
+/// certificate of the name or address that they are told of.
+#[derive(Clone)]
 #[must_use = "it does nothing until `connect` or `serve` is called"]
 pub struct Cluster {
     /// Addresses, with commas in between.
@@ -35,11 +38,11 @@ pub struct Cluster {
     /// Begins all subjects and the names of all streams.
     pub(super) namespace: String,
     /// A file with a JWT and the seed of a key.
-    credentials: Option<PathBuf>,
-    /// Certificates to trust beside those of the system.
-    roots: Option<PathBuf>,
+    pub(super) credentials: Option<PathBuf>,
+    /// Certificates to trust instead of those of the system.
+    pub(super) roots: Option<PathBuf>,
     /// Certificate and key of this side.
-    identity: Option<(PathBuf, PathBuf)>,
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
     /// Whether TLS is not asked for elsewhere.
     insecure: bool,
     /// On how many brokers each call is stored.
@@ -55,7 +58,7 @@ pub struct Cluster {
     /// How long calls that a node holds may take when it ends; none: as long as they like.
     pub(super) drain: Option<Duration>,
     /// Who is told of the connection; none: nobody.
-    log: Option<fn(&str)>,
+    pub(super) log: Option<fn(&str)>,
     /// How long calls may take to end after `shutdown_now`.
     pub(super) grace: Duration,
     /// The longest argument or result.
@@ -93,14 +96,15 @@ impl Cluster {
     }
 
     /// A credentials file, as NATS tools make them (`.creds`). User and password, or a token, can also be
-    /// part of the address.
+    /// part of the address, with `%` escapes for letters that have a meaning there; they are the same at
+    /// all brokers.
     pub fn credentials(mut self, path: impl Into<PathBuf>) -> Self {
         self.credentials = Some(path.into());
         self
     }
 
-    /// A file with certificates (PEM) of authorities to trust, beside those that the system trusts. With
-    /// it, TLS is required.
+    /// A file with certificates (PEM) of authorities to trust, instead of those that the system trusts.
+    /// With it, TLS is required, also of servers of this machine.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.roots = Some(path.into());
         self
@@ -189,11 +193,13 @@ impl Cluster {
     /// A pool whose calls are executed by the nodes of the cluster; see [`Pool::connect`].
     ///
     /// # Errors
-    /// - `InvalidInput`: an address, a namespace or a setting that cannot be; two functions of one name.
+    /// - `InvalidInput`: an address, a namespace or a setting that cannot be; two functions of one name; a
+    ///   file that holds no certificate, key or credentials.
     /// - `PermissionDenied`: a server elsewhere without TLS or credentials; the broker refuses the
-    ///   credentials.
-    /// - `NotConnected`: no broker can be reached, or none that has JetStream; TLS fails.
-    /// - The system's: no threads or descriptors are left.
+    ///   credentials, or the certificate of this side, or wants one.
+    /// - `NotConnected`: no broker can be reached, or none that has JetStream; brokers that have just
+    ///   started have not agreed within 15 s who leads them; TLS fails, or the broker is not trusted.
+    /// - The system's: a file cannot be read; no threads or descriptors are left.
     pub fn connect(&self) -> io::Result<Pool> {
         super::client::connect(self.checked()?)
     }
@@ -222,6 +228,7 @@ impl Cluster {
         }
         super::task::Registry::get().or_else(invalid)?;
         let servers = self.servers()?;
+        address::login(&servers)?;
         if !self.insecure
             && let Some(open) = servers.iter().find(|server| !self.is_safe(server))
         {
@@ -236,10 +243,17 @@ impl Cluster {
     }
 
     /// The addresses.
-    fn servers(&self) -> io::Result<Vec<ServerAddr>> {
-        let parse = |text: &str| text.trim().parse::<ServerAddr>();
-        let parsed: Result<Vec<_>, _> = self.url.split(',').map(parse).collect();
-        parsed.or_else(|error| invalid(format!("the address {:?} is none: {error}", self.url)))
+    pub(super) fn servers(&self) -> io::Result<Vec<ServerAddr>> {
+        address::parse(&self.url)
+    }
+
+    /// Whether all brokers have to have TLS: those of the addresses, and those that they tell of, of
+    /// which addresses say nothing.
+    pub(super) fn needs_tls(&self, servers: &[ServerAddr]) -> bool {
+        let elsewhere = servers.iter().any(|server| !is_loopback(server.host()));
+        self.roots.is_some()
+            || elsewhere && !self.insecure
+            || servers.iter().all(ServerAddr::tls_required)
     }
 
     /// Whether nobody else hears what is said to a server, and it knows who speaks.
@@ -250,69 +264,6 @@ impl Cluster {
         is_loopback(server.host()) || has_tls && is_known
     }
 
-    /// Connects; `connections` counts the connections, of which there is a new one after each break.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
-    pub(super) async fn dial(
-        &self,
-        name: &str,
-        connections: Arc<watch::Sender<u64>>,
-    ) -> io::Result<Client> {
-        let (servers, log) = (self.servers()?, self.log);
-        let mut options = ConnectOptions::new()
-            .name(name)
-            .connection_timeout(Duration::from_secs(5))
-            .subscription_capacity(64 * 1024)
-            .reconnect_delay_callback(|attempt| {
-                Duration::from_millis(50 * u64::try_from(attempt.min(20)).unwrap_or(20))
-            })
-            .event_callback(move |event| {
-                if let Some(log) = log {
-                    log(&format!("the connection: {event}"));
-                }
-                if matches!(event, Event::Connected) {
-                    connections.send_modify(|count| *count += 1);
-                }
-                std::future::ready(())
-            });
-        if servers.iter().all(|server| is_loopback(server.host())) {
-            // Servers that this one tells of may be elsewhere.
-            options = options.ignore_discovered_servers();
-        }
-        // User, password and token of the address are not used by themselves.
-        if let Some(known) = servers.iter().find(|server| server.username().is_some()) {
-            let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
-            options = match known.password() {
-                Some(_) => {
-                    options.user_and_password(text(known.username()), text(known.password()))
-                }
-                None => options.token(text(known.username())),
-            };
-        }
-        if let Some(path) = &self.credentials {
-            options = options.credentials_file(path).await.map_err(|error| {
-                io::Error::new(error.kind(), format!("the credentials {}: {error}", path.display()))
-            })?;
-        }
-        if let Some(path) = &self.roots {
-            options = options.add_root_certificates(path.clone()).require_tls(true);
-        }
-        if let Some((certificate, key)) = &self.identity {
-            options = options.add_client_certificate(certificate.clone(), key.clone());
-        }
-        options.connect(servers).await.map_err(|error| {
-            let kind = match error.kind() {
-                ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                    io::ErrorKind::PermissionDenied
-                }
-                ConnectErrorKind::ServerParse => io::ErrorKind::InvalidInput,
-                _ => io::ErrorKind::NotConnected,
-            };
-            io::Error::new(kind, format!("connect to the cluster at {}: {error}", self.place()))
-        })
-    }
-
     /// Where it is, without passwords.
     pub(super) fn place(&self) -> String {
         let servers = self.servers().unwrap_or_default();
@@ -321,15 +272,25 @@ impl Cluster {
     }
 }
 
-/// An error about what the caller has given.
-fn invalid<T>(message: String) -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
-}
-
-/// Whether a host is this machine.
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("url", &address::without_logins(&self.url))
+            .field("namespace", &self.namespace)
+            .field("credentials", &self.credentials)
+            .field("roots", &self.roots)
+            .field("identity", &self.identity)
+            .field("insecure", &self.insecure)
+            .field("replicas", &self.replicas)
+            .field("lease", &self.lease)
+            .field("attempts", &self.attempts)
+            .field("patience", &self.patience)
+            .field("offline_limit", &self.offline_limit)
+            .field("drain", &self.drain)
+            .field("grace", &self.grace)
+            .field("max_payload", &self.max_payload)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -370,11 +331,14 @@ mod tests {
         assert_eq!(refused(&here().namespace("")), invalid);
         assert_eq!(refused(&here().lease(Duration::ZERO)), invalid);
         assert_eq!(refused(&here().attempts(0)), invalid);
+        assert_eq!(refused(&Cluster::new("nats://a:b@127.0.0.1,nats://a:c@127.0.0.1")), invalid);
         assert_eq!(refused(&Cluster::new("nats://127.0.0.1:port")), invalid);
     }
 
     #[test]
     fn a_password_is_not_shown() {
+        let cluster = Cluster::new("nats://me:secret@127.0.0.1:7,nats://me:secret@[::1]:port");
+        assert!(!format!("{cluster:?}").contains("secret"), "{cluster:?}");
         assert_eq!(Cluster::new("nats://me:secret@127.0.0.1:7").place(), "127.0.0.1:7");
     }
 }

@@ -23,7 +23,7 @@
 //!
 //! | lost | noticed by | then |
 //! |---|---|---|
-//! | a node | the broker: no progress for a lease | delivered to another node, which asks the client |
+//! | a node | the broker: no progress for a lease | delivered to another node, which asks the client; while the first one speaks, that says to wait |
 //! | a result on the way, a confirmation | the node: not confirmed for 3 s | sent again |
 //! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id |
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
@@ -53,9 +53,11 @@
 //! reports before they use them. But whoever may publish to the broker may call every registered
 //! function, and clients believe what nodes say.
 
+mod address;
 mod broker;
 mod client;
 mod cluster;
+mod dial;
 pub(crate) mod node;
 mod runtime;
 mod shape;

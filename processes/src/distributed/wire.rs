@@ -74,7 +74,7 @@ pub(super) struct CallHead {
 /// What a node says to a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Up {
-    /// Who says so: host and process.
+    /// Who says so: host, process, and what tells it from the one before it.
     pub(super) node: String,
     /// The call.
     pub(super) number: u64,
@@ -148,6 +148,8 @@ pub(super) enum End {
 pub(super) enum Verdict {
     /// Execute it.
     Go,
+    /// Another node has begun it and is there: offer it again later.
+    Wait,
     /// It has ended, or nobody wants it any more.
     Drop,
     /// It has lost too many nodes.

@@ -1,10 +1,15 @@
 //! Calls that go through a broker to nodes, all on this machine.
 
 mod faults;
+mod machines;
 mod nodes;
+mod operator;
 mod program;
 mod refused;
+mod security;
+mod servers;
 pub(crate) mod support;
+mod three_brokers;
 
 use std::time::Duration;
 
@@ -21,7 +26,7 @@ processes::task! {
 }
 
 processes::task! {
-    fn marked((path, number): (String, u64)) -> u64 {
+    pub(crate) fn marked((path, number): (String, u64)) -> u64 {
         mark(&path, number);
         number + 1
     }
@@ -41,7 +46,7 @@ processes::task! {
 }
 
 processes::task! {
-    fn sleeps(ms: u64) -> u64 {
+    pub(crate) fn sleeps(ms: u64) -> u64 {
         processes_sleep(ms);
         ms
     }
@@ -58,7 +63,7 @@ processes::task! {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a call that takes a while")]
-fn processes_sleep(ms: u64) {
+pub(crate) fn processes_sleep(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 

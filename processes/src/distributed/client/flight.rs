@@ -2,12 +2,12 @@
 //!
 //! | said | done |
 //! |---|---|
-//! | `Begin` | `Drop` if it is no flight any more, or nobody wants it; else counted, and `Go` |
+//! | `Begin` | `Drop` if it is no flight any more, or nobody wants it; `Wait` if another node has begun it and is there; else counted, and `Go` |
 //! | `Refused` | the first time is noted; after the client's patience the call is `NotServed` |
-//! | `Again` | `Drop` if it is no flight any more, `Poison` if it was begun too often, else `Go` |
+//! | `Again` | `Drop` if it is no flight any more, `Wait` if another node has begun it and is there, `Poison` if it was begun too often, else `Go` |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::call::{Argument, Call};
 use crate::error::JoinError;
@@ -35,6 +35,10 @@ pub(super) struct Flight {
     node: String,
     /// The delivery with which that one has begun it.
     delivered: u64,
+    /// For how many of these it is counted that the node was lost.
+    lost: u32,
+    /// How often nodes were told since then that another one has it.
+    pub(super) waits: u32,
     /// Since when nodes refuse it.
     refused_since: Option<Instant>,
     /// True when nobody wants it to begin.
@@ -104,6 +108,8 @@ impl Remote {
                     begun: 0,
                     node: String::new(),
                     delivered: 0,
+                    lost: 0,
+                    waits: 0,
                     refused_since: None,
                     withdrawn: false,
                     fetching: false,
@@ -119,8 +125,16 @@ impl Remote {
 
     /// A node wants to begin a call. That is counted before it does: a call that kills its node at once
     /// is counted, too.
-    pub(super) fn begin(&self, number: u64, node: &str, delivered: u64) -> Verdict {
+    pub(super) fn begin(
+        &self,
+        number: u64,
+        node: &str,
+        delivered: u64,
+        lease: Duration,
+    ) -> Verdict {
         let mut state = self.lock();
+        // A broker that was stopped may not know that it has delivered the call before.
+        let is_elsewhere = state.is_elsewhere(number, node, lease);
         let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
         if flight.is_begun() && flight.node == node && flight.delivered == delivered {
             // It has not heard the answer.
@@ -130,12 +144,16 @@ impl Remote {
             self.end(state, number, JoinError::Cancelled);
             return Verdict::Drop;
         }
+        if is_elsewhere {
+            return Verdict::Wait;
+        }
         if flight.begun >= self.cluster.attempts {
             // Another one has begun it since this one has asked what is to become of it.
             return Verdict::Poison;
         }
         flight.begun += 1;
         flight.delivered = delivered;
+        flight.waits = 0;
         node.clone_into(&mut flight.node);
         flight.refused_since = None;
         if flight.begun > 1 {
@@ -155,10 +173,12 @@ impl Remote {
         }
     }
 
-    /// A call was delivered again: is it to be executed?
-    pub(super) fn again(&self, number: u64) -> Verdict {
+    /// A call was delivered again, to this node: is it to be executed? A node that says nothing for a
+    /// lease is gone.
+    pub(super) fn again(&self, number: u64, node: &str, lease: Duration) -> Verdict {
         let mut state = self.lock();
-        let Some(flight) = state.flights.get(&number) else { return Verdict::Drop };
+        let is_elsewhere = state.is_elsewhere(number, node, lease);
+        let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
         if flight.withdrawn {
             self.end(state, number, JoinError::Cancelled);
             return Verdict::Drop;
@@ -166,12 +186,18 @@ impl Remote {
         if flight.begun == 0 {
             return Verdict::Go;
         }
-        let attempts = flight.begun;
-        let node = flight.node.clone();
-        state.nodes.lost(&node);
+        if is_elsewhere {
+            return Verdict::Wait;
+        }
+        let (attempts, node) = (flight.begun, flight.node.clone());
+        // Nodes ask again when they have not heard the answer.
+        let is_news = std::mem::replace(&mut flight.lost, attempts) < attempts;
         let reason = format!("node {node} had it and was heard of no more");
         let lost = JoinError::NodeLost { reason };
-        state.counters.lost += 1;
+        if is_news {
+            state.nodes.lost(&node);
+            state.counters.lost += 1;
+        }
         if attempts < self.cluster.attempts {
             return Verdict::Go;
         }

@@ -99,6 +99,8 @@ struct State {
     ended: bool,
     /// Since when there is no broker.
     offline_since: Option<Instant>,
+    /// Since when there is this connection to a broker; before, nodes could not be heard.
+    connected: Option<Instant>,
     /// The nodes, and what each has done.
     nodes: Nodes,
     /// What happened so far.

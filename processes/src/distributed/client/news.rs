@@ -71,7 +71,8 @@ impl Desk {
         let Up { node, number, news } = up;
         match news {
             News::Begin { delivered } => {
-                let verdict = pack(&self.remote.begin(number, &node, delivered), &[]);
+                let lease = self.broker.lease();
+                let verdict = pack(&self.remote.begin(number, &node, delivered, lease), &[]);
                 let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
                 None
             }
@@ -80,7 +81,7 @@ impl Desk {
                 None
             }
             News::Again => {
-                let verdict = pack(&self.remote.again(number), &[]);
+                let verdict = pack(&self.remote.again(number, &node, self.broker.lease()), &[]);
                 let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
                 None
             }

@@ -15,6 +15,9 @@ use super::settle::Counters;
 /// After this time without a word a node is not counted any more.
 const SILENT: Duration = Duration::from_secs(10);
 
+/// How often nodes are told to wait for another one that has a call; each time takes a second.
+const MAX_WAITS: u32 = 10;
+
 /// The most nodes that are remembered; of more, those are forgotten that have been silent for longest.
 const MAX_NODES: usize = 4096;
 
@@ -109,6 +112,12 @@ impl Nodes {
         }
     }
 
+    /// Whether a node has spoken within this time, or could not be heard, and has not left.
+    fn is_there(&self, name: &str, limit: Duration, is_deaf: bool) -> bool {
+        let there = |node: &Node| node.slots > 0 && (is_deaf || node.heard.elapsed() < limit);
+        self.0.get(name).is_some_and(there)
+    }
+
     /// How many workers there are.
     pub(super) fn workers(&self) -> usize {
         self.0.values().map(Node::workers).sum()
@@ -116,6 +125,24 @@ impl Nodes {
 }
 
 impl State {
+    /// Whether a call that is offered to this node was begun by another one, which has not been silent
+    /// for a lease: brokers offer calls too early when they have been away themselves, because they
+    /// have not heard that those go on.
+    ///
+    /// It is not believed for ever. A node that has a call renews its lease, and the call is not
+    /// offered again; one that is, again and again, may be there with the name of another one, as in a
+    /// container that was started again.
+    pub(super) fn is_elsewhere(&mut self, number: u64, node: &str, lease: Duration) -> bool {
+        let is_deaf = self.connected.is_some_and(|at| at.elapsed() < lease);
+        let Some(flight) = self.flights.get_mut(&number) else { return false };
+        let elsewhere = flight.is_begun()
+            && flight.node() != node
+            && flight.waits < MAX_WAITS
+            && self.nodes.is_there(flight.node(), lease, is_deaf);
+        flight.waits += u32::from(elsewhere);
+        elsewhere
+    }
+
     /// What each node has done, by name.
     pub(super) fn node_stats(&self) -> Vec<NodeStats> {
         let mut running: HashMap<&str, u64> = HashMap::new();
@@ -170,8 +197,14 @@ mod tests {
         assert_eq!((a.name.as_str(), a.slots, a.done, a.lost), ("a", 0, 4, 1));
         assert_eq!((a.busy, b.busy, b.slots), (Duration::from_secs(2), Duration::ZERO, 3));
         assert!(a.silent >= SILENT);
+        let lease = SILENT / 2;
+        assert!(
+            state.nodes.is_there("b", lease, false) && !state.nodes.is_there("a", lease, false)
+        );
+        assert!(state.nodes.is_there("a", lease, true) && !state.nodes.is_there("c", lease, true));
         state.nodes.here("b", 0);
         assert_eq!(state.nodes.workers(), 0, "it has left");
+        assert!(!state.nodes.is_there("b", lease, true));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Link {
     ) -> std::io::Result<(Self, ())> {
         let (count, connections) = watch::channel(0);
         let client = remote.cluster.dial("client", Arc::new(count)).await?;
-        let broker = Broker::open(&client, &remote.cluster).await?;
+        let broker = Broker::open_soon(&client, &remote.cluster).await?;
         let no = |error: async_nats::SubscribeError| {
             std::io::Error::new(std::io::ErrorKind::NotConnected, error)
         };
@@ -81,6 +81,7 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
         spawn_local(follow_orders(Rc::clone(&desk), orders)),
         spawn_local(take_news(Rc::clone(&desk), news)),
         spawn_local(meet_nodes(Rc::clone(&desk), here)),
+        spawn_local(note_connections(Rc::clone(&desk), connections.clone())),
         spawn_local(audit(Rc::clone(&desk), connections)),
     ];
     desk.shout(Shout::Who).await;
@@ -115,6 +116,16 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     }
     desk.remote.lock().ended = true;
     desk.remote.changed.notify_all();
+}
+
+/// Notes since when there is a connection.
+async fn note_connections(desk: Rc<Desk>, mut connections: watch::Receiver<u64>) {
+    loop {
+        desk.remote.lock().connected = Some(Instant::now());
+        if connections.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 impl Remote {

@@ -12,8 +12,9 @@ use tokio::time::{sleep, timeout};
 use super::super::broker::Broker;
 use super::run::{Desk, PAUSE};
 
-/// How long a request for calls stays with the broker.
-const REQUEST: Duration = Duration::from_secs(5);
+/// How long a request for calls stays with the broker. A broker that is lost has lost it without a word,
+/// and nobody serves this node meanwhile.
+const REQUEST: Duration = Duration::from_secs(2);
 
 /// Asks for calls while there is room.
 pub(super) async fn fetch(desk: Rc<Desk>) {
@@ -28,7 +29,7 @@ pub(super) async fn fetch(desk: Rc<Desk>) {
         let mut connections = desk.connections.clone();
         connections.mark_unchanged();
         let batch = desk.broker.consumer.batch().max_messages(room).expires(REQUEST).messages();
-        let Ok(Ok(batch)) = timeout(REQUEST, batch).await else {
+        let Ok(Ok(batch)) = timeout(REQUEST + PAUSE, batch).await else {
             let (Ok(_) | Err(_)) = Broker::open(&desk.client, &desk.cluster).await;
             sleep(PAUSE).await;
             continue;
@@ -49,7 +50,7 @@ impl Desk {
         let (mut left, mut failed) = (room, false);
         while left > 0 {
             let next = tokio::select! {
-                next = timeout(2 * REQUEST, batch.next()) => next,
+                next = timeout(REQUEST + PAUSE, batch.next()) => next,
                 // The broker may know nothing of the request any more.
                 _changed = connections.changed() => break,
             };

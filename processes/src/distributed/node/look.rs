@@ -76,6 +76,7 @@ impl Desk {
         if message.info().is_ok_and(|info| info.delivered > 1) {
             match self.ask(head.id, News::Again).await {
                 Ok(Verdict::Go) => {}
+                Ok(Verdict::Wait) => return Look::Later(PAUSE),
                 Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Look::Drop(stored),
                 Ok(Verdict::Poison) => return Look::Bury("it has lost its nodes".to_owned()),
                 Err(Unanswered::Not) => return Look::Later(2 * PAUSE),

@@ -46,7 +46,7 @@ pub(super) struct Desk {
     pub(super) slots: usize,
     /// Names this node, at random.
     pub(super) id: u128,
-    /// Names it to people: host and process.
+    /// Names it to people: host and process, and some digits of `id`.
     pub(super) name: String,
     /// How long it may be silent about a call.
     pub(super) lease: Duration,
@@ -69,8 +69,8 @@ pub(super) async fn open(
 ) -> io::Result<(Desk, ())> {
     let (count, connections) = watch::channel(0);
     let client = cluster.dial("node", Arc::new(count)).await?;
-    let broker = Broker::open(&client, &cluster).await?;
-    let lease = broker.consumer.cached_info().config.ack_wait;
+    let broker = Broker::open_soon(&client, &cluster).await?;
+    let lease = broker.lease();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let desk = Desk {
         client,

@@ -124,7 +124,7 @@ impl Desk {
             match self.ask(id, News::Begin { delivered }).await {
                 Ok(Verdict::Go) => return Some(true),
                 Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Some(false),
-                Ok(Verdict::Poison) => return None,
+                Ok(Verdict::Poison | Verdict::Wait) => return None,
                 Err(Unanswered::Not) if self.shelf.is_quiet(id.client) => return None,
                 // The answer may be lost, or late, and it counts as begun.
                 Err(Unanswered::Not) => {}

@@ -11,12 +11,12 @@ use super::super::wire::{CallId, Here, News, Up, pack};
 use super::held::Held;
 use super::run::Desk;
 
-/// How often a node says that it is there.
+/// How often a node says that it is there; three times in a lease, if that is more often.
 const HERE_EVERY: Duration = Duration::from_secs(2);
 
 /// Says from time to time that the node is there.
 pub(super) async fn say_here(desk: Rc<Desk>) {
-    let mut ticks = interval(HERE_EVERY);
+    let mut ticks = interval(HERE_EVERY.min(desk.lease / 3));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

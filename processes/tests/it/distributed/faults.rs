@@ -11,7 +11,7 @@ use crate::support::{BOUND, kill, soon, wait_until};
 
 processes::task! {
     /// Marks that it has begun, and waits for a file.
-    fn held((marks, gate): (String, String)) -> u32 {
+    pub(crate) fn held((marks, gate): (String, String)) -> u32 {
         mark(&marks, 0);
         while !Path::new(&gate).exists() {
             processes_sleep(5);
@@ -22,7 +22,7 @@ processes::task! {
 
 processes::task! {
     /// Kills the node that executes it.
-    fn deadly(marks: String) {
+    pub(crate) fn deadly(marks: String) {
         mark(&marks, 0);
         kill(std::os::unix::process::parent_id());
         processes_sleep(60_000);
@@ -30,7 +30,7 @@ processes::task! {
 }
 
 processes::task! {
-    fn marked_slowly((path, number): (String, u64)) -> u64 {
+    pub(crate) fn marked_slowly((path, number): (String, u64)) -> u64 {
         processes_sleep(1);
         mark(&path, number);
         number

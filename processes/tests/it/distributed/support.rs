@@ -246,6 +246,11 @@ impl Drop for Broker {
 pub(crate) struct Node(Process<()>);
 
 impl Node {
+    /// The one in this process.
+    pub(crate) fn of(process: Process<()>) -> Self {
+        Self(process)
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&self) {
         self.0.kill();

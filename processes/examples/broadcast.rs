@@ -29,7 +29,7 @@ fn sums((is_prime, first, count): (Buffer, usize, usize)) -> usize {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::new(2)?;
-    let mut table = pool.buffer(END);
+    let mut table = pool.buffer(END)?;
     sieve(&mut table);
     let table = table.freeze();
     let parts = (2..50).map(|part| (table.clone(), part * 20_000, 20_000));

@@ -13,6 +13,7 @@
 //! This is one of the crate's few files with unsafe code: the values are reached through a
 //! pointer.
 
+use std::any::TypeId;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -93,22 +94,42 @@ impl<T> FreezeError<T> {
     }
 }
 
-impl SharedArray<u8> {
-    /// So many bytes, all zero.
+impl<T: Shared + Default> SharedArray<T> {
+    /// So many default values: of numbers, zeros.
+    ///
+    /// ```
+    /// use processes::{SharedArray, SharedMem};
+    ///
+    /// let (floats, bytes) = (SharedArray::<f64>::new(100)?, SharedMem::new(1 << 30)?);
+    /// assert_eq!((floats.load(99), bytes.len()), (0.0, 1 << 30));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Zeros are there from the start: memory is used when something else is written. Other values are
+    /// written one after the other, as [`filled`](Self::filled) does.
     ///
     /// # Errors
     /// `InvalidInput` when `len` is zero or above what a process can address; otherwise no
     /// descriptors, memory or addresses are left.
     pub fn new(len: usize) -> io::Result<Self> {
-        Self::create(len)
+        if is_zero_at_first::<T>() { Self::create(len) } else { Self::filled(T::default(), len) }
     }
+}
+
+/// True for numbers and `bool`: the default is what memory without anything written to it holds.
+fn is_zero_at_first<T: 'static>() -> bool {
+    /// One of these types.
+    macro_rules! one_of {
+        ($($type:ty),*) => { [$(TypeId::of::<$type>()),*].contains(&TypeId::of::<T>()) };
+    }
+    one_of!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, bool)
 }
 
 impl<T: Shared> SharedArray<T> {
     /// So many times the same value.
     ///
     /// # Errors
-    /// As [`SharedMem::new`].
+    /// As [`new`](Self::new).
     pub fn filled(value: T, len: usize) -> io::Result<Self> {
         Ok(Self::create(len)?.begin(std::iter::repeat_n(value, len)))
     }
@@ -116,7 +137,7 @@ impl<T: Shared> SharedArray<T> {
     /// A copy of these values.
     ///
     /// # Errors
-    /// As [`SharedMem::new`].
+    /// As [`new`](Self::new).
     pub fn from_slice(values: &[T]) -> io::Result<Self> {
         Ok(Self::create(values.len())?.begin(values.iter().copied()))
     }

@@ -45,7 +45,8 @@ impl<T: Serialize> Broadcast<T> {
         if bytes.len() > limit {
             return Err(JoinError::TooLarge { side, size: bytes.len(), limit });
         }
-        let mut encoded = BufferMut::new(engine, bytes.len());
+        let mut encoded = BufferMut::new(engine, bytes.len())
+            .map_err(|error| JoinError::Encode { side, message: error.to_string() })?;
         encoded.copy_from_slice(&bytes);
         Ok(Self { encoded: encoded.freeze(), value: PhantomData })
     }

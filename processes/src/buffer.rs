@@ -1,6 +1,7 @@
 //! Bytes that are filled where the workers see them, and read there.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -29,13 +30,20 @@ enum Filling {
 
 impl BufferMut {
     /// So many bytes.
-    pub(crate) fn new(engine: &dyn Engine, len: usize) -> Self {
+    ///
+    /// # Errors
+    /// `OutOfMemory`: not even this process has memory for them.
+    pub(crate) fn new(engine: &dyn Engine, len: usize) -> io::Result<Self> {
         let shared = engine.arena_and_readers().and_then(|(arena, readers)| {
             let mut block = Block::new(arena, len)?;
             block.set_len(len);
             Some(Filling::Shared(block, Arc::clone(readers)))
         });
-        Self { place: shared.unwrap_or_else(|| Filling::Own(vec![0; len])) }
+        let place = match shared {
+            Some(shared) => shared,
+            None => Filling::Own(zeros(len)?),
+        };
+        Ok(Self { place })
     }
 
     /// True when they lie where the workers of their pool see them.
@@ -58,6 +66,17 @@ impl BufferMut {
             Filling::Own(bytes) => Bytes::Own(bytes.into()),
         })
     }
+}
+
+/// So many bytes in memory of this process, if it has so much.
+fn zeros(len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|error| {
+        let text = format!("a buffer of {len} bytes: {error}; ask for less, or send parts");
+        io::Error::new(io::ErrorKind::OutOfMemory, text)
+    })?;
+    bytes.resize(len, 0);
+    Ok(bytes)
 }
 
 impl Deref for BufferMut {

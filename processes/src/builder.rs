@@ -84,6 +84,9 @@ impl Builder {
     /// The largest encoded argument or result in bytes; beyond it a call is
     /// [`JoinError::TooLarge`]. The default is
     /// [`DEFAULT_MAX_PAYLOAD`].
+    ///
+    /// Of a [`Buffer`](crate::Buffer) that lies where the workers see it only the place is encoded: its
+    /// length is limited by [`arena`](Self::arena), not by this.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.max_payload = bytes;
         self

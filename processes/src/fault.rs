@@ -206,7 +206,7 @@ mod tests {
     /// What calls say of buffers that they bring, in all ways: with little else, with much, and as
     /// items of a map.
     fn described_by(pool: &Pool) -> Vec<(usize, String, bool)> {
-        let mut bytes = pool.buffer(10_000);
+        let mut bytes = pool.buffer(10_000).unwrap();
         bytes.fill(2);
         let bytes = bytes.freeze();
         let both = (bytes.clone(), pool.broadcast(&"once".to_owned()).unwrap());

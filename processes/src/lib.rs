@@ -74,6 +74,7 @@ mod robust;
 mod scope;
 mod segment;
 mod setup;
+mod shortage;
 mod target;
 mod ticket;
 mod tray;

@@ -112,6 +112,16 @@ impl Pool {
     ///
     /// Pass what it needs in the argument instead: `pool.submit(|(x, factor)| x * factor, (14, 3))`.
     ///
+    /// A closure that never returns has the result `!`, which cannot be encoded (error E0277, "`!:
+    /// Serialize` is not satisfied"), unless something else says what the result would be:
+    ///
+    /// ```
+    /// let pool = processes::Pool::new(1)?;
+    /// let lost = pool.submit(|()| -> u32 { std::process::abort() }, ()).join();
+    /// assert!(matches!(lost, Err(processes::JoinError::WorkerLost { signal: Some(6), .. })));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// The argument is encoded here and now; if that fails, the handle says so. A panic in the
     /// argument's `Serialize` reaches the caller.
     pub fn submit<A, R>(&self, f: fn(A) -> R, x: A) -> JoinHandle<R>
@@ -148,11 +158,18 @@ impl Pool {
     /// is no room ([`Builder::arena`]) they lie in memory of this process, and are copied when they
     /// are sent; [`BufferMut::is_shared`] says so.
     ///
+    /// [`Builder::max_payload`] is about what is encoded. Of a buffer that is shared that is its place, so
+    /// it may be longer than that, up to the size of the arena; one that is copied counts with all of its
+    /// bytes, and its call is [`JoinError::TooLarge`] then.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: there is no room, and this process has no memory for so many bytes either.
+    ///
     /// ```
     /// use processes::{Buffer, Pool};
     ///
     /// let pool = Pool::new(2)?;
-    /// let mut bytes = pool.buffer(1 << 20);
+    /// let mut bytes = pool.buffer(1 << 20)?;
     /// bytes.fill(3);
     /// let bytes = bytes.freeze();
     /// let sum: fn((Buffer, usize)) -> u64 =
@@ -163,7 +180,7 @@ impl Pool {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn buffer(&self, len: usize) -> BufferMut {
+    pub fn buffer(&self, len: usize) -> io::Result<BufferMut> {
         BufferMut::new(&*self.engine, len)
     }
 

@@ -21,14 +21,16 @@ fn main() {
     match std::env::var(ROLE).as_deref() {
         Ok("refused") => refused(),
         Ok("explicit") => explicit(),
+        Ok("late") => late(),
         Ok(role) => panic!("there is no role {role}"),
         Err(_) => {
-            for role in ["refused", "explicit"] {
+            for role in ["refused", "explicit", "late"] {
                 let mut command = Command::new(std::env::current_exe().unwrap());
-                let status = command.env(ROLE, role).env(SWITCH, "0").status().unwrap();
+                let command = command.arg("something").env(ROLE, role).env(SWITCH, "0");
+                let status = command.status().unwrap();
                 assert!(status.success(), "{role}: {status}");
             }
-            println!("no_init: both roles passed");
+            println!("no_init: all roles passed");
         }
     }
 }
@@ -58,4 +60,16 @@ fn explicit() {
     assert_eq!(pool.submit(|x: u8| x + 1, 1).join().unwrap(), 2);
     let nested: fn(()) -> u8 = |()| Pool::new(1).unwrap().submit(|x: u8| x, 3).join().unwrap();
     assert_eq!(pool.submit(nested, ()).join().unwrap(), 3);
+}
+
+/// A program that looks at its arguments first: its workers have none, and end there.
+fn late() {
+    if std::env::args().count() < 2 {
+        std::process::exit(2);
+    }
+    processes::init();
+    let pool = Pool::new(1).unwrap();
+    let error = pool.submit(|x: u8| x, 1).join().unwrap_err().to_string();
+    assert!(error.contains("exit status: 2"), "{error}");
+    assert!(error.contains("`processes::init()`, which is to be its first line"), "{error}");
 }

@@ -49,7 +49,8 @@ pub(crate) fn run(pool: &Pool, parcel: &mut Parcel) -> Result<Outcome, LaneError
                 pool.submit(read_shared, shared.clone())
             }
             (Handover::Arena, _) => {
-                let mut place = pool.buffer(bytes.len());
+                let place = pool.buffer(bytes.len());
+                let mut place = place.map_err(|error| LaneError::failed("get a buffer", error))?;
                 place.copy_from_slice(bytes);
                 pool.submit(read_buffer, place.freeze())
             }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
@@ -14,8 +15,16 @@ use crate::frame::{ARENA_BODY, Body, MAX_INLINE, MAX_ITEM};
 use crate::items::Items;
 use crate::scope::{self, Luggage};
 use crate::segment::{Sealed, SegmentId, random_id};
+use crate::shortage;
 
 use super::refused;
+
+/// So many arguments of this process lie in memfds of their own at a time, unless more have been sent:
+/// each has a descriptor.
+const MOST_SEALED: usize = 64;
+
+/// How many do.
+static SEALED: AtomicUsize = AtomicUsize::new(0);
 
 /// An encoded argument.
 #[derive(Debug)]
@@ -27,6 +36,9 @@ pub(crate) enum Argument {
     /// Long, and there is no room in an arena: sealed in a memfd that goes ahead on the control
     /// socket.
     Sealed(SegmentId, SealedEnd),
+    /// Long, and neither an arena nor a descriptor was there for it: in memory of this process until
+    /// it is sent, see [`set_out`](Self::set_out).
+    Waiting(Vec<u8>),
     /// Many short ones of calls of the same function.
     Items(Items),
 }
@@ -38,6 +50,24 @@ pub(crate) struct SealedEnd {
     pub(crate) fd: OwnedFd,
     /// How long the argument is.
     len: usize,
+}
+
+impl SealedEnd {
+    /// A memfd with these bytes, however many there are.
+    ///
+    /// # Errors
+    /// No descriptor or no memory is left.
+    fn write(bytes: &[u8]) -> io::Result<Self> {
+        let fd = Sealed::write(bytes)?;
+        SEALED.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { fd, len: bytes.len() })
+    }
+}
+
+impl Drop for SealedEnd {
+    fn drop(&mut self) {
+        SEALED.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The ways that are open to an argument.
@@ -84,7 +114,7 @@ impl Argument {
     /// Encoded as `bytes`, behind which these buffers are listed: chooses the way.
     ///
     /// # Errors
-    /// They are more than the most; there is no room in the arena, and no descriptor or memory.
+    /// They are more than the most; there is no room in the arena, and no memory.
     pub(crate) fn of(
         mut bytes: Vec<u8>,
         brought: &Brought,
@@ -107,14 +137,38 @@ impl Argument {
         if size <= ways.inline {
             return Ok(Self::Inline(bytes));
         }
-        Self::sealed(&bytes)
-            .map_err(|error| refused(format!("no shared memory for {size} bytes: {error}")))
+        if SEALED.load(Ordering::Relaxed) >= MOST_SEALED {
+            return Ok(Self::Waiting(bytes));
+        }
+        match Self::sealed(&bytes) {
+            Ok(sealed) => Ok(sealed),
+            Err(error) if shortage::is_of_descriptors(&error) => Ok(Self::Waiting(bytes)),
+            Err(error) => Err(without_memory(size, &error)),
+        }
     }
 
     /// In a memfd of its own.
     fn sealed(bytes: &[u8]) -> io::Result<Self> {
-        let end = SealedEnd { fd: Sealed::write(bytes)?, len: bytes.len() };
-        Ok(Self::Sealed(random_id()?, end))
+        Ok(Self::Sealed(random_id()?, SealedEnd::write(bytes)?))
+    }
+
+    /// It is about to be sent: what was waiting for that goes into the arena, or into a memfd. That is
+    /// a copy, made while the core is locked.
+    ///
+    /// # Errors
+    /// No descriptor or no memory is left.
+    pub(crate) fn set_out(&mut self, arena: Option<&Arc<Arena>>) -> io::Result<()> {
+        if let Self::Waiting(bytes) = self {
+            let block = arena.and_then(|arena| Block::new(arena, bytes.len()));
+            *self = if let Some(mut block) = block
+                && block.append(bytes)
+            {
+                Self::Arena(block)
+            } else {
+                Self::sealed(bytes)?
+            };
+        }
+        Ok(())
     }
 
     /// The same on a way that a worker can take that has no part in the arena: also what it brings.
@@ -123,7 +177,7 @@ impl Argument {
     /// No descriptor or memory is left.
     pub(super) fn leave_arena(&mut self, brought: &mut Brought) -> io::Result<()> {
         let copied = match self {
-            Self::Inline(bytes) => brought.copied(bytes),
+            Self::Inline(bytes) | Self::Waiting(bytes) => brought.copied(bytes),
             Self::Arena(block) => brought.copied(&block.steady()),
             Self::Sealed(_id, end) if matches!(brought, Brought::Listed(..)) => {
                 brought.copied(&Sealed::map(&end.fd)?)
@@ -143,7 +197,7 @@ impl Argument {
     pub(crate) fn is_long(&self) -> bool {
         match self {
             Self::Inline(bytes) => bytes.len() > MAX_ITEM,
-            Self::Arena(_) | Self::Sealed(..) => true,
+            Self::Arena(_) | Self::Sealed(..) | Self::Waiting(_) => true,
             Self::Items(_) => false,
         }
     }
@@ -151,7 +205,7 @@ impl Argument {
     /// Bytes of the encoding.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Inline(bytes) => bytes.len(),
+            Self::Inline(bytes) | Self::Waiting(bytes) => bytes.len(),
             Self::Arena(block) => block.len(),
             Self::Sealed(_id, sealed) => sealed.len,
             Self::Items(items) => items.bytes().len(),
@@ -162,7 +216,7 @@ impl Argument {
     pub(super) fn items(&self) -> u16 {
         match self {
             Self::Items(items) => items.count(),
-            Self::Inline(_) | Self::Arena(_) | Self::Sealed(..) => 1,
+            Self::Inline(_) | Self::Arena(_) | Self::Sealed(..) | Self::Waiting(_) => 1,
         }
     }
 
@@ -171,7 +225,7 @@ impl Argument {
         match self {
             Self::Inline(bytes) => bytes.len(),
             Self::Arena(_) => ARENA_BODY,
-            Self::Sealed(..) => size_of::<SegmentId>(),
+            Self::Sealed(..) | Self::Waiting(_) => size_of::<SegmentId>(),
             Self::Items(items) => items.bytes().len(),
         }
     }
@@ -185,6 +239,7 @@ impl Argument {
             }
             Self::Sealed(id, _fd) => Body::Payload(*id),
             Self::Items(items) => Body::Items(items.bytes()),
+            Self::Waiting(_) => unreachable!("it has set out before it comes into a frame"),
         }
     }
 }
@@ -193,6 +248,11 @@ impl Argument {
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
 fn too_many(error: io::Error) -> JoinError {
     refused(format!("too many buffers for one call: {error}"))
+}
+
+/// Why an argument of so many bytes cannot be sent.
+pub(crate) fn without_memory(size: usize, error: &io::Error) -> JoinError {
+    refused(format!("no shared memory for {size} bytes: {error}"))
 }
 
 /// Refuses what is too long.

@@ -19,7 +19,7 @@ use crate::segment::{Segment, SegmentId};
 use crate::target::Target;
 use crate::ticket::Ticket;
 
-pub(crate) use argument::{Argument, Ways};
+pub(crate) use argument::{Argument, Ways, without_memory};
 pub(crate) use code::{Code, Encoded, Resolved, Sent};
 pub(crate) use post::Post;
 
@@ -76,7 +76,7 @@ impl Call {
     ///
     /// # Errors
     /// The argument cannot be encoded or is too long; the function is not part of the program's
-    /// image; no descriptor is left for a large argument.
+    /// image; no memory is left for a large argument.
     pub(crate) fn new<A, R>(
         function: fn(A) -> R,
         argument: &A,
@@ -106,7 +106,10 @@ impl Call {
         E: Display,
     {
         let ways = Ways { max_payload, inline: 0, arena: None };
-        Ok(Self::encode(Code::of_initializer(function)?, argument, ways)?.0)
+        let (mut call, _ticket) = Self::encode(Code::of_initializer(function)?, argument, ways)?;
+        let size = call.argument.len();
+        call.argument.set_out(None).map_err(|error| without_memory(size, &error))?;
+        Ok(call)
     }
 
     /// Encodes a call.
@@ -173,7 +176,10 @@ impl Call {
     pub(crate) fn header(&self) -> Init {
         let argument = match &self.argument {
             Argument::Sealed(id, _fd) => Some(*id),
-            Argument::Inline(_) | Argument::Arena(_) | Argument::Items(_) => None,
+            Argument::Inline(_)
+            | Argument::Arena(_)
+            | Argument::Items(_)
+            | Argument::Waiting(_) => None,
         };
         let Code { function, trampoline } = self.code;
         Init { function, trampoline, argument }

@@ -36,6 +36,9 @@ pub(super) struct Ends {
     pub(super) otherwise: u64,
     /// Those of the others that were never sent.
     pub(super) unsent: u64,
+    /// Those of the others for which there was no memory or no descriptor: before they were calls of the
+    /// pool, or when they were to be sent.
+    pub(super) without_memory: u64,
 }
 
 impl Ends {
@@ -67,12 +70,18 @@ impl Terms {
             Err(JoinError::WorkerLost { .. } | JoinError::Poison { .. }) => &mut ends.lost,
             Err(_) => &mut ends.otherwise,
         } += 1;
-        let unsent = matches!(
-            outcome,
-            Err(JoinError::Encode { side: Side::Parent, .. }
-                | JoinError::TooLarge { side: Side::Parent, .. })
-        );
-        ends.unsent += u64::from(unsent);
+        match outcome {
+            Err(JoinError::Encode { side: Side::Parent, message, .. })
+                if message.starts_with("no shared memory") =>
+            {
+                ends.without_memory += 1;
+            }
+            Err(
+                JoinError::Encode { side: Side::Parent, .. }
+                | JoinError::TooLarge { side: Side::Parent, .. },
+            ) => ends.unsent += 1,
+            _ => {}
+        }
         Ok(())
     }
 

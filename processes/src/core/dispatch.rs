@@ -9,13 +9,15 @@
 use std::io;
 
 use crate::board::SLOTS;
-use crate::call::Call;
+use crate::call::{Call, without_memory};
 use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_FRAME;
+use crate::shortage;
 use crate::target::Target;
 
 use super::limits::{FIRST_LOOK, LATE_LOOK};
+use super::process::Process;
 use super::seat::Obstacle;
 use super::{Core, Settled, State};
 
@@ -77,7 +79,14 @@ impl Core {
 
     /// Sends the one call of a one-shot seat whose worker is ready.
     pub(super) fn send_own(&self, state: &mut State, index: usize, settled: &mut Settled) {
-        let Some(call) = state.seats[index].own.take() else { return };
+        let Some(mut call) = state.seats[index].own.take() else { return };
+        if let Err(error) = call.argument.set_out(None) {
+            let error = without_memory(call.argument.len(), &error);
+            settled.push((call, Err(error)));
+            // Nothing else comes to it.
+            state.seats[index].process.iter().for_each(Process::kill);
+            return;
+        }
         let mut frame = Vec::new();
         state.sent += 1;
         let order = state.sent;
@@ -108,6 +117,16 @@ impl Core {
             if let Some(rest) = call.split_off(state.seats[index].items_left()) {
                 state.queue.push_front(rest);
             }
+            if let Err(error) = call.argument.set_out(self.arena()) {
+                if shortage::is_of_descriptors(&error) && state.seats[index].load() > 0 {
+                    // Answers to what is in flight give some back, and bring us here again.
+                    state.queue.push_front(call);
+                    break;
+                }
+                let error = without_memory(call.argument.len(), &error);
+                settled.push((call, Err(error)));
+                continue;
+            }
             if frame.len() + call.frame_bytes() > MAX_FRAME {
                 Self::send_frame(state, index, &frame);
                 frame.clear();
@@ -122,6 +141,7 @@ impl Core {
                 }
                 Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),
                 Err((call, Obstacle::Hopeless(error))) => {
+                    let error = shortage::explain(error);
                     let reason = format!("its shared memory cannot be sent: {error}");
                     settled.push((call, Err(JoinError::Broken { reason })));
                 }

@@ -23,6 +23,7 @@ use crate::image;
 use crate::results::{BOARD_AND_RING_BYTES, RESULTS_AT};
 use crate::segment::Segment;
 use crate::setup::Setup;
+use crate::shortage;
 use crate::ticket::Place;
 use crate::worker;
 
@@ -31,7 +32,6 @@ use super::process::{Process, Server};
 use super::recycle::Post;
 use super::seat::Seat;
 use super::shared::Shared;
-use super::shortage;
 use super::stderr::Tail;
 use super::{Config, Core};
 
@@ -219,7 +219,13 @@ impl Core {
         let seat = &mut state.seats[index];
         seat.launching = false;
         let wanted = seat.post != Post::Vacant;
-        let mut process = launched.map_err(shortage::explain)?;
+        let mut process = match launched {
+            Ok(process) => process,
+            Err(error) => {
+                self.release_spare(&state);
+                return Err(shortage::explain_start(error));
+            }
+        };
         seat.generation = seat.generation.wrapping_add(1);
         seat.start_at_ns = None;
         let generation = seat.generation;
@@ -228,6 +234,7 @@ impl Core {
             if !wanted {
                 state.vacate(index);
             }
+            self.release_spare(&state);
             drop(state);
             process.kill();
             process.reap();
@@ -245,6 +252,7 @@ impl Core {
 impl Core {
     /// Starts a worker of this core.
     fn launch(&self, setup: Setup) -> io::Result<Process> {
+        self.spare.hold(self.lifeline.end_for_worker())?;
         launch(&self.config, self.inbox.doorbell(), &self.lifeline, self.shared(), setup)
     }
 }

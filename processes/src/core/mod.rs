@@ -44,7 +44,7 @@ mod retry;
 mod seat;
 mod settle;
 mod shared;
-mod shortage;
+mod spare;
 mod stderr;
 mod supervise;
 mod threads;
@@ -63,6 +63,7 @@ use crate::callbacks::Desk;
 use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_INLINE;
+use crate::shortage;
 use crate::ticket::Ticket;
 
 use alarm::Alarm;
@@ -76,6 +77,7 @@ use receive::Inbox;
 use seat::Seat;
 use settle::Settled;
 use shared::Shared;
+use spare::Spare;
 use view::Counters;
 
 pub(crate) use threads::Threads;
@@ -145,6 +147,8 @@ pub(crate) struct Core {
     alarm: Alarm,
     /// Ends the workers when this process ends.
     lifeline: Lifeline,
+    /// Held while a worker starts.
+    spare: Spare,
     /// Brings new rings to the receiver, and wakes it.
     inbox: Inbox,
     /// Calls callbacks.
@@ -198,14 +202,15 @@ impl Core {
     /// # Errors
     /// No descriptors, threads or memory are left.
     pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
-        let inbox = Inbox::new().map_err(shortage::explain)?;
+        let inbox = Inbox::new().map_err(shortage::explain_start)?;
         let arena = Shared::new(config.arena_bytes);
         let core = Arc::new(Self {
             config,
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
             ended: Condvar::new(),
-            alarm: Alarm::new().map_err(shortage::explain)?,
-            lifeline: Lifeline::new().map_err(shortage::explain)?,
+            alarm: Alarm::new().map_err(shortage::explain_start)?,
+            lifeline: Lifeline::new().map_err(shortage::explain_start)?,
+            spare: Spare::default(),
             inbox,
             desk: Arc::default(),
             arena,

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use ipc_channel::IpcError;
 use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer};
+use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
 };
@@ -20,6 +22,9 @@ use crate::control::{Control, Down};
 use crate::error::JoinError;
 use crate::exit::Exit;
 use crate::segment::{Segment, SegmentId};
+use crate::shortage;
+use crate::unwind;
+use crate::worker;
 
 use super::stderr::Tail;
 
@@ -92,12 +97,24 @@ pub(super) struct ServerSlot(pub(super) Server);
 impl ServerSlot {
     /// The channel of a worker that said it had sent it; so this does not block.
     ///
-    /// None when it did not arrive: this process has no descriptor left for it, or the
-    /// message makes no sense. ipc-channel 0.23.1 panics when descriptors are missing (an index
-    /// out of bounds in `deserialize_os_ipc_sender`), and the supervisor has to survive that.
-    pub(super) fn accept(self) -> Option<IpcBytesSender> {
-        let accepted = catch_unwind(AssertUnwindSafe(|| self.0.accept()));
-        accepted.ok()?.ok().map(|(_once, calls)| calls)
+    /// # Errors
+    /// Why it did not arrive: this process has no descriptor left for it, or the message makes no
+    /// sense. ipc-channel 0.23.1 panics when descriptors are missing (an index out of bounds in
+    /// `deserialize_os_ipc_sender`), and the supervisor has to survive that, though it sees to it
+    /// that they are there ([`super::spare`]).
+    pub(super) fn accept(self) -> Result<IpcBytesSender, String> {
+        let missing = |error: io::Error| {
+            format!("its channel could not be received: {}", shortage::explain_start(error))
+        };
+        match catch_unwind(AssertUnwindSafe(|| self.0.accept())) {
+            Ok(Ok((_once, calls))) => Ok(calls),
+            Ok(Err(IpcError::Io(error))) => Err(missing(error)),
+            Ok(Err(error)) => Err(format!("it sent no channel: {error}")),
+            Err(payload) => {
+                unwind::discard(payload);
+                Err(missing(Errno::MFILE.into()))
+            }
+        }
     }
 }
 
@@ -250,6 +267,16 @@ impl Process {
     fn start_failure_alone(&self) -> String {
         match (&self.refusal, &self.ended) {
             (Some(refusal), _) => refusal.clone(),
+            // Not killed: it has run through `main`, or left it.
+            (None, Some(End { status: Some(status) }))
+                if status.code().is_some() && !worker::is_hooked() =>
+            {
+                format!(
+                    "a worker ended before it was ready ({status}): its `main`, which is called \
+                     without arguments, did not come to `processes::init()`, which is to be its \
+                     first line"
+                )
+            }
             (None, Some(End { status: Some(status) })) => {
                 format!("a worker ended before it was ready ({status})")
             }

@@ -17,7 +17,7 @@
 use std::io;
 
 use crate::board::{Claim, SLOTS};
-use crate::call::{Call, Code};
+use crate::call::{Argument, Call, Code};
 use crate::frame::{CallHeader, push_call};
 use crate::setup::Setup;
 use crate::ticket::Place;
@@ -26,6 +26,10 @@ use super::flight::InFlight;
 use super::limits::Silence;
 use super::process::{Doom, Process};
 use super::recycle::Post;
+
+/// So many calls whose argument is a descriptor may be in flight to one worker: it has one as well
+/// until it executes the call.
+const MOST_SEALED: usize = 8;
 
 /// The place of one worker.
 #[derive(Debug)]
@@ -195,6 +199,12 @@ impl Seat {
         })
     }
 
+    /// How many calls in flight have a descriptor as their argument.
+    fn sealed(&self) -> usize {
+        let calls = self.occupied().filter_map(|(_slot, entry)| entry.call.as_ref());
+        calls.filter(|call| matches!(call.argument, Argument::Sealed(..))).count()
+    }
+
     /// Puts `call` into `frame`, or gives it back with the reason.
     ///
     /// # Errors
@@ -207,6 +217,9 @@ impl Seat {
         order: u64,
         frame: &mut Vec<u8>,
     ) -> Result<(), (Call, Obstacle)> {
+        if matches!(call.argument, Argument::Sealed(..)) && self.sealed() >= MOST_SEALED {
+            return Err((call, Obstacle::Credit));
+        }
         // At least what it is when it leaves the arena.
         let charge = charge(call.frame_bytes());
         let Some(process) = &mut self.process else {

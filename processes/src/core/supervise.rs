@@ -142,11 +142,14 @@ impl Core {
                 };
                 let server = process.server.take();
                 drop(state);
-                if let Some(calls) = server.and_then(ServerSlot::accept) {
-                    self.install(index, generation, calls);
-                    self.inbox.add(route);
-                } else {
-                    self.reject(index, generation, "it sent no channel".to_owned());
+                let calls = self.with_spare(|| server.map(ServerSlot::accept));
+                match calls {
+                    Some(Ok(calls)) => {
+                        self.install(index, generation, calls);
+                        self.inbox.add(route);
+                    }
+                    Some(Err(reason)) => self.reject(index, generation, reason),
+                    None => {}
                 }
             }
             Ok(Some((Up::Refused(reason), _))) => {
@@ -166,6 +169,8 @@ impl Core {
     fn install(&self, index: usize, generation: u32, calls: IpcBytesSender) {
         let mut settled = Settled::new();
         let mut state = self.lock();
+        // Before it has anything to do: who counts descriptors then finds its own.
+        self.release_spare(&state);
         if state.breaker.close() {
             state.reopen_seats();
             self.alarm.ring();
@@ -197,6 +202,7 @@ impl Core {
     /// A worker cannot serve.
     fn reject(&self, index: usize, generation: u32, reason: String) {
         let mut state = self.lock();
+        self.release_spare(&state);
         if let Some(process) = state.process_of(index, generation) {
             self.alarm.unwatch(&process.control);
             process.refusal = Some(reason);
@@ -256,6 +262,7 @@ impl Core {
                 None => {}
             }
         }
+        self.release_spare(&state);
         due.at(state.next_check_ns);
         state.next_check_ns = due.next_ns.unwrap_or(u64::MAX);
         due.next_ns = due.next_ns.filter(|&next| next != u64::MAX);

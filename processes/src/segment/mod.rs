@@ -21,6 +21,8 @@ use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use crate::shortage;
+
 pub(crate) use sealed::Sealed;
 
 /// What names a segment in every process: random, so that ids from different processes agree
@@ -295,7 +297,8 @@ pub(crate) fn is_freezable(fd: BorrowedFd<'_>) -> bool {
 
 /// A memfd of `len` bytes that may be sealed.
 fn new_memfd(len: usize) -> io::Result<OwnedFd> {
-    let fd = memfd_create("processes", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = memfd_create("processes", flags).map_err(|error| shortage::explain(error.into()))?;
     let len = u64::try_from(len).expect("a length fits into 64 bits");
     ftruncate(&fd, len)?;
     Ok(fd)

@@ -20,7 +20,7 @@ pub(crate) use serve::{report, shorten};
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -37,6 +37,7 @@ use crate::image;
 use crate::results::{BOARD_AND_RING_BYTES, Writer};
 use crate::scope::arrivals;
 use crate::segment::Segment;
+use crate::shortage;
 
 /// The environment variable that says: this process is a worker.
 pub(crate) const MARKER: &str = "TRIPTYCH_PROCESSES_WORKER";
@@ -52,6 +53,9 @@ const EXIT_UNUSABLE: i32 = 70;
 
 /// True once `enter` has run: a re-executed copy of this program will become a worker.
 static INITIALISED: AtomicBool = AtomicBool::new(false);
+
+/// True when that was the start-up hook's doing, and not that of [`init`].
+static HOOKED: AtomicBool = AtomicBool::new(false);
 
 /// How many pools are above this process.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
@@ -76,8 +80,14 @@ fn hook() {
     /// Set to `0`, this environment variable switches the hook off at run time.
     const AUTO_INIT: &str = "TRIPTYCH_PROCESSES_AUTO_INIT";
     if std::env::var_os(AUTO_INIT).is_none_or(|value| value != "0") {
+        HOOKED.store(true, Ordering::Relaxed);
         enter();
     }
+}
+
+/// True when a re-executed copy of this program becomes a worker before its `main`.
+pub(crate) fn is_hooked() -> bool {
+    HOOKED.load(Ordering::Relaxed)
 }
 
 /// How many pools are above this process.
@@ -142,6 +152,17 @@ fn take_stdin() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Makes sure of the descriptors that the handshake takes: ipc-channel 0.23.1 panics without.
+///
+/// # Errors
+/// A sentence for the parent.
+fn check_descriptors(socket: &Control) -> Result<(), String> {
+    /// Four are sent, five are for ipc-channel, and one is opened anew.
+    const NEEDED: usize = 10;
+    let opened = shortage::open(socket.as_fd(), NEEDED).map_err(shortage::explain);
+    opened.map(drop).map_err(|error| format!("a worker has no descriptors to start with: {error}"))
+}
+
 /// What a worker works with.
 #[derive(Debug)]
 struct Channels {
@@ -168,6 +189,7 @@ struct Channels {
 /// # Errors
 /// A sentence for the parent.
 fn start(socket: &Control) -> Result<Channels, String> {
+    check_descriptors(socket)?;
     let boot = socket.receive::<Down>(true).map_err(|error| error.to_string())?;
     let Some((boot, Some(fd))) = boot else {
         return Err("the first message was no boot message".to_owned());

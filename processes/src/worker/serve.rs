@@ -26,6 +26,7 @@ use crate::frame::{
 use crate::results::QUIET_NS;
 use crate::scope::arrivals;
 use crate::segment::{Sealed, SegmentId, random_id};
+use crate::shortage;
 use crate::unwind;
 
 use super::arguments::Arguments;
@@ -271,7 +272,8 @@ impl Server {
             }
             Err(error) => {
                 start_result(&mut self.out, slot, sequence, Kind::BadResult);
-                let reason = format!("no shared memory for {size} bytes: {error}");
+                let error = shortage::explain(error);
+                let reason = format!("no shared memory for {size} bytes in the worker: {error}");
                 self.out.extend_from_slice(reason.as_bytes());
             }
         }

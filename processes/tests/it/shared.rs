@@ -48,6 +48,8 @@ fn values_go_in_and_out() {
     array.with(<[_]>::reverse);
     assert_eq!(array.clone().load(0), (7, 8));
     assert_eq!(SharedMem::new(3).unwrap().to_vec(), [0, 0, 0]);
+    assert_eq!(SharedArray::<f64>::new(2).unwrap().to_vec(), [0.0, 0.0]);
+    assert_eq!(SharedArray::<(u8, bool)>::new(2).unwrap().to_vec(), [(0, false); 2]);
 }
 
 #[test]

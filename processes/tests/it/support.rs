@@ -13,6 +13,19 @@ pub(crate) fn rounds(usual: u32, long: u32) -> u32 {
     if std::env::var_os("TRIPTYCH_LONG").is_some_and(|value| value == "1") { long } else { usual }
 }
 
+/// True where AddressSanitizer watches, which has terabytes of addresses reserved: then they cannot be
+/// limited. Says that `what` is skipped.
+pub(crate) fn is_sanitized(what: &str) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let size_kb: u64 = size.split_whitespace().next().unwrap().parse().unwrap();
+    let sanitized = size_kb > 1 << 30;
+    if sanitized {
+        eprintln!("skipped: {what} under AddressSanitizer");
+    }
+    sanitized
+}
+
 /// Waits until `condition` holds; fails with `what` after [`BOUND`].
 #[expect(clippy::disallowed_methods, reason = "polls a condition of another process")]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -952,6 +952,7 @@ class Processes:
         The fork server and the resource tracker are there for all pools, and there is no public way
         to end them: they end with this process.
         """
+        name_semaphores()
         if start_method() == "forkserver":
             from multiprocessing import forkserver
 
@@ -1036,6 +1037,20 @@ def process_context() -> Any:
     import multiprocessing
 
     return multiprocessing.get_context(start_method())
+
+
+def name_semaphores() -> None:
+    """Has the semaphores of pools named after this process group, here and in the workers.
+
+    They are files, which a process of Python's removes in the end; but the harness kills that one too
+    when it kills the group. It then knows by their names which ones were left (xtask/src/host/semaphores.rs).
+    There is no public way to choose names; where this one does not work they have the usual ones.
+    """
+    import multiprocessing
+
+    config = getattr(multiprocessing.current_process(), "_config", None)
+    if isinstance(config, dict) and "semprefix" in config:
+        config["semprefix"] = f"/triptych-{os.getpgrp()}"
 
 
 def announce(ready: Any) -> None:

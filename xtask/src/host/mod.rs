@@ -8,6 +8,7 @@ mod once;
 mod peers;
 mod process;
 mod python;
+mod semaphores;
 mod stub;
 mod tail;
 

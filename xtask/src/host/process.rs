@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::interrupt;
 
-use super::tail::Tail;
+use super::{semaphores, tail::Tail};
 
 /// How often a wait looks whether the user interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -165,6 +165,7 @@ impl Process {
         // It fails when nobody is left in the group: that is what is wanted.
         kill_process_group(self.pid(), Signal::KILL).ok();
         self.child.wait().ok();
+        semaphores::remove_of(self.pid());
     }
 }
 

@@ -105,8 +105,12 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "calls _exit, which runs nothing else, and fcntl, for what no library offers",
     },
     UnsafeFile {
-        path: "processes/tests/it/faults.rs",
+        path: "processes/tests/it/faults/crashes.rs",
         reason: "crashes on purpose: what becomes of such a call is under test",
+    },
+    UnsafeFile {
+        path: "processes/tests/it/faults/system.rs",
+        reason: "limits, ignored signals and kills for tests, by libc, as a tool would need descriptors",
     },
     UnsafeFile {
         path: "processes/tests/it/payload/forked.rs",

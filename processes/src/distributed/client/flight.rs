@@ -63,7 +63,9 @@ impl Flight {
         match &self.call.argument {
             Argument::Inline(bytes) => bytes,
             Argument::Items(items) => items.bytes(),
-            Argument::Arena(_) | Argument::Sealed(..) => unreachable!("refused by `submit`"),
+            Argument::Arena(_) | Argument::Sealed(..) | Argument::Waiting(_) => {
+                unreachable!("refused by `submit`")
+            }
         }
     }
 

@@ -172,7 +172,8 @@ impl Remote {
         if !call.handles.is_empty() {
             return refused("a handle of shared memory cannot go to another machine");
         }
-        if matches!(call.argument, Argument::Arena(_) | Argument::Sealed(..)) {
+        if matches!(call.argument, Argument::Arena(_) | Argument::Sealed(..) | Argument::Waiting(_))
+        {
             return refused("the argument is in memory that another machine does not see");
         }
         self.registry.by_code(call.code).map_or_else(

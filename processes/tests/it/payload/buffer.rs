@@ -19,7 +19,7 @@ fn sum(bytes: Buffer) -> (u64, bool, u32) {
 
 /// A buffer that is filled with one byte.
 pub(super) fn filled(pool: &Pool, byte: u8, len: usize) -> Buffer {
-    let mut bytes = pool.buffer(len);
+    let mut bytes = pool.buffer(len).unwrap();
     assert!(bytes.is_shared() && bytes.len() == len);
     bytes.fill(byte);
     bytes.freeze()
@@ -174,19 +174,41 @@ fn elsewhere_it_is_bytes() {
 #[test]
 fn without_room_it_is_copied() {
     let pool = Pool::builder().workers(1).arena(100_000).build().unwrap();
-    let none = pool.buffer(0).freeze();
+    let none = pool.buffer(0).unwrap().freeze();
     assert_eq!(pool.submit(sum, none).join().unwrap().0, 0);
-    let mut large = pool.buffer(200_000);
+    let mut large = pool.buffer(200_000).unwrap();
     assert!(!large.is_shared());
     large.fill(1);
     assert_eq!(pool.submit(sum, large.freeze()).join().unwrap().0, 200_000);
-    let mut short = pool.buffer(90_000);
+    let mut short = pool.buffer(90_000).unwrap();
     short.fill(1);
     short.truncate(10);
     let short = short.freeze();
     assert_eq!(pool.stats().arena_bytes, 4_096, "pages behind the end are free");
     assert_eq!(pool.submit(sum, short).join().unwrap(), (10, true, pool.pids()[0]));
     assert!(format!("{:?}", pool.buffer(3)).contains("len: 3"));
+}
+
+#[test]
+fn more_than_there_is_is_an_error() {
+    let pool = Pool::new(1).unwrap();
+    for len in [usize::MAX, isize::MAX.unsigned_abs(), 1 << 60] {
+        let error = pool.buffer(len).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory);
+        assert!(error.to_string().contains(&len.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn the_limit_of_payloads_is_about_what_is_encoded() {
+    let pool = Pool::builder().workers(1).max_payload(10_000).arena(100_000).build().unwrap();
+    assert_eq!(pool.submit(sum, filled(&pool, 1, 50_000)).join().unwrap().0, 50_000);
+    // There is no room for a second one.
+    let (first, mut second) = (filled(&pool, 1, 60_000), pool.buffer(60_000).unwrap());
+    second.fill(1);
+    let copied = pool.submit(sum, second.freeze()).join();
+    assert!(matches!(copied, Err(JoinError::TooLarge { limit: 10_000, .. })), "{copied:?}");
+    drop(first);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_buffer_is_not_given_back_by_a_child() {
         // So large that its memory would go back to the system.
         let pool = Pool::new(1).unwrap();
         let mut bytes = Some(filled(&pool, 5, 40 << 20));
-        let mut filling = Some(pool.buffer(40 << 20));
+        let mut filling = Some(pool.buffer(40 << 20).unwrap());
         filling.as_mut().unwrap().fill(6);
         let well = in_child(&mut || drop((bytes.take(), filling.take())));
         let sum: fn(Buffer) -> u64 = |bytes| bytes.iter().map(|&byte| u64::from(byte)).sum();

@@ -22,6 +22,13 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(SIGKILL_AT_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
+def name_semaphores():
+    """Names semaphores after the process group, whose killer removes them (xtask/src/host/semaphores.rs)."""
+    config = getattr(multiprocessing.current_process(), "_config", {})
+    if "semprefix" in config:
+        config["semprefix"] = f"/triptych-{os.getpgrp()}"
+
+
 def same(x):
     return x
 
@@ -315,6 +322,7 @@ def sample(metric, contender, units, workers):
 
 def main():
     die_with_parent()
+    name_semaphores()
     metric, contender, units, workers = sys.argv[1:]
     wall, found, *cpu = sample(metric, contender, int(units), int(workers))
     if metric.startswith("queue."):

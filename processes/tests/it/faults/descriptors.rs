@@ -1,0 +1,217 @@
+//! Descriptors run out: an error that says what to do, and nothing else.
+
+use processes::{JoinError, JoinHandle, Pool, Queue, Side};
+
+use super::ended;
+use super::system::{Resource, kill_at_once, limit};
+use crate::support::{BOUND, descriptors, gated, gates, soon, wait_until};
+
+/// Opens files until none can be opened, then closes `spare` of them.
+fn hoard(spare: usize) -> Vec<std::fs::File> {
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    files.truncate(files.len().saturating_sub(spare));
+    files
+}
+
+/// Leaves a worker without descriptors.
+fn starve(_: u8) {
+    limit(Resource::Descriptors, 64);
+    std::mem::forget(hoard(0));
+}
+
+#[test]
+fn a_worker_without_descriptors_says_so_at_once() {
+    let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
+    // What lies in the arena needs none.
+    let pool = Pool::new(1).unwrap();
+    ended(pool.submit(starve, 0)).unwrap();
+    assert_eq!(ended(pool.submit(length, vec![1; 200_000])).unwrap(), 200_000);
+    let pool = Pool::builder().workers(1).arena(0).build().unwrap();
+    ended(pool.submit(starve, 0)).unwrap();
+    let error = ended(pool.submit(length, vec![1; 200_000])).unwrap_err();
+    let told = |error: &JoinError| {
+        matches!(error, JoinError::Decode { side: Side::Worker, message, .. }
+            if message.contains("no descriptor was left for it in the worker"))
+    };
+    assert!(told(&error), "{error}");
+    let error = ended(pool.submit(|queue: Queue<u8>| queue.len(), Queue::bounded(1).unwrap()));
+    assert!(error.is_err_and(|error| told(&error)));
+    assert_eq!(ended(pool.submit(length, vec![1; 9])).unwrap(), 9, "it goes on");
+}
+
+/// How starts go when there are ever more descriptors.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Sweep {
+    /// Starts that were refused.
+    refused: u32,
+    /// Those that were begun, and found no descriptors later.
+    broken: u32,
+    /// Those with which everything went well.
+    served: u32,
+}
+
+impl Sweep {
+    /// Counts a start; what is said when there are no descriptors names the remedy.
+    fn count(&mut self, started: Result<Result<u8, String>, String>) {
+        let why = match started {
+            Ok(Ok(value)) => {
+                assert_eq!(value, 5);
+                self.served += 1;
+                return;
+            }
+            Ok(Err(why)) => {
+                self.broken += 1;
+                why
+            }
+            Err(why) => {
+                self.refused += 1;
+                why
+            }
+        };
+        for part in ["too many open files", "may have 128", "ulimit -n"] {
+            assert!(why.contains(part), "{why}");
+        }
+    }
+}
+
+/// In this process no panic is survived, as with `panic = "abort"`; then starts something with 0 to
+/// 23 descriptors to spare.
+fn sweep(start: fn() -> Result<Result<u8, String>, String>) -> Sweep {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        before(info);
+        std::process::abort();
+    }));
+    limit(Resource::Descriptors, 128);
+    let mut sweep = Sweep::default();
+    for spare in 0..24 {
+        let hoarded = hoard(spare);
+        let started = start();
+        drop(hoarded);
+        sweep.count(started);
+    }
+    sweep
+}
+
+/// The outcome of a call, in words.
+fn said(call: JoinHandle<u8>) -> Result<u8, String> {
+    call.join_timeout(BOUND).expect("it resolves").map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_shortage_of_descriptors_at_any_step_of_a_start() {
+    let sweeps: [fn(()) -> Sweep; 3] = [
+        |()| {
+            sweep(|| {
+                let pool = Pool::new(1).map_err(|error| error.to_string())?;
+                Ok(said(pool.submit(|x: u8| x, 5)))
+            })
+        },
+        |()| {
+            sweep(|| {
+                let call = processes::spawn(|x: u8| x, 5).map_err(|error| error.to_string())?;
+                Ok(said(call))
+            })
+        },
+        |()| {
+            sweep(|| {
+                let actor = processes::spawn_actor(|x: u8| x, 5);
+                let actor = actor.map_err(|error| error.to_string())?;
+                Ok(actor.call_timeout(|x, ()| *x, (), BOUND).map_err(|error| error.to_string()))
+            })
+        },
+    ];
+    for started in sweeps {
+        let swept = processes::spawn(started, ()).unwrap().join_timeout(4 * BOUND);
+        let swept = swept.expect("no start hangs").expect("none panics");
+        assert!(swept.served > 0 && swept.refused > 5, "{swept:?}");
+    }
+}
+
+#[test]
+fn a_shortage_of_descriptors_leaves_the_other_workers_alone() {
+    let shortage: fn(()) -> bool = |()| {
+        limit(Resource::Descriptors, 128);
+        let pool = Pool::new(2).unwrap();
+        wait_until("both workers are ready", || pool.stats().ready == 2);
+        let (entered, gate) = gates();
+        let running = pool.submit(gated, (entered.clone(), gate.clone()));
+        let (worker, pids) = (soon(&entered), pool.pids());
+        let hoarded = hoard(0);
+        let idle = pids.into_iter().find(|&pid| pid != worker).unwrap();
+        kill_at_once(idle);
+        wait_until("its death is noticed", || pool.stats().ready == 1);
+        // Calls and their results need no descriptors.
+        let behind = pool.submit(|x: u8| x, 5);
+        gate.put(6).unwrap();
+        assert_eq!(running.join_timeout(BOUND).unwrap().unwrap(), 6);
+        assert_eq!(behind.join_timeout(BOUND).unwrap().unwrap(), 5);
+        drop(hoarded);
+        wait_until("it is replaced", || pool.stats().ready == 2);
+        true
+    };
+    assert!(ended(processes::spawn(shortage, ()).unwrap()).unwrap());
+}
+
+#[test]
+fn arguments_that_wait_have_a_bounded_number_of_descriptors() {
+    let many: fn(usize) -> usize = |arena| {
+        limit(Resource::Descriptors, 160);
+        let pool = Pool::builder().workers(2).arena(arena).build().unwrap();
+        wait_until("both workers are ready", || pool.stats().ready == 2);
+        let (entered, gate) = gates();
+        let running = [(); 2].map(|()| pool.submit(gated, (entered.clone(), gate.clone())));
+        for _ in &running {
+            soon(&entered);
+        }
+        let before = descriptors();
+        let sum: fn(Vec<u8>) -> u64 = |bytes| bytes.iter().map(|&byte| u64::from(byte)).sum();
+        let bytes = |n: usize| vec![n.to_le_bytes()[0]; 70_000 + n];
+        let calls: Vec<_> = (0..400).map(|n| pool.submit(sum, bytes(n))).collect();
+        let most = descriptors() - before;
+        for _ in &running {
+            gate.put(1).unwrap();
+        }
+        for (n, call) in calls.into_iter().enumerate() {
+            let expected = bytes(n).into_iter().map(u64::from).sum::<u64>();
+            assert_eq!(ended(call).unwrap(), expected, "call {n}");
+        }
+        drop(running);
+        most
+    };
+    for arena in [0, 1 << 20] {
+        let most = ended(processes::spawn(many, arena).unwrap()).unwrap();
+        assert!((16..=80).contains(&most), "an arena of {arena} bytes, {most} descriptors");
+    }
+}
+
+#[test]
+fn an_argument_that_finds_no_descriptor_waits_for_one_or_says_so() {
+    let short: fn(()) -> bool = |()| {
+        limit(Resource::Descriptors, 128);
+        let pool = Pool::builder().workers(1).arena(0).build().unwrap();
+        let (entered, gate) = gates();
+        let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
+        let running = pool.submit(gated, (entered.clone(), gate.clone()));
+        soon(&entered);
+        let usual = descriptors();
+        let hoarded = hoard(0);
+        let waits: Vec<_> = (0..10).map(|_| pool.submit(length, vec![1; 200_000])).collect();
+        drop(hoarded);
+        gate.put(1).unwrap();
+        assert!(waits.into_iter().all(|call| ended(call).unwrap() == 200_000));
+        ended(running).unwrap();
+        wait_until("the arguments are gone", || descriptors() == usual);
+        let hoarded = hoard(0);
+        let error = ended(pool.submit(length, vec![1; 200_000])).unwrap_err();
+        drop(hoarded);
+        let told = matches!(&error, JoinError::Encode { side: Side::Parent, message, .. }
+            if message.contains("no shared memory") && message.contains("ulimit -n"));
+        assert!(told, "{error}");
+        ended(pool.submit(length, vec![1; 200_000])).unwrap() == 200_000
+    };
+    assert!(ended(processes::spawn(short, ()).unwrap()).unwrap());
+}

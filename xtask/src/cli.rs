@@ -88,6 +88,10 @@ pub struct CompareArgs {
     /// --lanes does the same for it.
     #[arg(long)]
     pub peers: bool,
+    /// Compare with lanes whose workers are those of this cluster, instead of one on this machine: where
+    /// its NATS brokers are. Its nodes are the same lane host (docs/cluster.md).
+    #[arg(long, value_name = "URL")]
+    pub cluster: Option<String>,
     /// Rounds of each timed workload; an interval needs at least six.
     #[arg(long, value_name = "N")]
     pub rounds: Option<NonZeroU16>,

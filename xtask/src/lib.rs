@@ -24,6 +24,7 @@ pub mod list;
 pub mod measure;
 pub mod nearest;
 mod rounds;
+mod splice;
 pub mod stats;
 pub mod tidy;
 pub mod verify;

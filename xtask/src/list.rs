@@ -38,7 +38,9 @@ pub fn list(args: &ListArgs) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     let workspace = Workspace::find();
-    let built = host::build(&workspace)?;
+    let mut built = host::build(&workspace)?;
+    let absent = host::peer_hosts(&workspace)?;
+    built.absent = absent.iter().filter_map(|host| host.absent(None)).collect();
     let directory = Directory::ask(&workspace, &built)?;
     terminal.print(&lanes(&terminal, &directory))?;
     Ok(Exit::Ok)
@@ -86,7 +88,9 @@ fn lanes(terminal: &Terminal, directory: &Directory) -> String {
         }
     }
     if !directory.not_built.is_empty() {
-        page.heading("Lanes of other runtimes, built when asked for (compare --peers)");
+        page.heading(
+            "Lanes of other runtimes and of clusters, built when asked for (compare --peers)",
+        );
         page.paragraph(2, &directory.not_built.join(", "));
     }
     if !directory.missing.is_empty() {

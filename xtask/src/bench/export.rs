@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<PathBuf> {
 }
 
 /// Whether a file can be written, without touching it.
-fn writable(path: &Path) -> io::Result<()> {
+pub(super) fn writable(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }

@@ -13,6 +13,7 @@ pub mod goal;
 mod instructions;
 mod judge;
 mod list;
+mod markdown;
 mod options;
 mod program;
 pub mod record;
@@ -30,7 +31,7 @@ use crate::{
     },
     error::{Error, Result},
     exit::Exit,
-    interrupt, measure,
+    interrupt, measure, splice,
     workspace::Workspace,
 };
 
@@ -95,6 +96,11 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
     for path in &options.exports {
         fs::write(path, json(&run)).map_err(Error::io("write the export", path))?;
         files.push(path.clone());
+    }
+    if let Some(path) = options.splice.as_deref().filter(|_| run.finish == Finish::Complete) {
+        let conclusion = program.conclude(&run)?;
+        splice::splice("bench", &markdown::block(&run, conclusion.as_deref()), path)?;
+        files.push(path.to_owned());
     }
     terminal.print(&report::render(&run, &terminal, &files))?;
     match measured {

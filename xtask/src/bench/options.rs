@@ -12,6 +12,7 @@ use crate::{
     cli::Color,
     error::{Error, Result},
     nearest::unknown_name,
+    splice,
 };
 
 use super::{
@@ -45,6 +46,9 @@ pub struct BenchArgs {
     /// Also write the results to a file: json=FILE.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub export: Vec<String>,
+    /// Write the results, and what follows from them, into FILE, between the markers that it has for them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["smoke", "list"])]
+    pub splice: Option<PathBuf>,
     /// End with exit code 3 when a required goal is not met, and 5 when one cannot be judged.
     #[arg(long)]
     pub gate: bool,
@@ -53,7 +57,7 @@ pub struct BenchArgs {
     pub smoke: bool,
     /// Measure no time, but count instructions under valgrind, which noise does not change; end with
     /// exit code 3 when they are more than a tenth more than recorded.
-    #[arg(long, conflicts_with_all = ["gate", "rounds", "smoke", "export", "budget", "list"])]
+    #[arg(long, conflicts_with_all = ["gate", "rounds", "smoke", "export", "budget", "list", "splice"])]
     pub instructions: bool,
     /// List the metrics and the goals of the model, and measure nothing.
     #[arg(long, conflicts_with_all = ["gate", "smoke", "export"])]
@@ -94,14 +98,21 @@ pub(super) struct Options {
     pub smoke: bool,
     /// Where to write the results, besides the folder of the run.
     pub exports: Vec<PathBuf>,
+    /// The document that they go into.
+    pub splice: Option<PathBuf>,
 }
 
 impl Options {
     /// Checks the arguments. Names of metrics are checked later, when the program was asked.
     ///
     /// # Errors
-    /// A usage error for an export in an unknown format; an error for one that cannot be written.
+    /// A usage error for an export in an unknown format, and for a document without markers; an error for one
+    /// that cannot be written.
     pub(super) fn new(args: &BenchArgs) -> Result<Self> {
+        if let Some(path) = &args.splice {
+            splice::check("bench", path)?;
+            export::writable(path).map_err(Error::io("write the results into", path))?;
+        }
         let rounds = args.rounds.map_or(ROUNDS, |rounds| rounds.get().into());
         Ok(Self {
             filters: args.metric.clone(),
@@ -111,6 +122,7 @@ impl Options {
             seed: args.seed.unwrap_or(SEED),
             smoke: args.smoke,
             exports: args.export.iter().map(|text| export::parse(text)).collect::<Result<_>>()?,
+            splice: args.splice.clone(),
         })
     }
 
@@ -197,6 +209,7 @@ mod tests {
             seed: SEED,
             smoke: false,
             exports: Vec::new(),
+            splice: None,
         };
         let metrics = options.choose(metrics.into_iter().map(metric).collect())?;
         Ok(metrics.into_iter().map(|metric| metric.name).collect())

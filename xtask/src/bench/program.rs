@@ -1,6 +1,7 @@
 //! The bench programs: found, built, and asked.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -17,7 +18,7 @@ use crate::{
 
 use super::{
     contract::{Listing, Sample, VERSION},
-    record::Problem,
+    record::{Problem, Run},
 };
 
 /// How the name of a package that is a bench program ends; it begins with that of the model.
@@ -89,6 +90,22 @@ impl Program {
             let path = self.path.display();
             Err(Error::failed(format!("{path}: it keeps to version {found}, not {VERSION}")))
         }
+    }
+
+    /// What it concludes from our costs, as Markdown.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub(super) fn conclude(&self, run: &Run) -> Result<Option<String>> {
+        let costs = run.rows.iter().filter_map(|row| Some((&*row.metric, row.ours?)));
+        let costs: BTreeMap<&str, f64> = costs.collect();
+        let costs = serde_json::to_string(&costs).expect("its keys are strings");
+        let mut command = Command::new(&self.path);
+        let said = host::ask_once(command.args(["--conclude", &costs]), LISTING);
+        said.map_err(|error| match error {
+            HostError::Interrupted => Error::interrupted(),
+            error => Error::failed(format!("{}: {}", self.path.display(), told(&error))),
+        })
     }
 
     /// Takes a sample in a fresh process, and verifies it.

@@ -35,16 +35,8 @@ fn remarks(page: &mut Page, run: &Run) {
     if run.finish == Finish::Interrupted {
         page.item("", Look::Unsure, "INTERRUPTED: the results are partial.");
     }
-    let noise = &run.noise;
-    if !run.smoke && 2 * noise.noisy_rounds > noise.rounds {
-        let share = noise
-            .foreign_cpu
-            .map_or(String::new(), |share| format!(" (median {:.0} %)", share * 100.0));
-        let remark = format!(
-            "NOISY: others took more than 10 % of the machine in most rounds{share}. Ratios are \
-             within rounds, so they hold, but their intervals are wide; try again on a quiet machine."
-        );
-        page.item("", Look::Unsure, &remark);
+    if let Some(noisy) = noisy(run) {
+        page.item("", Look::Unsure, &noisy);
     }
     for absent in &run.absent {
         page.item("", Look::Unsure, absent);
@@ -54,6 +46,21 @@ fn remarks(page: &mut Page, run: &Run) {
             "SMOKE: it checks that everything works; its times say nothing and are not shown.";
         page.item("", Look::Unsure, smoke);
     }
+}
+
+/// That others disturbed most of it, if so.
+pub(super) fn noisy(run: &Run) -> Option<String> {
+    let noise = &run.noise;
+    if run.smoke || 2 * noise.noisy_rounds <= noise.rounds {
+        return None;
+    }
+    let share = noise
+        .foreign_cpu
+        .map_or(String::new(), |share| format!(" (median {:.0} %)", share * 100.0));
+    Some(format!(
+        "NOISY: others took more than 10 % of the machine in most rounds{share}. Ratios are within \
+         rounds, so they hold, but their intervals are wide; try again on a quiet machine."
+    ))
 }
 
 /// How many contenders did their work.
@@ -119,8 +126,8 @@ fn missed_by(row: &Row, goal: Goal) -> String {
     format!("{reached}, required {}", goal.brief())
 }
 
-/// What went wrong.
-fn problems(page: &mut Page, run: &Run) {
+/// What went wrong, in a line each.
+pub(super) fn problems_of(run: &Run) -> Vec<String> {
     let of = |series: &Series| {
         let named = series.contenders.iter().filter_map(|contender| {
             let problem = contender.problem.as_ref()?;
@@ -129,7 +136,12 @@ fn problems(page: &mut Page, run: &Run) {
         });
         named.collect::<Vec<_>>()
     };
-    let problems: Vec<String> = run.metrics.iter().flat_map(of).collect();
+    run.metrics.iter().flat_map(of).collect()
+}
+
+/// What went wrong.
+fn problems(page: &mut Page, run: &Run) {
+    let problems = problems_of(run);
     if !problems.is_empty() {
         page.heading("Problems");
         for problem in problems {
@@ -174,7 +186,7 @@ fn shown(cost: Cost, value: Option<f64>) -> String {
 }
 
 /// The ratio with its interval; round brackets: too few rounds for more than the range.
-fn ratio(row: &Row) -> String {
+pub(super) fn ratio(row: &Row) -> String {
     let (Some(ratio), Some(bounds)) = (row.ratio, row.interval) else {
         // All three were measured, and the peer costs next to nothing above the baseline.
         let at = row.above.as_ref().filter(|above| above.peer.is_some() && !above.told);
@@ -197,7 +209,7 @@ fn factor(ratio: f64) -> String {
 }
 
 /// Whether the goals of a row are met, in a word or two.
-fn met(row: &Row) -> &'static str {
+pub(super) fn met(row: &Row) -> &'static str {
     match (row.required.and(row.met), row.stretch_met) {
         (Some(false), _) => "NO",
         (Some(true), Some(true)) => "yes, stretch",

@@ -7,7 +7,9 @@ use super::{
     readme,
     step::{Action, Step},
 };
-use crate::{bench::missing_for_instructions, tidy::MODELS, workspace::Workspace};
+use crate::{
+    bench::missing_for_instructions, host::peer_hosts, tidy::MODELS, workspace::Workspace,
+};
 
 /// All steps in their order.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
@@ -95,6 +97,11 @@ fn steps_of_peers(workspace: &Workspace) -> Vec<Step> {
             "every lane of the peers gives the right answer",
             xtask("compare cpu. spawn. --tier smoke --lanes seq,rayon,chili,std,tokio"),
         ),
+        step(
+            "cluster-compare",
+            "the same of a pool whose calls go through a broker to two nodes",
+            cluster_compare(workspace),
+        ),
     ]
 }
 
@@ -112,6 +119,21 @@ fn cluster_test() -> Step {
     let action = Action::Run(CommandLine::cargo(line.split_whitespace()));
     let about = "calls through a broker to nodes, whatever dies";
     Step { name: "cluster-test", about, action, is_extra: false }
+}
+
+/// The lanes of clusters, in all workloads, where they can be had.
+fn cluster_compare(workspace: &Workspace) -> Action {
+    let hosts = match peer_hosts(workspace) {
+        Ok(hosts) => hosts,
+        Err(error) => return Action::Fail(error.message),
+    };
+    let hosts: Vec<_> = hosts.iter().filter(|host| host.cluster_variable.is_some()).collect();
+    if let Some(why) = hosts.iter().find_map(|host| host.absent(None)) {
+        return Action::Skip(why);
+    }
+    let lanes: Vec<_> = hosts.iter().flat_map(|host| &host.lanes).map(String::as_str).collect();
+    let line = CommandLine::xtask(["compare", "--tier", "smoke", "--rounds", "1", "--lanes"]);
+    Action::Run(line.args([lanes.join(",")]))
 }
 
 /// The test command that README.md tells people to type.

@@ -49,9 +49,18 @@ pub(crate) fn command_line() -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,+:".contains(c);
         if argument.chars().all(plain) { argument } else { format!("'{argument}'") }
     };
-    let arguments =
-        env::args_os().skip(1).map(|argument| quoted(argument.to_string_lossy().into_owned()));
+    let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let arguments = arguments.map(|argument| quoted(without_password(&argument)));
     ["cargo xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument as it may be kept: who speaks to a server, and how that is proved, is left out of its URL.
+fn without_password(argument: &str) -> String {
+    let server = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, server))) => format!("{scheme}://{server}"),
+        _ => url.to_owned(),
+    };
+    argument.split(',').map(server).collect::<Vec<_>>().join(",")
 }
 
 /// What is worth knowing about the machine, and about what is compared on it.
@@ -135,6 +144,19 @@ pub(super) fn raise_descriptor_limit() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_not_kept() {
+        for (argument, kept) in [
+            ("nats://me:secret@a:4222", "nats://a:4222"),
+            ("--cluster=tls://me:se@cret@a,tls://token@b", "--cluster=tls://a,tls://b"),
+            ("nats://a:4222", "nats://a:4222"),
+            ("processes@nats,seq", "processes@nats,seq"),
+            ("--files=a,b@c", "--files=a,b@c"),
+        ] {
+            assert_eq!(without_password(argument), kept);
+        }
+    }
 
     #[test]
     fn a_quota_below_one_core_is_warned_of() {

@@ -54,7 +54,8 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     progress.say("building the lane hosts");
     let mut built = host::build(&workspace)?;
     interrupt::check()?;
-    let peers = options.peers_of(host::peer_hosts(&workspace)?);
+    let (peers, absent) = options.peers_of(host::peer_hosts(&workspace)?);
+    (built.absent, built.cluster) = (absent, options.cluster.clone());
     if !peers.is_empty() {
         progress.say("building the lane hosts of the peers");
         built.peers = host::build_peer_hosts(&workspace, &peers)?;

@@ -27,6 +27,8 @@ pub struct Options {
     pub lanes: Option<Vec<String>>,
     /// Whether the lanes of the peers join those of each question.
     pub peers: bool,
+    /// Where a cluster is, for the lanes that can use one; they join those of each question.
+    pub cluster: Option<String>,
     /// Judged rounds of each timed workload.
     pub rounds: usize,
     /// Workers for computing.
@@ -74,6 +76,7 @@ impl Options {
             workloads: select(&args.filters, tier)?,
             lanes: args.lanes.clone(),
             peers: args.peers,
+            cluster: args.cluster.clone(),
             rounds: args.rounds.map_or(rounds, |rounds| rounds.get().into()),
             workers: args.workers.map_or(cores, |workers| workers.get().into()),
             seed: args.seed.unwrap_or(SEED),
@@ -84,11 +87,23 @@ impl Options {
     }
 
     /// Those of these hosts of peers that are needed: of each, some lane was named, or all were asked
-    /// for.
-    pub fn peers_of(&self, hosts: Vec<PeerHost>) -> Vec<PeerHost> {
+    /// for, or there is a cluster that it can use. Beside them, why others cannot be had that were asked for;
+    /// a lane that was named says so itself, in its place.
+    pub fn peers_of(&self, hosts: Vec<PeerHost>) -> (Vec<PeerHost>, Vec<String>) {
         let named = |lane: &String| self.lanes.iter().flatten().any(|named| named == lane);
-        let needed = |host: &PeerHost| self.peers || host.lanes.iter().any(named);
-        hosts.into_iter().filter(needed).collect()
+        let (mut needed, mut absent) = (Vec::new(), Vec::new());
+        for host in hosts {
+            let has_cluster = self.cluster.is_some() && host.cluster_variable.is_some();
+            if host.lanes.iter().any(named) || has_cluster {
+                needed.push(host);
+            } else if self.peers {
+                match host.absent(None) {
+                    None => needed.push(host),
+                    Some(why) => absent.push(why),
+                }
+            }
+        }
+        (needed, absent)
     }
 
     /// The tier's name.
@@ -123,7 +138,40 @@ fn select(filters: &[String], tier: Tier) -> Result<Vec<&'static dyn Workload>> 
 
 #[cfg(test)]
 mod tests {
+    use crate::host::Need;
+
     use super::*;
+
+    #[test]
+    fn peers_are_needed_when_they_are_named_or_asked_for_and_can_be_had() {
+        let host = |lane: &str, needs: Option<&str>, variable: Option<&str>| PeerHost {
+            package: format!("{lane}-lane"),
+            lanes: vec![lane.into()],
+            needs: needs.map(|program| Need { program: program.into(), install: "get it".into() }),
+            cluster_variable: variable.map(Into::into),
+        };
+        let hosts = || vec![host("a", None, None), host("b", Some("no-such-program"), Some("B"))];
+        let asked = |line: &str| {
+            /// Something that clap can parse.
+            #[derive(clap::Parser)]
+            struct Parser {
+                /// What is asked for.
+                #[command(flatten)]
+                args: CompareArgs,
+            }
+            let words = ["compare"].into_iter().chain(line.split_whitespace());
+            let args = <Parser as clap::Parser>::parse_from(words).args;
+            let (needed, absent) = Options::new(&args).unwrap().peers_of(hosts());
+            let needed: Vec<_> = needed.into_iter().map(|host| host.lanes.join("")).collect();
+            (needed.join(""), absent.join(""))
+        };
+        let words = |needed: &str, absent: &str| (needed.to_owned(), absent.to_owned());
+        assert_eq!(asked(""), words("", ""));
+        assert_eq!(asked("--peers"), words("a", "b: not found: no-such-program (get it)"));
+        assert_eq!(asked("--lanes b"), words("b", ""), "it says so itself");
+        assert_eq!(asked("--cluster nats://127.0.0.1"), words("b", ""));
+        assert_eq!(asked("--cluster nats://127.0.0.1 --peers"), words("ab", ""));
+    }
 
     #[test]
     fn filters_select_by_part_of_the_name() {

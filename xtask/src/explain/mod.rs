@@ -101,7 +101,7 @@ fn lanes(page: &mut Page, workload: &str) {
             let lanes = question.lanes.join(", ");
             page.paragraph(
                 2,
-                &format!("{lanes}; with --peers those of other runtimes, too; with --tier full every lane, \
+                &format!("{lanes}; with --peers those of other runtimes and of clusters, too; with --tier full every lane, \
                      with --lanes those named"),
             );
         }

@@ -30,6 +30,10 @@ pub struct Built {
     pub peers: Vec<PathBuf>,
     /// The upstream stub.
     pub stub: Option<PathBuf>,
+    /// Peers that were asked for and cannot be had, in a line each.
+    pub absent: Vec<String>,
+    /// Where a cluster is, for the hosts that can use one.
+    pub cluster: Option<String>,
 }
 
 /// Builds every member whose name says that it is a lane host, and the stub, in the profile this

@@ -33,6 +33,7 @@ impl Client {
     pub fn start(program: &Program) -> Result<Self, HostError> {
         let mut command = Command::new(&program.path);
         command.args(&program.arguments).arg("--serve").stdin(Stdio::piped());
+        command.envs(program.variables.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start(&mut command)?;
         let input = process.take_input().expect("standard input is piped");
         Ok(Self { process, input })

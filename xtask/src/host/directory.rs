@@ -27,6 +27,8 @@ pub struct Program {
     pub path: PathBuf,
     /// What comes before `--serve`.
     pub arguments: Vec<OsString>,
+    /// Variables of the environment that it gets beside those of this program.
+    pub variables: Vec<(String, String)>,
 }
 
 /// A host that said hello.
@@ -64,17 +66,21 @@ impl Directory {
     /// When a host that was built does not say hello, two lanes have the same name, or the manifests of
     /// the peers cannot be read.
     pub fn ask(workspace: &Workspace, built: &Built) -> Result<Self> {
-        let mut directory = Self::default();
+        let mut directory = Self { missing: built.absent.clone(), ..Self::default() };
+        let peers = peer_hosts(workspace)?;
         for (paths, is_peer) in [(&built.hosts, false), (&built.peers, true)] {
             for path in paths {
-                let program = Program { path: path.clone(), arguments: Vec::new() };
+                let peer = peers.iter().find(|peer| path.ends_with(&peer.package));
+                let variable = peer.and_then(|peer| peer.cluster_variable.clone());
+                let variables = variable.zip(built.cluster.clone()).into_iter().collect();
+                let program = Program { path: path.clone(), arguments: Vec::new(), variables };
                 let added = directory.add(program, is_peer);
                 added.map_err(|why| Error::failed(format!("{}: {why}", path.display())))?;
             }
         }
         directory.ask_python(workspace);
         directory.check_names()?;
-        let announced = peer_hosts(workspace)?.into_iter().flat_map(|host| host.lanes);
+        let announced = peers.into_iter().flat_map(|host| host.lanes);
         let not_built = announced.filter(|name| directory.lane(name).is_none()).collect();
         directory.not_built = not_built;
         Ok(directory)

@@ -16,7 +16,7 @@ pub use build::{Built, build, build_peer, build_peer_hosts};
 pub use client::Client;
 pub use directory::{Directory, HostEntry, Program};
 pub use once::ask_once;
-pub use peers::{PeerHost, peer_hosts};
+pub use peers::{Need, PeerHost, peer_hosts};
 pub use process::HostError;
 pub use stub::Stub;
 

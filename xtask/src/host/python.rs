@@ -46,7 +46,7 @@ pub(crate) fn find(workspace: &Workspace) -> Result<Program, String> {
         Ok(chosen) => format!("{CHOICE} is {chosen:?}, which is no Python of version 3.8 or newer"),
         Err(_) => format!("not found: python3 (3.8 or newer; set {CHOICE} to its path)"),
     })?;
-    Ok(Program { path: python, arguments: vec![script.into()] })
+    Ok(Program { path: python, arguments: vec![script.into()], variables: Vec::new() })
 }
 
 /// Whether this is a Python that is new enough.

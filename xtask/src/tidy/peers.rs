@@ -165,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_host_of_peers_may_set_up_the_model_that_its_name_begins_with() {
+        let host = GOOD.replace("a-bench", "processes-x-lane").replace("threads.", "processes.");
+        assert_eq!(findings(SHARED, &host, &[]), []);
+        let found = findings(SHARED, &host.replace("processes.w", "threads.w"), &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].message.contains("must not depend on threads"), "{found:?}");
+    }
+
+    #[test]
     fn a_member_that_needs_a_peer_is_found() {
         let dependency = Dependency { name: "a-bench".into(), need: Need::Tests };
         let member = Package {

@@ -7,7 +7,7 @@
 //! <model>-lane   -> models, common
 //! xtask, load    -> common
 //! a bench program, outside of the workspace -> models
-//! a lane host, outside of the workspace     -> common
+//! a lane host, outside of the workspace     -> common, and the model that its name begins with
 //! ```
 //!
 //! Tests and benches of a model may use the shared work (`common`) and the other models.
@@ -79,14 +79,20 @@ pub(super) fn check(package: &Package) -> Vec<Finding> {
 }
 
 /// Checks what a package of the workspace of peers depends on: models are measured there by what
-/// they offer to anybody, and peers run the shared work without the help of a model.
+/// they offer to anybody, and peers run the shared work without the help of a model; but a model that is
+/// set up with what is no part of the project (`processes-nats-lane`) is a peer, too.
 pub(super) fn check_peer(package: &Package) -> Vec<Finding> {
     let is_host = package.name.ends_with("-lane");
-    let (is_foreign, why): (fn(&str) -> bool, _) = if is_host {
-        let foreign = |name: &str| is_ours(name) && name != "common" || MODELS.contains(&name);
-        (foreign, "a lane host of peers knows the shared work and peers only")
+    let own = package.name.split('-').next().unwrap_or_default();
+    let foreign_to_host =
+        |name: &str| is_ours(name) && name != "common" || MODELS.contains(&name) && name != own;
+    let (is_foreign, why): (&dyn Fn(&str) -> bool, _) = if is_host {
+        (
+            &foreign_to_host,
+            "a lane host of peers knows the shared work, peers, and its own model only",
+        )
     } else {
-        (is_ours, "a bench program knows models and peers only")
+        (&is_ours, "a bench program knows models and peers only")
     };
     let foreign = package.dependencies.iter().filter(|found| is_foreign(&found.name));
     let finding = |dependency: &Dependency| {

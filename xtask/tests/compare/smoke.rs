@@ -1,6 +1,6 @@
 //! Every workload in every lane it is asked of, small.
 
-use std::{path::Path, process::Command};
+use std::{env, ffi::OsString, path::Path, process::Command};
 
 use serde_json::Value;
 use xtask::compare::question::{QUESTIONS, Question};
@@ -97,9 +97,15 @@ fn peers_are_built_when_they_are_asked_for_and_are_verified() {
     let text = answer["text"].as_str().unwrap_or_default();
     assert!(text.contains("chili") && text.contains("seq"), "a peer that ran is judged: {answer}");
 
-    let ended = compare(&[&arguments[..], &["--peers", "cpu.stencil"]].concat());
+    // A host whose program is not there is not built, and it is said why.
+    let mut command = Command::new(program());
+    command.arg("compare").args(arguments).args(["--peers", "cpu.stencil"]);
+    let ended = Started::new(command.env("PATH", path_without("nats-server"))).end();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let run = ended.run();
+    let missing = run["missing"].to_string();
+    let hint = "processes@nats: not found: nats-server (apt-get install nats-server, or give --cluster URL)";
+    assert!(missing.contains(hint), "{missing}");
     let all = lanes(&run, "cpu.stencil");
     for (peer, runs) in [("rayon", true), ("chili", true), ("std", true), ("tokio", false)] {
         let of: Vec<bool> =
@@ -108,6 +114,13 @@ fn peers_are_built_when_they_are_asked_for_and_are_verified() {
     }
     assert!(all.contains(&("threads".into(), true)), "with those of the question: {all:?}");
     assert!(run["environment"]["host peers-lane"].is_string(), "{}", run["environment"]);
+}
+
+/// Where programs are looked for, without the folders that have this one.
+fn path_without(program: &str) -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).filter(|folder| !folder.join(program).exists());
+    env::join_paths(folders).expect("they came from there")
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{ipc, orphans, stream};
+use crate::{ipc, jetstream, orphans, stream};
 
 /// The first argument of a helper.
 pub(crate) const FLAG: &str = "--helper";
@@ -54,6 +54,8 @@ pub(crate) fn run() -> Option<ExitCode> {
         Some("ipc-echo") => ipc::echo(text(0)),
         Some("ipc-measure") => ipc::measure(text(0)),
         Some("ipc-produce") => ipc::produce(text(0), number(1)),
+        Some("nats-echo") => jetstream::echo(text(0)),
+        Some("nats-worker") => jetstream::work(text(0)),
         other => panic!("there is no helper {other:?}"),
     }
     Some(ExitCode::SUCCESS)

@@ -13,6 +13,9 @@
 //! `PROGRAM --metric M --contender C --units N` does the work of metric M with contender C, N units
 //! of it, once, and prints one line of JSON: a [`Sample`].
 //!
+//! `PROGRAM --conclude COSTS`, where COSTS is a JSON object with our median cost of a unit in each metric, prints
+//! one line of JSON: Markdown that says what follows from them ([`Offer::conclusion`]), or `null`.
+//!
 //! # Vocabulary
 //!
 //! *metric*: something that costs time, wall-clock or processor, or memory. *contender*: ours or a *peer*,
@@ -34,7 +37,9 @@ mod sample;
 mod stopwatch;
 
 pub use countdown::Countdown;
-pub use metric::{Amount, Contender, Cost, Counted, Goal, Listing, Metric, Offer, Peer};
+pub use metric::{
+    Amount, Conclusion, Contender, Cost, Costs, Counted, Goal, Listing, Metric, Offer, Peer,
+};
 pub use program::main;
 pub use sample::{Sample, Tally};
 pub use stopwatch::{Stopwatch, Times};

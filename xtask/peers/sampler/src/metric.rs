@@ -1,6 +1,6 @@
 //! What can be measured, and what is expected of it.
 
-use std::{fmt, iter};
+use std::{collections::BTreeMap, fmt, iter};
 
 use serde::Serialize;
 
@@ -147,11 +147,19 @@ pub struct Offer {
     pub metrics: Vec<Metric>,
     /// Peers that are not installed here, a sentence for each; no metric has them.
     pub absent: Vec<String>,
+    /// What follows from our costs, if anything does; see [`Costs`].
+    pub conclusion: Option<Conclusion>,
 }
+
+/// Our median cost of a unit in each metric that was measured, in nanoseconds or bytes.
+pub type Costs = BTreeMap<String, f64>;
+
+/// What follows from our costs, as Markdown; `None`: they are too few.
+pub type Conclusion = fn(&Costs) -> Option<String>;
 
 impl From<Vec<Metric>> for Offer {
     fn from(metrics: Vec<Metric>) -> Self {
-        Self { metrics, absent: Vec::new() }
+        Self { metrics, absent: Vec::new(), conclusion: None }
     }
 }
 

@@ -13,7 +13,7 @@ use lexopt::Arg::Long;
 
 use crate::{
     dummy,
-    metric::{Counted, Listing, Offer},
+    metric::{Costs, Counted, Listing, Offer},
 };
 
 /// The version of what programs and `cargo xtask bench` say to each other.
@@ -27,6 +27,11 @@ const WRONG_USE: u8 = 2;
 enum Request {
     /// What there is to measure.
     List,
+    /// What follows from these costs.
+    Conclude {
+        /// As JSON.
+        costs: String,
+    },
     /// One sample.
     Sample {
         /// The name of the metric.
@@ -51,7 +56,7 @@ pub fn main<O: Into<Offer>>(
     // One line, the last one: it is shown as the reason why there is no sample.
     panic::set_hook(Box::new(|panic| eprintln!("{}", panic.to_string().replace('\n', " "))));
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let Offer { mut metrics, absent } = metrics(workers).into();
+    let Offer { mut metrics, absent, conclusion } = metrics(workers).into();
     metrics.extend(dummy::metrics());
     let counted = [counted, &dummy::COUNTED].concat();
     let answer = parse(env::args_os().skip(1)).and_then(|request| match request {
@@ -59,6 +64,11 @@ pub fn main<O: Into<Offer>>(
             let (metrics, counted, absent) = (&metrics, &counted, &absent);
             let listing = Listing { version: VERSION, model, workers, metrics, counted, absent };
             Ok(serde_json::to_string(&listing))
+        }
+        Request::Conclude { costs } => {
+            let costs = serde_json::from_str(&costs);
+            let costs: Costs = costs.map_err(|error| format!("--conclude: {error}"))?;
+            Ok(serde_json::to_string(&conclusion.and_then(|conclusion| conclusion(&costs))))
         }
         Request::Sample { metric, contender, units } => {
             let found = metrics.iter().find(|found| found.name == metric);
@@ -100,6 +110,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Long("list") => return Ok(Request::List),
+            Long("conclude") => return Ok(Request::Conclude { costs: text(&mut parser)? }),
             Long("metric") => metric = Some(text(&mut parser)?),
             Long("contender") => contender = Some(text(&mut parser)?),
             Long("units") => {
@@ -142,6 +153,7 @@ mod tests {
     #[test]
     fn requests_are_understood() {
         assert_eq!(parsed("--list"), Ok(Request::List));
+        assert_eq!(parsed("--conclude {}"), Ok(Request::Conclude { costs: "{}".into() }));
         let sample = Request::Sample { metric: "a".into(), contender: "b".into(), units: 3 };
         assert_eq!(parsed("--metric a --contender b --units 3"), Ok(sample));
     }

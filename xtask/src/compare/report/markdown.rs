@@ -169,7 +169,7 @@ fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
 }
 
 /// Text in which nothing is taken for Markdown or for the end of a table's field, on one line.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

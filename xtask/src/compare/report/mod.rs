@@ -13,7 +13,6 @@ mod outputs;
 mod progress;
 mod remarks;
 mod samples;
-mod splice;
 mod table;
 mod terminal;
 #[cfg(test)]
@@ -33,6 +32,7 @@ pub use progress::Progress;
 
 pub(crate) use closing::results;
 pub(crate) use layout::{Look, Page};
+pub(crate) use markdown::escape;
 pub(crate) use terminal::Terminal;
 
 /// Writes `samples.csv` and what else was asked for, and shows the run on standard output.

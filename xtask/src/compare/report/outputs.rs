@@ -12,9 +12,10 @@ use crate::{
     compare::record::{Finish, Run},
     error::{Error, Result},
     nearest::unknown_name,
+    splice,
 };
 
-use super::{markdown, samples, splice};
+use super::{markdown, samples};
 
 /// Where results go.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ impl Outputs {
     pub fn check(args: &CompareArgs) -> Result<Self> {
         let exports = args.export.iter().map(|text| Export::parse(text)).collect::<Result<_>>()?;
         if let Some(path) = &args.splice {
-            splice::check(path)?;
+            splice::check("compare", path)?;
             writable(path).map_err(refused("--splice", path))?;
         }
         Ok(Self {
@@ -80,7 +81,8 @@ impl Outputs {
         let exports = self.exports.iter().map(|export| (&export.path, export.write(run)));
         let whole = |_: &&PathBuf| run.finish == Finish::Complete;
         let splice = self.splice.iter().filter(whole);
-        let splice = splice.map(|path| (path, splice::splice(run, path)));
+        let splice =
+            splice.map(|path| (path, splice::splice("compare", &markdown::block(run), path)));
         let (mut written, mut first) = (Vec::new(), Ok(()));
         for (path, result) in exports.chain(splice) {
             match result {

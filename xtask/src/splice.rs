@@ -1,37 +1,27 @@
-//! `--splice FILE`: results between two markers of a document.
+//! `--splice FILE`: results between two markers of a document, lines such as `<!-- compare:begin -->` and
+//! `<!-- compare:end -->`.
 
 use std::{fs, path::Path};
 
-use crate::{
-    compare::record::Run,
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 
-use super::markdown;
-
-/// The line before the results.
-const BEGIN: &str = "<!-- compare:begin -->";
-
-/// The line after them.
-const END: &str = "<!-- compare:end -->";
-
-/// Checks that `path` has both markers.
+/// Checks that `path` has both markers of this command.
 ///
 /// # Errors
 /// A usage error.
-pub(super) fn check(path: &Path) -> Result<()> {
+pub(crate) fn check(command: &str, path: &Path) -> Result<()> {
     let text = fs::read_to_string(path)
         .map_err(|error| Error::usage(format!("--splice {}: {error}", path.display())))?;
-    spliced(&text, "").map(drop).map_err(|why| usage(path, &why))
+    spliced(command, &text, "").map(drop).map_err(|why| usage(path, &why))
 }
 
-/// Replaces what is between the markers of the file.
+/// Replaces what is between the markers of this command in the file.
 ///
 /// # Errors
 /// Those of reading and writing the file, or when the markers have gone.
-pub(super) fn splice(run: &Run, path: &Path) -> Result<()> {
+pub(crate) fn splice(command: &str, block: &str, path: &Path) -> Result<()> {
     let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let text = spliced(&text, &markdown::block(run)).map_err(|why| usage(path, &why))?;
+    let text = spliced(command, &text, block).map_err(|why| usage(path, &why))?;
     fs::write(path, text).map_err(Error::io("write the results into", path))
 }
 
@@ -40,17 +30,22 @@ fn usage(path: &Path, why: &str) -> Error {
     Error::usage(format!("--splice {}: {why}", path.display()))
 }
 
-/// `text` with `block` between its markers.
+/// `text` with `block` between the markers of this command.
 ///
 /// # Errors
 /// Which marker is missing, doubled or misplaced.
-pub(super) fn spliced(text: &str, block: &str) -> std::result::Result<String, String> {
-    let begin = only(text, BEGIN)?;
-    let end = only(text, END)?;
+pub(crate) fn spliced(
+    command: &str,
+    text: &str,
+    block: &str,
+) -> std::result::Result<String, String> {
+    let [first, last] = ["begin", "end"].map(|what| format!("<!-- {command}:{what} -->"));
+    let begin = only(text, &first)?;
+    let end = only(text, &last)?;
     if end < begin {
-        return Err(format!("{END} stands before {BEGIN}"));
+        return Err(format!("{last} stands before {first}"));
     }
-    let (before, after) = (&text[..begin + BEGIN.len()], &text[end..]);
+    let (before, after) = (&text[..begin + first.len()], &text[end..]);
     Ok(format!("{before}\n{}\n{after}", block.trim_end()))
 }
 
@@ -75,18 +70,25 @@ fn only(text: &str, marker: &str) -> std::result::Result<usize, String> {
 mod tests {
     use super::*;
 
+    /// The line before the results.
+    const BEGIN: &str = "<!-- compare:begin -->";
+
+    /// The line after them.
+    const END: &str = "<!-- compare:end -->";
+
     #[test]
     fn only_what_is_between_the_markers_changes() {
         let text = format!("top\r\n{BEGIN}\nold\n\nolder\n{END}\n\nend without newline");
-        let once = spliced(&text, "new\n\n").unwrap();
+        let once = spliced("compare", &text, "new\n\n").unwrap();
         assert_eq!(once, format!("top\r\n{BEGIN}\nnew\n{END}\n\nend without newline"));
-        assert_eq!(spliced(&once, "new\n\n").unwrap(), once);
+        assert_eq!(spliced("compare", &once, "new\n\n").unwrap(), once);
     }
 
     #[test]
     fn markers_must_be_there_once_and_in_order() {
-        let error = |text: &str| spliced(text, "").unwrap_err();
+        let error = |text: &str| spliced("compare", text, "").unwrap_err();
         assert!(error("text").contains("no line <!-- compare:begin -->"));
+        assert!(error("<!-- bench:begin -->\n<!-- bench:end -->").contains("no line"));
         assert!(error(BEGIN).contains("no line <!-- compare:end -->"));
         assert!(error(&format!("{END}\n{BEGIN}\n")).contains("stands before"));
         assert!(error(&format!("{BEGIN}\n{END}\n{END}\n")).contains("more than one"));

@@ -28,6 +28,7 @@
 //! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id |
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
 //! | the stream itself | client and node: an error | made again |
+//! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s |
 //! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun |
 //!
 //! The client is the authority: it alone knows whether a call has ended, and how often it was begun. So a

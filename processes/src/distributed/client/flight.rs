@@ -271,3 +271,6 @@ impl State {
         Some(flight)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,9 @@ use super::share::Shares;
 /// A client that could not be reached for so long is gone.
 const GONE_AFTER: Duration = Duration::from_secs(30);
 
+/// A client that has not answered is not waited for again for so long: others would wait with it.
+const SLOW_FOR: Duration = Duration::from_secs(10);
+
 /// The most clients that are remembered which have ended.
 const MAX_LEFT: usize = 1024;
 
@@ -59,6 +62,8 @@ pub(super) struct Shelf {
     held: RefCell<HashMap<CallId, Rc<Held>>>,
     /// Clients that were not there, and since when.
     silent: RefCell<HashMap<u128, Instant>>,
+    /// Clients that were there and have not answered in time, and when.
+    slow: RefCell<HashMap<u128, Instant>>,
     /// Clients that have said that they end; what comes from them later was sent before.
     left: RefCell<VecDeque<u128>>,
     /// Calls that must not begin, and the order in which they came.
@@ -77,6 +82,7 @@ impl Shelf {
         Self {
             held: RefCell::default(),
             silent: RefCell::default(),
+            slow: RefCell::default(),
             left: RefCell::default(),
             withdrawn: RefCell::default(),
             shares: Shares::new(slots),
@@ -146,6 +152,19 @@ impl Shelf {
     /// A client has spoken.
     pub(super) fn is_there(&self, client: u128) {
         self.silent.borrow_mut().remove(&client);
+        self.slow.borrow_mut().remove(&client);
+    }
+
+    /// A client has not answered in time.
+    pub(super) fn has_not_answered(&self, client: u128) {
+        let mut slow = self.slow.borrow_mut();
+        slow.retain(|_client, since| since.elapsed() < SLOW_FOR);
+        slow.insert(client, Instant::now());
+    }
+
+    /// Whether it is not worth while to wait for a client now.
+    pub(super) fn is_slow(&self, client: u128) -> bool {
+        self.slow.borrow().get(&client).is_some_and(|since| since.elapsed() < SLOW_FOR)
     }
 
     /// A client has said that it ends.
@@ -255,6 +274,13 @@ mod tests {
         assert!(shelf.is_silent(7) && shelf.is_gone(7) && !shelf.is_gone(8));
         shelf.is_there(7);
         assert!(!shelf.is_gone(7));
+        shelf.has_not_answered(7);
+        assert!(shelf.is_slow(7) && !shelf.is_slow(8) && !shelf.is_gone(7));
+        shelf.is_there(7);
+        assert!(!shelf.is_slow(7));
+        shelf.has_not_answered(7);
+        shelf.slow.borrow_mut().insert(7, Instant::now().checked_sub(SLOW_FOR).unwrap());
+        assert!(!shelf.is_slow(7), "it may be asked again");
         shelf.is_leaving(9);
         shelf.is_there(9);
         assert!(shelf.is_gone(9) && shelf.is_silent(9), "it has said so");

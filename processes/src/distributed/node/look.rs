@@ -73,6 +73,9 @@ impl Desk {
         if self.shelf.is_withdrawn(head.id) || self.shelf.is_gone(head.id.client) {
             return Look::Drop(stored);
         }
+        if self.shelf.is_slow(head.id.client) {
+            return Look::Later(2 * PAUSE);
+        }
         if message.info().is_ok_and(|info| info.delivered > 1) {
             match self.ask(head.id, News::Again).await {
                 Ok(Verdict::Go) => {}
@@ -115,7 +118,11 @@ impl Desk {
             {
                 Err(Unanswered::Gone)
             }
-            Ok(Err(_)) | Err(_) => Err(Unanswered::Not),
+            Ok(Err(_)) => Err(Unanswered::Not),
+            Err(_late) => {
+                self.shelf.has_not_answered(id.client);
+                Err(Unanswered::Not)
+            }
         }
     }
 

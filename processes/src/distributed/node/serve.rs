@@ -31,7 +31,7 @@ struct Done {
 }
 
 /// How often a client that does not answer is asked whether a call may begin.
-const QUESTIONS: usize = 3;
+const QUESTIONS: usize = 2;
 
 impl Desk {
     /// Looks after a message until it is acknowledged or given back.

@@ -7,7 +7,7 @@ use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
 use super::support::{Broker, Marks, connect, mark};
 use super::{marked, processes_sleep, square};
-use crate::support::{BOUND, kill, soon, wait_until};
+use crate::support::{BOUND, Stopped, kill, soon, wait_until};
 
 processes::task! {
     /// Marks that it has begun, and waits for a file.
@@ -76,15 +76,15 @@ fn a_call_that_may_be_begun_once_is_lost_with_its_node() {
 fn a_call_that_kills_its_nodes_is_given_up() {
     let Some(broker) = Broker::start() else { return };
     let marks = Marks::new(broker.dir());
-    let nodes = [broker.node(1), broker.node(1), broker.node(1)];
-    let pool = connect(&broker.cluster().attempts(2));
+    let nodes = [broker.node(1), broker.node(1), broker.node(1), broker.node(1)];
+    let pool = broker.connect();
     let call = pool.submit(deadly, marks.path());
     let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
     let JoinError::Poison { attempts, last, .. } = &error else { panic!("{error}") };
-    assert_eq!((*attempts, marks.counts(1)), (2, vec![2]));
+    assert_eq!((*attempts, marks.counts(1)), (3, vec![3]));
     assert!(matches!(**last, JoinError::NodeLost { .. }), "{last}");
     let alive = nodes.iter().filter(|node| !node.process().is_finished()).count();
-    assert_eq!(alive, 1, "the third one has buried it");
+    assert_eq!(alive, 1, "the fourth one has buried it");
     assert_eq!(pool.submit(square, 4).join_timeout(BOUND).expect("it ends").unwrap(), 16);
     wait_until("it is kept for people", || broker.messages("dead") == 1);
     drop(pool);
@@ -137,6 +137,35 @@ fn short_lived((url, path, ready): (String, String, Queue<u32>)) {
     wait_until("some have ended", || calls.iter().filter(|call| call.is_finished()).count() > 20);
     ready.put(0).unwrap();
     processes_sleep(600_000);
+}
+
+/// The program of a client that submits calls and waits for them.
+fn patient((url, path, ended): (String, String, Queue<u32>)) {
+    let pool = Cluster::new(url).lease(Duration::from_secs(2)).connect().unwrap();
+    let calls: Vec<_> = (0..50).map(|n| pool.submit(marked, (path.clone(), n))).collect();
+    let good = calls.into_iter().filter_map(|call| call.join().ok()).count();
+    ended.put(u32::try_from(good).unwrap()).unwrap();
+}
+
+#[test]
+fn a_client_that_is_stopped_holds_up_nobody() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, ended) = (Marks::new(broker.dir()), Queue::bounded(1).unwrap());
+    let arguments = (broker.url(), marks.path(), ended.clone());
+    let client = ProcessBuilder::new().spawn(patient, arguments).unwrap();
+    wait_until("its calls are in the stream", || broker.messages_if_any("calls") == Some(50));
+    let stopped = Stopped::new(client.pid());
+    // The node asks before it begins them, and has one worker.
+    let _node = broker.node(1);
+    let pool = broker.connect();
+    for n in 0..20 {
+        let call = pool.submit(square, n);
+        assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), n * n);
+    }
+    assert_eq!(marks.counts(50), vec![0; 50], "nobody has said that they may begin");
+    drop(stopped);
+    assert_eq!(ended.get_timeout(2 * BOUND).unwrap(), 50);
+    assert_eq!(marks.counts(50), vec![1; 50]);
 }
 
 #[test]

@@ -208,17 +208,27 @@ impl Broker {
         self.number("OBJ_triptych-bodies", "bytes")
     }
 
-    /// What the broker says of a stream.
+    /// How many messages a stream has; none: there is no such stream.
+    pub(crate) fn messages_if_any(&self, stream: &str) -> Option<u64> {
+        self.number_if_any(&format!("triptych-{stream}"), "messages")
+    }
+
+    /// What the broker says of a stream, which there is.
     fn number(&self, stream: &str, what: &str) -> u64 {
+        self.number_if_any(stream, what).unwrap()
+    }
+
+    /// What the broker says of a stream.
+    fn number_if_any(&self, stream: &str, what: &str) -> Option<u64> {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
         connection.set_read_timeout(Some(BOUND)).unwrap();
         let request = "GET /jsz?streams=1 HTTP/1.0\r\nHost: broker\r\n\r\n";
         connection.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        let stream = answer.split_once(&format!("\"name\": \"{stream}\"")).unwrap().1;
+        let stream = answer.split_once(&format!("\"name\": \"{stream}\""))?.1;
         let number = stream.split_once(&format!("\"{what}\": ")).unwrap().1;
-        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().ok()
     }
 
     /// Starts a node with so many workers, and waits until it serves.

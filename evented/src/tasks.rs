@@ -111,6 +111,18 @@ impl Slot {
         Some(body)
     }
 
+    /// Whether the task has to be put into a queue: it is live, and was not said to be there. It is from
+    /// here on.
+    #[inline]
+    fn enters_queue(&self) -> bool {
+        let state = self.state.get();
+        let enters = state.0 & (State::LIVE.0 | State::QUEUED.0) == State::LIVE.0;
+        if enters {
+            self.state.set(state.with(State::QUEUED));
+        }
+        enters
+    }
+
     /// Gives the body back of a task that waits.
     #[inline]
     pub(crate) fn end_poll(&self, body: Pin<Box<dyn Body>>) {
@@ -278,10 +290,21 @@ impl Tasks {
         // A slot that was not used yet is not live.
         if let Some(slot) = self.slots.find(index)
             && slot.generation.get() == name.generation()
-            && self.enqueue_slot(index, slot)
+            && slot.enters_queue()
         {
-            self.recorder.woken(name, slot.class.get());
+            if self.classes.push_hot(&self.slots, index, slot) {
+                self.recorder.woken(name, slot.class.get());
+            } else {
+                self.wake_other(name, slot);
+            }
         }
+    }
+
+    /// The rest of a wake of a task whose class is not the hot one.
+    #[inline(never)]
+    fn wake_other(&self, name: Name, slot: &Slot) {
+        self.classes.push(&self.slots, name.slot(), slot);
+        self.recorder.woken(name, slot.class.get());
     }
 
     /// Whether the task with this name, which is one of this reactor's, is gone.
@@ -299,21 +322,11 @@ impl Tasks {
 
     /// Puts a live task into the queue of its class, unless it is there.
     pub(crate) fn enqueue(&self, index: u32) {
-        if self.enqueue_slot(index, self.slot(index)) {
+        let slot = self.slot(index);
+        if slot.enters_queue() {
+            self.classes.push(&self.slots, index, slot);
             self.recorder.is_ready(index);
         }
-    }
-
-    /// True if it is there from now on, and was not before.
-    #[inline]
-    fn enqueue_slot(&self, index: u32, slot: &Slot) -> bool {
-        let state = slot.state();
-        if state.0 & (State::LIVE.0 | State::QUEUED.0) != State::LIVE.0 {
-            return false;
-        }
-        slot.state.set(state.with(State::QUEUED));
-        self.classes.push(&self.slots, index, slot);
-        true
     }
 
     /// Takes a task out of the queue, unless that is where it is to be cancelled: it waits again, and

@@ -40,6 +40,8 @@ struct Pace {
     /// When the last look at the outside ended. None until the first look at the clock where time
     /// decides nothing else and polls have been short: the slice begins with that one.
     looked: Option<Instant>,
+    /// When the recorder last took the time before the turn, if there is one.
+    ticks: u64,
     /// Polls until the next look at the clock.
     left: u32,
 }
@@ -121,7 +123,8 @@ impl Engine {
         cx: &mut Context<'_>,
         root: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
     ) -> bool {
-        let mut pace = Pace { looked, left: self.clock_gap.get() };
+        let (ticks, left) = (self.recorder().turn_begins(), self.clock_gap.get());
+        let mut pace = Pace { looked, ticks, left };
         if let Some(looked) = looked {
             self.tasks.classes.set_clock(looked);
         }
@@ -154,11 +157,11 @@ impl Engine {
     ) -> bool {
         let class = slot.class.get();
         slot.clear(State::QUEUED);
-        self.begin_poll(ROOT, self.tasks.name_of(ROOT, slot));
+        let entry = self.begin_poll(self.tasks.name_of(ROOT, slot));
         slot.set(State::STARTED);
         let is_ready = root(cx).is_ready();
         let result = if is_ready { Polled::Ready } else { Polled::Pending };
-        self.recorder().end_poll(ROOT, class, result);
+        self.recorder().end_poll(entry, class, result);
         self.leave_poll();
         if !is_ready {
             self.end_poll(ROOT);
@@ -211,12 +214,18 @@ impl Engine {
 
     /// Whether the turn has lasted long enough, now that it is time to look.
     fn look_at_clock(&self, pace: &mut Pace, now: Option<Instant>) -> bool {
-        let now = now.unwrap_or_else(|| self.now());
-        let Some(looked) = pace.looked else {
-            (pace.looked, pace.left) = (Some(now), self.clock_gap.get());
-            return false;
+        let is_over = match (now, self.recorder().is_turn_over(pace.ticks)) {
+            // It has taken the time just now.
+            (None, Some(is_over)) => is_over,
+            (now, _) => {
+                let now = now.unwrap_or_else(|| self.now());
+                let Some(looked) = pace.looked else {
+                    (pace.looked, pace.left) = (Some(now), self.clock_gap.get());
+                    return false;
+                };
+                now - looked >= SLICE
+            }
         };
-        let is_over = now - looked >= SLICE;
         let gap = if is_over { 1 } else { (self.clock_gap.get() * 2).min(POLLS_PER_LOOK) };
         self.clock_gap.set(gap);
         pace.left = gap;

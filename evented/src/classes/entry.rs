@@ -111,7 +111,10 @@ impl Entry {
         slot.next.set(NONE);
         // Void if there is none: nobody looks at it while this is the first slot.
         slot.previous.set(last);
-        if self.head.get() == NONE { &self.head } else { &slots.get(last).next }.set(index);
+        match slots.find(last) {
+            Some(last) if self.head.get() != NONE => last.next.set(index),
+            _ => self.head.set(index),
+        }
     }
 
     /// Takes the task that is next; there is one.

@@ -24,20 +24,29 @@ use crate::tasks::Slot;
 pub(super) const NO_CLASS: u8 = u8::MAX;
 
 impl Classes {
+    /// Puts a task into the queue of its class, if that is the hot one. False if it is not.
+    #[inline]
+    pub(crate) fn push_hot(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) -> bool {
+        let id = slot.class.get();
+        let is_hot = id == self.hot.get();
+        if is_hot {
+            self.entry(id).append(slots, index, slot);
+        }
+        is_hot
+    }
+
     /// Puts a task into the queue of its class.
     #[inline]
     pub(crate) fn push(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
-        let id = slot.class.get();
-        if id == self.hot.get() {
-            self.entry(id).append(slots, index, slot);
-        } else {
-            self.push_other(slots, (index, slot), id);
+        if !self.push_hot(slots, index, slot) {
+            self.push_other(slots, index, slot);
         }
     }
 
     /// The same where the class is not the hot one.
     #[inline(never)]
-    fn push_other(&self, slots: &Chunks<Slot>, (index, slot): (u32, &Slot), id: u8) {
+    fn push_other(&self, slots: &Chunks<Slot>, index: u32, slot: &Slot) {
+        let id = slot.class.get();
         let entry = self.entry(id);
         if entry.is_empty() {
             let rank = entry.class.strict_rank();

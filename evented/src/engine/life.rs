@@ -14,7 +14,7 @@ use super::{Engine, OPERATIONS_PER_POLL, count};
 use crate::class::Class;
 use crate::classes::NO_DEADLINE;
 use crate::contain::{Payload, contain, contain_and_discard};
-use crate::record::{Ended, Polled};
+use crate::record::{Ended, Entry, Polled};
 use crate::task::body::{Body, Job};
 use crate::task::{JoinError, Spawn};
 use crate::tasks::{NONE, Slot, State};
@@ -60,17 +60,19 @@ impl Engine {
     pub(crate) fn poll_task(&self, index: u32, slot: &Slot) {
         let Some(mut body) = slot.begin_poll() else { return self.pass_over(index, slot) };
         let (name, class) = (self.tasks.name_of(index, slot), slot.class.get());
-        self.begin_poll(index, name);
+        let entry = self.begin_poll(name);
         // It owns nothing that would have to be dropped.
         let waker = ManuallyDrop::new(waker::of(name));
         let polled = contain(|| body.as_mut().poll(&mut Context::from_waker(&waker)));
         if matches!(polled, Ok(Poll::Pending)) {
-            self.recorder().end_poll(index, class, Polled::Pending);
+            self.recorder().end_poll(entry, class, Polled::Pending);
             slot.end_poll(body);
             self.leave_poll();
             self.end_poll(index);
         } else {
-            self.end_last_poll((index, slot), class, body, polled.err());
+            let result = if polled.is_ok() { Polled::Ready } else { Polled::Panicked };
+            self.recorder().end_poll(entry, class, result);
+            self.end_last_poll((index, slot), body, polled.err());
         }
     }
 
@@ -90,18 +92,14 @@ impl Engine {
     fn end_last_poll(
         &self,
         (index, slot): (u32, &Slot),
-        class: u8,
         mut body: Pin<Box<dyn Body>>,
         payload: Option<Payload>,
     ) {
-        let (result, how) = match payload {
-            None => (Polled::Ready, Ended::Returned),
-            Some(_) => (Polled::Panicked, Ended::Panicked),
-        };
-        self.recorder().end_poll(index, class, result);
+        let how = if payload.is_none() { Ended::Returned } else { Ended::Panicked };
         slot.clear(State::RUNNING);
         self.leave_poll();
         if let Some(payload) = payload {
+            self.recorder().panicked();
             count(&self.counters.panics);
             let error = body.panicked(payload);
             self.fail(&mut body, error);
@@ -109,13 +107,13 @@ impl Engine {
         self.complete(index, body, how);
     }
 
-    /// What comes before every poll, the root's included.
+    /// What comes before every poll, the root's included. Returns what the recorder asks for at its end.
     #[inline]
-    pub(crate) fn begin_poll(&self, index: u32, name: Name) {
+    pub(crate) fn begin_poll(&self, name: Name) -> Option<&Entry> {
         count(&self.counters.polls);
-        self.recorder().begin_poll(index, name);
-        self.running.set(index);
+        self.running.set(name.slot());
         self.operations_left.set(OPERATIONS_PER_POLL);
+        self.recorder().begin_poll(name)
     }
 
     /// What comes after every poll: no task is being polled.

@@ -46,8 +46,20 @@ impl Clock {
     /// Now.
     #[inline]
     pub(super) fn ticks(&self) -> u64 {
+        self.counter().unwrap_or_else(|| self.nanos())
+    }
+
+    /// Now, if it is a counter of the processor.
+    #[inline]
+    pub(super) fn counter(&self) -> Option<u64> {
+        matches!(self, Self::Tsc).then(tsc::read)
+    }
+
+    /// The same of a clock that counts nanoseconds.
+    #[inline(never)]
+    fn nanos(&self) -> u64 {
         match self {
-            Self::Tsc => tsc::read(),
+            Self::Tsc => 0,
             Self::System(start) => nanos(start.elapsed()),
             Self::Virtual { start, now } => nanos(now.get().saturating_duration_since(*start)),
         }

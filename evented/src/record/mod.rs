@@ -63,7 +63,7 @@ pub use who::{Cause, TaskId};
 pub(crate) use clock::Clock;
 pub(crate) use hooks::Hooks;
 pub(crate) use recorder::Recorder;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Entry, Shared};
 
 use crate::current;
 

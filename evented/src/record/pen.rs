@@ -16,11 +16,12 @@ use super::layout::{
 };
 use super::mapping::Mapping;
 use super::options::RecorderSpec;
-use super::shared::Shared;
+use super::shared::{Entry, Shared};
 use super::table::{Table, list, map_more};
 use super::texts::{Lately, Texts};
 use super::watchdog::Watched;
 use crate::name::Name;
+use crate::turn::SLICE;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(super) struct Pen {
     lately: Lately,
     /// From how many ticks on a poll is an overrun.
     pub(super) slow: u64,
+    /// How many ticks a turn lasts.
+    pub(super) turn: u64,
     /// When the rate of the clock was last taken.
     rated: Cell<u64>,
 }
@@ -91,6 +94,7 @@ impl Pen {
             texts: RefCell::default(),
             lately: Lately::default(),
             slow: ticks_of(spec.slow_poll, clock.ns_per_tick()),
+            turn: ticks_of(SLICE, clock.ns_per_tick()),
             rated: Cell::new(clock.ticks()),
             clock,
         };
@@ -137,8 +141,14 @@ impl Pen {
     /// Takes the time. Returns the one that was taken before, and how many ticks have passed.
     #[inline]
     pub(super) fn tick(&self) -> (u64, u64) {
+        self.tick_at(self.clock.ticks())
+    }
+
+    /// The same, with the time at hand.
+    #[inline]
+    fn tick_at(&self, now: u64) -> (u64, u64) {
         let word = &self.header()[head::NOW];
-        let (before, now) = (load(word), self.clock.ticks());
+        let before = load(word);
         // The counter of another processor may be a little behind.
         let took = now.saturating_sub(before);
         store(word, before + took);
@@ -150,27 +160,48 @@ impl Pen {
 
     /// See [`Recorder::begin_poll`].
     #[inline(never)]
-    pub(super) fn begin_poll(&self, index: u32, name: Name) {
+    pub(super) fn begin_poll(&self, name: Name) -> Option<&Entry> {
         self.begin(Who::task(name));
-        if let Some(wait) = self.wait(index) {
-            store(wait, wait::UNKNOWN);
-        }
+        let entry = self.shared.task(name.slot())?;
+        store(&entry[task::WAIT], wait::UNKNOWN);
+        Some(entry)
     }
 
     /// See [`Recorder::end_poll`].
     #[inline(never)]
-    pub(super) fn end_poll(&self, index: u32, class: u8, result: Polled) {
+    pub(super) fn end_poll(&self, entry: Option<&Entry>, class: u8, result: Polled) {
+        // Two ways, so that the one that calls nothing saves no registers.
+        match self.clock.counter() {
+            Some(now) => self.end_poll_at(now, entry, class, result),
+            None => self.end_poll_by_nanos(entry, class, result),
+        }
+    }
+
+    /// The same with another clock than a counter.
+    #[inline(never)]
+    fn end_poll_by_nanos(&self, entry: Option<&Entry>, class: u8, result: Polled) {
+        self.end_poll_at(self.clock.ticks(), entry, class, result);
+    }
+
+    /// The same at this time.
+    #[inline]
+    fn end_poll_at(&self, now: u64, entry: Option<&Entry>, class: u8, result: Polled) {
         let who = load(&self.header()[head::RUNNING]);
-        let (start, took) = self.tick();
+        let (start, took) = self.tick_at(now);
         self.shared.push([start, who, took, meta(kind::POLL, class, result as u16, 0)]);
-        self.charge(index, took);
+        if let Some(entry) = entry {
+            charge(entry, took);
+        }
         if took > self.slow {
-            self.shared.push([start, who, took, meta(kind::OVERRUN, class, 0, 0)]);
-            self.fire(Trigger::SlowPoll);
+            self.overrun(start, who, took, class);
         }
-        if result == Polled::Panicked {
-            self.fire(Trigger::Panic);
-        }
+    }
+
+    /// A poll took long.
+    #[cold]
+    fn overrun(&self, start: u64, who: u64, took: u64, class: u8) {
+        self.shared.push([start, who, took, meta(kind::OVERRUN, class, 0, 0)]);
+        self.fire(Trigger::SlowPoll);
     }
 
     /// See [`Recorder::woken`].
@@ -200,19 +231,6 @@ impl Pen {
         if let Some(watched) = &self.watched {
             watched.fire(trigger);
         }
-    }
-
-    /// Adds a poll to what the table says of a task.
-    #[inline]
-    pub(super) fn charge(&self, index: u32, took: u64) {
-        let Some(entry) = self.shared.task(index) else { return };
-        let (polls, cpu) = (&entry[task::POLLS], &entry[task::CPU]);
-        let before = load(polls);
-        let longest = (took >> task::LONGEST_SHIFT).min(u64::from(u32::MAX)).max(before >> 32);
-        // The number of polls begins anew beyond its 32 bits.
-        let count = before.wrapping_add(1) & u64::from(u32::MAX);
-        store(polls, longest << 32 | count);
-        store(cpu, load(cpu) + took);
     }
 
     /// The word that says what a task waits for.
@@ -256,6 +274,30 @@ impl Pen {
         let key = (text.as_ptr().addr(), text.len());
         self.texts.borrow_mut().id(self.shared.head_words(), key, || text.to_owned())
     }
+}
+
+/// Adds a poll to what the table says of a task.
+#[inline]
+fn charge(entry: &Entry, took: u64) {
+    let (polls, cpu) = (&entry[task::POLLS], &entry[task::CPU]);
+    store(cpu, load(cpu) + took);
+    let before = load(polls);
+    // The number of polls begins anew beyond its 32 bits.
+    let count = before.wrapping_add(1) & u64::from(u32::MAX);
+    let longest = before >> 32;
+    // Hardly ever, so that it is cheaper to look than to compute the larger one.
+    if took >> task::LONGEST_SHIFT > longest {
+        set_longest(polls, took, count);
+    } else {
+        store(polls, longest << 32 | count);
+    }
+}
+
+/// This poll is the longest one of a task.
+#[cold]
+fn set_longest(polls: &AtomicU64, took: u64, count: u64) {
+    let longest = (took >> task::LONGEST_SHIFT).min(u64::from(u32::MAX));
+    store(polls, longest << 32 | count);
 }
 
 /// Makes a file, and maps its header and ring.

@@ -13,7 +13,7 @@ use super::hooks::{Hooks, Trigger};
 use super::layout::{NAME_IS_TEXT, Who, head, kind, task, wait};
 use super::options::{RecorderSpec, Recording};
 use super::pen::{Pen, load, meta, store};
-use super::shared::Shared;
+use super::shared::{Entry, Shared};
 use super::wait::WaitsFor;
 use crate::class::Class;
 use crate::name::Name;
@@ -95,20 +95,38 @@ impl Recorder {
         on.table.free(&on.shared, root);
     }
 
-    /// A poll begins.
+    /// A poll begins. Returns what [`end_poll`](Self::end_poll) asks for.
     #[inline]
-    pub(crate) fn begin_poll(&self, index: u32, name: Name) {
+    pub(crate) fn begin_poll(&self, name: Name) -> Option<&Entry> {
+        self.on.as_ref()?.begin_poll(name)
+    }
+
+    /// A poll has ended, of the task with this entry in the table.
+    #[inline]
+    pub(crate) fn end_poll(&self, entry: Option<&Entry>, class: u8, result: Polled) {
         if let Some(on) = &self.on {
-            on.begin_poll(index, name);
+            on.end_poll(entry, class, result);
         }
     }
 
-    /// A poll has ended.
-    #[inline]
-    pub(crate) fn end_poll(&self, index: u32, class: u8, result: Polled) {
+    /// The poll that has ended was left by a panic.
+    pub(crate) fn panicked(&self) {
         if let Some(on) = &self.on {
-            on.end_poll(index, class, result);
+            on.fire(Trigger::Panic);
         }
+    }
+
+    /// When time was last taken, for [`is_turn_over`](Self::is_turn_over).
+    #[inline]
+    pub(crate) fn turn_begins(&self) -> u64 {
+        self.on.as_ref().map_or(0, |on| load(&on.header()[head::NOW]))
+    }
+
+    /// Whether a turn that began then has lasted long enough, by the time that was taken after the last
+    /// poll. None if none is taken.
+    #[inline]
+    pub(crate) fn is_turn_over(&self, began: u64) -> Option<bool> {
+        self.on.as_ref().map(|on| load(&on.header()[head::NOW]) - began >= on.turn)
     }
 
     /// The future of a task is about to be dropped, outside of a poll.

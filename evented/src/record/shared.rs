@@ -55,11 +55,15 @@ pub(crate) struct Shared {
     names: [OnceLock<Mapping>; CHUNKS],
 }
 
+/// What the table says of a task.
+pub(crate) type Entry = [AtomicU64; TASK_WORDS];
+
 /// The chunk of an element, and its place there.
 #[inline]
 pub(super) fn locate(index: u32) -> (usize, usize) {
     let shifted = index + (1 << FIRST_BITS);
-    let chunk = shifted.ilog2() - FIRST_BITS;
+    // The lowest bit changes nothing, and tells the compiler that there is one.
+    let chunk = (shifted | 1).ilog2() - FIRST_BITS;
     (chunk as usize, (shifted - (1 << (chunk + FIRST_BITS))) as usize)
 }
 
@@ -123,7 +127,7 @@ impl Shared {
 
     /// The entry of a task slot, if there is one.
     #[inline]
-    pub(super) fn task(&self, index: u32) -> Option<&[AtomicU64; TASK_WORDS]> {
+    pub(super) fn task(&self, index: u32) -> Option<&Entry> {
         let (chunk, place) = locate(index);
         self.tasks.get(chunk)?.get()?.words().as_chunks().0.get(place)
     }

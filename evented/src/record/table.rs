@@ -73,18 +73,19 @@ impl Table {
         self.free_name((entry[task::ABOUT].load(Ordering::Relaxed) >> 32) as u32);
     }
 
-    /// Writes a name into a cell, and returns the cell. 0 if there is no memory for it.
+    /// Writes a name into a cell, and returns the cell. 0 if there is no memory for it: then no cell is
+    /// used, so that there are never more of them than tasks with names at one time.
     #[cold]
     pub(super) fn keep_name(&self, shared: &Shared, name: &str) -> u32 {
-        let cell = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            let cell = self.next.get();
-            self.next.set(cell + 1);
-            cell
-        });
+        let recycled = self.free.borrow_mut().pop();
+        let cell = recycled.unwrap_or(self.next.get());
         if shared.name(cell).is_none() {
             self.grow(shared, Kind::Names, locate(cell).0);
         }
         let Some(words) = shared.name(cell) else { return 0 };
+        if recycled.is_none() {
+            self.next.set(cell + 1);
+        }
         fence(Ordering::Release);
         store_name(words, name);
         cell
@@ -96,13 +97,14 @@ impl Table {
         }
     }
 
-    /// Adds a chunk, in the file if there is room. Without memory there is none.
+    /// Adds a chunk, in the file if there is room. Without memory there is none, nor beyond the last one.
     #[cold]
     fn grow(&self, shared: &Shared, kind: Kind, chunk: usize) {
         let (chunks, words): (&[OnceLock<Mapping>; CHUNKS], usize) = match kind {
             Kind::Names => (shared.names(), NAME_WORDS),
             Kind::Tasks | Kind::Events => (shared.tasks(), TASK_WORDS),
         };
+        let Some(place) = chunks.get(chunk) else { return };
         let bytes = size_of_chunk(chunk) * words * size_of::<AtomicU64>();
         debug_assert!(bytes.is_multiple_of(GRAIN), "a chunk is a whole region");
         let in_file = self.backing.borrow_mut().as_mut().map(|file| map_more(file, bytes));
@@ -116,7 +118,7 @@ impl Table {
             None => (Mapping::anonymous(bytes), None),
         };
         let Ok(mapping) = mapping else { return };
-        if chunks[chunk].set(mapping).is_ok()
+        if place.set(mapping).is_ok()
             && let Some(at) = at
         {
             list(shared, kind, (at, bytes), first_of_chunk(chunk));
@@ -140,4 +142,43 @@ pub(super) fn list(shared: &Shared, kind: Kind, (at, bytes): (usize, usize), fir
         word.store(value, Ordering::Relaxed);
     }
     count.store(region + 1, Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock::SharedClock;
+    use super::super::layout::HEAD_BYTES;
+    use super::*;
+
+    fn shared() -> Shared {
+        let map = |bytes| Mapping::anonymous(bytes).unwrap();
+        Shared::new(SharedClock::Virtual, map(HEAD_BYTES), map(GRAIN))
+    }
+
+    #[test]
+    fn cells_of_names_are_used_again() {
+        let (shared, table) = (shared(), Table::new(None));
+        let cells: Vec<u32> = (0..3).map(|_| table.keep_name(&shared, "name")).collect();
+        assert_eq!(cells, [1, 2, 3]);
+        table.free_name(2);
+        assert_eq!(table.keep_name(&shared, "name"), 2);
+        assert_eq!(table.keep_name(&shared, "name"), 4);
+    }
+
+    /// What is not kept uses nothing up, however often it is tried.
+    #[test]
+    fn a_name_without_memory_takes_no_cell() {
+        let (shared, table) = (shared(), Table::new(None));
+        let end = u32::try_from(first_of_chunk(CHUNKS)).unwrap();
+        table.next.set(end - 1);
+        table.free.borrow_mut().push(7);
+        assert!(shared.name(7).is_none());
+        // There is memory for the first one, which is in the first chunk.
+        assert_eq!(table.keep_name(&shared, "first"), 7);
+        table.next.set(end);
+        for _ in 0..1_000 {
+            assert_eq!(table.keep_name(&shared, "too many"), 0);
+            assert_eq!(table.next.get(), end);
+        }
+    }
 }

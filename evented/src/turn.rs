@@ -315,3 +315,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

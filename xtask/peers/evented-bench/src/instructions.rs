@@ -8,9 +8,9 @@ use sampler::Counted;
 
 /// Where no system call decides what comes next: everything happens in the same order in every run.
 pub(crate) const COUNTED: [Counted; 6] = [
-    Counted::new("yield.100", 200_000, 220.1),
-    Counted::new("yield.recorded", 200_000, 406.8),
-    Counted::new("wake.switch", 200_000, 240.4),
+    Counted::new("yield.100", 200_000, 214.3),
+    Counted::new("yield.recorded", 200_000, 402.4),
+    Counted::new("wake.switch", 200_000, 236.5),
     Counted::new("spawn.join", 100_000, 1_041.4),
     Counted::new("timer.cancel", 50_000, 676.1),
     Counted::new("tree.none", 55_987, 1_530.9),

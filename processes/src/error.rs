@@ -219,7 +219,8 @@ pub enum PutError<T> {
     /// The queue was shut down.
     #[error("the queue was shut down")]
     ShutDown(T),
-    /// The value cannot be encoded, or can never fit into the queue's memory.
+    /// The value cannot be encoded, or can never fit into the queue's memory; or some process has
+    /// overwritten that memory: the queue is empty and shut down then.
     #[error("the value cannot be sent: {1}")]
     Unsendable(T, String),
 }
@@ -249,7 +250,8 @@ pub enum GetError {
     /// The queue was shut down and is drained.
     #[error("the queue was shut down and is empty")]
     ShutDown,
-    /// A message was taken, but its bytes do not describe a value; it is gone.
+    /// A message was taken, but its bytes do not describe a value; it is gone. Or some process has
+    /// overwritten the queue's memory: the queue is empty and shut down then.
     #[error("a message could not be decoded: {0}")]
     Decode(String),
 }
@@ -267,7 +269,8 @@ pub enum SendError<T> {
     /// No receiver is left.
     #[error("the channel has no receiver any more")]
     Disconnected(T),
-    /// The value cannot be encoded, or can never fit into the channel's memory.
+    /// The value cannot be encoded, or can never fit into the channel's memory; or some process has
+    /// overwritten that memory: the channel is empty and disconnected then.
     #[error("the value cannot be sent: {1}")]
     Unsendable(T, String),
 }
@@ -297,7 +300,8 @@ pub enum RecvError {
     /// No sender is left, and what they sent was received.
     #[error("the channel has no sender any more and is empty")]
     Disconnected,
-    /// A message was taken, but its bytes do not describe a value; it is gone.
+    /// A message was taken, but its bytes do not describe a value; it is gone. Or some process has
+    /// overwritten the channel's memory: the channel is empty and disconnected then.
     #[error("a message could not be decoded: {0}")]
     Decode(String),
 }

@@ -279,15 +279,18 @@ impl Engine {
         count(&self.counters.waits);
         let mut events = self.events.take();
         self.recorder().begin_wait(sleep != Wait::Never);
+        // While nothing is ready, all of them are due.
+        let due = if sleep == Wait::Never { self.tasks.classes.due_ranks() } else { u8::MAX };
         if let Some(driver) = self.driver.borrow_mut().as_mut() {
             driver
-                .wait(sleep, self.tasks.classes.due_ranks(), &mut events)
+                .wait(sleep, due, &mut events)
                 .expect("waiting on a valid poll set with a valid timeout cannot fail");
         }
         self.recorder().end_wait(sleep != Wait::Never, events.len());
-        for event in events.drain(..) {
-            self.sources.event(event, |(waker, _)| self.wake_contained(waker));
+        for event in &events {
+            self.sources.event(*event, |(waker, _)| self.wake_contained(waker));
         }
+        events.clear();
         self.events.replace(events);
     }
 

@@ -13,7 +13,8 @@
 //! | some class | empty | still set, until somebody asks ([`Classes::settle`]) |
 //!
 //! A class becomes hot when it is picked and time decides nothing. It ceases to be ([`Classes::cool`]) when
-//! its queue is found empty, a class that is not less urgent becomes ready, or classes change.
+//! its queue is found empty while another class is ready or somebody asks for the ranks that are, a class
+//! that is not less urgent becomes ready, or classes change.
 
 use super::Classes;
 use super::entry::Entry;
@@ -73,6 +74,10 @@ impl Classes {
 
     /// Takes the next task to run when the hot class has none.
     pub(crate) fn pop_other<'a>(&self, slots: &'a Chunks<Slot>) -> Option<(u32, &'a Slot)> {
+        if !self.is_other_ready() {
+            // It stays hot: most likely what is woken next is a task of the same class.
+            return None;
+        }
         self.cool();
         let id = self.pick()?;
         let entry = self.entry(id);
@@ -102,8 +107,20 @@ impl Classes {
     /// Whether a task is ready.
     #[inline]
     pub(crate) fn any_ready(&self) -> bool {
-        self.settle();
-        self.ready_ranks.get() != 0
+        self.hot().is_some_and(|hot| !hot.is_empty()) || self.is_other_ready()
+    }
+
+    /// Whether a class is ready that is not the hot one.
+    #[inline]
+    fn is_other_ready(&self) -> bool {
+        let ranks = self.ready_ranks.get();
+        match self.hot() {
+            None => ranks != 0,
+            Some(hot) => {
+                let rank = hot.class.strict_rank();
+                ranks != rank.bit() || self.ready[rank.index()].get() != 1 << self.hot.get()
+            }
+        }
     }
 
     /// The ranks whose descriptors are to be looked at: those that are not less urgent than what is

@@ -228,6 +228,7 @@ mod tests {
             finish: Finish::Complete,
             environment: std::collections::BTreeMap::new(),
             noise: Noise::default(),
+            calls_by: None,
             metrics: vec![Series {
                 name: row.metric.clone(),
                 about: String::new(),

@@ -128,6 +128,7 @@ mod tests {
             finish: Finish::Complete,
             environment: [("cores".to_owned(), "2".to_owned())].into(),
             noise,
+            calls_by: None,
             rows,
             metrics: vec![Series { name: "a.map".into(), about, unit, cost, units, contenders }],
         }

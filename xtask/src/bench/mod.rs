@@ -6,6 +6,7 @@
 //! process, and what they say.
 
 mod calibrate;
+mod calls;
 pub mod compared;
 pub mod contract;
 mod export;
@@ -91,6 +92,9 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
         Err(_) => Finish::Interrupted,
     };
     judge(&mut run, &listing.metrics);
+    if measured.is_ok() && !options.smoke {
+        calls::count(&program, &listing.metrics, options.limit, &mut run);
+    }
     folder.write(FILE, &json(&run))?;
     let mut files = vec![folder.file(FILE)];
     for path in &options.exports {
@@ -134,6 +138,7 @@ fn begin(options: &Options, listing: &Listing, workspace: &Workspace) -> Run {
         finish: Finish::Running,
         environment: environment::machine(),
         noise: Noise::default(),
+        calls_by: None,
         rows: Vec::new(),
         metrics: listing.metrics.iter().map(series).collect(),
     }

@@ -140,6 +140,21 @@ impl Program {
         command.arg(format!("--log-file={}", log.display())).arg(&self.path);
         taken(command, [metric, contender], units, limit)
     }
+
+    /// Takes a sample with a command that has to be given the program and its arguments, and verifies it.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub(super) fn sample_under(
+        &self,
+        mut command: Command,
+        sample: [&str; 2],
+        units: u64,
+        limit: Duration,
+    ) -> std::result::Result<Sample, NoSample> {
+        command.arg(&self.path);
+        taken(command, sample, units, limit)
+    }
 }
 
 /// Takes a sample with a command that starts a program.

@@ -43,6 +43,8 @@ pub struct Run {
     pub environment: BTreeMap<String, String>,
     /// How disturbed the measurements were; its rounds are those of each metric.
     pub noise: Noise,
+    /// What has counted system calls; `None`: nothing has, or could.
+    pub calls_by: Option<String>,
     /// Ours against each peer, in each metric.
     pub rows: Vec<Row>,
     /// What they were computed from.
@@ -135,8 +137,19 @@ pub struct Contender {
     pub name: String,
     /// Samples that were right, quarantined ones among them.
     pub samples: Vec<Timed>,
+    /// The system calls of a unit, where they were counted.
+    pub calls: Option<Calls>,
     /// What went wrong; none of its times are shown then.
     pub problem: Option<Problem>,
+}
+
+/// The system calls of a unit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Calls {
+    /// All of them.
+    pub all: f64,
+    /// Those that were counted by name, without those of which there is less than one in a thousand units.
+    pub named: BTreeMap<String, f64>,
 }
 
 /// What a sample has shown.
@@ -167,7 +180,7 @@ pub struct Problem {
 impl Contender {
     /// None measured yet.
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), samples: Vec::new(), problem: None }
+        Self { name: name.into(), samples: Vec::new(), calls: None, problem: None }
     }
 
     /// The cost of a unit in each of `rounds` rounds, in nanoseconds or bytes. None of them where something

@@ -10,7 +10,7 @@ use crate::compare::{
 use super::{
     contract::Cost,
     goal::{Goal, amount},
-    record::{Contender, Row, Run, Series},
+    record::{Calls, Contender, Row, Run, Series},
 };
 
 /// The report.
@@ -25,6 +25,7 @@ pub(super) fn render(run: &Run, terminal: &Terminal, files: &[PathBuf]) -> Strin
     problems(&mut page, run);
     if !run.smoke {
         table(&mut page, run);
+        calls(&mut page, run);
     }
     closing(&mut page, run, files);
     page.finish()
@@ -173,6 +174,40 @@ fn table(page: &mut Page, run: &Run) {
             page.verbatim(0, &line([&name, &shown(row.peer), &ratio(row), &goal, met(row)]));
         }
     }
+}
+
+/// The system calls of a unit, of those metrics where they say something.
+fn calls(page: &mut Page, run: &Run) {
+    let above = |series: &&Series| {
+        run.rows.iter().any(|row| row.metric == series.name && row.above.is_some())
+    };
+    let series: Vec<&Series> =
+        run.metrics.iter().filter(|series| series.cost == Cost::Cpu).filter(above).collect();
+    if series.is_empty() {
+        return;
+    }
+    let Some(by) = &run.calls_by else {
+        page.heading("System calls of a unit: not available, neither perf nor strace can count");
+        return;
+    };
+    page.heading(&format!("System calls of a unit, counted by {by}"));
+    for series in series {
+        page.verbatim(0, &format!("  {}", series.name));
+        for contender in &series.contenders {
+            let said = contender.calls.as_ref().map_or("-".into(), called);
+            page.item(&format!("    {:<17} ", contender.name), Look::Plain, &said);
+        }
+    }
+}
+
+/// How many there are, and of which kinds; rare ones are left out.
+fn called(calls: &Calls) -> String {
+    let mut named: Vec<(&String, f64)> =
+        calls.named.iter().map(|(name, each)| (name, *each)).collect();
+    named.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let often = named.iter().filter(|(_, each)| *each >= 0.005);
+    let often: Vec<String> = often.map(|(name, each)| format!("{name} {each:.2}")).collect();
+    format!("{:.2}: {}", calls.all, often.join(", "))
 }
 
 /// A line of the table; none is longer than 80 columns.
@@ -325,6 +360,14 @@ mod tests {
         assert_eq!(ratio(&told), "0.50 [0.25, 0.75]");
         let infinite = row(-0.5, f64::INFINITY, Some(0.96), None);
         assert_eq!(ratio(&infinite), "-0.50 [-0.25, inf]");
+    }
+
+    #[test]
+    fn calls_are_shown_by_how_often_they_are_made() {
+        let named = [("sendto", 2.0), ("epoll_wait", 0.033), ("recvfrom", 2.5), ("futex", 0.002)];
+        let named = named.map(|(name, each)| (name.to_owned(), each)).into();
+        let calls = Calls { all: 4.54, named };
+        assert_eq!(called(&calls), "4.54: recvfrom 2.50, sendto 2.00, epoll_wait 0.03");
     }
 
     #[test]

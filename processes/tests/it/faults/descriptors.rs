@@ -170,7 +170,7 @@ fn arguments_that_wait_have_a_bounded_number_of_descriptors() {
         let before = descriptors();
         let sum: fn(Vec<u8>) -> u64 = |bytes| bytes.iter().map(|&byte| u64::from(byte)).sum();
         let bytes = |n: usize| vec![n.to_le_bytes()[0]; 70_000 + n];
-        let calls: Vec<_> = (0..400).map(|n| pool.submit(sum, bytes(n))).collect();
+        let calls: Vec<_> = (0..150).map(|n| pool.submit(sum, bytes(n))).collect();
         let most = descriptors() - before;
         for _ in &running {
             gate.put(1).unwrap();

@@ -16,6 +16,9 @@ use crate::options::Retry;
 use crate::target::Target;
 use crate::ticket::Ticket;
 
+/// For so long a node counts that was heard of.
+const LEASE: Duration = Duration::from_mins(1);
+
 crate::task! {
     fn nothing(_x: ()) {}
 }
@@ -65,29 +68,36 @@ fn counts(remote: &Remote) -> (u64, u64) {
 #[test]
 fn each_beginning_is_counted_once_and_before_it() {
     let (remote, ticket, _orders) = one_under_way(2);
-    assert_eq!(remote.again(0), Verdict::Go, "nobody has begun it");
-    assert_eq!(remote.begin(0, "a", 1), Verdict::Go);
-    assert_eq!(remote.begin(0, "a", 1), Verdict::Go, "the answer was lost");
+    assert_eq!(remote.again(0, "n", LEASE), Verdict::Go, "nobody has begun it");
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go, "the answer was lost");
     assert_eq!(counts(&remote), (0, 0));
-    assert_eq!(remote.again(0), Verdict::Go);
+    assert_eq!(remote.again(0, "n", LEASE), Verdict::Go);
     // The same node may get it again.
-    assert_eq!(remote.begin(0, "a", 2), Verdict::Go);
+    assert_eq!(remote.begin(0, "a", 2, LEASE), Verdict::Go);
     assert_eq!(counts(&remote), (1, 1));
-    assert_eq!(remote.begin(0, "b", 3), Verdict::Poison, "two nodes have asked at the same time");
+    assert_eq!(
+        remote.begin(0, "b", 3, LEASE),
+        Verdict::Poison,
+        "two nodes have asked at the same time"
+    );
     assert_eq!(counts(&remote), (1, 1), "it goes on");
-    assert_eq!(remote.again(0), Verdict::Poison);
+    assert_eq!(remote.again(0, "n", LEASE), Verdict::Poison);
     let JoinError::Poison { attempts: 2, last } = error(&ticket) else { panic!("two attempts") };
     assert!(last.to_string().contains("node a had it"), "{last}");
-    assert_eq!((remote.begin(0, "b", 4), remote.again(0)), (Verdict::Drop, Verdict::Drop));
+    assert_eq!(
+        (remote.begin(0, "b", 4, LEASE), remote.again(0, "n", LEASE)),
+        (Verdict::Drop, Verdict::Drop)
+    );
 }
 
 #[test]
 fn a_call_that_may_be_begun_once_is_not_begun_again() {
     let (remote, ticket, _orders) = one_under_way(1);
-    assert_eq!(remote.begin(0, "a", 1), Verdict::Go);
-    assert_eq!(remote.begin(0, "a", 2), Verdict::Poison);
-    assert_eq!(remote.begin(0, "b", 2), Verdict::Poison);
-    assert_eq!(remote.again(0), Verdict::Poison);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    assert_eq!(remote.begin(0, "a", 2, LEASE), Verdict::Poison);
+    assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Poison);
+    assert_eq!(remote.again(0, "n", LEASE), Verdict::Poison);
     assert!(matches!(error(&ticket), JoinError::NodeLost { .. }));
 }
 
@@ -95,7 +105,7 @@ fn a_call_that_may_be_begun_once_is_not_begun_again() {
 fn a_call_that_nobody_wants_does_not_begin() {
     let (remote, ticket, _orders) = one_under_way(3);
     remote.lock().flights.get_mut(&0).unwrap().withdrawn = true;
-    assert_eq!(remote.begin(0, "a", 1), Verdict::Drop);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Drop);
     assert!(matches!(error(&ticket), JoinError::Cancelled));
 }
 
@@ -104,8 +114,8 @@ fn what_nodes_refuse_for_too_long_is_not_served() {
     let (mut remote, ticket, _orders) = one_under_way(3);
     remote.refused(0, "a", "no such function");
     assert!(ticket.place().is_some(), "others may know it");
-    assert_eq!(remote.begin(0, "b", 1), Verdict::Go);
-    remote.cluster = remote.cluster.clone().patience(std::time::Duration::ZERO);
+    assert_eq!(remote.begin(0, "b", 1, LEASE), Verdict::Go);
+    remote.cluster = remote.cluster.clone().patience(Duration::ZERO);
     remote.refused(0, "c", "no such function");
     let error = error(&ticket);
     assert!(error.to_string().contains("c: no such function"), "{error}");

@@ -3,6 +3,7 @@
 //! with a process that dies stays lost.
 
 use std::{
+    collections::VecDeque,
     future::Future,
     io::{BufRead as _, BufReader},
     process::{Child, Stdio},
@@ -149,11 +150,12 @@ async fn calls(client: &Client, units: u64) -> Tally {
     let context = jetstream::new(client.clone());
     let mut results = client.subscribe(RESULTS).await.expect("it is connected");
     let (mut found, mut sent) = (Tally::default(), 0);
-    let mut stored = Vec::new();
+    // The library has so many answers of the broker outstanding at the most, and then waits.
+    let mut stored = VecDeque::new();
     while found.count < units {
         while sent < units.min(found.count + WINDOW) {
             let publish = context.publish(CALLS, bytes(sent).into()).await;
-            stored.push(publish.expect("it is connected"));
+            stored.push_back(publish.expect("it is connected"));
             sent += 1;
         }
         let Some(result) = results.next().await else { break };
@@ -164,9 +166,10 @@ async fn calls(client: &Client, units: u64) -> Tally {
         {
             found = found.plus([number(&result.payload)].into_iter().collect());
         }
-    }
-    for stored in stored {
-        stored.await.expect("the broker has stored it");
+        while (stored.len() as u64) > sent - found.count {
+            let stored = stored.pop_front().expect("there are some");
+            stored.await.expect("the broker has stored it");
+        }
     }
     found
 }

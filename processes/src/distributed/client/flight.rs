@@ -158,9 +158,9 @@ impl Remote {
         flight.waits = 0;
         node.clone_into(&mut flight.node);
         flight.refused_since = None;
-        if flight.begun > 1 {
-            state.counters.retried += 1;
-        }
+        let is_again = flight.begun > 1;
+        state.counters.retried += u64::from(is_again);
+        state.nodes.begins(node);
         Verdict::Go
     }
 

@@ -53,8 +53,10 @@ pub struct NodeStats {
 /// A node, as a client knows it.
 #[derive(Debug)]
 struct Node {
-    /// How many workers it had when it said so last.
+    /// How many workers it had when it said so last; 0 before that.
     slots: u32,
+    /// True once it has said that it has none: it drains, or has left.
+    has_left: bool,
     /// When it has said something.
     heard: Instant,
     /// What became of calls there.
@@ -85,8 +87,8 @@ impl Nodes {
                 self.0.remove(&oldest);
             }
             let (counters, heard) = (Counters::default(), Instant::now());
-            self.0
-                .insert(name.to_owned(), Node { slots: 0, heard, counters, busy: Duration::ZERO });
+            let node = Node { slots: 0, has_left: false, heard, counters, busy: Duration::ZERO };
+            self.0.insert(name.to_owned(), node);
         }
         let node = self.0.get_mut(name).expect("it is there, or was inserted");
         node.heard = Instant::now();
@@ -94,8 +96,14 @@ impl Nodes {
     }
 
     /// A node has said how many workers it has.
-    fn here(&mut self, name: &str, slots: u32) {
-        self.hear(name).slots = slots;
+    pub(super) fn here(&mut self, name: &str, slots: u32) {
+        let node = self.hear(name);
+        (node.slots, node.has_left) = (slots, slots == 0);
+    }
+
+    /// A node begins a call. It may be the first thing that this client hears of it.
+    pub(super) fn begins(&mut self, name: &str) {
+        self.hear(name);
     }
 
     /// Calls have ended on a node, for which its workers have taken so long.
@@ -114,7 +122,7 @@ impl Nodes {
 
     /// Whether a node has spoken within this time, or could not be heard, and has not left.
     fn is_there(&self, name: &str, limit: Duration, is_deaf: bool) -> bool {
-        let there = |node: &Node| node.slots > 0 && (is_deaf || node.heard.elapsed() < limit);
+        let there = |node: &Node| !node.has_left && (is_deaf || node.heard.elapsed() < limit);
         self.0.get(name).is_some_and(there)
     }
 

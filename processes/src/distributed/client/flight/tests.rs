@@ -19,6 +19,9 @@ use crate::ticket::Ticket;
 /// For so long a node counts that was heard of.
 const LEASE: Duration = Duration::from_mins(1);
 
+/// With this one, no other node counts.
+const OVER: Duration = Duration::ZERO;
+
 crate::task! {
     fn nothing(_x: ()) {}
 }
@@ -68,25 +71,25 @@ fn counts(remote: &Remote) -> (u64, u64) {
 #[test]
 fn each_beginning_is_counted_once_and_before_it() {
     let (remote, ticket, _orders) = one_under_way(2);
-    assert_eq!(remote.again(0, "n", LEASE), Verdict::Go, "nobody has begun it");
+    assert_eq!(remote.again(0, "n", OVER), Verdict::Go, "nobody has begun it");
     assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
     assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go, "the answer was lost");
     assert_eq!(counts(&remote), (0, 0));
-    assert_eq!(remote.again(0, "n", LEASE), Verdict::Go);
+    assert_eq!(remote.again(0, "n", OVER), Verdict::Go);
     // The same node may get it again.
     assert_eq!(remote.begin(0, "a", 2, LEASE), Verdict::Go);
     assert_eq!(counts(&remote), (1, 1));
     assert_eq!(
-        remote.begin(0, "b", 3, LEASE),
+        remote.begin(0, "b", 3, OVER),
         Verdict::Poison,
         "two nodes have asked at the same time"
     );
     assert_eq!(counts(&remote), (1, 1), "it goes on");
-    assert_eq!(remote.again(0, "n", LEASE), Verdict::Poison);
+    assert_eq!(remote.again(0, "n", OVER), Verdict::Poison);
     let JoinError::Poison { attempts: 2, last } = error(&ticket) else { panic!("two attempts") };
     assert!(last.to_string().contains("node a had it"), "{last}");
     assert_eq!(
-        (remote.begin(0, "b", 4, LEASE), remote.again(0, "n", LEASE)),
+        (remote.begin(0, "b", 4, LEASE), remote.again(0, "n", OVER)),
         (Verdict::Drop, Verdict::Drop)
     );
 }
@@ -96,9 +99,28 @@ fn a_call_that_may_be_begun_once_is_not_begun_again() {
     let (remote, ticket, _orders) = one_under_way(1);
     assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
     assert_eq!(remote.begin(0, "a", 2, LEASE), Verdict::Poison);
-    assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Poison);
-    assert_eq!(remote.again(0, "n", LEASE), Verdict::Poison);
+    assert_eq!(remote.begin(0, "b", 2, OVER), Verdict::Poison);
+    assert_eq!(remote.again(0, "n", OVER), Verdict::Poison);
     assert!(matches!(error(&ticket), JoinError::NodeLost { .. }));
+}
+
+#[test]
+fn a_node_that_has_a_call_and_speaks_keeps_it() {
+    let (remote, _ticket, _orders) = one_under_way(3);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    assert_eq!(remote.again(0, "b", LEASE), Verdict::Wait, "beginning a call is speaking");
+    assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Wait);
+    assert_eq!(counts(&remote), (0, 0));
+    remote.lock().nodes.here("a", 0);
+    assert_eq!(remote.again(0, "b", LEASE), Verdict::Go, "it has left");
+    assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Go);
+    assert_eq!(counts(&remote), (1, 1));
+    let waits = std::iter::repeat_with(|| remote.again(0, "c", LEASE));
+    let waits = waits.take(1_000).take_while(|verdict| *verdict == Verdict::Wait).count();
+    assert!(
+        (1..1_000).contains(&waits),
+        "a name that another node has is not believed for ever: {waits}"
+    );
 }
 
 #[test]

@@ -145,6 +145,10 @@ impl Server {
             if self.channels.board.claim(header.slot, header.sequence, now_ns) {
                 self.run_items(&header, Arguments::of(body), now_ns);
             } else {
+                if let Body::Payload(id) = body {
+                    // Taken all the same: here it would keep its descriptor and its memory.
+                    drop(arrivals().payload(id));
+                }
                 start_result(&mut self.out, header.slot, header.sequence, Kind::Skipped);
                 self.flush();
                 self.channels.results.announce();

@@ -215,3 +215,22 @@ fn an_argument_that_finds_no_descriptor_waits_for_one_or_says_so() {
     };
     assert!(ended(processes::spawn(short, ()).unwrap()).unwrap());
 }
+
+#[test]
+fn a_call_that_was_taken_back_leaves_no_descriptor_with_the_worker() {
+    let pool = Pool::builder().workers(1).arena(0).build().unwrap();
+    let (entered, gate) = gates();
+    let round = || {
+        let running = pool.submit(gated, (entered.clone(), gate.clone()));
+        soon(&entered);
+        // The worker has got it already.
+        let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
+        let taken_back = pool.submit(length, vec![1; 200_000]);
+        assert!(taken_back.cancel());
+        gate.put(1).unwrap();
+        ended(running).unwrap();
+        ended(pool.submit(|()| descriptors(), ())).unwrap()
+    };
+    let usual = round();
+    assert_eq!([(); 8].map(|()| round()), [usual; 8]);
+}

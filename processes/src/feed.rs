@@ -122,7 +122,8 @@ impl<I: Iterator, R> Feed<'_, I, R> {
 
     /// The map is gone: what has not started is cancelled.
     pub(crate) fn abandon(&self) {
-        if self.on_the_way() > 0 {
+        // A copy in a child that was forked must not take back what the parent waits for.
+        if self.on_the_way() > 0 && self.pool.is_here() {
             self.pool.engine().abandon(&self.harvest);
         }
     }

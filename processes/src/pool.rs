@@ -302,10 +302,15 @@ impl Pool {
         Unrun { count: self.finish(false) }
     }
 
+    /// False in a child that was forked: it has a copy of the pool, without its threads.
+    pub(crate) fn is_here(&self) -> bool {
+        self.home.is_here()
+    }
+
     /// Closes the core and joins the threads; once.
     fn finish(&mut self, drain: bool) -> usize {
         let Some(threads) = self.threads.take() else { return 0 };
-        if !self.home.is_here() {
+        if !self.is_here() {
             // There are no threads here that could end it, and it goes on elsewhere.
             return 0;
         }

@@ -4,13 +4,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use processes::{Buffer, Pool, Semaphore, channel};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::buffer::filled;
 use crate::faults::ended;
-use crate::support::BOUND;
+use crate::support::{BOUND, gated, gates, soon};
 
 /// Runs `f` in a child that is forked, to which what it drops is no loss for this process. True when that
 /// has ended well.
@@ -120,5 +121,22 @@ fn a_pool_does_not_end_in_a_child() {
         let well = in_child(&mut || drop(pool.take()));
         let pool = pool.unwrap();
         well && ended(pool.submit(|()| std::process::id(), ())).unwrap() == worker
+    });
+}
+
+#[test]
+fn a_map_is_not_cancelled_by_a_child() {
+    alone(|()| {
+        let pool = Pool::new(1).unwrap();
+        let (entered, gate) = gates();
+        let items = (0..6).map(|_| (entered.clone(), gate.clone()));
+        let mut map = Some(pool.map(gated, items));
+        assert!(map.as_mut().unwrap().next_timeout(Duration::ZERO).is_err());
+        // One item is executed, the next one is with the worker, the others are in the queue.
+        soon(&entered);
+        let well = in_child(&mut || drop(map.take()));
+        (0..6).for_each(|number| gate.put(number).unwrap());
+        let results: Vec<_> = map.unwrap().map(Result::unwrap).collect();
+        well && results == [0, 1, 2, 3, 4, 5] && pool.stats().cancelled == 0
     });
 }

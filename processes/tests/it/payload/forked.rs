@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use processes::{Buffer, Pool, Semaphore, channel};
+use processes::{Buffer, Lock, Pool, Semaphore, channel};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::buffer::filled;
@@ -138,5 +138,20 @@ fn a_map_is_not_cancelled_by_a_child() {
         (0..6).for_each(|number| gate.put(number).unwrap());
         let results: Vec<_> = map.unwrap().map(Result::unwrap).collect();
         well && results == [0, 1, 2, 3, 4, 5] && pool.stats().cancelled == 0
+    });
+}
+
+#[test]
+fn a_lock_is_not_unlocked_by_a_child() {
+    alone(|()| {
+        let lock = Lock::new(1_u32).unwrap();
+        let mut guard = Some(lock.lock().unwrap());
+        let well = in_child(&mut || drop(guard.take()));
+        let still_locked = std::thread::scope(|scope| {
+            let other = scope.spawn(|| lock.try_lock().is_err());
+            other.join().unwrap()
+        });
+        drop(guard);
+        well && still_locked && *lock.lock().unwrap() == 1
     });
 }

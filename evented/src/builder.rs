@@ -121,8 +121,8 @@ impl Builder {
     /// It is called on a thread that all reactors of the process have in common, so it has to be quick:
     /// dropping the last of them waits for it. A panic of it is nobody's. Without a recorder it is not called.
     ///
-    /// Time is that of the system, also in [virtual time](Self::virtual_time). What is late only because the machine is
-    /// busy cannot be told from what blocks.
+    /// Time is that of the system, also in [virtual time](Self::virtual_time). What is late only because
+    /// the machine is busy cannot be told from what blocks.
     ///
     /// ```
     /// use std::sync::mpsc;

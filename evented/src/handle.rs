@@ -102,7 +102,8 @@ impl Handle {
     }
 
     /// The tasks of the reactor, and what each of them waits for. It is looked up in the record, so it
-    /// comes at once, also while a task keeps the reactor, and nothing is polled for it. Without a recorder it is empty.
+    /// comes at once, also while a task keeps the reactor, and nothing is polled for it. Without a recorder
+    /// it is empty.
     ///
     /// # Errors
     ///

@@ -93,8 +93,8 @@ impl Builder {
     }
 
     /// The size of the shared memory in which arguments of more than 16 KiB, and
-    /// [buffers](crate::Buffer), travel to the workers; rounded up to whole pages. Zero: there is none, nor for results. The default is
-    /// [`DEFAULT_ARENA`].
+    /// [buffers](crate::Buffer), travel to the workers; rounded up to whole pages. Zero: there is none, nor
+    /// for results. The default is [`DEFAULT_ARENA`].
     ///
     /// It is a limit and a range of addresses: memory is used as far as payloads are under way, and
     /// up to 32 MiB of it are kept for the next ones. Where there is no room, a payload goes another
@@ -200,7 +200,8 @@ impl Builder {
     /// # Errors
     /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`], or a name with a zero byte, or
     ///   no calls per worker, or more than [`MAX_STDERR`] bytes to keep of each standard error, or
-    ///   an arena above [`MAX_ARENA`], or an argument of the initializer that cannot be encoded (the [`JoinError`] is inside).
+    ///   an arena above [`MAX_ARENA`], or an argument of the initializer that cannot be encoded (the
+    ///   [`JoinError`] is inside).
     /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
     /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
     /// - The system's: no processes, threads, descriptors or memory are left. A lack of

@@ -129,7 +129,8 @@ impl Writer {
                 continue;
             }
             let to = self.segment.span(BYTES_AT + at, part.len()).as_ptr();
-            // SAFETY: the `part.len()` bytes are inside the mapping (`span` has looked), no reference to them exists, and the receiver does not read them: they lie between
+            // SAFETY: the `part.len()` bytes are inside the mapping (`span` has looked), no reference to
+            // them exists, and the receiver does not read them: they lie between
             // `head` and `tail + RING_BYTES`, and this is the only writer.
             unsafe { to.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
         }
@@ -232,9 +233,10 @@ impl Reader {
                 continue;
             }
             let from = self.segment.span(BYTES_AT + at, part.len()).as_ptr();
-            // SAFETY: the `part.len()` bytes are inside the mapping (`span` has looked) and no reference to them exists. They lie before `head`, where the worker writes nothing
-            // until `tail` has passed them. If it does nevertheless, because it is out of its
-            // mind, we get bytes that mean nothing, in memory of our own.
+            // SAFETY: the `part.len()` bytes are inside the mapping (`span` has looked) and no reference to
+            // them exists. They lie before `head`, where the worker writes nothing until `tail` has passed
+            // them. If it does nevertheless, because it is out of its mind, we get bytes that mean nothing,
+            // in memory of our own.
             unsafe { part.as_mut_ptr().copy_from_nonoverlapping(from, part.len()) };
         }
     }

@@ -133,8 +133,8 @@ impl Builder {
     }
 
     /// What is told about each panic that the pool catches in a job, a callback, the
-    /// initializer or a drop ([`PanicOrigin`](crate::PanicOrigin)), on the thread where it happened, after Rust's panic hook and
-    /// before the handle is finished. A panic of `f` itself is swallowed.
+    /// initializer or a drop ([`PanicOrigin`](crate::PanicOrigin)), on the thread where it happened, after
+    /// Rust's panic hook and before the handle is finished. A panic of `f` itself is swallowed.
     pub fn on_panic(mut self, f: impl Fn(&PanicReport<'_>) + Send + Sync + 'static) -> Self {
         self.on_panic = Some(Arc::new(f));
         self

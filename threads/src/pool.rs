@@ -84,8 +84,8 @@ use std::sync::{Arc, OnceLock};
 /// [`JoinError::Panicked`](crate::JoinError::Panicked). The same holds for a
 /// panic in the drop of a closure, a result or a panic payload that nobody took,
 /// and in a waker. One drop is not the pool's: that of the handle of a finished job drops its
-/// result on the calling thread, where a panic of it goes on. (A panic *during* unwinding aborts the process, as everywhere
-/// in Rust.)
+/// result on the calling thread, where a panic of it goes on. (A panic *during* unwinding aborts the
+/// process, as everywhere in Rust.)
 ///
 /// ```
 /// let pool = threads::Pool::new(2)?;

@@ -29,7 +29,8 @@ pub enum WaitFor {
 ///
 /// Takes handles, or references to handles: several threads may wait for the same
 /// ones. A [`Thread`](crate::Thread) gives its own with
-/// [`into_handle`](crate::Thread::into_handle). Nothing is taken from a handle, and nothing is lost when time is over.
+/// [`into_handle`](crate::Thread::into_handle). Nothing is taken from a handle, and nothing is lost when
+/// time is over.
 ///
 /// On a worker of the jobs' own pool, and without a limit, it runs jobs that are
 /// still queued on the spot; see [`Pool`](crate::Pool#waiting-inside-a-job).

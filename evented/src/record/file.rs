@@ -1,11 +1,11 @@
 //! The file of a record: where it lies, how it grows, and what becomes of those that were left behind.
 //!
 //! Files lie in a directory that only this user may enter: `evented` in `$XDG_RUNTIME_DIR`, else
-//! `evented-UID` in a temporary directory. That is `$TMPDIR` if it is set, else the one in memory, if there is one:
-//! on a disk, a file that changes all the time is written out again and again, and to make and
-//! remove one takes milliseconds. A file is called after the process (its id, and when it
-//! was started, as ids are given again) and the reactor. It is locked as long as the process lives, in a way
-//! that the kernel undoes, whatever ends the process. So it is known of each file whether somebody uses it:
+//! `evented-UID` in a temporary directory. That is `$TMPDIR` if it is set, else the one in memory, if there
+//! is one: on a disk, a file that changes all the time is written out again and again, and to make and
+//! remove one takes milliseconds. A file is called after the process (its id, and when it was started, as
+//! ids are given again) and the reactor. It is locked as long as the process lives, in a way that the
+//! kernel undoes, whatever ends the process. So it is known of each file whether somebody uses it:
 //!
 //! | process of that id and start | lock | what it is |
 //! |---|---|---|

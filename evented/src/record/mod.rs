@@ -19,11 +19,11 @@
 //! where there is no such directory, `evented-UID` in `$TMPDIR`, or, where that is not set, in
 //! `/dev/shm` or `/tmp`. It is removed when the reactor is dropped. A process that is killed, or
 //! ends by [`exit`](std::process::exit) before that, leaves it behind, so that [`Record::open`] tells what it was
-//! doing. The first reactor that another process of this user builds removes what dead processes have left, but for the
-//! newest four: a service that dies and is started again at once, a few times, is still to be found out about.
-//! Tests and scripts that kill programs give them a directory of their own in `$XDG_RUNTIME_DIR`. When there is
-//! no directory, no room or no descriptor left, the record is in memory of the process alone, and
-//! all else works; [`Reactor::recording`](crate::Reactor::recording) tells.
+//! doing. The first reactor that another process of this user builds removes what dead processes have left,
+//! but for the newest four: a service that dies and is started again at once, a few times, is still to be
+//! found out about. Tests and scripts that kill programs give them a directory of their own in
+//! `$XDG_RUNTIME_DIR`. When there is no directory, no room or no descriptor left, the record is in memory
+//! of the process alone, and all else works; [`Reactor::recording`](crate::Reactor::recording) tells.
 //!
 //! The file begins with `EVENTED1` and carries a description of itself, as text from byte 4,096 on:
 //! programs in other languages find everything by it.

@@ -45,8 +45,8 @@ impl Scale {
 /// A copy of all that a reactor has recorded: the last events, and the tasks that it has.
 ///
 /// [`Reactor::record`](crate::Reactor::record) and [`Handle::record`](crate::Handle::record) make one,
-/// the latter from any thread and while a task keeps the reactor; [`Record::open`] reads the file of another process, dead or alive. Nobody is
-/// stopped for it, and no future is polled.
+/// the latter from any thread and while a task keeps the reactor; [`Record::open`] reads the file of
+/// another process, dead or alive. Nobody is stopped for it, and no future is polled.
 #[derive(Clone, Debug)]
 pub struct Record {
     events: Vec<Event>,
@@ -115,8 +115,8 @@ pub struct Dump {
     pub classes: Vec<ClassName>,
     /// By their slots.
     pub tasks: Vec<TaskReport>,
-    /// Parts of the task table for which no place was left in the file. Tasks in them are missing in what was read from
-    /// a file.
+    /// Parts of the task table for which no place was left in the file. Tasks in them are missing in what
+    /// was read from a file.
     pub parts_not_in_the_file: u64,
 }
 

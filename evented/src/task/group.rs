@@ -148,7 +148,8 @@ impl<T: 'static> TaskGroup<T> {
     }
 
     /// Asks all tasks to stop, in the order in which they were spawned. A task that is not ready joins
-    /// the queue of its class by that; one that is keeps its place there. Their results still come from [`next`](Self::next).
+    /// the queue of its class by that; one that is keeps its place there. Their results still come from
+    /// [`next`](Self::next).
     pub fn cancel_all(&mut self) {
         for task in self.tasks.values() {
             task.request_cancel();

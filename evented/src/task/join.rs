@@ -97,7 +97,8 @@ where
 ///
 /// # Panics
 ///
-/// Outside a task, and outside of a future that is being polled by [`Reactor::block_on`](crate::Reactor::block_on).
+/// Outside a task, and outside of a future that is being polled by
+/// [`Reactor::block_on`](crate::Reactor::block_on).
 #[track_caller]
 pub fn set_deadline(after: Option<Duration>) {
     let engine = current::engine();
@@ -244,8 +245,8 @@ impl<T: 'static> Future for Task<T> {
 
     /// # Panics
     ///
-    /// When polled again after it was ready. By the task itself. Outside its reactor, in another one or in none, unless
-    /// the task has finished: its reactor does not run then, so the task would never be ready.
+    /// When polled again after it was ready. By the task itself. Outside its reactor, in another one or in
+    /// none, unless the task has finished: its reactor does not run then, so the task would never be ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let index = self.slot.expect("a `Task` is not polled again after it was ready");
         let slot = self.engine.tasks.slot(index);

@@ -20,8 +20,9 @@ use crate::task::body::Body;
 /// | LIVE CANCELLED      | always with QUEUED: the future is dropped instead of polled            |
 /// | DONE                | the future is gone, the body holds the result; always with PINNED or QUEUED |
 ///
-/// STARTED goes with LIVE once the future was polled: it may wait for something. PINNED goes with any of them but the first: a `Task` refers to the slot, which is not freed before
-/// the `Task` is gone. A slot that is QUEUED is not freed before it has been popped.
+/// STARTED goes with LIVE once the future was polled: it may wait for something. PINNED goes with any of
+/// them but the first: a `Task` refers to the slot, which is not freed before the `Task` is gone. A slot
+/// that is QUEUED is not freed before it has been popped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State(u8);
 

@@ -49,8 +49,8 @@ impl Until {
 /// that got the end, and otherwise within 0.1 s.
 ///
 /// It holds as many encoded bytes as a queue: 1 MiB, or 64 for each message, whatever is more, and no
-/// message can be longer; [`channel_with_bytes`] changes that. A message that a process has received is gone with it. **Not**
-/// guaranteed: fairness among senders.
+/// message can be longer; [`channel_with_bytes`] changes that. A message that a process has received is
+/// gone with it. **Not** guaranteed: fairness among senders.
 ///
 /// ```
 /// use processes::{Pool, Sender, channel};

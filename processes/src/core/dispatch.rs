@@ -178,8 +178,8 @@ impl Core {
     }
 
     /// Makes the supervisor look in time at a call: when its limit can be over, and before, or
-    /// without one some time later, whether the worker is silent. A look that is planned for the limit of an earlier call, which
-    /// may be finished, can be much too late for that.
+    /// without one some time later, whether the worker is silent. A look that is planned for the limit of
+    /// an earlier call, which may be finished, can be much too late for that.
     fn watch_limit(&self, state: &mut State, limit: Option<std::time::Duration>) {
         let look = limit.map_or(LATE_LOOK, |limit| limit.min(FIRST_LOOK));
         self.check_at(state, clock::after_ns(look));

@@ -3,11 +3,11 @@
 //! # Threads
 //!
 //! Whatever the number of workers and calls, a core has two threads. The *receiver* sleeps on a
-//! doorbell that all workers can ring, empties their rings of results, puts outcomes into tickets and hands the freed workers
-//! their next calls. The *supervisor* blocks on process descriptors and start-up sockets: it
-//! starts, buries and replaces workers and keeps time limits. Both block without a time-out
-//! while nothing is due, so an idle pool wakes up zero times a second. A third thread calls
-//! callbacks, from the first one on (see [`crate::callbacks`]).
+//! doorbell that all workers can ring, empties their rings of results, puts outcomes into tickets and hands
+//! the freed workers their next calls. The *supervisor* blocks on process descriptors and start-up sockets:
+//! it starts, buries and replaces workers and keeps time limits. Both block without a time-out while
+//! nothing is due, so an idle pool wakes up zero times a second. A third thread calls callbacks, from the
+//! first one on (see [`crate::callbacks`]).
 //!
 //! # One lock
 //!
@@ -22,9 +22,9 @@
 //!
 //! queue -> slot of a seat (the ticket is `Sent`, the board says `QUEUED`) -> the worker claims
 //! it -> record in the worker's ring -> ticket. Items of a map go the same way, many in one call, with
-//! a record for each, to the map's [harvest](crate::harvest). A call that is `QUEUED` on the board may go back: to be
-//! cancelled, to be given to an idle worker, or because its worker died. A call that was claimed
-//! never runs again, unless it asked for that ([`retry`]).
+//! a record for each, to the map's [harvest](crate::harvest). A call that is `QUEUED` on the board may go
+//! back: to be cancelled, to be given to an idle worker, or because its worker died. A call that was
+//! claimed never runs again, unless it asked for that ([`retry`]).
 
 mod alarm;
 mod attend;

@@ -102,12 +102,15 @@ impl Pool {
     ///   arguments with handles of shared memory, are [`JoinError::Encode`](crate::JoinError::Encode).
     /// - A call may be executed more than once, when its node, or the way to it, is lost; it resolves
     ///   once. [`Cluster::attempts`] limits it. All items of a map that travel together are executed again.
-    /// - [`JoinHandle::cancel`](crate::JoinHandle::cancel) is `true` only while the call is still here. Otherwise it is withdrawn from the
-    ///   broker and the nodes, and the handle says whether that came in time.
-    /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a frame of a map is cancelled by it.
+    /// - [`JoinHandle::cancel`](crate::JoinHandle::cancel) is `true` only while the call is still here.
+    ///   Otherwise it is withdrawn from the broker and the nodes, and the handle says whether that came in
+    ///   time.
+    /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a frame of a
+    ///   map is cancelled by it.
     /// - Limits and retries of a call are kept by its node.
     /// - [`workers`](Self::workers) are those of the nodes that have spoken within 10 s, `pids` is
-    ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what nodes have,
+    ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what
+    ///   nodes have,
     ///   `retried` and `lost` calls that a node had lost. [`nodes`](Self::nodes) has more of each node.
     /// - Dropping the pool waits for its calls, which takes as long as there is no node that executes them
     ///   (see [`Cluster::offline_limit`]).

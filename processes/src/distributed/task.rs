@@ -14,9 +14,9 @@ use super::shape::shape_of;
 /// Declares a function that can be called on other machines, under a name that it has there.
 ///
 /// The function is an ordinary one: it can be called directly, and given to any pool. It takes one
-/// argument, a name or a tuple of names, and is not generic. Its name for other machines is its path (`program::module::function`),
-/// or the text that comes before it; where client and nodes are different programs, give one, or
-/// declare the function in a library that both use.
+/// argument, a name or a tuple of names, and is not generic. Its name for other machines is its path
+/// (`program::module::function`), or the text that comes before it; where client and nodes are different
+/// programs, give one, or declare the function in a library that both use.
 ///
 /// ```
 /// processes::task! {

@@ -1,8 +1,8 @@
 //! Which handles may be serialised now: the codec's scope.
 //!
-//! A `Queue`, a `Lock` or another shared object is a number inside an encoded argument; the descriptor behind it travels
-//! on the worker's control socket. That works only while the crate itself encodes or decodes a
-//! call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
+//! A `Queue`, a `Lock` or another shared object is a number inside an encoded argument; the descriptor
+//! behind it travels on the worker's control socket. That works only while the crate itself encodes or
+//! decodes a call, so the handles' `Serialize` and `Deserialize` ask the scope of the current thread, and
 //! outside of one they fail instead of producing a number that means nothing.
 
 mod arrivals;

@@ -27,8 +27,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Kills this many workers at random, in bursts, unless it is over before. Those that are starting are hit as well,
-/// but between two bursts all of them are ready. Returns how many were killed.
+/// Kills this many workers at random, in bursts, unless it is over before. Those that are starting are hit
+/// as well, but between two bursts all of them are ready. Returns how many were killed.
 #[expect(clippy::disallowed_methods, reason = "kills are spread over time")]
 fn kill_at_random(pool: &Pool, seed: u64, most: u64, over: &AtomicBool) -> u64 {
     let (mut random, mut kills) = (seed | 1, 0);

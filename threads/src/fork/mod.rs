@@ -41,11 +41,11 @@
 //!
 //! Who waits for a branch or a scope runs what descends from it, if some of that is on the
 //! board or in its own deque, and nothing else (leapfrogging: Wagner and Calder, Leapfrogging: a
-//! portable technique for implementing efficient futures, `PPoPP` 1993). So the stack does not grow by unrelated work, no
-//! short wait becomes a long one, and a lock that is held across a `join` is only needed
-//! by work that needs it in a sequential run, too. A worker that finds nothing spins for a
-//! moment, then blocks, and after another moment gives its seat to a spare worker, as in
-//! any other wait (see `src/waiting.rs`).
+//! portable technique for implementing efficient futures, `PPoPP` 1993). So the stack does not grow by
+//! unrelated work, no short wait becomes a long one, and a lock that is held across a `join` is only needed
+//! by work that needs it in a sequential run, too. A worker that finds nothing spins for a moment, then
+//! blocks, and after another moment gives its seat to a spare worker, as in any other wait (see
+//! `src/waiting.rs`).
 //!
 //! # Why nothing dangles
 //!

@@ -1,6 +1,6 @@
 //! The sleep protocol of `src/sleep.rs`, the state of a job of `src/cell.rs`, the board and the
-//! counts of forked work in `src/fork` (those very files) under loom, which tries every interleaving and every outcome of the
-//! memory model, up to a bound on preemptions:
+//! counts of forked work in `src/fork` (those very files) under loom, which tries every interleaving and
+//! every outcome of the memory model, up to a bound on preemptions:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p threads --release --test loom

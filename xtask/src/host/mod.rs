@@ -1,5 +1,5 @@
-//! Lane hosts and bench programs: built, found by asking, started afresh for each execution, and ended whatever they
-//! do.
+//! Lane hosts and bench programs: built, found by asking, started afresh for each execution, and ended
+//! whatever they do.
 
 mod build;
 mod client;

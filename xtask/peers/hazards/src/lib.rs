@@ -1,4 +1,5 @@
-//! Programs on which pools that run anything while they wait hang or fail, written once for rayon and for `threads`.
+//! Programs on which pools that run anything while they wait hang or fail, written once for rayon and for
+//! `threads`.
 //!
 //! Each runs in a process of its own ([`observe`]), as some of them hang and some crash. What was
 //! seen ([`see`]) is the table in `threads/RAYON.md`.

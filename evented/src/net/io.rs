@@ -59,13 +59,14 @@ impl<S: AsRawFd> Io<S> {
         drains: impl Fn(&R) -> bool,
     ) -> Poll<io::Result<R>> {
         current::with_engine(|engine| {
-            // What is the same nearly always, with one look at the source.
-            let Some(source) = self.source_at_hand(engine) else {
-                return self.poll_anew(engine, cx, direction, op, drains);
-            };
             if !engine.may_operate(cx) {
                 return Poll::Pending;
             }
+            // What is the same nearly always, with one look at the source.
+            let Some(source) = self.source_at_hand(engine) else {
+                return self.poll_anew(engine, cx, direction, op, drains, false);
+            };
+            let mut blocks = true;
             if source.is_ready(direction) {
                 match op(self.socket()) {
                     Ok(done) => {
@@ -74,18 +75,23 @@ impl<S: AsRawFd> Io<S> {
                         }
                         return Poll::Ready(Ok(done));
                     }
-                    Err(error) if is_passing(&error) => {}
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Err(error) => match error.kind() {
+                        io::ErrorKind::WouldBlock => {}
+                        io::ErrorKind::Interrupted => blocks = false,
+                        _ => return Poll::Ready(Err(error)),
+                    },
                 }
-            } else if engine.wait_first(source, direction, cx.waker()) {
+            }
+            if blocks && engine.wait_first(source, direction, cx.waker()) {
                 engine.waits_for(WaitsFor::Io { fd: self.socket().as_raw_fd(), direction });
                 return Poll::Pending;
             }
-            self.poll_anew(engine, cx, direction, op, drains)
+            self.poll_anew(engine, cx, direction, op, drains, blocks)
         })
     }
 
-    /// As [`poll_draining`](Self::poll_draining), whatever has come before.
+    /// As [`poll_draining`](Self::poll_draining), whatever has come before. `blocks`: it is known that `op`
+    /// would, as it has said so, or no event has come.
     #[cold]
     fn poll_anew<R>(
         &self,
@@ -94,13 +100,11 @@ impl<S: AsRawFd> Io<S> {
         direction: Direction,
         mut op: impl FnMut(&S) -> io::Result<R>,
         drains: impl Fn(&R) -> bool,
+        blocks: bool,
     ) -> Poll<io::Result<R>> {
         let known = self.source_in(engine)?;
-        if !engine.may_operate(cx) {
-            return Poll::Pending;
-        }
         let source = known.and_then(|id| engine.sources.get(id));
-        let mut worth_trying = source.is_none_or(|source| source.is_ready(direction));
+        let mut worth_trying = !blocks && source.is_none_or(|source| source.is_ready(direction));
         while worth_trying {
             match op(self.socket()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -278,12 +282,6 @@ impl<S: AsRawFd> Drop for Io<S> {
             }
         }
     }
-}
-
-/// Whether a call is to be repeated after this error, at once or when there was an event.
-#[cold]
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn elsewhere() -> io::Error {

@@ -1,7 +1,9 @@
+use std::io::Write;
 use std::time::Duration;
 
+use crate::net::Watch;
 use crate::record::RecorderSpec;
-use crate::{Reactor, advance, join_all, spawn, stats, yield_now};
+use crate::{Class, Reactor, Spawn, advance, join_all, spawn, spawn_with, stats, yield_now};
 
 /// Turns of tasks that yield so often, with polls of this length, in virtual time.
 fn turns(spec: RecorderSpec, yields: u32, poll: Duration) -> u64 {
@@ -31,5 +33,33 @@ fn a_turn_ends_after_so_many_polls_or_so_much_time() {
         assert!(long > 280, "{long}");
         let half = turns(spec().in_memory(), 160, super::SLICE / 2);
         assert!((100..=240).contains(&half), "{half}");
+    }
+}
+
+/// Also in a turn that has begun without a look at the clock, because time did not matter then.
+#[test]
+fn descriptors_of_a_class_that_comes_up_in_a_turn_are_looked_at_in_it() {
+    // Were a turn to begin late, in a machine that is busy, it would begin with a look.
+    for _ in 0..20 {
+        let reactor = Reactor::builder().latency(Duration::ZERO).build().unwrap();
+        reactor.block_on(async {
+            // Polls are short, so that the looks get rare.
+            for _ in 0..200 {
+                yield_now().await;
+            }
+            let turn = stats().turns;
+            while stats().turns == turn {
+                yield_now().await;
+            }
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            let urgent = spawn_with(Spawn::new().class(Class::RT), async move {
+                Watch::new(reader).unwrap().readable().await
+            });
+            yield_now().await;
+            assert!(!urgent.is_finished());
+            writer.write_all(b"!").unwrap();
+            yield_now().await;
+            assert!(urgent.is_finished(), "somebody else went first");
+        });
     }
 }

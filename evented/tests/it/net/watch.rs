@@ -4,11 +4,14 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use evented::net::Watch;
 use evented::{Reactor, block_on, spawn, timeout, yield_now};
+use futures_lite::future::poll_once;
 use rustix::fs::OFlags;
 
 use crate::support::bounded;
@@ -123,7 +126,7 @@ fn a_descriptor_that_is_open_elsewhere_leaves_the_poll_set() {
 #[test]
 fn several_tasks_wait_for_both_directions() {
     block_on(bounded(async {
-        let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (one, other) = UnixStream::pair().unwrap();
         one.set_nonblocking(true).unwrap();
         other.set_nonblocking(true).unwrap();
         let one = Rc::new(Watch::new(one).unwrap());
@@ -148,5 +151,47 @@ fn several_tasks_wait_for_both_directions() {
         }
         let stream = Rc::into_inner(one).unwrap().into_inner().unwrap();
         assert_eq!((stream.peer_addr().is_ok(), evented::stats().sources), (true, 0));
+    }));
+}
+
+/// A call that would block is made once, and again only after an event.
+#[test]
+fn a_call_that_would_block_is_made_once() {
+    block_on(bounded(async {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let watch = Watch::new(near).unwrap();
+        let calls = Cell::new(0);
+        let read = || {
+            watch.read_with(|mut near| {
+                calls.set(calls.get() + 1);
+                near.read(&mut [0; 8])
+            })
+        };
+        let mut first = pin!(read());
+        assert!(poll_once(&mut first).await.is_none());
+        assert_eq!(calls.take(), 1);
+        for _ in 0..3 {
+            assert!(poll_once(&mut first).await.is_none());
+        }
+        assert_eq!(calls.take(), 0);
+        far.write_all(b"!").unwrap();
+        assert_eq!(first.await.unwrap(), 1);
+        assert_eq!(calls.take(), 1);
+        // Nobody has said yet that there is no more.
+        assert!(poll_once(pin!(read())).await.is_none());
+        assert_eq!(calls.take(), 1);
+        // This direction is not watched yet.
+        let chunk = vec![0; 1 << 16];
+        let write = || {
+            watch.write_with(|mut near| {
+                calls.set(calls.get() + 1);
+                near.write(&chunk)
+            })
+        };
+        while poll_once(pin!(write())).await.is_some() {
+            assert_eq!(calls.take(), 1);
+        }
+        assert_eq!(calls.take(), 1);
     }));
 }

@@ -213,6 +213,8 @@ impl Dump {
 
 /// Who waits for a lock is in the table with the task in front of it. Names the head of each line instead: the
 /// task that has the lock, or whose turn it is.
+///
+/// Each step of a line is taken once: who was passed is known to be behind the head from then on.
 fn name_owners(tasks: &mut [TaskReport]) {
     let waits = |task: &TaskReport| match task.waits_for {
         WaitsFor::Lock { lock, owner: Some(ahead) } if task.state == TaskState::Waiting => {
@@ -220,16 +222,18 @@ fn name_owners(tasks: &mut [TaskReport]) {
         }
         _ => None,
     };
-    let lines: HashMap<TaskId, (u64, TaskId)> = tasks.iter().filter_map(waits).collect();
+    let mut lines: HashMap<TaskId, (u64, TaskId)> = tasks.iter().filter_map(waits).collect();
+    let mut passed = Vec::new();
     for task in tasks {
         let WaitsFor::Lock { lock, owner: Some(owner) } = &mut task.waits_for else { continue };
-        // Tasks were copied one after the other, so what looks like a line may be a circle.
-        for _ in 0..lines.len() {
-            match lines.get(owner) {
-                Some((same, ahead)) if same == lock => *owner = *ahead,
-                _ => break,
-            }
+        // Tasks were copied one after the other, so what looks like a line may be a circle: it ends where it
+        // began, as that is taken out.
+        while let Some((_, ahead)) = lines.get(owner).copied().filter(|(same, _)| same == lock) {
+            lines.remove(owner);
+            passed.push(*owner);
+            *owner = ahead;
         }
+        lines.extend(passed.drain(..).map(|behind| (behind, (*lock, *owner))));
     }
 }
 
@@ -309,5 +313,69 @@ impl fmt::Display for TaskReport {
             write!(f, " by {}", self.parent)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+
+    fn id(slot: u32) -> TaskId {
+        TaskId(Name::new(0, 1, slot))
+    }
+
+    /// A task that waits for a lock behind another one.
+    fn waits(task: u32, lock: u64, ahead: u32) -> TaskReport {
+        TaskReport {
+            id: id(task),
+            name: None,
+            spawned_at: None,
+            parent: Cause::Reactor,
+            class: 0,
+            state: TaskState::Waiting,
+            polls: 1,
+            cpu: Duration::ZERO,
+            longest_poll: Duration::ZERO,
+            last_waker: Cause::Reactor,
+            waits_for: WaitsFor::Lock { lock, owner: Some(id(ahead)) },
+            more_waits: 0,
+        }
+    }
+
+    fn owners(mut tasks: Vec<TaskReport>) -> Vec<TaskId> {
+        name_owners(&mut tasks);
+        let owner = |task: TaskReport| match task.waits_for {
+            WaitsFor::Lock { owner: Some(owner), .. } => owner,
+            other => panic!("{other:?}"),
+        };
+        tasks.into_iter().map(owner).collect()
+    }
+
+    #[test]
+    fn the_head_of_each_line_is_named() {
+        // 3 and 4 have a lock each, and 4 waits for the other one.
+        let tasks = vec![waits(0, 7, 1), waits(1, 7, 3), waits(2, 8, 4), waits(4, 7, 0)];
+        assert_eq!(owners(tasks), [id(3), id(3), id(4), id(3)]);
+    }
+
+    /// Would every task follow the line by itself, this would take minutes.
+    #[test]
+    fn a_long_line_is_followed_once() {
+        const LEN: u32 = 200_000;
+        for is_reversed in [false, true] {
+            let mut tasks: Vec<_> = (1..LEN).map(|task| waits(task, 7, task - 1)).collect();
+            if is_reversed {
+                tasks.reverse();
+            }
+            assert!(owners(tasks).iter().all(|&owner| owner == id(0)));
+        }
+    }
+
+    /// What looks like a circle has no head, and an end.
+    #[test]
+    fn a_circle_ends() {
+        let tasks = vec![waits(0, 7, 1), waits(1, 7, 2), waits(2, 7, 0), waits(3, 7, 3)];
+        assert!(owners(tasks)[..3].iter().all(|owner| (0..3).any(|task| *owner == id(task))));
     }
 }

@@ -1,6 +1,5 @@
-//! A server on all cores that ends in good order: `cargo run -p evented --example evented_signals --
-//! 127.0.0.1:7000`, then Ctrl-C. Conversations may end, for five seconds; `SIGUSR1` prints how many there
-//! are.
+//! A server on all cores: Ctrl-C ends it, conversations within five seconds; `SIGUSR1` prints how many
+//! there are. `cargo run -p evented --example evented_signals -- 127.0.0.1:7000`
 
 use std::{error::Error, io, time::Duration};
 

@@ -12,7 +12,7 @@ use async_nats::jetstream::object_store::{self, ObjectStore};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
 use tokio::io::AsyncReadExt;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::cluster::Cluster;
 
@@ -42,6 +42,9 @@ const ELECTION: Duration = Duration::from_secs(15);
 
 /// How long to wait before they are asked again.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the next part of an object may take to come.
+const STALL: Duration = Duration::from_secs(10);
 
 /// The names of everything.
 #[derive(Clone, Debug)]
@@ -235,7 +238,13 @@ impl Broker {
         }
         let mut body = Vec::new();
         let mut reader = object.take(length);
-        reader.read_to_end(&mut body).await.map_err(|error| error.to_string())?;
+        // Of an object that is removed meanwhile, no more comes, and nobody says so.
+        while timeout(STALL, reader.read_buf(&mut body))
+            .await
+            .map_err(|_late| format!("the object {name} does not go on"))?
+            .map_err(|error| error.to_string())?
+            > 0
+        {}
         if u64::try_from(body.len()) != Ok(length) {
             return Err(format!("the object {name} ends early"));
         }

@@ -26,6 +26,7 @@
 //! | a node | the broker: no progress for a lease | delivered to another node, which asks the client; while the first one speaks, that says to wait |
 //! | a result on the way, a confirmation | the node: not confirmed for 3 s | sent again |
 //! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id |
+//! | a part of an object, while it is fetched | who fetches it: none for 10 s | the call is offered again, or the result announced again |
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
 //! | the stream itself | client and node: an error | made again |
 //! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s |
@@ -105,8 +106,8 @@ impl Pool {
     /// - [`JoinHandle::cancel`](crate::JoinHandle::cancel) is `true` only while the call is still here.
     ///   Otherwise it is withdrawn from the broker and the nodes, and the handle says whether that came in
     ///   time.
-    /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a frame of a
-    ///   map is cancelled by it.
+    /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a call
+    ///   that no worker has begun is cancelled by it.
     /// - Limits and retries of a call are kept by its node.
     /// - [`workers`](Self::workers) are those of the nodes that have spoken within 10 s, `pids` is
     ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what

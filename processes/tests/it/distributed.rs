@@ -11,9 +11,10 @@ mod servers;
 pub(crate) mod support;
 mod three_brokers;
 
+use std::process::Stdio;
 use std::time::Duration;
 
-use processes::{JoinError, Lock, Outcome, Pool, WaitFor, wait};
+use processes::{JoinError, Lock, Outcome, Pool, ProcessBuilder, WaitFor, wait};
 
 use crate::support::{BOUND, wait_until};
 use support::{Broker, Client, Marks, connect, mark};
@@ -35,6 +36,14 @@ processes::task! {
 processes::task! {
     fn fails(x: u64) -> u64 {
         assert!(x % 10 != 3, "no threes");
+        x
+    }
+}
+
+processes::task! {
+    /// Panics at length after the first thousands, when many travel together.
+    fn complains(x: u64) -> u64 {
+        assert!(x < 20_000, "{}", "no ".repeat(5_000));
         x
     }
 }
@@ -197,6 +206,58 @@ fn what_was_not_begun_can_be_cancelled() {
     assert!(matches!(error, JoinError::WorkerLost { .. } | JoinError::Cancelled), "{error}");
     let stats = pool.stats();
     assert_eq!(stats.done, 1, "{stats:?}");
+}
+
+#[test]
+fn a_call_that_waits_is_ended_by_a_kill_and_one_that_runs_not_by_a_cancel() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let pool = broker.connect();
+    let running = pool.submit(sleeps, 600_000);
+    wait_until("it runs", || running.is_running());
+    let waiting = pool.submit(square, 2);
+    wait_until("both are in the stream", || broker.messages("calls") == 2);
+    assert!(!running.cancel() && waiting.kill());
+    let error = waiting.join_timeout(BOUND).expect("it ends").unwrap_err();
+    assert!(matches!(error, JoinError::Cancelled), "{error}");
+    assert_eq!(broker.messages("calls"), 1, "the one that runs is not taken for lost");
+    assert!(running.is_running() && running.kill());
+    let error = running.join_timeout(BOUND).expect("it ends").unwrap_err();
+    assert!(matches!(error, JoinError::WorkerLost { .. }), "{error}");
+}
+
+#[test]
+fn long_errors_of_many_items_come_back() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node_with(1, ProcessBuilder::new().stderr(Stdio::null()));
+    let pool = broker.connect();
+    let mut map = pool.map(complains, 0..22_000).buffer(22_000);
+    let (mut good, mut bad) = (0, 0);
+    while let Some(result) = map.next_timeout(BOUND).unwrap() {
+        match result {
+            Ok(_) => good += 1,
+            Err(JoinError::Panicked { message, .. }) if message.starts_with("no no") => bad += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((good, bad), (20_000, 2_000));
+}
+
+#[test]
+fn a_body_of_which_nothing_comes_holds_up_nobody() {
+    let Some(broker) = Broker::start() else { return };
+    let pool = broker.connect();
+    let long = pool.submit(reversed, vec![1; 700_000]);
+    wait_until("it is in the stream", || broker.messages("calls") == 1);
+    broker.purge_bodies();
+    wait_until("its parts are gone", || broker.bytes_of_bodies() < MARKS);
+    // It comes first, and there is one worker.
+    let other = pool.submit(square, 3);
+    let _node = broker.node(1);
+    assert_eq!(other.join_timeout(BOUND).expect("it ends").unwrap(), 9);
+    assert!(!long.cancel(), "it has left");
+    let error = long.join_timeout(BOUND).expect("it ends").unwrap_err();
+    assert!(matches!(error, JoinError::Cancelled), "{error}");
 }
 
 #[test]

@@ -211,6 +211,17 @@ impl Remote {
         Verdict::Poison
     }
 
+    /// Ends a withdrawn call if no node has it, or the one that had it has said nothing for a lease.
+    /// False while a node has it, which is to say how it ends.
+    pub(super) fn end_withdrawn(&self, number: u64, lease: Duration) -> bool {
+        let state = self.lock();
+        if state.is_held(number, lease) {
+            return false;
+        }
+        self.end(state, number, JoinError::Cancelled);
+        true
+    }
+
     /// Ends a call that is under way, without a result.
     pub(super) fn end(
         &self,

@@ -141,7 +141,7 @@ impl State {
     /// offered again; one that is, again and again, may be there with the name of another one, as in a
     /// container that was started again.
     pub(super) fn is_elsewhere(&mut self, number: u64, node: &str, lease: Duration) -> bool {
-        let is_deaf = self.connected.is_some_and(|at| at.elapsed() < lease);
+        let is_deaf = self.is_deaf(lease);
         let Some(flight) = self.flights.get_mut(&number) else { return false };
         let elsewhere = flight.is_begun()
             && flight.node() != node
@@ -149,6 +149,17 @@ impl State {
             && self.nodes.is_there(flight.node(), lease, is_deaf);
         flight.waits += u32::from(elsewhere);
         elsewhere
+    }
+
+    /// Whether a node has begun this call and has not been silent for a lease.
+    pub(super) fn is_held(&self, number: u64, lease: Duration) -> bool {
+        let flight = self.flights.get(&number).filter(|flight| flight.is_begun());
+        flight.is_some_and(|flight| self.nodes.is_there(flight.node(), lease, self.is_deaf(lease)))
+    }
+
+    /// Whether nodes could not be heard during all of this time.
+    fn is_deaf(&self, lease: Duration) -> bool {
+        self.connected.is_some_and(|at| at.elapsed() < lease)
     }
 
     /// What each node has done, by name.

@@ -9,10 +9,9 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::error::JoinError;
 use crate::tray::{Look, STALE, Tray};
 
-use super::super::wire::Shout;
+use super::super::wire::{CallId, Shout};
 use super::run::Desk;
 use super::{Command, Remote};
 
@@ -23,8 +22,12 @@ const WITHDRAWAL: Duration = Duration::from_secs(2);
 pub(super) async fn follow_orders(desk: Rc<Desk>, mut orders: UnboundedReceiver<Command>) {
     while let Some(order) = orders.recv().await {
         match order {
-            Command::Withdraw(number) => drop(spawn_local(Rc::clone(&desk).withdraw(number))),
-            Command::Kill(number) => desk.shout(Shout::Kill(desk.remote.call_id(number))).await,
+            Command::Withdraw(number) => {
+                drop(spawn_local(Rc::clone(&desk).withdraw(number, Shout::Withdraw)));
+            }
+            Command::Kill(number) => {
+                drop(spawn_local(Rc::clone(&desk).withdraw(number, Shout::Kill)));
+            }
             Command::Attend(tray) => {
                 let tray = Arc::downgrade(&tray);
                 drop(spawn_local(attend(Arc::clone(&desk.remote), tray)));
@@ -52,24 +55,32 @@ async fn attend(remote: Arc<Remote>, tray: Weak<Tray>) {
 }
 
 impl Desk {
-    /// Withdraws a call that is under way: out of the stream, and from nodes that have not begun it.
-    async fn withdraw(self: Rc<Self>, number: u64) {
-        let sequence = {
+    /// Withdraws a call that is under way from nodes that have not begun it, with this word, and out of
+    /// the stream.
+    ///
+    /// One that a node has stays in the stream until the node has ended it: without its message the call
+    /// would look as if the broker had lost it, and not go to another node when that one is lost.
+    async fn withdraw(self: Rc<Self>, number: u64, shout: fn(CallId) -> Shout) {
+        let (again, sequence) = {
             let mut state = self.remote.lock();
             let Some(flight) = state.flights.get_mut(&number) else { return };
-            flight.withdrawn = true;
-            flight.sequence
+            let again = std::mem::replace(&mut flight.withdrawn, true);
+            (again, flight.sequence.filter(|_| !flight.is_begun()))
         };
-        self.shout(Shout::Withdraw(self.remote.call_id(number))).await;
+        self.shout(shout(self.remote.call_id(number))).await;
+        if again {
+            // The first time, it is looked after until it has ended.
+            return;
+        }
         if let Some(sequence) = sequence {
             // When it is gone, it has ended, or a node is about to say so.
             let (Ok(_) | Err(_)) = self.broker.calls.delete_message(sequence).await;
         }
-        sleep(WITHDRAWAL).await;
-        let state = self.remote.lock();
-        let idle = state.flights.get(&number).is_some_and(|flight| !flight.is_begun());
-        if idle {
-            self.remote.end(state, number, JoinError::Cancelled);
+        loop {
+            sleep(WITHDRAWAL).await;
+            if self.remote.end_withdrawn(number, self.broker.lease()) {
+                return;
+            }
         }
     }
 }

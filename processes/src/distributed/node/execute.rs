@@ -97,7 +97,9 @@ async fn harvested(harvest: &Harvest, count: u16) -> (Report, Vec<u8>) {
         parts.push(Part { first, count, end });
     }
     let timing = timing.map(|Timing { count, taken_ns }| (count, taken_ns));
-    (Report::Items { parts, timing }, body)
+    let mut report = Report::Items { parts, timing };
+    report.shorten();
+    (report, body)
 }
 
 #[cfg(test)]

@@ -203,6 +203,22 @@ impl Broker {
         self.number(&format!("triptych-{stream}"), "last_seq") > 0
     }
 
+    /// Removes the parts of all bodies in the store, but not what says that they are there.
+    pub(crate) fn purge_bodies(&self) {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[0])).unwrap();
+        let filter = r#"{"filter":"$O.triptych-bodies.C.>"}"#;
+        let subject = "$JS.API.STREAM.PURGE.OBJ_triptych-bodies";
+        let publish = format!("PUB {subject} {}\r\n{filter}\r\n", filter.len());
+        connection.write_all(format!("CONNECT {{}}\r\n{publish}PING\r\n").as_bytes()).unwrap();
+        connection.set_read_timeout(Some(BOUND)).unwrap();
+        let (mut said, mut part) = (Vec::new(), [0; 4096]);
+        while !said.ends_with(b"PONG\r\n") {
+            let length = connection.read(&mut part).unwrap();
+            assert!(length > 0, "the broker has hung up: {said:?}");
+            said.extend_from_slice(&part[..length]);
+        }
+    }
+
     /// How many bytes the store of bodies takes.
     pub(crate) fn bytes_of_bodies(&self) -> u64 {
         self.number("OBJ_triptych-bodies", "bytes")

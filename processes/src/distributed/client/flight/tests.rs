@@ -132,6 +132,17 @@ fn a_call_that_nobody_wants_does_not_begin() {
 }
 
 #[test]
+fn a_withdrawn_call_that_a_node_has_ends_when_that_is_silent() {
+    let (remote, ticket, _orders) = one_under_way(3);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    remote.lock().flights.get_mut(&0).unwrap().withdrawn = true;
+    assert!(!remote.end_withdrawn(0, LEASE) && ticket.place().is_some(), "it runs");
+    assert!(remote.end_withdrawn(0, OVER));
+    assert!(matches!(error(&ticket), JoinError::Cancelled));
+    assert!(remote.end_withdrawn(0, LEASE), "it has ended");
+}
+
+#[test]
 fn what_nodes_refuse_for_too_long_is_not_served() {
     let (mut remote, ticket, _orders) = one_under_way(3);
     remote.refused(0, "a", "no such function");

@@ -11,6 +11,7 @@ mod news;
 mod nodes;
 mod orders;
 mod publish;
+mod removals;
 mod run;
 mod settle;
 

@@ -8,7 +8,7 @@ use futures_lite::StreamExt;
 use futures_lite::future::poll_once;
 use tokio::task::spawn_local;
 
-use super::super::broker::{argument_name, result_name};
+use super::super::broker::result_name;
 use super::super::wire::{Confirm, News, Report, Up, pack, unpack};
 use super::run::Desk;
 use super::settle::From;
@@ -106,14 +106,10 @@ impl Desk {
         self.remote.lock().flights.get(&number).is_some_and(super::Flight::is_stored)
     }
 
-    /// The argument of a call is not needed any more.
-    pub(super) fn forget_argument(self: &Rc<Self>, number: u64) {
-        let (desk, name) = (Rc::clone(self), argument_name(self.remote.call_id(number)));
-        drop(spawn_local(async move { desk.broker.forget(&name).await }));
-    }
-
     /// Fetches a long result. When that fails the node says it again.
     async fn fetch(self: Rc<Self>, done: Stored) {
+        // Also of what is fetched: the last call ends before that is removed.
+        let _removal = self.removal();
         let Stored { number, node, busy, report, length, reply } = done;
         let name = result_name(self.remote.call_id(number), &node);
         let before = self

@@ -12,6 +12,8 @@ use super::run::{Desk, PAUSE};
 impl Desk {
     /// Sends a call, and tries until the broker has it or it has ended.
     pub(super) async fn publish(self: Rc<Self>, number: u64) {
+        // When the call ends before its argument is stored, that has to be removed.
+        let _removal = self.removal();
         let id = self.remote.call_id(number);
         let mut stored = false;
         loop {

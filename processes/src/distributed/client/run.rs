@@ -13,12 +13,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::error::JoinError;
 
-use super::super::broker::{Broker, argument_name};
+use super::super::broker::Broker;
 use super::super::wire::{Shout, pack};
 use super::audit::audit;
 use super::news::take_news;
 use super::nodes::meet_nodes;
 use super::orders::follow_orders;
+use super::removals::Removals;
 use super::{Closing, Command, Remote};
 
 /// How long to wait before something is tried again that a broker has refused.
@@ -71,12 +72,14 @@ pub(super) struct Desk {
     pub(super) broker: Broker,
     /// The engine.
     pub(super) remote: Arc<Remote>,
+    /// What is being removed from the store.
+    pub(super) removals: Removals,
 }
 
 /// Serves until the pool is closed and every call has ended.
 pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     let Link { client, broker, orders, news, here, connections, remote: _same } = link;
-    let desk = Rc::new(Desk { client, broker, remote });
+    let desk = Rc::new(Desk { client, broker, remote, removals: Removals::default() });
     let tasks = [
         spawn_local(follow_orders(Rc::clone(&desk), orders)),
         spawn_local(take_news(Rc::clone(&desk), news)),
@@ -102,12 +105,14 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
             _ = ticks.tick() => {}
         }
     }
-    // Otherwise the last confirmations would be lost, and nodes would keep the results for a while.
+    for number in desk.remote.take_leftovers() {
+        desk.forget_argument(number);
+    }
+    // Otherwise the last confirmations would be lost, and nodes would keep the results for a while; and
+    // what is in the store would stay there for a day.
     let farewell = async {
-        for number in desk.remote.take_leftovers() {
-            desk.broker.forget(&argument_name(desk.remote.call_id(number))).await;
-        }
         desk.shout(Shout::Bye(desk.remote.id)).await;
+        desk.removals.are_over().await;
         desk.broker.has_read(&desk.client).await;
     };
     let (Ok(()) | Err(_)) = timeout(FLUSH, farewell).await;

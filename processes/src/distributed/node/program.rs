@@ -53,7 +53,7 @@ without it, the variable NATS_URL says so (other users do not see a password the
       --slots N           workers (as many as this process may use processors)
       --namespace NAME    separates users of the same brokers (triptych)
       --credentials FILE  a .creds file
-      --ca FILE           certificates (PEM) of authorities to trust beside those of the system
+      --ca FILE           certificates (PEM) of authorities to trust, instead of those of the system
       --cert FILE         the certificate (PEM) of this node, together with --key
       --key FILE          its key
       --insecure          allow brokers elsewhere without TLS or credentials

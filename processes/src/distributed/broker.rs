@@ -142,7 +142,8 @@ impl Broker {
     ///
     /// # Errors
     /// - `NotConnected`: the broker has no JetStream, or no room.
-    /// - `TimedOut`: nobody has answered, or there are too few brokers, which may pass.
+    /// - `TimedOut`: nobody has answered, there are too few brokers, or somebody else is making the same,
+    ///   which may pass.
     pub(super) async fn open(client: &Client, cluster: &Cluster) -> io::Result<Self> {
         let names = Names::of(cluster);
         let mut jetstream = jetstream::new(client.clone());
@@ -268,6 +269,9 @@ fn passes(error: &CreateStreamError) -> bool {
                 | ErrorCode::CLUSTER_NO_PEERS
                 | ErrorCode::CLUSTER_INCOMPLETE
                 | ErrorCode::CLUSTER_NOT_LEADER
+                // Somebody else is making the same one at this moment.
+                | ErrorCode::STREAM_SUBJECT_OVERLAP
+                | ErrorCode::STREAM_NAME_EXIST
         ),
         _ => false,
     }

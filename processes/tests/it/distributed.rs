@@ -272,3 +272,16 @@ fn shutting_down_at_once_is_bounded() {
     assert!(matches!(error, JoinError::NodeLost { .. } | JoinError::WorkerLost { .. }), "{error}");
     wait_until("the stream is empty", || broker.messages("calls") == 0);
 }
+
+#[test]
+fn those_who_come_first_may_come_at_the_same_time() {
+    for _ in 0..5 {
+        let Some(broker) = Broker::start() else { return };
+        let (cluster, start) = (broker.cluster(), std::sync::Barrier::new(8));
+        let connects = || {
+            start.wait();
+            drop(connect(&cluster));
+        };
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(connects))));
+    }
+}

@@ -145,12 +145,23 @@ impl Host {
             // of zombies need not be killed, and on some systems cannot be.
             kill_process_group(self.id(), Signal::KILL).ok();
             self.status = self.child.wait().ok();
+            remove_semaphores(self.id());
         }
     }
 
     /// The host's process id, which is the id of its group.
     pub(super) fn id(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+}
+
+/// Removes what Python's pools leave when their group is killed; hosts name it after that.
+fn remove_semaphores(group: Pid) {
+    let prefix = format!("sem.triptych-{}-", group.as_raw_nonzero());
+    for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            std::fs::remove_file(entry.path()).ok();
+        }
     }
 }
 

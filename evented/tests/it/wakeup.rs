@@ -58,6 +58,27 @@ fn wakes_before_the_poll_are_one_poll() {
     }));
 }
 
+/// Spawns a task, which comes to the slot that is free, and wakes the one that was there before, from
+/// here and from another thread.
+async fn does_not_reach_the_next_task(stale: Waker) {
+    let polls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&polls);
+    let _next = spawn(poll_fn(move |cx| {
+        count.set(count.get() + 1);
+        let fresh = cx.waker().clone();
+        std::mem::forget(fresh);
+        Poll::<()>::Pending
+    }));
+    yield_now().await;
+    let same_thread = stale.clone();
+    same_thread.wake();
+    std::thread::spawn(move || stale.wake()).join().unwrap();
+    for _ in 0..200 {
+        yield_now().await;
+    }
+    assert_eq!(polls.get(), 1, "the slot was used again, the name was not");
+}
+
 #[test]
 fn a_stale_waker_does_not_reach_the_next_task_in_the_slot() {
     block_on(bounded(async {
@@ -67,22 +88,7 @@ fn a_stale_waker_does_not_reach_the_next_task_in_the_slot() {
         let stale = place.take().unwrap();
         drop(task);
         until(|| evented::stats().tasks == 0).await;
-        let polls = Rc::new(Cell::new(0));
-        let count = Rc::clone(&polls);
-        let _next = spawn(poll_fn(move |cx| {
-            count.set(count.get() + 1);
-            let fresh = cx.waker().clone();
-            std::mem::forget(fresh);
-            Poll::<()>::Pending
-        }));
-        yield_now().await;
-        let same_thread = stale.clone();
-        same_thread.wake();
-        std::thread::spawn(move || stale.wake()).join().unwrap();
-        for _ in 0..200 {
-            yield_now().await;
-        }
-        assert_eq!(polls.get(), 1, "the slot was used again, the name was not");
+        does_not_reach_the_next_task(stale).await;
     }));
 }
 
@@ -102,23 +108,8 @@ fn a_waker_after_its_reactor_and_under_the_next_one() {
         let from_afar = stale.clone();
         std::thread::spawn(move || from_afar.wake()).join().unwrap();
         let next = Reactor::new().unwrap();
-        next.block_on(async {
-            // In the same slot, so that only the rest of the name tells them apart.
-            let polls = Rc::new(Cell::new(0));
-            let count = Rc::clone(&polls);
-            let _task = spawn(poll_fn(move |_| {
-                count.set(count.get() + 1);
-                Poll::<()>::Pending
-            }));
-            yield_now().await;
-            let from_afar = stale.clone();
-            stale.wake();
-            std::thread::spawn(move || from_afar.wake()).join().unwrap();
-            for _ in 0..200 {
-                yield_now().await;
-            }
-            assert_eq!(polls.get(), 1, "the place was used again, the name was not");
-        });
+        // In the same slot, so that only the rest of the name tells them apart.
+        next.block_on(does_not_reach_the_next_task(stale));
     });
 }
 

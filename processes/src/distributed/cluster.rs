@@ -185,6 +185,8 @@ impl Cluster {
     }
 
     /// The largest encoded argument or result in bytes, as [`Builder::max_payload`](crate::Builder::max_payload).
+    /// Nodes refuse longer ones by what they were told, and a client by what it was told: a result that is
+    /// too long for it is not fetched, and the call is [`TooLarge`](crate::JoinError::TooLarge).
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self

@@ -162,6 +162,37 @@ fn large_values_go_through_the_store() {
     wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
 }
 
+processes::task! {
+    /// So many bytes.
+    fn bytes(length: usize) -> Vec<u8> {
+        vec![1; length]
+    }
+}
+
+#[test]
+fn a_client_takes_no_longer_results_than_it_accepts() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let pool = connect(&broker.cluster().max_payload(600_000));
+    let too_large = |result| {
+        let Err(JoinError::TooLarge { size, limit: 600_000, .. }) = result else {
+            panic!("it is too large: {result:?}")
+        };
+        size
+    };
+    // In a message, and in the store.
+    for length in [610_000, 3_000_000] {
+        let result = pool.submit(bytes, length).join_timeout(BOUND).expect("it ends");
+        assert!(too_large(result.map(|bytes| bytes.len())) > length);
+        let results = pool.map(bytes, [5, length, 500_000]);
+        let results: Vec<_> = results.map(|result| result.map(|bytes| bytes.len())).collect();
+        let [Ok(5), Err(_), Ok(500_000)] = &results[..] else { panic!("{results:?}") };
+    }
+    assert_eq!((pool.stats().failed, pool.stats().done), (4, 4));
+    drop(pool);
+    wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
+}
+
 /// More than marks of some deleted objects take, and less than a body.
 const MARKS: u64 = 100_000;
 

@@ -126,8 +126,12 @@ impl Desk {
                 return self.confirm(reply, vec![number]).await;
             }
         }
-        match self.broker.get(&name, length).await {
-            Ok(body) => {
+        let fetched = match self.remote.refuse_stored(number, length) {
+            Some(error) => Ok((Report::One(Err(error)), Vec::new())),
+            None => self.broker.get(&name, length).await.map(|body| (report, body)),
+        };
+        match fetched {
+            Ok((report, body)) => {
                 let had_argument = self.has_stored_argument(number);
                 self.remote.done(From { number, node: &node, busy }, report, &body);
                 self.confirm(reply, vec![number]).await;

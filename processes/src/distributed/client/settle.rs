@@ -132,6 +132,15 @@ pub(super) struct From<'a> {
 }
 
 impl Remote {
+    /// Refuses what is in the store and cannot be the results of a call within the limit for each, so that
+    /// it is not fetched.
+    pub(super) fn refuse_stored(&self, number: u64, length: u64) -> Option<JoinError> {
+        let items = usize::from(self.lock().flights.get(&number)?.call.items());
+        let most = self.cluster.max_payload.saturating_mul(items);
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        (size > most).then(|| too_large(size, self.cluster.max_payload))
+    }
+
     /// A call has ended like this on a node; one that has ended before is not touched.
     pub(super) fn done(&self, from: From<'_>, report: Report, body: &[u8]) {
         let mut settled = Settled::default();
@@ -139,24 +148,29 @@ impl Remote {
         let Some(flight) = state.land(from.number) else { return };
         let call = flight.call;
         let before = std::mem::take(&mut state.counters);
+        let limit = self.cluster.max_payload;
         match (report, &call.target) {
+            (Report::One(Ok(())), _) if body.len() > limit => {
+                settled.call(&mut state, call, Err(too_large(body.len(), limit)));
+            }
             (Report::One(Ok(())), _) if call.items() == 1 => {
                 let payload = Payload::from(Encoded::Bytes(body.to_vec()));
                 settled.call(&mut state, call, Ok(payload));
             }
             (Report::One(Err(error)), _) => settled.call(&mut state, call, Err(error)),
             (Report::Items { parts, timing }, Target::Items(portion)) => {
-                match pieces(&parts, body, portion, call.items()) {
+                match pieces(&parts, body, portion, call.items(), limit) {
                     Ok(pieces) => {
                         if let Some((count, taken_ns)) = timing {
                             portion.harvest.note(Timing { count, taken_ns });
                         }
                         for (part, piece) in parts.iter().zip(pieces) {
-                            let end = match &part.end {
-                                End::Values(_) | End::Value(_) => Ok(()),
-                                End::Failed(error) => Err(error.clone()),
+                            let end = match &piece {
+                                Piece::One(_, outcome) => Result::as_ref(outcome).map(|_value| ()),
+                                Piece::Failed(failed) => Err(&failed.error),
+                                Piece::Values(_) => Ok(()),
                             };
-                            state.counters.count(&end, part.count);
+                            state.counters.count(&end.map_err(Clone::clone), part.count);
                             settled.bring(&portion.harvest, piece);
                         }
                         settled.ended.push(call);
@@ -175,6 +189,11 @@ impl Remote {
     }
 }
 
+/// A result that is longer than this client accepts, whatever the nodes do.
+pub(super) fn too_large(size: usize, limit: usize) -> JoinError {
+    JoinError::TooLarge { side: Side::Worker, size, limit }
+}
+
 /// A node has sent what it cannot mean.
 fn garbled(message: &str) -> JoinError {
     JoinError::Decode { side: Side::Parent, message: message.to_owned() }
@@ -186,6 +205,7 @@ fn pieces(
     mut body: &[u8],
     portion: &Portion,
     items: u16,
+    limit: usize,
 ) -> Result<Vec<Piece>, &'static str> {
     let mut seen = vec![false; usize::from(items)];
     let mut pieces = Vec::with_capacity(parts.len());
@@ -212,8 +232,12 @@ fn pieces(
             }
             End::Value(_) if count != 1 => return Err("one value for several items"),
             End::Value(length) => {
-                let payload = Payload::from(Encoded::Bytes(take(*length)?));
-                Piece::One(first, Box::new(Ok(payload)))
+                let value = take(*length)?;
+                let outcome = match value.len() {
+                    size if size > limit => Err(too_large(size, limit)),
+                    _ => Ok(Payload::from(Encoded::Bytes(value))),
+                };
+                Piece::One(first, Box::new(outcome))
             }
             End::Failed(error) if count == 1 => Piece::One(first, Box::new(Err(error.clone()))),
             End::Failed(error) => Piece::Failed(Failed { first, count, error: error.clone() }),
@@ -261,7 +285,7 @@ mod tests {
         let part = |first, count, end: &End| Part { first, count, end: end.clone() };
         let failed = End::Failed(JoinError::Cancelled);
         let whole = [part(0, 3, &values), part(3, 2, &failed)];
-        let good = pieces(&whole, &bytes, &portion, 5).unwrap();
+        let good = pieces(&whole, &bytes, &portion, 5, 100).unwrap();
         assert_eq!(good.iter().map(Piece::first).collect::<Vec<_>>(), [100, 103]);
         for (parts, items, why) in [
             (vec![part(0, 3, &values)], 5, "all items"),
@@ -273,7 +297,7 @@ mod tests {
             (vec![part(0, 5, &failed)], 5, "all items"),
             (vec![part(0, 5, &End::Value(3))], 5, "several"),
         ] {
-            let said = pieces(&parts, &bytes, &portion, items).unwrap_err();
+            let said = pieces(&parts, &bytes, &portion, items, 100).unwrap_err();
             assert!(said.contains(why), "{said} / {why}");
         }
     }

@@ -14,7 +14,7 @@ mod three_brokers;
 use std::process::Stdio;
 use std::time::Duration;
 
-use processes::{JoinError, Lock, Outcome, Pool, ProcessBuilder, WaitFor, wait};
+use processes::{JoinError, JoinHandle, Lock, Outcome, Pool, ProcessBuilder, WaitFor, wait};
 
 use crate::support::{BOUND, wait_until};
 use support::{Broker, Client, Marks, connect, mark};
@@ -216,6 +216,16 @@ fn arguments_of_calls_without_a_result_do_not_stay_in_the_store() {
     wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
 }
 
+/// Submits a call that does not end by itself, and waits until it runs. (Its handle says so somewhat
+/// earlier: from when the node may begin it.)
+fn submit_endless(broker: &Broker, pool: &Pool) -> JoinHandle<u32> {
+    let marks = Marks::new(broker.dir());
+    let nowhere = broker.dir().join("nowhere").to_str().unwrap().to_owned();
+    let call = pool.submit(faults::held, (marks.path(), nowhere));
+    wait_until("it runs", || call.is_running() && marks.counts(1) == [1]);
+    call
+}
+
 #[test]
 fn what_was_not_begun_can_be_cancelled() {
     let Some(broker) = Broker::start() else { return };
@@ -230,8 +240,7 @@ fn what_was_not_begun_can_be_cancelled() {
     ));
     let _node = broker.node(1);
     assert_eq!(kept.join_timeout(BOUND).expect("it ends").unwrap(), 25);
-    let running = pool.submit(sleeps, 600_000);
-    wait_until("it runs", || running.is_running());
+    let running = submit_endless(&broker, &pool);
     assert!(running.kill());
     let error = running.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(error, JoinError::WorkerLost { .. } | JoinError::Cancelled), "{error}");
@@ -244,13 +253,13 @@ fn a_call_that_waits_is_ended_by_a_kill_and_one_that_runs_not_by_a_cancel() {
     let Some(broker) = Broker::start() else { return };
     let _node = broker.node(1);
     let pool = broker.connect();
-    let running = pool.submit(sleeps, 600_000);
-    wait_until("it runs", || running.is_running());
+    let running = submit_endless(&broker, &pool);
     let waiting = pool.submit(square, 2);
     wait_until("both are in the stream", || broker.messages("calls") == 2);
     assert!(!running.cancel() && waiting.kill());
     let error = waiting.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(error, JoinError::Cancelled), "{error}");
+    wait_until("the other one is gone", || broker.messages("calls") < 2);
     assert_eq!(broker.messages("calls"), 1, "the one that runs is not taken for lost");
     assert!(running.is_running() && running.kill());
     let error = running.join_timeout(BOUND).expect("it ends").unwrap_err();
@@ -296,8 +305,7 @@ fn shutting_down_at_once_is_bounded() {
     let Some(broker) = Broker::start() else { return };
     let _node = broker.node(1);
     let pool = connect(&broker.cluster().grace(Duration::from_millis(100)));
-    let running = pool.submit(sleeps, 600_000);
-    wait_until("it runs", || running.is_running());
+    let running = submit_endless(&broker, &pool);
     let _unrun = pool.into_pool().shutdown_now();
     let error = running.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(error, JoinError::NodeLost { .. } | JoinError::WorkerLost { .. }), "{error}");

@@ -9,6 +9,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::clock;
+use crate::engine::Engine;
 use crate::tray::{Look, STALE, Tray};
 
 use super::super::wire::{CallId, Shout};
@@ -38,7 +39,6 @@ pub(super) async fn follow_orders(desk: Rc<Desk>, mut orders: UnboundedReceiver<
 
 /// Sends what gets stale in a tray, until that is empty.
 async fn attend(remote: Arc<Remote>, tray: Weak<Tray>) {
-    use crate::engine::Engine;
     loop {
         let pause = match tray.upgrade().map(|tray| tray.look(clock::now_ns())) {
             None | Some(Look::Empty) => return,
@@ -61,26 +61,41 @@ impl Desk {
     /// One that a node has stays in the stream until the node has ended it: without its message the call
     /// would look as if the broker had lost it, and not go to another node when that one is lost.
     async fn withdraw(self: Rc<Self>, number: u64, shout: fn(CallId) -> Shout) {
-        let (again, sequence) = {
+        let again = {
             let mut state = self.remote.lock();
             let Some(flight) = state.flights.get_mut(&number) else { return };
-            let again = std::mem::replace(&mut flight.withdrawn, true);
-            (again, flight.sequence.filter(|_| !flight.is_begun()))
+            std::mem::replace(&mut flight.withdrawn, true)
         };
         self.shout(shout(self.remote.call_id(number))).await;
         if again {
             // The first time, it is looked after until it has ended.
             return;
         }
-        if let Some(sequence) = sequence {
-            // When it is gone, it has ended, or a node is about to say so.
-            let (Ok(_) | Err(_)) = self.broker.calls.delete_message(sequence).await;
-        }
+        let mut is_out = self.take_out(number).await;
         loop {
             sleep(WITHDRAWAL).await;
+            if !is_out {
+                is_out = self.take_out(number).await;
+            }
             if self.remote.end_withdrawn(number, self.broker.lease()) {
                 return;
             }
         }
+    }
+
+    /// Takes a call out of the stream that no node has. False if it is not known where it is: the broker
+    /// has not answered yet.
+    async fn take_out(&self, number: u64) -> bool {
+        let sequence = {
+            let state = self.remote.lock();
+            match state.flights.get(&number).filter(|flight| !flight.is_begun()) {
+                Some(flight) => flight.sequence,
+                None => return true,
+            }
+        };
+        let Some(sequence) = sequence else { return false };
+        // When it is gone, it has ended, or a node is about to say so.
+        let (Ok(_) | Err(_)) = self.broker.calls.delete_message(sequence).await;
+        true
     }
 }

@@ -6,10 +6,7 @@ use common::{
     payload::stamp,
 };
 use processes::{Buffer, Pool, SharedMem};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, Visitor},
-};
+use serde_bytes::ByteBuf;
 
 /// How the pool can hand bytes over.
 pub(crate) fn support(mode: Handover) -> Support {
@@ -42,7 +39,7 @@ pub(crate) fn run(pool: &Pool, parcel: &mut Parcel) -> Result<Outcome, LaneError
         stamp(bytes, index);
         let call = match (parcel.plan.mode, &shared) {
             (Handover::Serde, _) => pool.submit(read_vec, bytes.clone()),
-            (Handover::Bytes, _) => pool.submit(read_bytes, Bytes(bytes.clone())),
+            (Handover::Bytes, _) => pool.submit(read_bytes, ByteBuf::from(bytes.clone())),
             (Handover::SharedCreate, _) => pool.submit(read_shared, share(bytes)?),
             (Handover::SharedReuse, Some(shared)) => {
                 shared.write(0, bytes);
@@ -71,8 +68,8 @@ fn read_vec(bytes: Vec<u8>) -> Output {
 
 /// Reads what came as one piece.
 #[expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
-fn read_bytes(bytes: Bytes) -> Output {
-    Parcel::answer(&bytes.0)
+fn read_bytes(bytes: ByteBuf) -> Output {
+    Parcel::answer(&bytes)
 }
 
 /// Reads what lies in the pool's memory.
@@ -85,38 +82,4 @@ fn read_buffer(bytes: Buffer) -> Output {
 #[expect(clippy::needless_pass_by_value, reason = "a call takes its argument by value")]
 fn read_shared(memory: SharedMem) -> Output {
     memory.with(|bytes| Parcel::answer(bytes))
-}
-
-/// Bytes that are encoded as one piece, and not one after another.
-struct Bytes(Vec<u8>);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Takes the piece.
-        struct Piece;
-
-        impl Visitor<'_> for Piece {
-            type Value = Bytes;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
-            }
-
-            fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(Bytes(bytes))
-            }
-        }
-
-        deserializer.deserialize_byte_buf(Piece)
-    }
 }

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use common::{Fold, Job, Node, Output, Parcel, Tree, body, seq};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, Visitor},
-};
+use serde_bytes::ByteBuf;
 
 /// What a task gives back.
 pub(crate) type TaskResult = Result<Output, String>;
@@ -42,41 +39,7 @@ processes::task! {
 processes::task! {
     "lane.bytes" =>
     /// Reads what came as one piece.
-    pub(crate) fn read_bytes(bytes: Bytes) -> Output {
-        Parcel::answer(&bytes.0)
-    }
-}
-
-/// Bytes that are encoded as one piece, and not one after another.
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Takes the piece.
-        struct Piece;
-
-        impl Visitor<'_> for Piece {
-            type Value = Bytes;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
-            }
-
-            fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(Bytes(bytes))
-            }
-        }
-
-        deserializer.deserialize_byte_buf(Piece)
+    pub(crate) fn read_bytes(bytes: ByteBuf) -> Output {
+        Parcel::answer(&bytes)
     }
 }

@@ -6,8 +6,9 @@ use common::{
     payload::stamp,
 };
 use processes::Pool;
+use serde_bytes::ByteBuf;
 
-use crate::tasks::{Bytes, read_bytes, read_vec};
+use crate::tasks::{read_bytes, read_vec};
 
 /// How the pool can hand bytes over; `None`: it can.
 pub(crate) fn objection(mode: Handover) -> Option<Support> {
@@ -29,7 +30,7 @@ pub(crate) fn run(pool: &Pool, parcel: &mut Parcel) -> Result<Outcome, LaneError
         let bytes = parcel.bytes.clone();
         let call = match parcel.plan.mode {
             Handover::Serde => pool.submit(read_vec, bytes),
-            Handover::Bytes => pool.submit(read_bytes, Bytes(bytes)),
+            Handover::Bytes => pool.submit(read_bytes, ByteBuf::from(bytes)),
             _ => return Err(LaneError::Unsupported("machines share nothing".into())),
         };
         outcome.take(index, call.join());

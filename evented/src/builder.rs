@@ -119,7 +119,10 @@ impl Builder {
     /// names the task, its class, where it was spawned, and how long it has taken.
     ///
     /// It is called on a thread that all reactors of the process have in common, so it has to be quick:
-    /// dropping the last of them waits for it. A panic of it is nobody's. Without a recorder it is not called.
+    /// meanwhile that thread notices nothing else. It may do what code outside of a reactor may: build reactors,
+    /// and wait for other threads, also for the reactor that is blocked. Dropping a reactor does not wait for it,
+    /// but that the last one to be dropped waits for the thread, two seconds at most while it is in a hook; the
+    /// thread then ends when the hook returns. A panic of it is nobody's. Without a recorder it is not called.
     ///
     /// Time is that of the system, also in [virtual time](Self::virtual_time). What is late only because
     /// the machine is busy cannot be told from what blocks.
@@ -148,8 +151,9 @@ impl Builder {
     ///
     /// The loop stops for as long as it takes to copy the record, some hundred microseconds. The hook is called on
     /// the thread of [`on_block`](Self::on_block), one at a time: what happens while a record of this
-    /// reactor is on its way is not given out again. Dropping the reactor waits for the hook. Without a
-    /// recorder it is not called.
+    /// reactor is on its way is not given out again. Dropping the reactor waits for the hook, and calls it for a
+    /// record that is still on its way. So the hook may do what that of `on_block` may, but for one thing: if
+    /// it waits until this reactor has been dropped, both wait for ever. Without a recorder it is not called.
     ///
     /// ```
     /// use evented::record::Trigger;

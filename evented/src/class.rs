@@ -278,7 +278,8 @@ impl ClassSpec {
     }
 
     /// How long it may be ready without one of its tasks being polled; then one is, however busy
-    /// more urgent ranks are. Default: no limit.
+    /// more urgent ranks are. Default: no limit. Given to a class that is in use, it counts from then on, unless
+    /// time was [taken](crate::ClassStats::busy) before.
     pub fn max_starve(mut self, limit: Duration) -> Self {
         self.max_starve = Some(limit);
         self

@@ -9,7 +9,7 @@ use crate::contain::contain_and_discard;
 use crate::engine::Engine;
 use crate::name::Name;
 
-pub(crate) use pointer::{enter, with};
+pub(crate) use pointer::{enter, outside, with};
 
 /// What is said where one is needed.
 const NONE: &str = "no reactor is running on this thread: call this from inside `evented::block_on`, \

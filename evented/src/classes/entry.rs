@@ -40,7 +40,8 @@ pub(super) struct Entry {
     due: RefCell<BinaryHeap<Due>>,
     /// How many tasks have come into the queue.
     arrivals: Cell<u64>,
-    /// How many of them have left it without being polled.
+    /// How many of them were not polled: they have left it, or were cancelled or done by the time they were
+    /// popped.
     withdrawn: Cell<u64>,
     /// Time used, by shares, see the module's text.
     pub(super) pass: Cell<u128>,
@@ -48,7 +49,7 @@ pub(super) struct Entry {
     reserve: Cell<(i64, Instant)>,
     /// Since when it is ready and was not picked.
     pub(super) waits_since: Cell<Instant>,
-    /// See [`ClassStats::polls`].
+    /// See [`ClassStats::polls`]. A task counts as polled from the moment on when it is popped.
     pub(super) polls: Cell<u64>,
     /// See [`ClassStats::busy`], in nanoseconds.
     pub(super) busy_ns: Cell<u64>,
@@ -84,10 +85,14 @@ impl Entry {
         }
     }
 
-    /// Changes the policy; the account of the reserve begins anew.
-    pub(super) fn change(&self, spec: ClassSpec, now: Instant) {
+    /// Changes the policy; the account of the reserve begins anew. `is_timed`: since when it is ready was noted
+    /// so far. If not, it counts as ready from now on.
+    pub(super) fn change(&self, spec: ClassSpec, now: Instant, is_timed: bool) {
         self.stride.set(PASS_OF_ONE_SHARE / u64::from(spec.shares));
         self.reserve.set((0, now));
+        if !is_timed {
+            self.waits_since.set(now);
+        }
         *self.spec.borrow_mut() = spec;
     }
 
@@ -139,6 +144,12 @@ impl Entry {
         self.head.set(slot.next.get());
         count(&self.polls);
         Some((index, slot))
+    }
+
+    /// The task that was popped last is not polled.
+    pub(super) fn pass_over(&self) {
+        self.polls.set(self.polls.get() - 1);
+        count(&self.withdrawn);
     }
 
     /// Whether no task is ready.

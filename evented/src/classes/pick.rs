@@ -94,6 +94,11 @@ impl Classes {
         Some(popped)
     }
 
+    /// The task of this class that was popped last is not polled.
+    pub(crate) fn pass_over(&self, id: u8) {
+        self.entry(id).pass_over();
+    }
+
     /// Takes a task out that is in the queue of its class.
     pub(crate) fn remove(&self, slots: &Chunks<Slot>, index: u32) {
         let id = slots.get(index).class.get();

@@ -64,7 +64,7 @@ impl Classes {
         if !self.can_reserve(&spec) {
             return invalid(RESERVED.to_owned());
         }
-        entry.change(spec, self.clock.get());
+        entry.change(spec, self.clock.get(), self.metered.get());
         self.account();
         Ok(())
     }

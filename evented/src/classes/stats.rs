@@ -11,7 +11,7 @@ use super::Classes;
 pub struct ClassStats {
     /// Tasks that are ready now.
     pub ready: usize,
-    /// Polls so far.
+    /// Polls of its tasks so far.
     pub polls: u64,
     /// Time that its polls took, as far as it was taken: from the moment on when two classes of a
     /// rank, or one with a guarantee or with deadlines, have had a task.

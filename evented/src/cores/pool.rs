@@ -297,7 +297,8 @@ impl Cores {
     pub fn shutdown(mut self, grace: Duration) -> Ended {
         assert_outside();
         // The drop joins the threads.
-        self.end(grace, Duration::MAX)
+        let mut endless = Duration::MAX;
+        self.end(grace, &mut endless)
     }
 
     /// As [`shutdown`](Self::shutdown), but waits no longer than `grace` for connections, and no longer
@@ -338,20 +339,22 @@ impl Cores {
     #[track_caller]
     pub fn shutdown_timeout(mut self, grace: Duration, limit: Duration) -> Result<Ended, Stuck> {
         assert_outside();
-        let start = Instant::now();
-        let ended = self.end(grace, limit / 2);
-        let spent = start.elapsed().saturating_sub(grace);
+        let mut left = limit;
+        let ended = self.end(grace, &mut left);
         let loops = std::mem::take(&mut self.loops).into_iter().enumerate().collect();
-        Stuck::after(ended, loops, limit.saturating_sub(spent))
+        Stuck::after(ended, loops, left)
     }
 
-    /// All but the last step. Listeners are waited for at most `limit`.
-    fn end(&mut self, grace: Duration, limit: Duration) -> Ended {
+    /// All but the last step. Listeners are waited for at most half of `limit`, from which what that has
+    /// taken is taken off; what connections take is not.
+    fn end(&mut self, grace: Duration, limit: &mut Duration) -> Ended {
         let acceptors =
             std::mem::take(&mut *self.acceptors.lock().unwrap_or_else(PoisonError::into_inner));
         // Dropped by one of its own tasks: that thread cannot wait for itself.
         let may_wait = !self.loops.iter().any(Loop::is_here);
-        let failures = serve::stop(acceptors, if may_wait { limit } else { Duration::ZERO });
+        let start = Instant::now();
+        let failures = serve::stop(acceptors, if may_wait { *limit / 2 } else { Duration::ZERO });
+        *limit = limit.saturating_sub(start.elapsed());
         self.live.request_stop();
         let cut_off = self.live.wait_empty(if may_wait { grace } else { Duration::ZERO });
         for each in &self.loops {
@@ -364,7 +367,8 @@ impl Cores {
 
 impl Drop for Cores {
     fn drop(&mut self) {
-        drop(self.end(Duration::ZERO, Duration::MAX));
+        let mut endless = Duration::MAX;
+        drop(self.end(Duration::ZERO, &mut endless));
         if !self.loops.iter().any(Loop::is_here) {
             self.loops.iter_mut().for_each(Loop::join);
         }
@@ -390,3 +394,6 @@ fn assert_outside() {
         "`shutdown` would stop the reactor that runs on this thread: call it inside `blocking`"
     );
 }
+
+#[cfg(test)]
+mod tests;

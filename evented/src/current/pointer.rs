@@ -16,6 +16,11 @@ thread_local! {
 
 /// Runs `f` with this reactor as the current one, also where another one is: it is again afterwards.
 pub(crate) fn enter<R>(engine: &Rc<Engine>, f: impl FnOnce() -> R) -> R {
+    enter_at(engine, f)
+}
+
+/// The same with a pointer, which comes from such a reference or is null.
+fn enter_at<R>(engine: *const Rc<Engine>, f: impl FnOnce() -> R) -> R {
     struct Restore(*const Rc<Engine>);
 
     impl Drop for Restore {
@@ -27,6 +32,11 @@ pub(crate) fn enter<R>(engine: &Rc<Engine>, f: impl FnOnce() -> R) -> R {
     // Also when `f` panics.
     let _outer = Restore(CURRENT.replace(engine));
     f()
+}
+
+/// Runs `f` as if no reactor ran on this thread.
+pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
+    enter_at(ptr::null(), f)
 }
 
 /// Gives `f` the current reactor, if there is one.

@@ -50,7 +50,7 @@ impl Engine {
         let (new, parent) = (self.tasks.name_of(index, slot), self.running_task());
         self.recorder().spawned(new, class, parent, location, name);
         if self.is_closed.get() {
-            self.cancel_now(index);
+            self.cancel_at_birth(index);
         }
         index
     }
@@ -80,6 +80,7 @@ impl Engine {
     #[inline(never)]
     fn pass_over(&self, index: u32, slot: &Slot) {
         slot.clear(State::QUEUED);
+        self.tasks.classes.pass_over(slot.class.get());
         if slot.state().has(State::CANCELLED) {
             self.cancel_now(index);
         } else {
@@ -144,12 +145,25 @@ impl Engine {
         }
     }
 
-    /// Drops the future of a task that is not being polled.
+    /// Drops the future of a task, while no other code of the user's runs.
     pub(crate) fn cancel_now(&self, index: u32) {
-        let Some(mut body) = self.tasks.slot(index).body.take() else { return };
-        self.recorder().begin_drop(self.tasks.name(index));
+        let slot = self.tasks.slot(index);
+        let Some(mut body) = slot.body.take() else { return };
+        self.recorder().begin_drop(self.tasks.name_of(index, slot));
         self.fail(&mut body, JoinError::Cancelled);
+        self.recorder().end_drop(slot.class.get());
         self.complete(index, body, Ended::Cancelled);
+    }
+
+    /// Drops the future of a task that was spawned just now, in the midst of whatever has spawned it: that
+    /// goes on afterwards.
+    fn cancel_at_birth(&self, index: u32) {
+        let slot = self.tasks.slot(index);
+        let Some(mut body) = slot.body.take() else { return };
+        self.recorder().within(self.tasks.name_of(index, slot), || {
+            self.fail(&mut body, JoinError::Cancelled);
+            self.complete(index, body, Ended::Cancelled);
+        });
     }
 
     /// Puts an error into a body. If the user's drop panics meanwhile, that panic becomes the error.

@@ -13,9 +13,9 @@ use super::who::{Cause, TaskId};
 pub struct Event {
     /// How many events came before it.
     pub number: u64,
-    /// When, since the reactor was built. Only polls, waits and calls take the time: what happens within
-    /// one has the time at which it began, and the order of the events is that in which they happened,
-    /// but for polls, waits and calls, which come at their end.
+    /// When, since the reactor was built. Only polls, waits, calls and the drops of cancelled futures take the
+    /// time: what happens within one has the time at which it began, and the order of the events is that in
+    /// which they happened, but for polls, waits and calls, which come at their end.
     pub time: Duration,
     /// To whom.
     pub task: Option<TaskId>,
@@ -68,7 +68,8 @@ pub enum What {
         count: u32,
     },
     /// The poll that was the last event took longer than
-    /// [`RecorderSpec::slow_poll`](super::RecorderSpec::slow_poll).
+    /// [`RecorderSpec::slow_poll`](super::RecorderSpec::slow_poll), or the drop of the task's future did, which
+    /// was cancelled.
     Overrun(Duration),
     /// The task has missed a deadline, by so much.
     DeadlineMiss(Duration),

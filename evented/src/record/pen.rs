@@ -197,7 +197,16 @@ impl Pen {
         }
     }
 
-    /// A poll took long.
+    /// See [`Recorder::end_drop`].
+    pub(super) fn end_drop(&self, class: u8) {
+        let who = load(&self.header()[head::RUNNING]);
+        let (start, took) = self.tick();
+        if took > self.slow {
+            self.overrun(start, who, took, class);
+        }
+    }
+
+    /// A poll, or a drop, took long.
     #[cold]
     fn overrun(&self, start: u64, who: u64, took: u64, class: u8) {
         self.shared.push([start, who, took, meta(kind::OVERRUN, class, 0, 0)]);

@@ -135,6 +135,23 @@ impl Recorder {
         on.begin(Who::task(name));
     }
 
+    /// It was: the time that this has taken is not the next poll's.
+    pub(crate) fn end_drop(&self, class: u8) {
+        if let Some(on) = &self.on {
+            on.end_drop(class);
+        }
+    }
+
+    /// The future of a task is dropped, by `f`, in the midst of something else, which goes on afterwards.
+    pub(crate) fn within(&self, name: Name, f: impl FnOnce()) {
+        let Some(on) = &self.on else { return f() };
+        let running = &on.header()[head::RUNNING];
+        let outer = load(running);
+        store(running, Who::task(name).0);
+        f();
+        store(running, outer);
+    }
+
     /// The reactor looks outside; what is woken from here on, `who` has woken.
     #[inline]
     fn acts(&self, who: Who) {

@@ -3,8 +3,16 @@
 //! There is one for all reactors of the process. It starts when the first one runs; dropping the last one
 //! ends and joins it, so that nothing is left behind. Two may exist for a moment: one that is to end,
 //! and is being waited for, and one that another reactor has started meanwhile. They are told apart by
-//! their numbers. A hook runs on the thread and may use reactors of its own: if the last one to be dropped
-//! is such a one, the thread, which cannot wait for itself, ends when the hook has returned.
+//! their numbers.
+//!
+//! A hook runs on the thread, and may use reactors of its own, there or on other threads, and wait for those.
+//! So nobody waits for a hook without end but the reactor whose record it is given:
+//!
+//! - if the last reactor to be dropped is one of a hook on the thread itself, which cannot wait for itself,
+//!   the thread ends alone when the hook has returned;
+//! - if the thread is in a hook, the last one waits for it no longer than [`PATIENCE`]; then, too, it ends alone;
+//! - a record that is still on its way when its reactor is dropped is given out by who drops it, as the
+//!   thread may be in a hook that waits for that.
 //!
 //! It looks at each several times per limit: a reactor that is awake and has begun
 //! nothing new since the look before is still in the same poll, drop or call. It is told of when that has taken as
@@ -20,24 +28,29 @@
 //! All four are sequentially consistent, so at least one of the two sees what the other has set. To end
 //! it takes the lock under which the thread began to wait.
 
+mod thread;
+
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use super::hooks::{Blocked, Hooks, Trigger};
 use super::image::Image;
 use super::layout::{Who, head};
-use super::report::{Record, Scale};
+use super::report::Record;
 use super::shared::Shared;
 use crate::contain::contain_and_discard;
+use crate::current;
 
 /// Looks per limit.
 const LOOKS: u32 = 4;
 /// The longest time between two looks.
 const LONGEST_TICK: Duration = Duration::from_secs(1);
+/// How long the last reactor waits for a hook before it leaves the thread alone.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A reactor that is looked after.
 #[derive(Debug)]
@@ -62,8 +75,8 @@ struct Watchdog {
     state: Mutex<State>,
     /// Something has changed that the thread has to know.
     changed: Condvar,
-    /// A delivery is over.
-    delivered: Condvar,
+    /// A hook has returned, or there is a reactor again.
+    returned: Condvar,
     /// The thread waits without a time-out, or is about to.
     is_parked: AtomicBool,
 }
@@ -73,8 +86,8 @@ struct State {
     watched: Vec<Arc<Watched>>,
     /// At most one for each reactor.
     deliveries: VecDeque<Delivery>,
-    /// The reactor whose record is being delivered.
-    delivering: Option<u64>,
+    /// The hook that the thread is in.
+    hook: Option<InHook>,
     /// The thread that is to go on, with its number. Whoever takes it joins it.
     thread: Option<(u64, JoinHandle<()>)>,
     /// How many threads there were.
@@ -83,17 +96,26 @@ struct State {
     ending: usize,
 }
 
+/// A hook that is being called.
+#[derive(Clone, Copy)]
+struct InHook {
+    /// The number of the thread that is in it.
+    thread: u64,
+    /// The reactor whose record it was given. None: it is told what blocks.
+    record_of: Option<u64>,
+}
+
 static WATCHDOG: Watchdog = Watchdog {
     state: Mutex::new(State {
         watched: Vec::new(),
         deliveries: VecDeque::new(),
-        delivering: None,
+        hook: None,
         thread: None,
         threads: 0,
         ending: 0,
     }),
     changed: Condvar::new(),
-    delivered: Condvar::new(),
+    returned: Condvar::new(),
     is_parked: AtomicBool::new(false),
 };
 
@@ -119,17 +141,18 @@ impl Watched {
         if state.thread.is_none() {
             state.threads += 1;
             let number = state.threads;
-            let thread = thread::Builder::new().name("evented-watchdog".to_owned());
-            let spawned = thread.spawn(move || run(number));
+            let builder = Builder::new().name("evented-watchdog".to_owned());
+            let spawned = builder.spawn(move || thread::run(number));
             state.thread = spawned.ok().map(|thread| (number, thread));
         }
         WATCHDOG.is_parked.store(false, Ordering::SeqCst);
         drop(state);
         WATCHDOG.changed.notify_all();
+        WATCHDOG.returned.notify_all();
     }
 
-    /// The reactor is dropped. Waits for those who are being given its record, and if it is the last one,
-    /// for the thread.
+    /// The reactor is dropped. Gives its record to those who have not got it yet, waits for those who are
+    /// getting it, and if it is the last one, for the thread.
     pub(super) fn end(&self) {
         let mut state = WATCHDOG.lock();
         state.watched.retain(|watched| watched.reactor != self.reactor);
@@ -140,19 +163,41 @@ impl Watched {
             return;
         }
         state.ending += 1;
-        while state.thread.is_some() && state.concerns(self.reactor) {
-            state = WATCHDOG.delivered.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        state = self.give_out_the_rest(state);
+        let is_waited_for = |state: &mut State| state.watched.is_empty() && state.hook.is_some();
+        let waited = WATCHDOG.returned.wait_timeout_while(state, PATIENCE, is_waited_for);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.ending -= 1;
         let is_last = state.watched.is_empty() && state.ending == 0;
         let thread = if is_last { state.thread.take() } else { None };
+        // The next thread is in none.
+        let hook = thread.is_some().then(|| state.hook.take()).flatten();
         drop(state);
         if let Some((_, thread)) = thread {
             // It may have gone to sleep after the first call.
             WATCHDOG.changed.notify_all();
-            // Panics of hooks are contained, so there is none to be told of.
-            drop(thread.join());
+            if hook.is_none() {
+                // Panics of hooks are contained, so there is none to be told of.
+                drop(thread.join());
+            }
         }
+    }
+
+    /// Gives the record to who has not got it yet, and waits for who is getting it.
+    fn give_out_the_rest(
+        &self,
+        mut state: MutexGuard<'static, State>,
+    ) -> MutexGuard<'static, State> {
+        let own = state.deliveries.iter().position(|it| it.of.reactor == self.reactor);
+        if let Some(delivery) = own.and_then(|place| state.deliveries.remove(place)) {
+            drop(state);
+            // As on the thread: no reactor runs.
+            current::outside(|| delivery.give());
+            state = WATCHDOG.lock();
+        }
+        let is_given =
+            |state: &mut State| state.hook.is_some_and(|hook| hook.record_of == Some(self.reactor));
+        WATCHDOG.returned.wait_while(state, is_given).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The reactor is about to sleep, or stops running.
@@ -186,14 +231,27 @@ impl Watched {
         WATCHDOG.changed.notify_all();
     }
 
-    /// What the reactor is in, as the one who has begun so many things, has to be told of, unless it is over.
-    fn tell(&self, (who, begun): (Who, u64), elapsed: Duration, times: u32) {
+    /// What the reactor is in, as the one who has begun so many things, has to be told of, by the thread of
+    /// this number, unless it is over.
+    fn tell(&self, (who, begun): (Who, u64), elapsed: Duration, times: u32, number: u64) {
         let record = Record::of(&self.shared);
         if self.shared.header()[head::BEGUN].load(Ordering::Acquire) != begun {
             return;
         }
         let blocked = Blocked::of(self.reactor, &record, who, elapsed, times);
-        contain_and_discard(|| (self.hooks.on_block)(&blocked));
+        if WATCHDOG.begin_telling(number, self.reactor) {
+            contain_and_discard(|| (self.hooks.on_block)(&blocked));
+            WATCHDOG.hook_returned(number);
+        }
+    }
+}
+
+impl Delivery {
+    /// Calls the hook.
+    fn give(&self) {
+        if let Some(hook) = &self.of.hooks.on_trigger {
+            contain_and_discard(|| hook(self.trigger, &Record::from_image(&self.image)));
+        }
     }
 }
 
@@ -209,6 +267,29 @@ impl Watchdog {
         self.is_parked.store(false, Ordering::SeqCst);
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// The thread of this number is about to tell of this reactor. False if it is not to: the reactor is being
+    /// dropped, or the thread is over, so that nobody would wait for the hook.
+    fn begin_telling(&self, number: u64, reactor: u64) -> bool {
+        let mut state = self.lock();
+        let is_wanted = !state.is_over(number)
+            && state.watched.iter().any(|watched| watched.reactor == reactor);
+        if is_wanted {
+            state.hook = Some(InHook { thread: number, record_of: None });
+        }
+        is_wanted
+    }
+
+    /// The thread of this number is in no hook any more.
+    fn hook_returned(&self, number: u64) {
+        let mut state = self.lock();
+        // If it was left alone meanwhile, that of another thread is not its business.
+        if state.hook.is_some_and(|hook| hook.thread == number) {
+            state.hook = None;
+        }
+        drop(state);
+        self.returned.notify_all();
     }
 
     /// Waits until the next look is due, or longer while everybody sleeps. None: it is over for the thread
@@ -245,7 +326,9 @@ impl Watchdog {
             return None;
         }
         let delivery = state.deliveries.pop_front();
-        state.delivering = delivery.as_ref().map(|delivery| delivery.of.reactor);
+        if let Some(delivery) = &delivery {
+            state.hook = Some(InHook { thread: number, record_of: Some(delivery.of.reactor) });
+        }
         Some((state.watched.clone(), delivery, tick.unwrap_or(LONGEST_TICK)))
     }
 }
@@ -264,68 +347,7 @@ impl State {
 
     /// Whether a record of this reactor is on its way.
     fn concerns(&self, reactor: u64) -> bool {
-        self.delivering == Some(reactor)
+        self.hook.is_some_and(|hook| hook.record_of == Some(reactor))
             || self.deliveries.iter().any(|delivery| delivery.of.reactor == reactor)
-    }
-}
-
-/// What was seen of a reactor.
-struct Sight {
-    /// How many things it had begun.
-    begun: u64,
-    /// Since when it is in the last one of them, as far as was seen.
-    since: Instant,
-    /// How many looks have found it there.
-    looks: u32,
-    /// How often it was told of.
-    told: u32,
-}
-
-/// The life of the thread of this number.
-fn run(number: u64) {
-    IS_WATCHDOG.set(true);
-    let mut sights: HashMap<u64, Sight> = HashMap::new();
-    while let Some((watched, delivery, tick)) = WATCHDOG.next(number) {
-        if let Some(Delivery { of, trigger, image }) = delivery {
-            if let Some(hook) = &of.hooks.on_trigger {
-                contain_and_discard(|| hook(trigger, &Record::from_image(&image)));
-            }
-            WATCHDOG.lock().delivering = None;
-            WATCHDOG.delivered.notify_all();
-        }
-        sights.retain(|reactor, _| watched.iter().any(|watched| watched.reactor == *reactor));
-        for watched in &watched {
-            if let Some(limit) = watched.hooks.limit {
-                look(watched, limit, tick, &mut sights);
-            }
-        }
-    }
-}
-
-/// Looks at a reactor.
-fn look(watched: &Watched, limit: Duration, tick: Duration, sights: &mut HashMap<u64, Sight>) {
-    let header = watched.shared.header();
-    let load = |word: usize| header[word].load(Ordering::Relaxed);
-    let (begun, who, since) = (load(head::BEGUN), Who(load(head::RUNNING)), load(head::NOW));
-    let keeps = who == Who::CALL || who.name().is_some();
-    if !watched.is_awake.load(Ordering::Acquire) || !keeps {
-        sights.remove(&watched.reactor);
-        return;
-    }
-    let fresh = || Sight { begun, since: Instant::now(), looks: 0, told: 0 };
-    let sight = sights.entry(watched.reactor).or_insert_with(fresh);
-    if sight.begun != begun {
-        *sight = fresh();
-        return;
-    }
-    sight.looks = sight.looks.saturating_add(1);
-    let scale = Scale { base: since, ns_per_tick: f64::from_bits(load(head::NS_PER_TICK)) };
-    let elapsed = scale.moment(watched.shared.ticks()).max(sight.since.elapsed());
-    // It may be that the whole process stood still: then there were no looks.
-    let seen = tick.saturating_mul(sight.looks);
-    let due = limit.saturating_mul(1_u32.checked_shl(sight.told).unwrap_or(u32::MAX));
-    if elapsed >= due && seen >= due / 2 && load(head::BEGUN) == begun {
-        watched.tell((who, begun), elapsed, sight.told);
-        sight.told += 1;
     }
 }

@@ -36,6 +36,40 @@ fn a_turn_ends_after_so_many_polls_or_so_much_time() {
     }
 }
 
+/// The most polls of a turn in which they become long, after many short ones.
+fn longest_turn(spec: RecorderSpec) -> u64 {
+    let reactor = Reactor::builder().virtual_time().recorder(spec).build().unwrap();
+    reactor.block_on(async {
+        // So that the looks get rare.
+        for _ in 0..200 {
+            yield_now().await;
+        }
+        let before = stats().turns;
+        while stats().turns == before {
+            yield_now().await;
+        }
+        // This is the first poll of a turn.
+        let (mut longest, mut turn, mut polls) = (0, stats().turns, 0);
+        for _ in 0..200 {
+            if stats().turns != turn {
+                (turn, polls) = (stats().turns, 0);
+            }
+            advance(Duration::from_millis(1));
+            polls += 1;
+            longest = longest.max(polls);
+            yield_now().await;
+        }
+        longest
+    })
+}
+
+/// As the README says.
+#[test]
+fn so_many_polls_come_before_it_is_seen_that_they_have_become_long() {
+    let (on, off) = (RecorderSpec::new().in_memory(), RecorderSpec::off());
+    assert_eq!((longest_turn(on), longest_turn(off)), (16, 32));
+}
+
 /// Also in a turn that has begun without a look at the clock, because time did not matter then.
 #[test]
 fn descriptors_of_a_class_that_comes_up_in_a_turn_are_looked_at_in_it() {

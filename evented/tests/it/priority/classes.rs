@@ -317,3 +317,48 @@ fn what_went_by_before_time_was_taken_is_nobodys() {
     let busy = reactor.class_stats(Class::NORMAL).busy;
     assert!(busy <= Duration::from_millis(1), "{busy:?}");
 }
+
+/// Tasks that are taken out of the queue to be cancelled are none.
+#[test]
+fn polls_are_those_that_were_done() {
+    let reactor = reactor();
+    reactor.block_on(async {
+        let never_started = spawn(async { unreachable!("it is cancelled first") });
+        let started = spawn(std::future::pending::<()>());
+        let urgent = spawn_with(Spawn::new().class(Class::RT), std::future::pending::<()>());
+        drop(never_started);
+        yield_now().await;
+        drop((started, urgent));
+        yield_now().await;
+        yield_now().await;
+    });
+    let stats = [Class::RT, Class::NORMAL].map(|class| reactor.class_stats(class));
+    // The root four times, the last of them to return, and each of the two that have started once.
+    assert_eq!(stats.map(|stats| stats.polls), [1, 5]);
+    assert_eq!(reactor.stats().polls, 6);
+    assert_eq!(stats.map(|stats| stats.ready), [0, 0]);
+}
+
+/// It is not due at once because it was ready, or made, long ago: nobody has noted that.
+#[test]
+fn a_limit_to_starving_counts_from_when_it_was_given() {
+    let reactor = reactor();
+    let low = reactor.add_class(ClassSpec::new("low").rank(5)).unwrap();
+    let waited = reactor.block_on(async {
+        let begin = now();
+        advance(Duration::from_millis(100));
+        let task = spawn_with(Spawn::new().class(low), async move { now() - begin });
+        yield_now().await;
+        let spec = reactor.class_spec(low).max_starve(Duration::from_millis(10));
+        reactor.change_class(low, spec.clone()).unwrap();
+        while !task.is_finished() {
+            advance(Duration::from_millis(1));
+            yield_now().await;
+            // Given once more, it counts on.
+            reactor.change_class(low, spec.clone()).unwrap();
+        }
+        task.await.unwrap()
+    });
+    assert_eq!(waited, Duration::from_millis(111), "the first poll after more than ten");
+    assert_eq!(reactor.class_stats(low).rescues, 1);
+}

@@ -64,6 +64,12 @@ pub(crate) struct Engine {
     stint: Cell<Option<Stint>>,
     /// `block_on` or `run` is on the stack.
     pub(crate) is_running: Cell<bool>,
+    /// It is part of another loop, which sleeps: what comes from other threads is announced.
+    pub(crate) rests: Cell<bool>,
+    /// The last look outside was at everything.
+    pub(crate) has_seen_all: Cell<bool>,
+    /// Calls of other threads were run in this turn; reset only where somebody asks.
+    pub(crate) has_run_calls: Cell<bool>,
     /// Shut down: tasks are cancelled, new ones too.
     pub(crate) is_closed: Cell<bool>,
     /// Somebody asked for shutdown; done between two turns.
@@ -118,6 +124,9 @@ impl Engine {
             operations_left: Cell::new(OPERATIONS_PER_POLL),
             stint: Cell::new(None),
             is_running: Cell::new(false),
+            rests: Cell::new(false),
+            has_seen_all: Cell::new(false),
+            has_run_calls: Cell::new(false),
             is_closed: Cell::new(false),
             shutdown_requested: Cell::new(false),
             counters: Counters::default(),

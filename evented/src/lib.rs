@@ -12,6 +12,7 @@ pub mod cores;
 mod current;
 mod deferred;
 mod driver;
+mod embed;
 mod engine;
 mod handle;
 mod inherit;
@@ -40,6 +41,7 @@ pub use cancel::{CancelToken, Cancelled, WaitForCancel};
 pub use class::{Class, ClassSpec, MAX_CLASSES, Order};
 pub use classes::ClassStats;
 pub use deferred::{Deferred, Promise, deferred};
+pub use embed::Turn;
 pub use handle::{Closed, Handle, RemoteTask};
 pub use reactor::{NotRunning, Reactor, Stats, block_on, handle, stats, stop};
 pub use task::{

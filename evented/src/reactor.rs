@@ -1,8 +1,10 @@
 //! The reactor.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
@@ -36,11 +38,22 @@ use crate::tasks::{ROOT, State};
 /// Wakers may outlive the reactor; using one then does nothing.
 pub struct Reactor {
     engine: Rc<Engine>,
+    /// Made when it is first asked for.
+    descriptor: OnceCell<OwnedFd>,
 }
 
 impl Reactor {
     pub(crate) fn of(engine: Engine) -> Self {
-        Self { engine: Rc::new(engine) }
+        Self { engine: Rc::new(engine), descriptor: OnceCell::new() }
+    }
+
+    pub(crate) fn engine(&self) -> &Rc<Engine> {
+        &self.engine
+    }
+
+    /// See [`Reactor::descriptor`].
+    pub(crate) fn own_descriptor(&self) -> &OnceCell<OwnedFd> {
+        &self.descriptor
     }
 
     /// Options for a new reactor.
@@ -215,6 +228,7 @@ impl Reactor {
     /// Ends everything, in the order of the documentation.
     fn close(&self) {
         let engine = &self.engine;
+        engine.rest_no_more();
         engine.close();
         for call in engine.mailbox().close() {
             engine.drop_contained(call);
@@ -283,15 +297,20 @@ fn stop_engine(engine: &Engine) -> Result<(), NotRunning> {
 }
 
 /// The reactor is on the stack, and not to be entered again.
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     engine: &'a Engine,
 }
 
 impl<'a> Running<'a> {
     #[track_caller]
-    fn begin(engine: &'a Engine, method: &'static str, caller: &'static Location<'static>) -> Self {
+    pub(crate) fn begin(
+        engine: &'a Engine,
+        method: &'static str,
+        caller: &'static Location<'static>,
+    ) -> Self {
         let already = engine.is_running.replace(true);
         assert!(!already, "this reactor is running already: await the future instead of blocking");
+        engine.rest_no_more();
         let class = engine.tasks.slot(ROOT).class.get();
         engine.recorder().enter(engine.tasks.name(ROOT), class, method, caller);
         Self { engine }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use crate::contain::contain_and_discard;
 use crate::driver::Wait;
+use crate::embed::Turn;
 use crate::engine::{Engine, count};
 use crate::name::Name;
 use crate::record::Polled;
@@ -60,15 +61,65 @@ impl Engine {
         let mut cx = Context::from_waker(&root_waker);
         self.tasks.enqueue(ROOT);
         loop {
-            let looked = self.look_outside();
+            let looked = self.look_outside(Duration::MAX);
             if self.run_ready(looked, &mut cx, root) {
                 return;
             }
         }
     }
 
-    /// Takes in what happened outside; sleeps if no task is ready. Returns when that was, if it matters.
-    fn look_outside(&self) -> Option<Instant> {
+    /// One turn without a root, that sleeps for `longest` at most.
+    pub(crate) fn turn_once(&self, longest: Duration) -> Turn {
+        let root_waker = waker::of(self.tasks.name(ROOT));
+        let mut cx = Context::from_waker(&root_waker);
+        self.has_seen_all.set(false);
+        self.has_run_calls.set(false);
+        let polls = self.counters.polls.get();
+        // In a reactor that has ended nothing comes any more.
+        let longest = if self.is_closed.get() { Duration::ZERO } else { longest };
+        let looked = self.look_outside(longest);
+        self.run_ready(looked, &mut cx, &mut |_| Poll::Pending);
+        if self.is_closed.get() {
+            return Turn::Ended;
+        }
+        // What it has done may have changed something for which the other loop has to look before it sleeps.
+        let has_acted = self.counters.polls.get() != polls || self.has_run_calls.get();
+        let is_idle = !has_acted
+            && self.has_seen_all.get()
+            && !self.tasks.any_ready()
+            && !self.shutdown_requested.get()
+            && self.rest();
+        if is_idle { Turn::Idle } else { Turn::Again }
+    }
+
+    /// Lets the loop that this one is part of sleep: has the descriptor say when there is something to do. False
+    /// if there is already.
+    fn rest(&self) -> bool {
+        let after = match self.time_to_sleep(Duration::MAX) {
+            Wait::Never | Wait::Look => return false,
+            Wait::For(duration) => Some(duration),
+            Wait::Forever => None,
+        };
+        let mut driver = self.driver.borrow_mut();
+        let is_quiet = driver.as_mut().is_some_and(|driver| {
+            driver.alarm(after).expect("setting a valid timer to a valid time cannot fail")
+        });
+        // Last: from here on who pushes unparks.
+        let rests = is_quiet && self.mailbox().inbox().begin_park();
+        self.rests.set(rests);
+        rests
+    }
+
+    /// Ends a rest: nothing has to be announced any more.
+    pub(crate) fn rest_no_more(&self) {
+        if self.rests.take() {
+            self.mailbox().inbox().end_park();
+        }
+    }
+
+    /// Takes in what happened outside; sleeps if no task is ready, for `longest` at most. Returns when that was,
+    /// if it matters.
+    fn look_outside(&self, longest: Duration) -> Option<Instant> {
         count(&self.counters.turns);
         self.drain_inbox();
         if self.shutdown_requested.take() {
@@ -82,7 +133,7 @@ impl Engine {
                 self.wait(Wait::Never);
             }
         } else {
-            let sleep = self.time_to_sleep();
+            let sleep = self.time_to_sleep(longest);
             if self.mailbox().inbox().begin_park() {
                 self.wait(sleep);
                 self.mailbox().inbox().end_park();
@@ -250,6 +301,7 @@ impl Engine {
         }
         let calls = drained.calls.len();
         if calls > 0 {
+            self.has_run_calls.set(true);
             self.recorder().begin_calls();
             while let Some(call) = drained.calls.pop_front() {
                 if contain_and_discard(call) {
@@ -261,22 +313,23 @@ impl Engine {
         self.drained.replace(drained);
     }
 
-    /// How long nothing can happen by itself.
-    fn time_to_sleep(&self) -> Wait {
+    /// How long nothing can happen by itself, `longest` at most.
+    fn time_to_sleep(&self, longest: Duration) -> Wait {
         let timers = self.timers.borrow();
         let next = if timers.len() == 0 { None } else { timers.next() };
-        match next {
-            None => Wait::Forever,
-            Some(deadline) => {
-                let duration = deadline.saturating_duration_since(self.now());
-                if duration.is_zero() { Wait::Never } else { Wait::For(duration) }
-            }
+        let until = next.map(|deadline| deadline.saturating_duration_since(self.now()));
+        match until {
+            Some(Duration::ZERO) => Wait::Never,
+            _ if longest.is_zero() => Wait::Look,
+            None if longest == Duration::MAX => Wait::Forever,
+            until => Wait::For(until.unwrap_or(longest).min(longest)),
         }
     }
 
     /// Asks the driver and wakes those whose descriptors are ready.
     fn wait(&self, sleep: Wait) {
         count(&self.counters.waits);
+        self.has_seen_all.set(sleep != Wait::Never);
         let mut events = self.events.take();
         self.recorder().begin_wait(sleep != Wait::Never);
         // While nothing is ready, all of them are due.

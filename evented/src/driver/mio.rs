@@ -1,7 +1,7 @@
 //! The driver that asks the kernel, through mio.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,7 @@ impl Driver for MioDriver {
     fn wait(&mut self, sleep: Wait, due: u8, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = match sleep {
             Wait::Never => return self.sets.look(due, |events| collect(events, ready)),
+            Wait::Look => Some(Duration::ZERO),
             _ if !self.sets.may_sleep() => Some(Duration::ZERO),
             Wait::For(duration) => self.tail.timeout(duration)?,
             Wait::Forever => None,
@@ -84,6 +85,19 @@ impl Driver for MioDriver {
 
     fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()> {
         self.sets.registry(rank)?.deregister(&mut SourceFd(&fd))
+    }
+
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        Tail::check_alarm()?;
+        self.sets.top().as_fd().try_clone_to_owned()
+    }
+
+    fn alarm(&mut self, after: Option<Duration>) -> io::Result<bool> {
+        if self.sets.has_left() {
+            return Ok(false);
+        }
+        self.tail.alarm(after)?;
+        Ok(true)
     }
 
     fn unparker(&self) -> Arc<dyn Unpark> {

@@ -6,7 +6,7 @@ mod tail;
 mod virtual_time;
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,17 @@ pub(crate) trait Driver {
     /// Ends the reports for a descriptor that is registered with this rank; it stays open.
     fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()>;
 
+    /// A descriptor that can be read when a look at everything would find something, or the alarm has come.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where there is none; when there are none left.
+    fn descriptor(&self) -> io::Result<OwnedFd>;
+
+    /// From here on somebody else waits, by the descriptor, and for so long at most. False if an earlier look
+    /// has left something of which the descriptor may not tell.
+    fn alarm(&mut self, after: Option<Duration>) -> io::Result<bool>;
+
     /// What other threads use to end a `wait`.
     fn unparker(&self) -> Arc<dyn Unpark>;
 }
@@ -51,8 +62,10 @@ pub(crate) trait Unpark: Send + Sync {
 /// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Only look.
+    /// Only look at what is due.
     Never,
+    /// Only look, at everything.
+    Look,
     /// At most this long.
     For(Duration),
     /// As long as nothing happens.

@@ -122,6 +122,11 @@ impl Sets {
         self.is_alone || !self.members.iter().flatten().any(|member| member.pending)
     }
 
+    /// Whether the last look may have left something of which there is no further report.
+    pub(super) fn has_left(&self) -> bool {
+        !self.may_sleep() || self.events.iter().count() >= EVENTS
+    }
+
     /// Looks at the sets of these ranks without waiting, and gives the events to `report`.
     pub(super) fn look(&mut self, ranks: u8, mut report: impl FnMut(&Events)) -> io::Result<()> {
         for rank in (0..RANKS).filter(|rank| ranks & (1 << rank) != 0) {

@@ -48,13 +48,32 @@ mod linux {
                 // Wakes up before the deadline; the reactor comes back for the rest.
                 return Ok(Some(Duration::from_millis(whole_millis(duration) - 1)));
             }
-            let nanos = duration.as_nanos().max(1);
-            let value =
-                Timespec { tv_sec: 0, tv_nsec: nanos.try_into().expect("less than `SHORT` fits") };
+            self.set(duration.max(Duration::from_nanos(1)))?;
+            Ok(None)
+        }
+
+        /// The poll set is ready after this time; never, without one. For somebody else who waits for it.
+        pub(crate) fn alarm(&self, after: Option<Duration>) -> io::Result<()> {
+            self.set(after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1))))
+        }
+
+        /// Whether there is such a thing.
+        #[expect(clippy::unnecessary_wraps, reason = "on other systems there is not")]
+        pub(crate) fn check_alarm() -> io::Result<()> {
+            Ok(())
+        }
+
+        /// Sets the timer; zero stops it.
+        fn set(&self, after: Duration) -> io::Result<()> {
+            let value = Timespec {
+                // A century is enough for every timer there is.
+                tv_sec: after.as_secs().min(100 * 366 * 24 * 3600).cast_signed(),
+                tv_nsec: after.subsec_nanos().into(),
+            };
             let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
             let once = Itimerspec { it_interval: zero, it_value: value };
             timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
-            Ok(None)
+            Ok(())
         }
     }
 
@@ -86,6 +105,18 @@ mod other {
         #[expect(clippy::unnecessary_wraps, reason = "the Linux version can fail")]
         pub(crate) fn timeout(&self, duration: Duration) -> io::Result<Option<Duration>> {
             Ok(Some(duration))
+        }
+
+        /// Nobody waits for it, see `check_alarm`.
+        #[expect(clippy::unnecessary_wraps, reason = "the Linux version can fail")]
+        pub(crate) fn alarm(&self, _after: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+
+        /// There is no timer in the poll set.
+        pub(crate) fn check_alarm() -> io::Result<()> {
+            let text = "only on Linux a reactor has a descriptor that tells of its timers";
+            Err(io::Error::new(io::ErrorKind::Unsupported, text))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl Driver for VirtualDriver {
                 .changed
                 .wait_while(rung, |rung| !*rung)
                 .unwrap_or_else(PoisonError::into_inner),
-            Wait::Never | Wait::For(_) => rung,
+            Wait::Never | Wait::Look | Wait::For(_) => rung,
         };
         // What has come from another thread comes before time passes.
         if let (false, Wait::For(duration)) = (*rung, sleep) {
@@ -81,6 +81,15 @@ impl Driver for VirtualDriver {
 
     fn deregister(&mut self, _: RawFd, _: Rank) -> io::Result<()> {
         Ok(())
+    }
+
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        let text = "a reactor in virtual time has no descriptor";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    fn alarm(&mut self, _after: Option<Duration>) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn unparker(&self) -> Arc<dyn Unpark> {

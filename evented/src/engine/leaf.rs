@@ -1,7 +1,7 @@
 //! What leaf futures ask for: timers and descriptors.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -93,6 +93,11 @@ impl Engine {
     fn is_gone(&self, waker: &Waker) -> Option<bool> {
         let name = waker::name_in(waker)?;
         (name.reactor() == self.mailbox.index()).then(|| self.tasks.is_stale(name))
+    }
+
+    /// See [`Driver::descriptor`].
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.with_driver(|driver| driver.descriptor())
     }
 
     fn with_driver<R>(&self, f: impl FnOnce(&mut dyn Driver) -> io::Result<R>) -> io::Result<R> {

@@ -1,8 +1,9 @@
 //! Readiness against a driver that does as it is told.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Wake;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::waiters::CROWD;
 use super::*;
@@ -41,7 +42,7 @@ impl Driver for Script {
         Ok(())
     }
 
-    fn advance(&mut self, _by: std::time::Duration) -> bool {
+    fn advance(&mut self, _by: Duration) -> bool {
         false
     }
 
@@ -56,6 +57,14 @@ impl Driver for Script {
     fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()> {
         self.left.push((fd, rank));
         Ok(())
+    }
+
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        unreachable!("sources do not ask for it")
+    }
+
+    fn alarm(&mut self, _: Option<Duration>) -> io::Result<bool> {
+        unreachable!("sources do not wait")
     }
 
     fn unparker(&self) -> Arc<dyn Unpark> {

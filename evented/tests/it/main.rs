@@ -6,6 +6,7 @@ mod callbacks;
 mod cancel;
 mod cores;
 mod drop;
+mod embed;
 mod examples;
 mod faults;
 mod handle;

@@ -71,6 +71,7 @@ const OWN: [(&str, &[&str]); 3] = [
             "callbacks",
             "cancel",
             "cores",
+            "embed",
             "load",
             "net",
             "priority",

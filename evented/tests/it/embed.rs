@@ -1,0 +1,283 @@
+//! A reactor as part of another loop.
+
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use evented::net::{UdpSocket, Watch};
+use evented::sync::oneshot;
+use evented::{
+    Class, Reactor, Spawn, Turn, blocking, call_later, join_all, sleep, spawn, spawn_with,
+};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+
+use crate::support::{BOUND, in_own_process, pair, poll_once};
+
+/// How the other loop waits for the descriptor.
+enum Outer<'a> {
+    Level(&'a Reactor),
+    Edge(OwnedFd),
+}
+
+impl<'a> Outer<'a> {
+    fn edge(reactor: &Reactor) -> Self {
+        let set = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        let data = epoll::EventData::new_u64(0);
+        epoll::add(&set, reactor.descriptor().unwrap(), data, flags).unwrap();
+        Self::Edge(set)
+    }
+
+    /// Both of them.
+    fn each(reactor: &'a Reactor) -> [Self; 2] {
+        [Self::Level(reactor), Self::edge(reactor)]
+    }
+
+    /// Waits until it can be read. False if that takes longer than `limit`.
+    fn wait(&self, limit: Duration) -> bool {
+        let limit = Timespec::try_from(limit).unwrap();
+        match self {
+            Self::Level(reactor) => {
+                let descriptor = reactor.descriptor().unwrap();
+                let mut watched = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+                poll(&mut watched, Some(&limit)).unwrap() > 0
+            }
+            Self::Edge(set) => {
+                let mut events = Vec::with_capacity(1);
+                let buffer = rustix::buffer::spare_capacity(&mut events);
+                epoll::wait(set, buffer, Some(&limit)).unwrap() > 0
+            }
+        }
+    }
+
+    /// Goes on until `is_done`. How often it has waited.
+    fn run(&self, reactor: &Reactor, is_done: impl Fn() -> bool) -> usize {
+        let mut waits = 0;
+        while !is_done() {
+            match reactor.turn(Duration::ZERO) {
+                Turn::Again => {}
+                Turn::Idle => {
+                    let is_announced = self.wait(BOUND);
+                    assert!(is_announced, "nothing has announced itself: {}", reactor.dump());
+                    waits += 1;
+                }
+                Turn::Ended => panic!("nobody has ended it"),
+            }
+        }
+        waits
+    }
+}
+
+/// Timers, sockets, the pool, callbacks and other threads.
+async fn everything() {
+    let echo = spawn(async {
+        let (mut client, mut server) = pair().await.unwrap();
+        let there = spawn(async move {
+            let mut got = vec![0; 4 << 20];
+            server.read_exact(&mut got).await.unwrap();
+            server.write_all(&got).await.unwrap();
+        });
+        client.write_all(&vec![7; 4 << 20]).await.unwrap();
+        let mut back = vec![0; 4 << 20];
+        client.read_exact(&mut back).await.unwrap();
+        there.await.unwrap();
+        assert!(back.iter().all(|&byte| byte == 7));
+    });
+    for micros in [0, 30, 900, 1_500, 4_000] {
+        sleep(Duration::from_micros(micros)).await;
+    }
+    assert_eq!(blocking(|| 42).await.unwrap(), 42);
+    let (sender, receiver) = oneshot::channel();
+    let timer = call_later(Duration::from_millis(1), move || sender.send(1).unwrap());
+    assert_eq!(receiver.await, Ok(1));
+    drop(timer);
+    let (sender, receiver) = oneshot::channel();
+    let handle = evented::handle();
+    let thread = std::thread::spawn(move || {
+        let task = handle.spawn(|| async { sleep(Duration::from_millis(1)).await });
+        task.join().unwrap();
+        sender.send(2).unwrap();
+    });
+    assert_eq!(receiver.await, Ok(2));
+    thread.join().unwrap();
+    echo.await.unwrap();
+}
+
+#[test]
+fn everything_announces_itself() {
+    let reactor = Reactor::new().unwrap();
+    for outer in Outer::each(&reactor) {
+        let task = reactor.spawn(everything());
+        outer.run(&reactor, || task.is_finished());
+        poll_once(&mut { task }).map(Result::unwrap).is_ready().then_some(()).unwrap();
+        // It runs by itself, too, in between.
+        reactor.block_on(everything());
+    }
+}
+
+/// The other loop sleeps as well as this one would.
+#[test]
+fn it_wakes_the_other_loop_for_what_is_due_only() {
+    let reactor = Reactor::new().unwrap();
+    for outer in Outer::each(&reactor) {
+        let start = Instant::now();
+        let task = reactor.spawn(sleep(Duration::from_millis(200)));
+        let waits = outer.run(&reactor, || task.is_finished());
+        assert!(start.elapsed() >= Duration::from_millis(200));
+        assert!((1..10).contains(&waits), "{waits}");
+        // Nothing is left: neither the timer nor anything else says something.
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        assert!(!outer.wait(Duration::from_millis(20)));
+        // A timer that was given up does not either, but perhaps once.
+        let gone = reactor.spawn(sleep(Duration::from_millis(5)));
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        drop(gone);
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        assert!(!outer.wait(Duration::from_millis(20)));
+    }
+}
+
+/// More at once than one look takes, in a rank that has a poll set of its own: no second edge comes for what
+/// was left.
+#[test]
+fn a_crowd_that_is_ready_at_once() {
+    const CROWD: usize = 300;
+    in_own_process("embed::a_crowd_that_is_ready_at_once", || {
+        let reactor = Reactor::new().unwrap();
+        for outer in Outer::each(&reactor) {
+            let urgent = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = urgent.local_addr().unwrap();
+            // The first one to wait: its rank has the set that all others are in.
+            let urgent = reactor.spawn_with(Spawn::new().class(Class::RT), async move {
+                urgent.recv_from(&mut [0]).await.unwrap();
+            });
+            while reactor.turn(Duration::ZERO) == Turn::Again {}
+            let (readers, mut writers): (Vec<_>, Vec<_>) =
+                (0..CROWD).map(|_| std::io::pipe().unwrap()).unzip();
+            let crowd = reactor.spawn(async move {
+                let tasks = readers.into_iter().map(|pipe| {
+                    let watch = Watch::new(pipe).unwrap();
+                    spawn(async move { watch.read_with(|mut pipe| pipe.read(&mut [0])).await })
+                });
+                for read in join_all(tasks.collect::<Vec<_>>()).await {
+                    assert_eq!(read.unwrap().unwrap(), 1);
+                }
+            });
+            while reactor.turn(Duration::ZERO) == Turn::Again {}
+            for writer in &mut writers {
+                writer.write_all(b"x").unwrap();
+            }
+            outer.run(&reactor, || crowd.is_finished());
+            assert!(!urgent.is_finished());
+            std::net::UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", address).unwrap();
+            outer.run(&reactor, || urgent.is_finished());
+        }
+    });
+}
+
+/// Each comes while the other loop sleeps, or is about to.
+#[test]
+fn no_wake_of_another_thread_is_lost() {
+    const ROUNDS: u64 = 2_000;
+    let reactor = Reactor::new().unwrap();
+    for outer in Outer::each(&reactor) {
+        let (to_thread, from_reactor) = std::sync::mpsc::channel::<(u64, Waker)>();
+        let answer = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&answer);
+        let thread = std::thread::spawn(move || {
+            for (round, waker) in from_reactor {
+                answer.store(round, Ordering::Release);
+                waker.wake();
+            }
+        });
+        let task = reactor.spawn(async move {
+            for round in 1..=ROUNDS {
+                let mut sent = false;
+                std::future::poll_fn(|cx| {
+                    if !std::mem::replace(&mut sent, true) {
+                        to_thread.send((round, cx.waker().clone())).unwrap();
+                    }
+                    let is_there = seen.load(Ordering::Acquire) == round;
+                    if is_there { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+            }
+        });
+        outer.run(&reactor, || task.is_finished());
+        thread.join().unwrap();
+    }
+}
+
+/// A waker that this thread uses between turns is heard; what it does to tasks is not, and needs a turn.
+#[test]
+fn what_this_thread_does_between_turns() {
+    let reactor = Reactor::new().unwrap();
+    for outer in Outer::each(&reactor) {
+        let place = Rc::new(Cell::new(None::<Waker>));
+        let hand = Rc::clone(&place);
+        let mut polls = 0;
+        let task = reactor.spawn(std::future::poll_fn(move |cx| {
+            polls += 1;
+            hand.set(Some(cx.waker().clone()));
+            if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        assert!(!outer.wait(Duration::ZERO));
+        place.take().unwrap().wake();
+        outer.run(&reactor, || task.is_finished());
+        let other = reactor.spawn(std::future::pending::<()>());
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        drop(other);
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        assert_eq!(reactor.stats().tasks, 1, "the result of the first one");
+        drop(task);
+    }
+}
+
+#[test]
+fn a_turn_in_virtual_time_and_the_end() {
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    let ms = Duration::from_millis;
+    let start = reactor.block_on(async { evented::now() });
+    let task = reactor.spawn(async move {
+        sleep(ms(10)).await;
+        evented::now() - start
+    });
+    assert_eq!(reactor.turn(Duration::ZERO), Turn::Again, "it was ready");
+    assert_eq!(reactor.turn(Duration::ZERO), Turn::Idle);
+    assert_eq!(reactor.turn(ms(4)), Turn::Idle);
+    assert_eq!(reactor.block_on(async { evented::now() - start }), ms(4));
+    assert_eq!(reactor.turn(Duration::MAX), Turn::Again, "something was done");
+    assert!(task.is_finished());
+    assert_eq!(reactor.block_on(task).unwrap(), ms(10));
+    let error = reactor.descriptor().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    let left = reactor.spawn_with(Spawn::new(), std::future::pending::<()>());
+    reactor.handle().shutdown().unwrap();
+    while reactor.turn(Duration::ZERO) == Turn::Again {}
+    assert_eq!(reactor.turn(Duration::MAX), Turn::Ended);
+    assert!(left.is_finished());
+    reactor.block_on(async {
+        let inner = Reactor::new().unwrap();
+        let task = inner.spawn(async { spawn_with(Spawn::new(), async { 1 }).await.unwrap() });
+        // One that is part of a task of another.
+        while !task.is_finished() {
+            let _ = inner.turn(Duration::from_millis(1));
+        }
+    });
+}
+
+#[test]
+#[should_panic(expected = "this reactor is running already")]
+fn a_turn_inside_of_a_turn() {
+    let reactor = Rc::new(Reactor::new().unwrap());
+    let own = Rc::clone(&reactor);
+    let turn = reactor.block_on(async move { own.turn(Duration::ZERO) });
+    unreachable!("{turn:?}");
+}

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
 
-use super::{DeserializeOwned, Deserializer, shape_of};
+use super::shape_of;
 
 /// Declares types of the same names in two modules, and says whether their shapes are the same.
 macro_rules! same {

@@ -58,13 +58,17 @@ pub enum JoinError {
         /// ([`Builder::capture_stderr`](crate::Builder::capture_stderr)); else empty.
         stderr: String,
     },
-    /// The call was run again after its worker was lost, and lost each one.
+    /// The call was run again after its worker was lost, and lost each one. In a pool of a cluster (feature
+    /// `distributed`) also: so many nodes were lost that had begun it
+    /// (`Cluster::attempts`), `last` is [`NodeLost`](Self::NodeLost) then, and its message is kept by the
+    /// broker for a day.
     #[error(
-        "the call is given up, as {attempts} workers were lost that executed it; the last: {last}"
+        "the call is given up, as {attempts} {} were lost that executed it; the last: {last}",
+        losers(last)
     )]
     #[non_exhaustive]
     Poison {
-        /// Workers that were lost.
+        /// Workers, or nodes, that were lost.
         attempts: u32,
         /// How the last attempt ended.
         last: Box<JoinError>,
@@ -114,18 +118,29 @@ pub enum JoinError {
         reason: String,
     },
     /// The machine that had the call was lost, or the way to it; only of pools of a cluster
-    /// (feature `distributed`).
+    /// (feature `distributed`). Nobody knows whether the call ran, or still runs there. It is when
+    /// - the only node that may begin it (`Cluster::attempts(1)`), or the one that had a call which was
+    ///   withdrawn, was heard of no more;
+    /// - the pool was stopped at once while a node had it;
+    /// - there was no broker for `Cluster::offline_limit`, or the broker has lost its result, and it may not
+    ///   be begun again;
+    /// - the client itself has failed, which is a defect of this crate; the pool has ended then, and
+    ///   [`Pool::is_closing`](crate::Pool::is_closing) says so.
     #[error("the call was lost: {reason}")]
     #[non_exhaustive]
     NodeLost {
-        /// What was lost, and when.
+        /// What was lost, and how.
         reason: String,
     },
-    /// No machine executes such calls; only of pools of a cluster (feature `distributed`).
+    /// No machine executes such calls; only of pools of a cluster (feature `distributed`). Nodes have
+    /// refused it for as long as `Cluster::patience` says, and it did not run: start one whose program has a
+    /// function of this name, with the same version and the same types (it is enough to build it from the
+    /// same sources as this program). To change the types of a function while old programs run, give the new
+    /// one another name or version, see `task!`.
     #[error("no node serves the call: {reason}")]
     #[non_exhaustive]
     NotServed {
-        /// What the last node said that refused it.
+        /// What the last node said that refused it, and what to do.
         reason: String,
     },
 }
@@ -184,6 +199,11 @@ impl JoinError {
 fn said(stderr: &str) -> String {
     let text = stderr.trim_end();
     if text.is_empty() { String::new() } else { format!("; it wrote: {text}") }
+}
+
+/// What was lost again and again.
+fn losers(last: &JoinError) -> &'static str {
+    if matches!(last, JoinError::NodeLost { .. }) { "nodes" } else { "workers" }
 }
 
 /// "signal 9", "exit code 3", or that nothing is known.

@@ -109,6 +109,12 @@ impl<R> JoinHandle<R> {
     /// `join` returns [`JoinError::Cancelled`]; false that it runs, ran, or was cancelled before.
     ///
     /// A running call is ended by [`kill`](Self::kill).
+    ///
+    /// In a pool of a cluster (feature `distributed`) it is true only while the call has not left this
+    /// process. False then also says that it was withdrawn: if no node has begun it, `join` returns
+    /// `Cancelled` after some seconds at most, and it never ran; if one has, it goes on, and its result
+    /// comes. When that node is heard of no more, `join` returns [`JoinError::NodeLost`]: nobody knows whether
+    /// it ran, or runs.
     pub fn cancel(&self) -> bool {
         self.engine.upgrade().is_some_and(|engine| engine.cancel(&self.ticket))
     }
@@ -118,6 +124,11 @@ impl<R> JoinHandle<R> {
     ///
     /// Only this call is affected: calls that wait in the same worker go to another one, and a
     /// replacement is started.
+    ///
+    /// In a pool of a cluster (feature `distributed`) it is true when the request was sent to the nodes,
+    /// which may be lost on the way, and false while the call has not left this process. A call that no node
+    /// has begun ends as [`JoinError::Cancelled`], one whose node is heard of no more as
+    /// [`JoinError::NodeLost`]; one that has returned before the request came has its result.
     pub fn kill(&self) -> bool {
         self.engine.upgrade().is_some_and(|engine| engine.kill(&self.ticket))
     }

@@ -4,13 +4,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Workers that the pool is to have.
+    /// Workers that the pool is to have. In a pool of a cluster: those of the nodes that have spoken within
+    /// 10 s.
     pub workers: usize,
     /// Calls that have not started.
     pub queued: u64,
-    /// Calls that are being executed.
+    /// Calls that are being executed. In a pool of a cluster: those that a node has begun, also those that
+    /// wait there for a worker.
     pub running: u64,
-    /// Workers that are ready for calls.
+    /// Workers that are ready for calls. In a pool of a cluster as many as `workers`, busy ones included.
     pub ready: usize,
     /// Calls that returned a value.
     pub done: u64,
@@ -20,14 +22,16 @@ pub struct Stats {
     pub failed: u64,
     /// Calls that were cancelled.
     pub cancelled: u64,
-    /// Worker processes that were started, replacements included.
+    /// Worker processes that were started, replacements included. In a pool of a cluster 0: nodes start
+    /// them.
     pub started: u64,
-    /// Times that a call was run again.
+    /// Times that a call was run again. In a pool of a cluster: times that another node has begun a call,
+    /// or a message with many; not what a node has run again by itself.
     pub retried: u64,
     /// Workers that were replaced because they had executed enough calls or used too much memory.
     pub recycled: u64,
     /// Workers that ended although nobody had told them to, those included that were killed for
-    /// their call.
+    /// their call. In a pool of a cluster: times that a node was heard of no more with a call.
     pub lost: u64,
     /// Arguments and buffers that lie in the shared memory of the pool now; see
     /// [`Builder::arena`](crate::Builder::arena).

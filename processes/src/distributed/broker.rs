@@ -8,9 +8,10 @@ use async_nats::Client;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
-use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::object_store::{self, InfoErrorKind, ObjectStore};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
+use futures_lite::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 
@@ -22,20 +23,20 @@ const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 /// The most calls that wait in the stream, of all clients.
 const MAX_CALLS: i64 = 1_000_000;
 
-/// The most bytes that they take.
-const MAX_CALL_BYTES: i64 = 1 << 30;
-
 /// The most calls that all nodes hold together.
 const MAX_HELD: i64 = 50_000;
 
 /// Poison calls that are kept, for whom it may interest.
 const MAX_DEAD: i64 = 10_000;
 
-/// The most bytes that those take; the oldest go first.
-const MAX_DEAD_BYTES: i64 = 256 << 20;
+/// Of the bytes that calls take at most, those take this part at most; the oldest go first.
+const DEAD_PART: i64 = 4;
 
 /// How long those are kept, and objects that nobody fetched.
 const KEPT: Duration = Duration::from_hours(24);
+
+/// The last part of the name of the store.
+const BODIES: &str = "bodies";
 
 /// How long brokers may take to agree who leads them, when they have just started or lost one.
 const ELECTION: Duration = Duration::from_secs(15);
@@ -115,6 +116,24 @@ pub(super) struct Broker {
     pub(super) consumer: PullConsumer,
     /// Long bodies.
     store: ObjectStore,
+    /// The stream in which those are.
+    bodies: Stream,
+}
+
+/// Why a body was not fetched.
+#[derive(Debug)]
+pub(super) enum Unfetched {
+    /// It is not there, or not whole.
+    Missing,
+    /// Something else, which may pass.
+    Other,
+}
+
+impl From<String> for Unfetched {
+    /// What the broker said is of no use: it is tried again.
+    fn from(_said: String) -> Self {
+        Self::Other
+    }
 }
 
 impl Broker {
@@ -148,13 +167,14 @@ impl Broker {
         let names = Names::of(cluster);
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(Duration::from_secs(5));
+        let reserve = i64::try_from(cluster.reserve).unwrap_or(i64::MAX);
         let calls = Config {
             name: names.stream("calls"),
             subjects: vec![names.call()],
             retention: RetentionPolicy::WorkQueue,
             discard: DiscardPolicy::New,
             max_messages: MAX_CALLS,
-            max_bytes: MAX_CALL_BYTES,
+            max_bytes: reserve,
             duplicate_window: DUPLICATE_WINDOW,
             num_replicas: cluster.replicas,
             ..Config::default()
@@ -163,7 +183,7 @@ impl Broker {
             name: names.stream("dead"),
             subjects: vec![names.dead()],
             max_messages: MAX_DEAD,
-            max_bytes: MAX_DEAD_BYTES,
+            max_bytes: reserve / DEAD_PART,
             max_age: KEPT,
             num_replicas: cluster.replicas,
             ..Config::default()
@@ -180,15 +200,22 @@ impl Broker {
             let kind = if passes { io::ErrorKind::TimedOut } else { io::ErrorKind::NotConnected };
             io::Error::new(kind, message)
         };
+        let not_made = |what: &str, passes: bool, error: &CreateStreamError| {
+            if !has_no_room(error) {
+                return no(what, passes, error);
+            }
+            let why = format!("{error}; it is to hold {reserve} bytes, see `Cluster::reserve`");
+            no(what, false, &why)
+        };
         let calls = jetstream.get_or_create_stream(calls).await;
         let calls =
-            calls.map_err(|error| no("open the stream of calls", passes(&error), &error))?;
+            calls.map_err(|error| not_made("open the stream of calls", passes(&error), &error))?;
         // There is a stream; what has to do with it follows when those have agreed that have it.
         let consumer = calls.get_or_create_consumer("nodes", nodes).await;
         let consumer = consumer.map_err(|error| no("open the consumer of nodes", true, &error))?;
         let dead = jetstream.get_or_create_stream(dead).await;
-        dead.map_err(|error| no("open the stream of poison calls", true, &error))?;
-        let bucket = names.stream("bodies");
+        dead.map_err(|error| not_made("open the stream of poison calls", true, &error))?;
+        let bucket = names.stream(BODIES);
         let store = match jetstream.get_object_store(&bucket).await {
             Ok(store) => Ok(store),
             Err(_missing) => {
@@ -199,7 +226,9 @@ impl Broker {
             }
         };
         let store = store.map_err(|error| no("open the object store", true, &error))?;
-        Ok(Self { jetstream, names: Rc::new(names), calls, consumer, store })
+        let bodies = jetstream.get_stream(format!("OBJ_{}", names.stream(BODIES))).await;
+        let bodies = bodies.map_err(|error| no("open the object store", true, &error))?;
+        Ok(Self { jetstream, names: Rc::new(names), calls, consumer, store, bodies })
     }
 
     /// Waits until the broker has taken in what was said before on this connection.
@@ -227,16 +256,44 @@ impl Broker {
         put.map(|_info| ()).map_err(|error| error.to_string())
     }
 
+    /// How long the store keeps a body; none: for ever.
+    pub(super) fn keeps(&self) -> Option<Duration> {
+        Some(self.bodies.cached_info().config.max_age).filter(|age| !age.is_zero())
+    }
+
+    /// Whether a body of this length is in the store, with all of its parts. They may be older than what
+    /// says that they are there, and go before it.
+    ///
+    /// # Errors
+    /// What the broker said.
+    pub(super) async fn has(&self, name: &str, length: u64) -> Result<bool, String> {
+        let info = match self.store.info(name).await {
+            Err(error) if error.kind() == InfoErrorKind::NotFound => return Ok(false),
+            info => info.map_err(|error| error.to_string())?,
+        };
+        if info.deleted || u64::try_from(info.size) != Ok(length) {
+            return Ok(false);
+        }
+        let subject = format!("$O.{}.C.{}", self.names.stream(BODIES), info.nuid);
+        let parts = self.bodies.info_with_subjects(subject).await;
+        let mut parts = parts.map_err(|error| error.to_string())?;
+        let mut found = 0;
+        while let Some(part) = parts.next().await {
+            let (_subject, count) = part.map_err(|error| error.to_string())?;
+            found += count;
+        }
+        Ok(found >= info.chunks)
+    }
+
     /// Fetches a body, which has this length.
     ///
     /// # Errors
-    /// What the broker said; it is not that long.
-    pub(super) async fn get(&self, name: &str, length: u64) -> Result<Vec<u8>, String> {
-        let object = self.store.get(name).await.map_err(|error| error.to_string())?;
-        let found = u64::try_from(object.info().size).unwrap_or(u64::MAX);
-        if found != length {
-            return Err(format!("the object {name} has {found} bytes instead of {length}"));
+    /// It is not there, or what the broker said.
+    pub(super) async fn get(&self, name: &str, length: u64) -> Result<Vec<u8>, Unfetched> {
+        if !self.has(name, length).await? {
+            return Err(Unfetched::Missing);
         }
+        let object = self.store.get(name).await.map_err(|error| error.to_string())?;
         let mut body = Vec::new();
         let mut reader = object.take(length);
         // Of an object that is removed meanwhile, no more comes, and nobody says so.
@@ -247,7 +304,7 @@ impl Broker {
             > 0
         {}
         if u64::try_from(body.len()) != Ok(length) {
-            return Err(format!("the object {name} ends early"));
+            return Err(Unfetched::Other);
         }
         Ok(body)
     }
@@ -275,6 +332,16 @@ fn passes(error: &CreateStreamError) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Whether the broker has not so many bytes left as the stream is to hold.
+fn has_no_room(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(error) if matches!(
+        error.error_code(),
+        ErrorCode::STORAGE_RESOURCES_EXCEEDED
+            | ErrorCode::INSUFFICIENT_RESOURCES
+            | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+    ))
 }
 
 /// The name of the argument of a call in the store.

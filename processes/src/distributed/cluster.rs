@@ -12,6 +12,9 @@ use crate::pool::Pool;
 
 use super::address::{self, invalid, is_loopback};
 
+/// Less would not do for a few calls that are as long as a message may be.
+const MIN_RESERVE: u64 = 4 << 20;
+
 /// Where a cluster is and how one talks to it: for [`Pool::connect`] and [`node::serve`](crate::node::serve)
 /// with more than an address.
 ///
@@ -47,6 +50,8 @@ pub struct Cluster {
     insecure: bool,
     /// On how many brokers each call is stored.
     pub(super) replicas: usize,
+    /// How many bytes calls may take at the brokers.
+    pub(super) reserve: u64,
     /// How long a node may be silent about a call.
     pub(super) lease: Duration,
     /// How many nodes a call may lose.
@@ -77,6 +82,7 @@ impl Cluster {
             identity: None,
             insecure: false,
             replicas: 1,
+            reserve: 1 << 30,
             lease: Duration::from_secs(15),
             attempts: 3,
             patience: Duration::from_secs(10),
@@ -130,6 +136,17 @@ impl Cluster {
         self
     }
 
+    /// How many bytes of their disks brokers set aside for the calls of this namespace that nodes have not
+    /// finished, when this is the first that connects; a quarter more for calls that were given up
+    /// ([`Poison`](crate::JoinError::Poison)). At least 4 MiB; the default is 1 GiB, so 1.25 GiB in all, on
+    /// each of [`replicas`](Self::replicas) brokers. Brokers that have not as much left refuse
+    /// [`connect`](Self::connect). When that many bytes are taken, what clients submit waits with them.
+    /// Arguments and results of more than 512 KiB lie elsewhere, and nothing is set aside for them.
+    pub fn reserve(mut self, bytes: u64) -> Self {
+        self.reserve = bytes;
+        self
+    }
+
     /// How long a node may say nothing about a call before another one gets it, when this is the first
     /// that connects; at least 1 s. Nodes speak three times as often. The default is 15 s.
     pub fn lease(mut self, limit: Duration) -> Self {
@@ -152,7 +169,8 @@ impl Cluster {
     }
 
     /// How long there may be no connection to a broker before all calls are
-    /// [`NodeLost`](crate::JoinError::NodeLost). The default is 10 min.
+    /// [`NodeLost`](crate::JoinError::NodeLost). The default is 10 min. A broker that has come to take
+    /// shorter messages than 1 MB (`max_payload`) counts as none, though calls go on that fit.
     pub fn offline_limit(mut self, limit: Duration) -> Self {
         self.offline_limit = limit;
         self
@@ -199,8 +217,9 @@ impl Cluster {
     ///   file that holds no certificate, key or credentials.
     /// - `PermissionDenied`: a server elsewhere without TLS or credentials; the broker refuses the
     ///   credentials, or the certificate of this side, or wants one.
-    /// - `NotConnected`: no broker can be reached, or none that has JetStream; brokers that have just
-    ///   started have not agreed within 15 s who leads them; TLS fails, or the broker is not trusted.
+    /// - `NotConnected`: no broker can be reached, or none that has JetStream and takes messages of 1 MB
+    ///   (`max_payload`), or that has room for what is to be [reserved](Self::reserve); brokers that have
+    ///   just started have not agreed within 15 s who leads them; TLS fails, or the broker is not trusted.
     /// - The system's: a file cannot be read; no threads or descriptors are left.
     pub fn connect(&self) -> io::Result<Pool> {
         super::client::connect(self.checked()?)
@@ -227,6 +246,9 @@ impl Cluster {
             return invalid(
                 "the lease is at least 1 s, attempts and replicas at least 1".to_owned(),
             );
+        }
+        if self.reserve < MIN_RESERVE {
+            return invalid(format!("at least {MIN_RESERVE} bytes are to be reserved for calls"));
         }
         super::task::Registry::get().or_else(invalid)?;
         let servers = self.servers()?;
@@ -284,6 +306,7 @@ impl fmt::Debug for Cluster {
             .field("identity", &self.identity)
             .field("insecure", &self.insecure)
             .field("replicas", &self.replicas)
+            .field("reserve", &self.reserve)
             .field("lease", &self.lease)
             .field("attempts", &self.attempts)
             .field("patience", &self.patience)
@@ -333,6 +356,7 @@ mod tests {
         assert_eq!(refused(&here().namespace("")), invalid);
         assert_eq!(refused(&here().lease(Duration::ZERO)), invalid);
         assert_eq!(refused(&here().attempts(0)), invalid);
+        assert_eq!(refused(&here().reserve(1 << 20)), invalid);
         assert_eq!(refused(&Cluster::new("nats://a:b@127.0.0.1,nats://a:c@127.0.0.1")), invalid);
         assert_eq!(refused(&Cluster::new("nats://127.0.0.1:port")), invalid);
     }

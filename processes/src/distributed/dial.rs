@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::address::{invalid, is_loopback};
 use super::cluster::Cluster;
+use super::wire::{NEEDED, too_narrow};
 
 /// How long a broker may take until it has let somebody in.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -64,7 +65,14 @@ impl Cluster {
         if self.needs_tls(&servers) {
             options = options.require_tls(true);
         }
-        options.connect(servers).await.map_err(|error| self.refused(&error))
+        let client = options.connect(servers).await.map_err(|error| self.refused(&error))?;
+        let takes = client.max_payload();
+        if takes < NEEDED {
+            let place = self.place();
+            let message = format!("connect to the cluster at {place}: {}", too_narrow(takes));
+            return Err(io::Error::new(io::ErrorKind::NotConnected, message));
+        }
+        Ok(client)
     }
 
     /// What is in the files that the settings name.

@@ -26,6 +26,9 @@
 //! | a node | the broker: no progress for a lease | delivered to another node, which asks the client; while the first one speaks, that says to wait |
 //! | a result on the way, a confirmation | the node: not confirmed for 3 s | sent again |
 //! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id |
+//! | an argument in the store, or it has half of the age that the store allows | the client, when it looks for its calls | put there again |
+//! | a result in the store | the client: it was not there three times | the call is begun again, or, when it may not be, lost |
+//! | a panic in the thread of a client | that thread: all of its tasks are watched | all calls are lost, the pool has ended |
 //! | a part of an object, while it is fetched | who fetches it: none for 10 s | the call is offered again, or the result announced again |
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
 //! | the stream itself | client and node: an error | made again |
@@ -45,9 +48,10 @@
 //! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
 //! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
 //! least one and at most 16 for each worker, and four times as many results that were not confirmed. The stream
-//! refuses more than a million calls or 1 GiB, whereupon clients try again. The stream of poison calls
-//! forgets the oldest above 10,000 or 256 MiB. Objects in the store are removed by whoever ends the call;
-//! those of clients and nodes that were killed go after a day.
+//! refuses more than a million calls or 1 GiB ([`Cluster::reserve`]), whereupon clients try again. The stream
+//! of poison calls forgets the oldest above 10,000 or a quarter of that. Brokers set both aside. Objects in the store are removed by whoever ends the call;
+//! those of clients and nodes that were killed go after a day. What a client waits for is put there again
+//! before that.
 //!
 //! # Trust
 //!
@@ -105,7 +109,7 @@ impl Pool {
     ///   once. [`Cluster::attempts`] limits it. All items of a map that travel together are executed again.
     /// - [`JoinHandle::cancel`](crate::JoinHandle::cancel) is `true` only while the call is still here.
     ///   Otherwise it is withdrawn from the broker and the nodes, and the handle says whether that came in
-    ///   time.
+    ///   time: `Cancelled` if it never ran.
     /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a call
     ///   that no worker has begun is cancelled by it.
     /// - Limits and retries of a call are kept by its node.
@@ -113,6 +117,8 @@ impl Pool {
     ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what
     ///   nodes have,
     ///   `retried` and `lost` calls that a node had lost. [`nodes`](Self::nodes) has more of each node.
+    /// - When its own thread fails, which would be a defect of this crate, all calls are
+    ///   [`NodeLost`](crate::JoinError::NodeLost), and it has ended: [`is_closing`](Self::is_closing).
     /// - Dropping the pool waits for its calls, which takes as long as there is no node that executes them
     ///   (see [`Cluster::offline_limit`]).
     ///

@@ -25,6 +25,9 @@ pub(super) const VERSION: u8 = 2;
 /// The longest body inside of a message; brokers take messages of 1 MiB unless told otherwise.
 pub(super) const MAX_INLINE: usize = 512 * 1024;
 
+/// The longest message that brokers have to take: the body, and a head with the texts of many errors.
+pub(super) const NEEDED: usize = 1_000_000;
+
 /// How long the texts of the errors in a report may be, all together.
 const MAX_TEXTS: usize = MAX_INLINE / 2;
 
@@ -248,6 +251,14 @@ pub(super) fn unpack<T: DeserializeOwned>(message: &[u8]) -> Result<(T, &[u8]), 
     let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| short())?;
     let (head, body) = rest.split_at_checked(length).ok_or_else(short)?;
     Ok((codec::decode(head)?, body))
+}
+
+/// Says that a broker does not take messages that are long enough.
+pub(super) fn too_narrow(max_payload: usize) -> String {
+    format!(
+        "it takes messages of at most {max_payload} bytes, and {NEEDED} are needed: set \
+         `max_payload: 1MB`, its default, in the configuration of the broker"
+    )
 }
 
 /// The version of a call, which may be another one.

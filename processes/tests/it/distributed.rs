@@ -1,5 +1,6 @@
 //! Calls that go through a broker to nodes, all on this machine.
 
+mod bodies;
 mod faults;
 mod machines;
 mod nodes;
@@ -328,4 +329,24 @@ fn those_who_come_first_may_come_at_the_same_time() {
         };
         std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(connects))));
     }
+}
+
+#[test]
+fn who_comes_while_somebody_makes_the_stream_waits_for_it() {
+    let Some(broker) = Broker::start() else { return };
+    // What a broker says then, it also says while another stream takes the calls.
+    broker.make_stream("other", "triptych.call");
+    let before = broker.refusals();
+    std::thread::scope(|scope| {
+        let connecting = scope.spawn(|| broker.connect());
+        // There is none of that name, and there can be none: twice.
+        wait_until("it has tried twice", || {
+            broker.refusals() >= before + 4 || connecting.is_finished()
+        });
+        broker.remove_stream("other");
+        let pool = connecting.join().unwrap();
+        let _call = pool.submit(square, 3);
+        wait_until("it is in the stream", || broker.messages_if_any("calls") == Some(1));
+        let _unrun = pool.into_pool().shutdown_now();
+    });
 }

@@ -1,58 +1,164 @@
-//! Are the calls that are under way still in the stream? A broker may have lost them with its disk, or
-//! its memory.
+//! Are the calls that are under way still in the stream, and their arguments in the store?
+//!
+//! A broker may have lost them with its disk, or its memory; and the store forgets what is old, for which a
+//! call may have to wait longer than that. So they are looked for from time to time, and when the
+//! connection is a new one. A call that is missing is sent again, an argument that is missing, or
+//! has half of the age that the store allows, is put there again. (A node that is fetching it at this
+//! moment finds that it does not go on, and is offered the call again.)
 
+use std::future::Future;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State as Connection;
 use async_nats::jetstream::stream::RawMessageErrorKind;
 use tokio::sync::watch;
-use tokio::task::spawn_local;
+use tokio::task::{JoinError as TaskError, JoinSet};
 use tokio::time::timeout;
 
 use crate::error::JoinError;
 
+use super::super::broker::argument_name;
 use super::Remote;
 use super::run::Desk;
 
-/// How often it is looked whether calls that are under way are still in the stream.
+/// How often it is looked whether calls that are under way are still there.
 const AUDIT_EVERY: Duration = Duration::from_secs(30);
 
-/// Looks whether calls that are under way are still in the stream: from time to time, and when the
-/// connection is a new one. A broker may have lost them with its disk, or its memory.
+/// So many times while the store keeps an argument, it is looked whether that has to be put there again.
+const LOOKS: u32 = 8;
+
+/// About so many calls the broker is asked at a time.
+const WINDOW: usize = 64;
+
+/// Nobody has answered.
+struct NoAnswer;
+
+/// Where a call is, as far as its client knows.
+struct Whereabouts {
+    /// Its place in the stream.
+    sequence: u64,
+    /// How often it was sent again.
+    resent: u32,
+    /// Since when its argument is in the store, and its length; none: it is in the message.
+    put: Option<(Instant, u64)>,
+}
+
+/// Looks for the calls that are under way, from time to time and after each new connection.
 pub(super) async fn audit(desk: Rc<Desk>, mut connections: watch::Receiver<u64>) {
+    let keeps = desk.broker.keeps();
+    let every = keeps.map_or(AUDIT_EVERY, |keeps| AUDIT_EVERY.min(keeps / LOOKS));
     loop {
-        let (Ok(_) | Err(_)) = timeout(AUDIT_EVERY, connections.changed()).await;
+        if let Ok(Err(_gone)) = timeout(every, connections.changed()).await {
+            return;
+        }
         if desk.client.connection_state() != Connection::Connected {
             continue;
         }
-        let flights: Vec<_> = {
-            let state = desk.remote.lock();
-            let sent = state
-                .flights
-                .iter()
-                .filter_map(|(&number, flight)| Some((number, flight.sequence?, flight.resent)));
-            sent.collect()
+        // Perhaps there is no stream.
+        if !desk.look_for_all().await && desk.reopen().await {
+            let _answered = desk.look_for_all().await;
+        }
+    }
+}
+
+/// Does this with each one, with so many at a time, until one is false. Returns whether none was.
+async fn each<F>(
+    numbers: impl IntoIterator<Item = u64>,
+    window: usize,
+    mut look: impl FnMut(u64) -> F,
+) -> bool
+where
+    F: Future<Output = bool> + 'static,
+{
+    // A panic goes on in who waits.
+    let good = |end: Result<bool, TaskError>| {
+        end.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    };
+    let (mut looks, mut all) = (JoinSet::new(), true);
+    for number in numbers {
+        if looks.len() >= window
+            && let Some(end) = looks.join_next().await
+        {
+            all &= good(end);
+        }
+        if !all {
+            break;
+        }
+        looks.spawn_local(look(number));
+    }
+    while let Some(end) = looks.join_next().await {
+        all &= good(end);
+    }
+    all
+}
+
+impl Desk {
+    /// Looks for all calls that are under way. False when the broker does not answer.
+    async fn look_for_all(self: &Rc<Self>) -> bool {
+        let numbers: Vec<_> = self.remote.lock().flights.keys().copied().collect();
+        each(numbers, WINDOW, |number| Rc::clone(self).look_for(number)).await
+    }
+
+    /// Looks for a call, and makes good what the broker has lost of it. False when it does not answer.
+    async fn look_for(self: Rc<Self>, number: u64) -> bool {
+        let Some(Whereabouts { sequence, resent, put }) = self.remote.whereabouts(number) else {
+            return true;
         };
-        for (number, sequence, resent) in flights {
-            let lost = desk.has_lost(&desk.message_id(number, resent), sequence).await;
-            if lost && desk.remote.resend(number, sequence) {
-                spawn_local(Rc::clone(&desk).publish(number));
+        match self.has_lost(&self.message_id(number, resent), sequence).await {
+            Err(NoAnswer) => return false,
+            Ok(true) => {
+                if self.remote.resend(number, sequence) {
+                    self.spawn("sending a call again", Rc::clone(&self).publish(number));
+                }
+                return true;
             }
+            Ok(false) => {}
+        }
+        let Some((since, length)) = put else { return true };
+        let is_old = self.broker.keeps().is_some_and(|keeps| since.elapsed() >= keeps / 2);
+        let name = argument_name(self.remote.call_id(number));
+        match self.broker.has(&name, length).await {
+            Ok(true) if !is_old => true,
+            Ok(_) => self.store_argument(number).await.is_ok(),
+            Err(_why) => false,
+        }
+    }
+
+    /// Whether the broker has not the message of this name at this place.
+    async fn has_lost(&self, name: &str, sequence: u64) -> Result<bool, NoAnswer> {
+        match self.broker.calls.get_raw_message(sequence).await {
+            Ok(found) => {
+                let id = found.headers.get("Nats-Msg-Id");
+                Ok(id.is_none_or(|id| id.as_str() != name))
+            }
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(true),
+            Err(_why) => Err(NoAnswer),
         }
     }
 }
 
 impl Remote {
-    /// The broker has lost a call. False when that is no news.
-    fn resend(&self, number: u64, sequence: u64) -> bool {
+    /// Where a call is; none: it has ended, or the broker has not said yet that it has it.
+    fn whereabouts(&self, number: u64) -> Option<Whereabouts> {
+        let state = self.lock();
+        let flight = state.flights.get(&number)?;
+        let put = flight.put.map(|since| (since, flight.body.len() as u64));
+        Some(Whereabouts { sequence: flight.sequence?, resent: flight.resent, put })
+    }
+
+    /// The broker has lost a call. True: it is to be sent again; false: that is no news, or nobody wants it.
+    pub(super) fn resend(&self, number: u64, sequence: u64) -> bool {
         let mut state = self.lock();
         let flight = state.flights.get_mut(&number);
         let Some(flight) = flight.filter(|flight| flight.sequence == Some(sequence)) else {
             return false;
         };
         if flight.withdrawn {
-            self.end(state, number, JoinError::Cancelled);
+            // One that a node has begun may go on there: whoever has withdrawn it looks after that.
+            if !flight.is_begun() {
+                self.end(state, number, JoinError::Cancelled);
+            }
             return false;
         }
         flight.sequence = None;
@@ -62,21 +168,67 @@ impl Remote {
     }
 }
 
-impl Desk {
-    /// Whether a broker that can be asked has not the message of this name at this place.
-    async fn has_lost(&self, name: &str, sequence: u64) -> bool {
-        for retry in [true, false] {
-            match self.broker.calls.get_raw_message(sequence).await {
-                Ok(found) => {
-                    let id = found.headers.get("Nats-Msg-Id");
-                    return id.is_none_or(|id| id.as_str() != name);
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::runtime::Builder;
+    use tokio::task::{LocalSet, yield_now};
+
+    use super::*;
+
+    /// Looks at so many, of which this one has no answer. Returns whether all had, how many were looked at,
+    /// how many at a time, and how often others had to wait.
+    fn look(count: u64, unanswered: Option<u64>) -> (bool, u64, usize, u64) {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let seen: Rc<[Cell<u64>; 4]> = Rc::default();
+        let all = LocalSet::new().block_on(&runtime, {
+            let seen = Rc::clone(&seen);
+            let rounds = Rc::clone(&seen);
+            let look = move |number| {
+                let seen = Rc::clone(&seen);
+                async move {
+                    let [looked, at_once, most, _] = &*seen;
+                    looked.set(looked.get() + 1);
+                    at_once.set(at_once.get() + 1);
+                    most.set(most.get().max(at_once.get()));
+                    for _ in 0..20 {
+                        yield_now().await;
+                    }
+                    at_once.set(at_once.get() - 1);
+                    unanswered != Some(number)
                 }
-                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return true,
-                // Perhaps there is no stream.
-                Err(_why) if retry && self.reopen().await => {}
-                Err(_why) => return false,
+            };
+            async move {
+                let counted = async {
+                    loop {
+                        rounds[3].set(rounds[3].get() + 1);
+                        yield_now().await;
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    all = each(0..count, WINDOW, look) => all,
+                    () = counted => unreachable!("it goes on"),
+                }
             }
-        }
-        false
+        });
+        let most = usize::try_from(seen[2].get()).unwrap();
+        (all, seen[0].get(), most, seen[3].get())
+    }
+
+    #[test]
+    fn a_bounded_number_of_calls_is_asked_about_at_a_time() {
+        let (all, looked, most, rounds) = look(10_000, None);
+        assert_eq!((all, looked, most), (true, 10_000, WINDOW));
+        assert!(rounds < 10_000, "one after the other takes 20 rounds for each: {rounds}");
+        let (all, looked, most, _rounds) = look(3, None);
+        assert_eq!((all, looked, most), (true, 3, 3));
+    }
+
+    #[test]
+    fn a_broker_that_does_not_answer_is_asked_no_further() {
+        let (all, looked, _most, _rounds) = look(100_000, Some(10));
+        assert!(!all && looked <= 3 * WINDOW as u64, "{looked}");
     }
 }

@@ -1,5 +1,6 @@
 //! What a pool asks of its engine, for a pool whose calls are executed elsewhere.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,15 +9,21 @@ use crate::arena::Arena;
 use crate::arena::holds::Readers;
 use crate::call::{Call, Ways};
 use crate::callbacks::Desk;
+use crate::clock;
 use crate::engine::Engine;
 use crate::error::JoinError;
 use crate::harvest::Harvest;
 use crate::stats::Stats;
 use crate::ticket::Ticket;
-use crate::tray::Tray;
+use crate::tray::{Look, Tray};
 
+use super::super::task::Named;
 use super::settle::Settled;
-use super::{Closing, Command, NodeStats, Remote};
+use super::{Closing, Command, NodeStats, Remote, State};
+
+/// So many calls that were cancelled stay in the queue at least, or as many as others, until they are
+/// looked for: until then they take memory.
+const KEPT_CANCELLED: usize = 64;
 
 /// For each worker of the cluster, as many are counted, because results are on the way for a while.
 const DEPTH: usize = 4;
@@ -47,7 +54,9 @@ impl Engine for Remote {
             Err(error) => settled.call(&mut state, call, Err(error)),
             Ok(named) => match self.refusal(&state) {
                 Some(error) => settled.call(&mut state, call, Err(error)),
-                None => state.queue.push_back((call, named)),
+                None if call.target.is_queued() => state.queue.push_back((call, named)),
+                // What a tray had of a map that is gone.
+                None => settled.call(&mut state, call, Err(JoinError::Cancelled)),
             },
         }
         drop(state);
@@ -60,7 +69,9 @@ impl Engine for Remote {
         if ticket.is_queued() {
             let waiters = ticket.settle(Err(JoinError::Cancelled));
             state.counters.cancelled += 1;
+            let cancelled = state.cancelled_one();
             drop(state);
+            drop(cancelled);
             if let Some(waiters) = waiters {
                 waiters.wake(ticket);
             }
@@ -95,21 +106,34 @@ impl Engine for Remote {
     }
 
     fn attend(&self, tray: &Arc<Tray>) {
+        let mut state = self.lock();
+        if state.ended {
+            drop(state);
+            return self.clear(tray);
+        }
+        state.trays.retain(|tray| tray.strong_count() > 0);
+        state.trays.push(Arc::downgrade(tray));
+        drop(state);
         let (Ok(()) | Err(_)) = self.commands.send(Command::Attend(Arc::clone(tray)));
     }
 
     fn abandon(&self, harvest: &Arc<Harvest>) {
+        let mut settled = Settled::default();
         let mut state = self.lock();
         let pieces = harvest.close();
-        let mut gone = Vec::new();
-        state.queue.retain(|(call, _named)| !call.target.belongs_to(harvest));
-        for (&number, flight) in &state.flights {
-            if flight.call.target.belongs_to(harvest) {
-                gone.push(number);
-            }
+        let (of_it, others): (VecDeque<_>, _) = std::mem::take(&mut state.queue)
+            .into_iter()
+            .partition(|(call, _named)| call.target.belongs_to(harvest));
+        state.queue = others;
+        for (call, _named) in of_it {
+            settled.call(&mut state, call, Err(JoinError::Cancelled));
         }
+        let flights = state.flights.iter();
+        let gone = flights.filter(|(_number, flight)| flight.call.target.belongs_to(harvest));
+        let gone: Vec<_> = gone.map(|(&number, _flight)| number).collect();
         drop(state);
         drop(pieces);
+        settled.wake();
         for number in gone {
             let (Ok(()) | Err(_)) = self.commands.send(Command::Withdraw(number));
         }
@@ -175,9 +199,11 @@ impl Engine for Remote {
         } else {
             let until = Instant::now() + self.cluster.grace;
             state.closing = Some(Closing::Now { until });
-            for (call, _named) in std::mem::take(&mut state.queue) {
+            for (call, _named) in state.take_queue() {
                 if call.target.is_queued() {
                     settled.call(&mut state, call, Err(JoinError::Cancelled));
+                } else {
+                    settled.drop_later(call);
                 }
             }
             for &number in state.flights.keys() {
@@ -212,5 +238,37 @@ impl Engine for Remote {
 
     fn finish_callbacks(&self) {
         self.desk.close();
+    }
+}
+
+impl State {
+    /// One call of the queue was cancelled. Returns those that were, when there are many: to be dropped
+    /// without the lock.
+    fn cancelled_one(&mut self) -> VecDeque<(Call, Named)> {
+        self.cancelled += 1;
+        if self.cancelled <= KEPT_CANCELLED.max(self.queue.len() / 2) {
+            return VecDeque::new();
+        }
+        let queue = self.take_queue();
+        let (queue, cancelled) = queue.into_iter().partition(|(call, _)| call.target.is_queued());
+        self.queue = queue;
+        cancelled
+    }
+}
+
+impl Remote {
+    /// Takes everything out of a tray that nobody looks at any more.
+    pub(super) fn clear(&self, tray: &Tray) {
+        // It is not announced again before a look has found it empty.
+        loop {
+            let call = match tray.look(clock::now_ns()) {
+                Look::Empty => return,
+                Look::Stale(call) => Some(call),
+                Look::Fresh(_due_ns) => tray.empty(),
+            };
+            if let Some(call) = call {
+                self.submit(call);
+            }
+        }
     }
 }

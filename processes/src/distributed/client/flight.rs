@@ -2,10 +2,14 @@
 //!
 //! | said | done |
 //! |---|---|
-//! | `Begin` | `Drop` if it is no flight any more, or nobody wants it; `Wait` if another node has begun it and is there; else counted, and `Go` |
+//! | `Begin` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; else counted, and `Go` |
 //! | `Refused` | the first time is noted; after the client's patience the call is `NotServed` |
-//! | `Again` | `Drop` if it is no flight any more, `Wait` if another node has begun it and is there, `Poison` if it was begun too often, else `Go` |
+//! | `Again` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
+//!
+//! A call that ends as `Cancelled` was never begun: no node has heard `Go`, or the one that did has said
+//! that it has not. One that a node had begun which is heard of no more is `NodeLost`, also when it was
+//! withdrawn: nobody knows whether it runs there.
 
 use std::time::{Duration, Instant};
 
@@ -14,15 +18,20 @@ use crate::error::JoinError;
 use crate::ticket::Place;
 
 use super::super::task::Named;
-use super::super::wire::{CallHead, MAX_INLINE, VERSION, Verdict};
+use super::super::wire::{CallHead, VERSION, Verdict};
+use super::body::Body;
 use super::settle::Settled;
 use super::{MAX_FLIGHT_BYTES, MAX_FLIGHTS, Remote, State};
 
 /// A call that is under way.
 #[derive(Debug)]
 pub(super) struct Flight {
-    /// The call: it can be sent again.
+    /// The call, without its argument.
     pub(super) call: Call,
+    /// The argument: it can be sent again.
+    pub(super) body: Body,
+    /// When that was put into the store last; none: it is not there, or not yet.
+    pub(super) put: Option<Instant>,
     /// Its function.
     named: Named,
     /// Where it is in the stream; none until the broker has said that.
@@ -45,7 +54,28 @@ pub(super) struct Flight {
     pub(super) withdrawn: bool,
     /// True while its result is fetched from the store.
     pub(super) fetching: bool,
+    /// How often its result was looked for there, since it was there or the call was sent, in vain.
+    missed: u32,
 }
+
+/// What becomes of a call whose result is not in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missed {
+    /// Nothing yet: its node says again that it is there.
+    Wait,
+    /// It is to be sent again.
+    Send,
+    /// It has ended.
+    Ended,
+}
+
+/// Who reads that a call is not served, wants to know what would help.
+const WHAT_TO_DO: &str =
+    "start a node whose program has it by this name, with the same version and types (see `task!`)";
+
+/// After so many times that a result was not in the store it is believed: a broker that has it may not know
+/// of it yet.
+const MISSES: u32 = 3;
 
 impl Flight {
     /// Whether a node has it.
@@ -58,20 +88,18 @@ impl Flight {
         &self.node
     }
 
-    /// Its encoded argument, or items.
-    pub(super) fn body(&self) -> &[u8] {
-        match &self.call.argument {
-            Argument::Inline(bytes) => bytes,
-            Argument::Items(items) => items.bytes(),
-            Argument::Arena(_) | Argument::Sealed(..) | Argument::Waiting(_) => {
-                unreachable!("refused by `submit`")
-            }
-        }
+    /// Whether a node that was heard of no more has begun it, and then another one.
+    pub(super) fn may_have_run_before(&self) -> bool {
+        self.begun > 1
     }
 
-    /// Whether that goes through the store.
-    pub(super) fn is_stored(&self) -> bool {
-        self.body().len() > MAX_INLINE
+    /// What it ends with when nobody wants it, and no node is known to have it.
+    fn withdrawn_end(&self) -> JoinError {
+        if !self.is_begun() {
+            return JoinError::Cancelled;
+        }
+        let reason = format!("it was withdrawn, and node {} has not said how it ended", self.node);
+        JoinError::NodeLost { reason }
     }
 
     /// The head of its message.
@@ -85,7 +113,7 @@ impl Flight {
             limit: self.call.timeout,
             retry: self.call.retry,
             items: items.then(|| self.call.items()),
-            stored: self.is_stored().then(|| self.body().len() as u64),
+            stored: self.body.is_stored().then(|| self.body.len() as u64),
         }
     }
 }
@@ -93,17 +121,18 @@ impl Flight {
 impl Remote {
     /// Takes calls from the queue, as many as may be under way; these are to be sent.
     pub(super) fn take_off(&self) -> Vec<u64> {
-        let mut numbers = Vec::new();
+        let (mut numbers, mut settled) = (Vec::new(), Settled::default());
         let mut state = self.lock();
         while state.has_room()
-            && let Some((call, named)) = state.queue.pop_front()
+            && let Some((mut call, named)) = state.queue.pop_front()
         {
             let number = state.next;
             let seat = usize::try_from(number).expect("an address has 64 bits");
-            // Otherwise it was cancelled, which has been counted.
             if call.target.is_queued() && call.target.sent(Place { seat, slot: 0, sequence: 0 }) {
                 let flight = Flight {
+                    body: Body::of(&mut call),
                     call,
+                    put: None,
                     named,
                     sequence: None,
                     resent: 0,
@@ -115,13 +144,20 @@ impl Remote {
                     refused_since: None,
                     withdrawn: false,
                     fetching: false,
+                    missed: 0,
                 };
                 state.next += 1;
-                state.flight_bytes += flight.body().len();
+                state.flight_bytes += flight.body.len();
                 state.flights.insert(number, flight);
                 numbers.push(number);
+            } else {
+                // It was cancelled, which has been counted.
+                state.cancelled = state.cancelled.saturating_sub(1);
+                settled.drop_later(call);
             }
         }
+        drop(state);
+        settled.wake();
         numbers
     }
 
@@ -142,12 +178,13 @@ impl Remote {
             // It has not heard the answer.
             return Verdict::Go;
         }
-        if flight.withdrawn {
-            self.end(state, number, JoinError::Cancelled);
-            return Verdict::Drop;
-        }
         if is_elsewhere {
             return Verdict::Wait;
+        }
+        if flight.withdrawn {
+            let error = flight.withdrawn_end();
+            self.end(state, number, error);
+            return Verdict::Drop;
         }
         if flight.begun >= self.cluster.attempts {
             // Another one has begun it since this one has asked what is to become of it.
@@ -170,7 +207,7 @@ impl Remote {
         let Some(flight) = state.flights.get_mut(&number) else { return };
         let since = *flight.refused_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= self.cluster.patience {
-            let reason = format!("{node}: {why}");
+            let reason = format!("{node}: {why}; {WHAT_TO_DO}");
             self.end(state, number, JoinError::NotServed { reason });
         }
     }
@@ -181,15 +218,16 @@ impl Remote {
         let mut state = self.lock();
         let is_elsewhere = state.is_elsewhere(number, node, lease);
         let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
+        if is_elsewhere {
+            return Verdict::Wait;
+        }
         if flight.withdrawn {
-            self.end(state, number, JoinError::Cancelled);
+            let error = flight.withdrawn_end();
+            self.end(state, number, error);
             return Verdict::Drop;
         }
         if flight.begun == 0 {
             return Verdict::Go;
-        }
-        if is_elsewhere {
-            return Verdict::Wait;
         }
         let (attempts, node) = (flight.begun, flight.node.clone());
         // Nodes ask again when they have not heard the answer.
@@ -218,8 +256,33 @@ impl Remote {
         if state.is_held(number, lease) {
             return false;
         }
-        self.end(state, number, JoinError::Cancelled);
+        let Some(flight) = state.flights.get(&number) else { return true };
+        let error = flight.withdrawn_end();
+        self.end(state, number, error);
         true
+    }
+
+    /// The result of a call is not in the store, where its node has put it. It is looked for again when the
+    /// node says again that it is there, some times; then the broker has lost it, and the call is begun
+    /// again, unless that was done too often.
+    pub(super) fn missed(&self, number: u64, is_missing: bool) -> Missed {
+        let mut state = self.lock();
+        let Some(flight) = state.flights.get_mut(&number) else { return Missed::Ended };
+        flight.fetching = false;
+        flight.missed += u32::from(is_missing);
+        if flight.missed < MISSES {
+            return Missed::Wait;
+        }
+        if flight.withdrawn || flight.begun >= self.cluster.attempts {
+            let reason = format!("the broker has lost its result, which node {} had", flight.node);
+            self.end(state, number, JoinError::NodeLost { reason });
+            return Missed::Ended;
+        }
+        // Its node has ended it, and nobody has to wait for that one.
+        flight.node.clear();
+        (flight.missed, flight.sequence) = (0, None);
+        flight.resent += 1;
+        Missed::Send
     }
 
     /// Ends a call that is under way, without a result.
@@ -232,29 +295,31 @@ impl Remote {
         let mut settled = Settled::default();
         if let Some(flight) = state.land(number) {
             state.leave(number, &flight, &error);
-            settled.call(&mut state, flight.call, Err(error));
+            settled.flight(&mut state, flight, Err(error));
         }
         drop(state);
         settled.wake();
         self.work.notify_one();
     }
 
-    /// Ends all calls like this.
-    pub(super) fn end_all(&self, error: &JoinError) {
+    /// Ends all calls, each as this says: of one that is under way, or (none) in the queue.
+    pub(super) fn end_all(&self, how: impl Fn(Option<&Flight>) -> JoinError) {
         let mut settled = Settled::default();
         let mut state = self.lock();
-        let queue = std::mem::take(&mut state.queue);
-        let mut calls: Vec<_> = queue.into_iter().map(|(call, _named)| call).collect();
-        calls.retain(|call| call.target.is_queued());
+        for (call, _named) in state.take_queue() {
+            if call.target.is_queued() {
+                settled.call(&mut state, call, Err(how(None)));
+            } else {
+                settled.drop_later(call);
+            }
+        }
         let numbers: Vec<_> = state.flights.keys().copied().collect();
         for number in numbers {
             if let Some(flight) = state.land(number) {
-                state.leave(number, &flight, error);
-                calls.push(flight.call);
+                let error = how(Some(&flight));
+                state.leave(number, &flight, &error);
+                settled.flight(&mut state, flight, Err(error));
             }
-        }
-        for call in calls {
-            settled.call(&mut state, call, Err(error.clone()));
         }
         drop(state);
         settled.wake();
@@ -270,7 +335,7 @@ impl State {
     /// A call has ended like this, without a result: nobody fetches its argument any more. That of a
     /// poison call is kept with it, for people.
     fn leave(&mut self, number: u64, flight: &Flight, error: &JoinError) {
-        if flight.is_stored() && !matches!(error, JoinError::Poison { .. }) {
+        if flight.body.is_stored() && !matches!(error, JoinError::Poison { .. }) {
             self.leftovers.push(number);
         }
     }
@@ -278,7 +343,7 @@ impl State {
     /// A call is under way no more.
     pub(super) fn land(&mut self, number: u64) -> Option<Flight> {
         let flight = self.flights.remove(&number)?;
-        self.flight_bytes -= flight.body().len();
+        self.flight_bytes -= flight.body.len();
         Some(flight)
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! User threads only change [`State`], under its lock, and wake the one thread that talks to the
 //! broker ([`run`]). A call is in the queue, or it is a [`Flight`], which is held until its result has
-//! come, or it is settled.
+//! come, or it is settled. When a task of that thread panics, or the thread itself, everything is settled
+//! as lost ([`watch`]).
 
 mod audit;
+mod body;
 mod engine;
 mod flight;
 mod news;
@@ -12,12 +14,14 @@ mod nodes;
 mod orders;
 mod publish;
 mod removals;
+mod report;
 mod run;
 mod settle;
+mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -34,7 +38,7 @@ use crate::tray::Tray;
 use super::cluster::Cluster;
 use super::runtime;
 use super::task::{Named, Registry};
-use super::wire::CallId;
+use super::wire::{CallId, too_narrow};
 use flight::Flight;
 pub use nodes::NodeStats;
 use nodes::Nodes;
@@ -58,6 +62,9 @@ enum Command {
     Kill(u64),
     /// Send what gets stale in this tray.
     Attend(Arc<Tray>),
+    /// Panic, as a defect would.
+    #[cfg(test)]
+    Panic,
 }
 
 /// The engine.
@@ -86,6 +93,8 @@ struct Remote {
 struct State {
     /// Calls that were not sent. Some may be cancelled, which nobody has noticed here.
     queue: VecDeque<(Call, Named)>,
+    /// How many of these were cancelled one by one.
+    cancelled: usize,
     /// Calls that were sent, or are being sent.
     flights: HashMap<u64, Flight>,
     /// How many bytes those have.
@@ -94,12 +103,22 @@ struct State {
     next: u64,
     /// Calls that have ended without a result, and whose arguments are in the store.
     leftovers: Vec<u64>,
+    /// Trays that are looked at, until they are empty: what is in them when the thread has ended would
+    /// wait for ever.
+    trays: Vec<Weak<Tray>>,
     /// Set when the pool stops, and how.
     closing: Option<Closing>,
+    /// Why this client has failed, if it has.
+    broken: Option<String>,
     /// True when everything has ended.
     ended: bool,
-    /// Since when there is no broker.
+    /// True when the main task of the thread is to panic, as a defect would have it.
+    #[cfg(test)]
+    panics: bool,
+    /// Since when there is no broker, or none that can be used.
     offline_since: Option<Instant>,
+    /// What the broker takes, in bytes, if that is too little.
+    narrow: Option<usize>,
     /// Since when there is this connection to a broker; before, nodes could not be heard.
     connected: Option<Instant>,
     /// The nodes, and what each has done.
@@ -125,25 +144,36 @@ enum Closing {
 /// # Errors
 /// As [`Cluster::connect`].
 pub(super) fn connect(cluster: Cluster) -> io::Result<Pool> {
-    let (commands, orders) = unbounded_channel();
-    let registry =
-        Registry::get().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
-    let remote = Arc::new(Remote {
-        id: crate::segment::random_id()?,
-        state: Mutex::default(),
-        changed: Condvar::new(),
-        commands,
-        work: Notify::new(),
-        desk: Arc::default(),
-        registry,
-        cluster,
-    });
-    let (here, there) = (Arc::clone(&remote), Arc::clone(&remote));
-    let open = move || run::Link::open(here, orders);
-    let name = format!("{}-client", remote.cluster.namespace);
-    let ((), thread) = runtime::start(&name, open, |link| run::run(link, there))?;
+    let (remote, threads) = Remote::start(cluster)?;
     remote.wait_for_nodes();
-    Ok(Pool::of_engine(remote, Threads(vec![thread])))
+    Ok(Pool::of_engine(remote, threads))
+}
+
+impl Remote {
+    /// Connects, and starts the thread that talks to the broker.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    fn start(cluster: Cluster) -> io::Result<(Arc<Self>, Threads)> {
+        let (commands, orders) = unbounded_channel();
+        let registry =
+            Registry::get().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        let remote = Arc::new(Self {
+            id: crate::segment::random_id()?,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            commands,
+            work: Notify::new(),
+            desk: Arc::default(),
+            registry,
+            cluster,
+        });
+        let (here, there) = (Arc::clone(&remote), Arc::clone(&remote));
+        let open = move || run::Link::open(here, orders);
+        let name = format!("{}-client", remote.cluster.namespace);
+        let ((), thread) = runtime::start(&name, open, |link| run::run(link, there))?;
+        Ok((remote, Threads(vec![thread])))
+    }
 }
 
 impl Remote {
@@ -185,24 +215,36 @@ impl Remote {
 
     /// Whether nobody may call any more, and why.
     fn refusal(&self, state: &State) -> Option<JoinError> {
+        if let Some(reason) = &state.broken {
+            return Some(JoinError::NodeLost { reason: reason.clone() });
+        }
         if state.closing.is_some() {
             return Some(JoinError::Cancelled);
         }
         state
             .offline_since
             .filter(|since| since.elapsed() >= self.cluster.offline_limit)
-            .map(|_since| self.offline())
+            .map(|_since| self.offline(state.narrow))
     }
 
-    /// What calls end with when there is no broker for too long.
-    fn offline(&self) -> JoinError {
-        let limit = self.cluster.offline_limit;
-        let reason = format!("no broker at {} for {limit:?}", self.cluster.place());
+    /// What calls end with when there is no broker for too long, or only one that takes so little.
+    fn offline(&self, narrow: Option<usize>) -> JoinError {
+        let (limit, place) = (self.cluster.offline_limit, self.cluster.place());
+        let mut reason = format!("no broker at {place} for {limit:?}");
+        if let Some(bytes) = narrow {
+            reason = format!("{reason} that can be used: {}", too_narrow(bytes));
+        }
         JoinError::NodeLost { reason }
     }
 }
 
 impl State {
+    /// Takes all calls out that were not sent.
+    fn take_queue(&mut self) -> VecDeque<(Call, Named)> {
+        self.cancelled = 0;
+        std::mem::take(&mut self.queue)
+    }
+
     /// The number of a call that is under way.
     fn number_of(&self, ticket: &Ticket) -> Option<u64> {
         let number = u64::try_from(ticket.place()?.seat).ok()?;
@@ -214,3 +256,6 @@ impl State {
         self.flights.is_empty() && !self.queue.iter().any(|(call, _)| call.target.is_queued())
     }
 }
+
+#[cfg(test)]
+mod tests;

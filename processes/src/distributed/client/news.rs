@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_nats::{Message, Subject, Subscriber};
 use futures_lite::StreamExt;
 use futures_lite::future::poll_once;
-use tokio::task::spawn_local;
+use tokio::time::sleep;
 
-use super::super::broker::result_name;
+use super::super::broker::{Unfetched, result_name};
 use super::super::wire::{Confirm, News, Report, Up, pack, unpack};
-use super::run::Desk;
+use super::flight::Missed;
+use super::run::{Desk, PAUSE};
 use super::settle::From;
 
 /// The most messages that are taken in before their results are confirmed.
@@ -87,7 +88,7 @@ impl Desk {
             }
             News::Done { report, busy, stored: None } => {
                 let had_argument = self.has_stored_argument(number);
-                self.remote.done(From { number, node: &node, busy }, report, body);
+                self.remote.done(From { number, node: &node, busy }, report, body.to_vec());
                 if had_argument {
                     self.forget_argument(number);
                 }
@@ -95,7 +96,7 @@ impl Desk {
             }
             News::Done { report, busy, stored: Some(length) } => {
                 let done = Stored { number, node, busy, report, length, reply: message.reply? };
-                drop(spawn_local(Rc::clone(self).fetch(done)));
+                self.spawn("fetching a result", Rc::clone(self).fetch(done));
                 None
             }
         }
@@ -103,7 +104,7 @@ impl Desk {
 
     /// Whether the argument of a call is in the store.
     fn has_stored_argument(&self, number: u64) -> bool {
-        self.remote.lock().flights.get(&number).is_some_and(super::Flight::is_stored)
+        self.remote.lock().flights.get(&number).is_some_and(|flight| flight.body.is_stored())
     }
 
     /// Fetches a long result. When that fails the node says it again.
@@ -133,17 +134,27 @@ impl Desk {
         match fetched {
             Ok((report, body)) => {
                 let had_argument = self.has_stored_argument(number);
-                self.remote.done(From { number, node: &node, busy }, report, &body);
+                self.remote.done(From { number, node: &node, busy }, report, body);
                 self.confirm(reply, vec![number]).await;
                 self.broker.forget(&name).await;
                 if had_argument {
                     self.forget_argument(number);
                 }
             }
-            Err(_why) => {
-                if let Some(flight) = self.remote.lock().flights.get_mut(&number) {
-                    flight.fetching = false;
-                }
+            Err(why) => self.miss(number, matches!(why, Unfetched::Missing), reply).await,
+        }
+    }
+
+    /// A result was not fetched, because it is not there or for another reason.
+    async fn miss(self: Rc<Self>, number: u64, is_missing: bool, reply: Subject) {
+        match self.remote.missed(number, is_missing) {
+            Missed::Wait => {}
+            Missed::Ended => self.confirm(reply, vec![number]).await,
+            Missed::Send => {
+                // Its node is to forget it before it may get it again.
+                self.confirm(reply, vec![number]).await;
+                sleep(PAUSE).await;
+                self.publish(number).await;
             }
         }
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::clock;
@@ -24,15 +23,17 @@ pub(super) async fn follow_orders(desk: Rc<Desk>, mut orders: UnboundedReceiver<
     while let Some(order) = orders.recv().await {
         match order {
             Command::Withdraw(number) => {
-                drop(spawn_local(Rc::clone(&desk).withdraw(number, Shout::Withdraw)));
+                desk.spawn("a withdrawal", Rc::clone(&desk).withdraw(number, Shout::Withdraw));
             }
             Command::Kill(number) => {
-                drop(spawn_local(Rc::clone(&desk).withdraw(number, Shout::Kill)));
+                desk.spawn("a withdrawal", Rc::clone(&desk).withdraw(number, Shout::Kill));
             }
             Command::Attend(tray) => {
                 let tray = Arc::downgrade(&tray);
-                drop(spawn_local(attend(Arc::clone(&desk.remote), tray)));
+                desk.spawn("what looks at a map", attend(Arc::clone(&desk.remote), tray));
             }
+            #[cfg(test)]
+            Command::Panic => panic!("planted"),
         }
     }
 }

@@ -1,53 +1,68 @@
-//! Sends the calls of a client to the stream.
+//! Sends the calls of a client to the stream, and long arguments to the store.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use async_nats::jetstream::message::PublishMessage;
 use tokio::time::sleep;
 
 use super::super::broker::{Broker, argument_name};
-use super::super::wire::pack;
+use super::super::wire::{CallHead, pack};
+use super::Remote;
+use super::body::Body;
 use super::run::{Desk, PAUSE};
+
+/// What is sent of a call.
+struct Dispatch {
+    /// The head of its message.
+    head: CallHead,
+    /// Its argument.
+    body: Body,
+    /// How often it was sent because the broker had lost it.
+    resent: u32,
+}
 
 impl Desk {
     /// Sends a call, and tries until the broker has it or it has ended.
     pub(super) async fn publish(self: Rc<Self>, number: u64) {
-        // When the call ends before its argument is stored, that has to be removed.
-        let _removal = self.removal();
-        let id = self.remote.call_id(number);
         let mut stored = false;
         loop {
-            let (head, body, resent) = {
-                let state = self.remote.lock();
-                let Some(flight) = state.flights.get(&number) else { break };
-                (flight.head(id), flight.body().to_vec(), flight.resent)
+            let Some(Dispatch { head, body, resent }) = self.remote.dispatch(number) else {
+                return;
             };
             let sent = if head.stored.is_some() && !stored {
-                let put = self.broker.put(&argument_name(id), &body).await;
+                let put = self.store_argument(number).await;
                 stored = put.is_ok();
                 put.map(|()| None)
             } else {
-                let body = if head.stored.is_some() { &[][..] } else { &body };
+                let body = if stored { &[][..] } else { body.bytes() };
                 self.send(&self.message_id(number, resent), pack(&head, body)).await.map(Some)
             };
             match sent {
                 Ok(None) => {}
-                Ok(Some(sequence)) => {
-                    if let Some(flight) = self.remote.lock().flights.get_mut(&number) {
-                        flight.sequence = Some(sequence);
-                    }
-                    return;
-                }
+                Ok(Some(sequence)) => return self.remote.is_sent(number, resent, sequence),
                 Err(_why) => {
                     sleep(PAUSE).await;
                     let _reopened = self.reopen().await;
                 }
             }
         }
-        // It has ended meanwhile.
-        if stored {
-            self.broker.forget(&argument_name(id)).await;
+    }
+
+    /// Puts the argument of a call into the store, also again.
+    ///
+    /// # Errors
+    /// What the broker said.
+    pub(super) async fn store_argument(self: &Rc<Self>, number: u64) -> Result<(), String> {
+        // When the call ends before that is done, it has to be removed.
+        let _removal = self.removal();
+        let Some(Dispatch { body, .. }) = self.remote.dispatch(number) else { return Ok(()) };
+        let (name, begun) = (argument_name(self.remote.call_id(number)), Instant::now());
+        self.broker.put(&name, body.bytes()).await?;
+        if !self.remote.is_put(number, begun) {
+            self.broker.forget(&name).await;
         }
+        Ok(())
     }
 
     /// Sends a message into the stream of calls. Returns where it is.
@@ -68,5 +83,31 @@ impl Desk {
     /// Makes again what a broker has lost. False when it has not worked.
     pub(super) async fn reopen(&self) -> bool {
         Broker::open(&self.client, &self.remote.cluster).await.is_ok()
+    }
+}
+
+impl Remote {
+    /// What is to be sent of a call; none: it has ended.
+    fn dispatch(&self, number: u64) -> Option<Dispatch> {
+        let state = self.lock();
+        let flight = state.flights.get(&number)?;
+        let (head, body) = (flight.head(self.call_id(number)), flight.body.clone());
+        Some(Dispatch { head, body, resent: flight.resent })
+    }
+
+    /// A message of a call is in the stream, here; it is not told of one that was sent before the last one.
+    fn is_sent(&self, number: u64, resent: u32, sequence: u64) {
+        let mut state = self.lock();
+        let flight = state.flights.get_mut(&number);
+        if let Some(flight) = flight.filter(|flight| flight.resent == resent) {
+            flight.sequence = Some(sequence);
+        }
+    }
+
+    /// The argument of a call is in the store since then. False: the call has ended.
+    fn is_put(&self, number: u64, since: Instant) -> bool {
+        let mut state = self.lock();
+        let flight = state.flights.get_mut(&number);
+        flight.map(|flight| flight.put = Some(since)).is_some()
     }
 }

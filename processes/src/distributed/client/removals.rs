@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
-use tokio::task::spawn_local;
 
 use super::super::broker::argument_name;
 use super::run::Desk;
@@ -51,6 +50,6 @@ impl Desk {
     /// The argument of a call is not needed any more.
     pub(super) fn forget_argument(self: &Rc<Self>, number: u64) {
         let (removal, name) = (self.removal(), argument_name(self.remote.call_id(number)));
-        drop(spawn_local(async move { removal.0.broker.forget(&name).await }));
+        self.spawn("a removal", async move { removal.0.broker.forget(&name).await });
     }
 }

@@ -1,4 +1,5 @@
-//! The thread of a client: what its tasks share, how it begins and how it ends.
+//! The thread of a client: what its tasks share, how it begins and how it ends. All that it starts is
+//! [watched](super::watch).
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,18 +9,18 @@ use async_nats::connection::State as Connection;
 use async_nats::{Client, Subscriber};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
-use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::error::JoinError;
 
 use super::super::broker::Broker;
-use super::super::wire::{Shout, pack};
+use super::super::wire::{NEEDED, Shout, pack};
 use super::audit::audit;
 use super::news::take_news;
 use super::nodes::meet_nodes;
 use super::orders::follow_orders;
 use super::removals::Removals;
+use super::watch::watched;
 use super::{Closing, Command, Remote};
 
 /// How long to wait before something is tried again that a broker has refused.
@@ -76,35 +77,21 @@ pub(super) struct Desk {
     pub(super) removals: Removals,
 }
 
-/// Serves until the pool is closed and every call has ended.
+/// Serves until the pool is closed and every call has ended, or it has failed.
 pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     let Link { client, broker, orders, news, here, connections, remote: _same } = link;
     let desk = Rc::new(Desk { client, broker, remote, removals: Removals::default() });
     let tasks = [
-        spawn_local(follow_orders(Rc::clone(&desk), orders)),
-        spawn_local(take_news(Rc::clone(&desk), news)),
-        spawn_local(meet_nodes(Rc::clone(&desk), here)),
-        spawn_local(note_connections(Rc::clone(&desk), connections.clone())),
-        spawn_local(audit(Rc::clone(&desk), connections)),
+        desk.stand("what follows orders", follow_orders(Rc::clone(&desk), orders)),
+        desk.stand("what hears nodes", take_news(Rc::clone(&desk), news)),
+        desk.stand("what counts nodes", meet_nodes(Rc::clone(&desk), here)),
+        desk.stand(
+            "what sees connections",
+            note_connections(Rc::clone(&desk), connections.clone()),
+        ),
+        desk.stand("what looks for calls", audit(Rc::clone(&desk), connections)),
     ];
-    desk.shout(Shout::Who).await;
-    let mut ticks = interval(PAUSE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        for number in desk.remote.take_off() {
-            spawn_local(Rc::clone(&desk).publish(number));
-        }
-        for number in desk.remote.take_leftovers() {
-            desk.forget_argument(number);
-        }
-        if desk.has_ended().await {
-            break;
-        }
-        tokio::select! {
-            () = desk.remote.work.notified() => {}
-            _ = ticks.tick() => {}
-        }
-    }
+    watched(Arc::clone(&desk.remote), "its main task", serve(&desk)).await;
     for number in desk.remote.take_leftovers() {
         desk.forget_argument(number);
     }
@@ -119,8 +106,31 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
     for task in tasks {
         task.abort();
     }
-    desk.remote.lock().ended = true;
-    desk.remote.changed.notify_all();
+    desk.remote.finish();
+}
+
+/// Sends calls as they come, until the pool is closed and every call has ended.
+async fn serve(desk: &Rc<Desk>) {
+    desk.shout(Shout::Who).await;
+    let mut ticks = interval(PAUSE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        #[cfg(test)]
+        assert!(!desk.remote.lock().panics, "planted");
+        for number in desk.remote.take_off() {
+            desk.spawn("sending a call", Rc::clone(desk).publish(number));
+        }
+        for number in desk.remote.take_leftovers() {
+            desk.forget_argument(number);
+        }
+        if desk.has_ended().await {
+            return;
+        }
+        tokio::select! {
+            () = desk.remote.work.notified() => {}
+            _ = ticks.tick() => {}
+        }
+    }
 }
 
 /// Notes since when there is a connection.
@@ -151,33 +161,46 @@ impl Desk {
 
     /// Whether the pool is closed and every call has ended; ends those that may not go on.
     async fn has_ended(&self) -> bool {
-        let online = self.client.connection_state() == Connection::Connected;
-        let (closing, drained, offline) = {
+        let connected = self.client.connection_state() == Connection::Connected;
+        let takes = self.client.max_payload();
+        let (closing, drained, offline, narrow) = {
             let mut state = self.remote.lock();
+            state.narrow = (connected && takes < NEEDED).then_some(takes);
+            let online = connected && state.narrow.is_none();
             let since = state.offline_since.filter(|_| !online);
             state.offline_since = since.or_else(|| (!online).then(Instant::now));
             let offline = state.offline_since.map(|since| since.elapsed());
-            (state.closing, state.is_drained(), offline)
+            (state.closing, state.is_drained(), offline, state.narrow)
         };
         if offline.is_some_and(|offline| offline >= self.remote.cluster.offline_limit) {
-            self.remote.end_all(&self.remote.offline());
+            self.remote.end_all(|_flight| self.remote.offline(narrow));
         }
         match closing {
             Some(_) if drained => true,
             Some(Closing::Now { until }) if Instant::now() >= until => {
-                let numbers: Vec<_> = self.remote.lock().flights.keys().copied().collect();
-                let kills = async {
-                    for number in numbers {
-                        self.shout(Shout::Kill(self.remote.call_id(number))).await;
-                    }
-                };
-                // Without a connection they would wait for one.
-                let (Ok(()) | Err(_)) = timeout(FLUSH, kills).await;
-                let reason = "the pool was stopped while a node had it".to_owned();
-                self.remote.end_all(&JoinError::NodeLost { reason });
+                self.stop_all().await;
                 true
             }
             Some(_) | None => false,
         }
+    }
+
+    /// Ends all calls, also those that run.
+    async fn stop_all(&self) {
+        let numbers: Vec<_> = self.remote.lock().flights.keys().copied().collect();
+        let kills = async {
+            for number in numbers {
+                self.shout(Shout::Kill(self.remote.call_id(number))).await;
+            }
+        };
+        // Without a connection they would wait for one.
+        let (Ok(()) | Err(_)) = timeout(FLUSH, kills).await;
+        self.remote.end_all(|flight| match flight.filter(|flight| flight.is_begun()) {
+            Some(flight) => {
+                let reason = format!("the pool was stopped while node {} had it", flight.node());
+                JoinError::NodeLost { reason }
+            }
+            None => JoinError::Cancelled,
+        });
     }
 }

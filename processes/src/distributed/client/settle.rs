@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::Call;
-use crate::error::{JoinError, Side};
-use crate::frame::{Kind, take_record, take_result};
-use crate::harvest::{Failed, Harvest, Piece, Portion, Timing, Values};
+use crate::error::JoinError;
+use crate::harvest::{Failed, Harvest, Piece, Timing};
 use crate::scope;
 use crate::target::Target;
-use crate::ticket::{Encoded, Outcome, Payload, Ticket, Waiters};
+use crate::ticket::{Outcome, Ticket, Waiters};
 
-use super::super::wire::{End, Part, Report};
+use super::super::wire::Report;
+use super::body::Body;
+use super::flight::Flight;
+use super::report::{Addressee, Values, too_large};
 use super::{Remote, State};
 
 /// Totals since the start.
@@ -45,12 +47,19 @@ impl std::ops::AddAssign for Counters {
 
 impl Counters {
     /// So many calls have ended like this.
-    fn count<T>(&mut self, outcome: &Result<T, JoinError>, calls: u16) {
-        *match outcome {
-            Ok(_) => &mut self.done,
-            Err(JoinError::Panicked { .. }) => &mut self.panicked,
-            Err(JoinError::Cancelled) => &mut self.cancelled,
-            Err(_) => &mut self.failed,
+    pub(super) fn count<T>(&mut self, outcome: &Result<T, JoinError>, calls: u16) {
+        match outcome {
+            Ok(_) => self.done += u64::from(calls),
+            Err(error) => self.failed_like(error, calls),
+        }
+    }
+
+    /// So many calls have no result for this reason.
+    pub(super) fn failed_like(&mut self, error: &JoinError, calls: u16) {
+        *match error {
+            JoinError::Panicked { .. } => &mut self.panicked,
+            JoinError::Cancelled => &mut self.cancelled,
+            _ => &mut self.failed,
         } += u64::from(calls);
     }
 }
@@ -64,6 +73,10 @@ pub(super) struct Settled {
     maps: Vec<Arc<Harvest>>,
     /// What has ended: its argument may be long, and what travelled with it runs user code.
     ended: Vec<Call>,
+    /// Their arguments.
+    bodies: Vec<Body>,
+    /// Results that nobody wants any more.
+    unwanted: Vec<Piece>,
     /// How many calls these are.
     items: usize,
 }
@@ -71,8 +84,19 @@ pub(super) struct Settled {
 impl Settled {
     /// A whole call has ended like this.
     pub(super) fn call(&mut self, state: &mut State, call: Call, outcome: Outcome) {
+        state.counters.count(&outcome, call.items());
+        self.put(call, outcome);
+    }
+
+    /// A call that was under way has ended like this.
+    pub(super) fn flight(&mut self, state: &mut State, flight: Flight, outcome: Outcome) {
+        self.bodies.push(flight.body);
+        self.call(state, flight.call, outcome);
+    }
+
+    /// A whole call has ended like this, which is counted already.
+    fn put(&mut self, call: Call, outcome: Outcome) {
         let count = call.items();
-        state.counters.count(&outcome, count);
         match &call.target {
             Target::Ticket(ticket) => {
                 let waiters = ticket.settle(outcome);
@@ -91,9 +115,16 @@ impl Settled {
         self.ended.push(call);
     }
 
+    /// A call that has ended before: it is only to be dropped without the lock.
+    pub(super) fn drop_later(&mut self, call: Call) {
+        self.ended.push(call);
+    }
+
     /// Brings results to a map.
     fn bring(&mut self, harvest: &Arc<Harvest>, piece: Piece) {
-        if harvest.bring(piece) {
+        if harvest.is_closed() {
+            self.unwanted.push(piece);
+        } else if harvest.bring(piece) {
             self.maps.push(Arc::clone(harvest));
         }
     }
@@ -110,7 +141,7 @@ impl Settled {
                 scope::release(portion.take_keepers());
             }
         }
-        drop(self.ended);
+        drop((self.ended, self.bodies, self.unwanted));
         for (ticket, waiters) in self.calls {
             waiters.wake(&ticket);
         }
@@ -142,163 +173,34 @@ impl Remote {
     }
 
     /// A call has ended like this on a node; one that has ended before is not touched.
-    pub(super) fn done(&self, from: From<'_>, report: Report, body: &[u8]) {
+    ///
+    /// Values may be long: they are looked at, divided and copied without the lock.
+    pub(super) fn done(&self, from: From<'_>, report: Report, body: Vec<u8>) {
+        let Some(addressee) = self.lock().flights.get(&from.number).map(Addressee::of) else {
+            return;
+        };
+        let ending = addressee.ending(report, body, self.cluster.max_payload);
         let mut settled = Settled::default();
         let mut state = self.lock();
         let Some(flight) = state.land(from.number) else { return };
-        let call = flight.call;
-        let before = std::mem::take(&mut state.counters);
-        let limit = self.cluster.max_payload;
-        match (report, &call.target) {
-            (Report::One(Ok(())), _) if body.len() > limit => {
-                settled.call(&mut state, call, Err(too_large(body.len(), limit)));
-            }
-            (Report::One(Ok(())), _) if call.items() == 1 => {
-                let payload = Payload::from(Encoded::Bytes(body.to_vec()));
-                settled.call(&mut state, call, Ok(payload));
-            }
-            (Report::One(Err(error)), _) => settled.call(&mut state, call, Err(error)),
-            (Report::Items { parts, timing }, Target::Items(portion)) => {
-                match pieces(&parts, body, portion, call.items(), limit) {
-                    Ok(pieces) => {
-                        if let Some((count, taken_ns)) = timing {
-                            portion.harvest.note(Timing { count, taken_ns });
-                        }
-                        for (part, piece) in parts.iter().zip(pieces) {
-                            let end = match &piece {
-                                Piece::One(_, outcome) => Result::as_ref(outcome).map(|_value| ()),
-                                Piece::Failed(failed) => Err(&failed.error),
-                                Piece::Values(_) => Ok(()),
-                            };
-                            state.counters.count(&end.map_err(Clone::clone), part.count);
-                            settled.bring(&portion.harvest, piece);
-                        }
-                        settled.ended.push(call);
-                    }
-                    Err(message) => settled.call(&mut state, call, Err(garbled(message))),
+        state.counters += ending.counters;
+        state.nodes.ended(from.node, ending.counters, from.busy);
+        settled.bodies.push(flight.body);
+        match (ending.values, &flight.call.target) {
+            (Values::Whole(outcome), _) => settled.put(flight.call, outcome),
+            (Values::Pieces(pieces, timing), Target::Items(portion)) => {
+                if let Some((count, taken_ns)) = timing {
+                    portion.harvest.note(Timing { count, taken_ns });
                 }
+                for piece in pieces {
+                    settled.bring(&portion.harvest, piece);
+                }
+                settled.drop_later(flight.call);
             }
-            _ => settled.call(&mut state, call, Err(garbled("the report is of another call"))),
+            (Values::Pieces(..), Target::Ticket(_)) => unreachable!("only items have pieces"),
         }
-        let here = std::mem::replace(&mut state.counters, before);
-        state.counters += here;
-        state.nodes.ended(from.node, here, from.busy);
         drop(state);
         settled.wake();
         self.work.notify_one();
-    }
-}
-
-/// A result that is longer than this client accepts, whatever the nodes do.
-pub(super) fn too_large(size: usize, limit: usize) -> JoinError {
-    JoinError::TooLarge { side: Side::Worker, size, limit }
-}
-
-/// A node has sent what it cannot mean.
-fn garbled(message: &str) -> JoinError {
-    JoinError::Decode { side: Side::Parent, message: message.to_owned() }
-}
-
-/// What a map is given of a report, if that is about each of its items once, and the bytes are as many.
-fn pieces(
-    parts: &[Part],
-    mut body: &[u8],
-    portion: &Portion,
-    items: u16,
-    limit: usize,
-) -> Result<Vec<Piece>, &'static str> {
-    let mut seen = vec![false; usize::from(items)];
-    let mut pieces = Vec::with_capacity(parts.len());
-    for part in parts {
-        let range = usize::from(part.first)..usize::from(part.first) + usize::from(part.count);
-        let places = seen.get_mut(range).ok_or("a part is beyond the end")?;
-        if part.count == 0 || places.iter().any(|seen| *seen) {
-            return Err("an item has two results");
-        }
-        places.fill(true);
-        let mut take = |length: u64| {
-            let length = usize::try_from(length).ok();
-            let (head, rest) = length.and_then(|n| body.split_at_checked(n)).ok_or("too short")?;
-            body = rest;
-            Ok::<_, &'static str>(head.to_vec())
-        };
-        let first = portion.first + u64::from(part.first);
-        let count = part.count;
-        pieces.push(match &part.end {
-            End::Values(length) => {
-                let records = take(*length)?;
-                check_records(&records, count)?;
-                Piece::Values(Values { first, records, count })
-            }
-            End::Value(_) if count != 1 => return Err("one value for several items"),
-            End::Value(length) => {
-                let value = take(*length)?;
-                let outcome = match value.len() {
-                    size if size > limit => Err(too_large(size, limit)),
-                    _ => Ok(Payload::from(Encoded::Bytes(value))),
-                };
-                Piece::One(first, Box::new(outcome))
-            }
-            End::Failed(error) if count == 1 => Piece::One(first, Box::new(Err(error.clone()))),
-            End::Failed(error) => Piece::Failed(Failed { first, count, error: error.clone() }),
-        });
-    }
-    if !body.is_empty() || seen.contains(&false) {
-        return Err("the report is not about all items");
-    }
-    Ok(pieces)
-}
-
-/// Refuses bytes that are not so many result frames with values.
-fn check_records(mut records: &[u8], count: u16) -> Result<(), &'static str> {
-    for _ in 0..count {
-        let record = take_record(&mut records).and_then(take_result);
-        if !matches!(record, Some((_, _, Kind::Value, _))) {
-            return Err("a result frame is malformed");
-        }
-    }
-    if records.is_empty() { Ok(()) } else { Err("there are too many result frames") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::frame::{finish_result, start_result};
-
-    /// The result frames of so many values.
-    fn records(count: u8) -> Vec<u8> {
-        let (mut all, mut one) = (Vec::new(), Vec::new());
-        for n in 0..count {
-            start_result(&mut one, 0, 0, Kind::Value);
-            one.push(n);
-            finish_result(&mut one);
-            all.extend_from_slice(&one);
-        }
-        all
-    }
-
-    #[test]
-    fn a_report_is_about_each_item_once() {
-        let portion = Portion::new(&Arc::default(), 100);
-        let bytes = records(3);
-        let values = End::Values(bytes.len() as u64);
-        let part = |first, count, end: &End| Part { first, count, end: end.clone() };
-        let failed = End::Failed(JoinError::Cancelled);
-        let whole = [part(0, 3, &values), part(3, 2, &failed)];
-        let good = pieces(&whole, &bytes, &portion, 5, 100).unwrap();
-        assert_eq!(good.iter().map(Piece::first).collect::<Vec<_>>(), [100, 103]);
-        for (parts, items, why) in [
-            (vec![part(0, 3, &values)], 5, "all items"),
-            (vec![part(0, 3, &values), part(2, 3, &failed)], 5, "two results"),
-            (vec![part(0, 3, &values), part(3, 3, &failed)], 5, "beyond"),
-            (vec![part(0, 2, &values), part(2, 3, &failed)], 5, "too many"),
-            (vec![part(0, 4, &values), part(4, 1, &failed)], 5, "malformed"),
-            (vec![part(0, 3, &End::Values(1 << 60)), part(3, 2, &failed)], 5, "too short"),
-            (vec![part(0, 5, &failed)], 5, "all items"),
-            (vec![part(0, 5, &End::Value(3))], 5, "several"),
-        ] {
-            let said = pieces(&parts, &bytes, &portion, items, 100).unwrap_err();
-            assert!(said.contains(why), "{said} / {why}");
-        }
     }
 }

@@ -81,3 +81,55 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     drop((other, pool, patient));
     wait_until("the stream is empty", || broker.messages("calls") == 0);
 }
+
+#[test]
+fn a_broker_that_takes_short_messages_only_is_refused() {
+    let narrow = "max_payload: 100KB";
+    let Some(broker) = Broker::start_with(narrow, "") else { return };
+    for error in [broker.cluster().connect().unwrap_err(), broker.cluster().node(1).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::NotConnected, "{error}");
+        assert!(error.to_string().contains("`max_payload: 1MB`"), "{error}");
+        assert!(error.to_string().contains("at most 102400 bytes"), "{error}");
+    }
+}
+
+#[test]
+fn a_broker_that_comes_to_take_short_messages_only_is_none() {
+    let Some(mut broker) = Broker::start() else { return };
+    let pool = connect(&broker.cluster().offline_limit(Duration::from_secs(2)));
+    let calls = [pool.submit(collatz, "x".to_owned()), pool.submit(collatz, "y".repeat(400_000))];
+    wait_until("they are in the stream", || broker.messages_if_any("calls") == Some(2));
+    broker.config = "max_payload: 100KB".to_owned();
+    broker.stop();
+    broker.run();
+    assert!(broker.is_up());
+    for call in calls {
+        let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
+        assert!(matches!(error, JoinError::NodeLost { .. }), "{error}");
+        assert!(error.to_string().contains("`max_payload: 1MB`"), "{error}");
+    }
+    let error = pool.submit(square, 1).join_timeout(BOUND).expect("it ends").unwrap_err();
+    assert!(error.to_string().contains("`max_payload: 1MB`"), "{error}");
+    broker.config = String::new();
+    broker.stop();
+    broker.run();
+    assert!(broker.is_up());
+    let _node = broker.node(1);
+    // As soon as it is seen that this one can be used, calls are taken again.
+    wait_until("it serves", || {
+        pool.submit(square, 4).join_timeout(BOUND).expect("it ends").is_ok_and(|x| x == 16)
+    });
+}
+
+#[test]
+fn a_broker_without_room_for_calls_is_refused() {
+    let Some(broker) = Broker::start_on("64M", "", "") else { return };
+    let error = broker.cluster().connect().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConnected, "{error}");
+    assert!(error.to_string().contains("1073741824 bytes, see `Cluster::reserve`"), "{error}");
+    let small = broker.cluster().reserve(16 << 20);
+    let pool = connect(&small);
+    let call = pool.submit(square, 5);
+    wait_until("it is in the stream", || broker.messages("calls") == 1);
+    assert!(!call.cancel());
+}

@@ -101,7 +101,9 @@ pub(crate) struct Broker {
     /// Its files.
     dir: TempDir,
     /// Lines of its configuration.
-    config: String,
+    pub(crate) config: String,
+    /// How many bytes it may store.
+    disk: &'static str,
     /// What clients have to say.
     pub(crate) login: &'static str,
 }
@@ -114,6 +116,11 @@ impl Broker {
 
     /// One with more lines in its configuration, and what clients have to say.
     pub(crate) fn start_with(config: &str, login: &'static str) -> Option<Self> {
+        Self::start_on("8G", config, login)
+    }
+
+    /// One that may store so much.
+    pub(crate) fn start_on(disk: &'static str, config: &str, login: &'static str) -> Option<Self> {
         let found = Command::new("nats-server").arg("--version").output();
         if found.is_err() {
             eprintln!("skipped: there is no nats-server (`apt-get install nats-server`)");
@@ -121,7 +128,7 @@ impl Broker {
         }
         let dir = tempfile::tempdir().unwrap();
         let (child, config) = (None, config.to_owned());
-        let mut broker = Self { child, ports: [0; 2], dir, config, login };
+        let mut broker = Self { child, ports: [0; 2], dir, config, disk, login };
         for _ in 0..10 {
             broker.ports = [free_port(), free_port()];
             broker.run();
@@ -141,8 +148,9 @@ impl Broker {
         let store = self.dir.path().join("store");
         let text = format!(
             "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
-             jetstream {{ store_dir: {}, max_mem: 256M, max_file: 8G }}\n{}\n",
+             jetstream {{ store_dir: {}, max_mem: 256M, max_file: {} }}\n{}\n",
             store.display(),
+            self.disk,
             self.config
         );
         std::fs::write(&file, text).unwrap();
@@ -205,10 +213,49 @@ impl Broker {
 
     /// Removes the parts of all bodies in the store, but not what says that they are there.
     pub(crate) fn purge_bodies(&self) {
-        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[0])).unwrap();
         let filter = r#"{"filter":"$O.triptych-bodies.C.>"}"#;
-        let subject = "$JS.API.STREAM.PURGE.OBJ_triptych-bodies";
-        let publish = format!("PUB {subject} {}\r\n{filter}\r\n", filter.len());
+        self.publish("$JS.API.STREAM.PURGE.OBJ_triptych-bodies", filter);
+    }
+
+    /// Makes the store of bodies, which forgets them after so many seconds, before anybody else does.
+    pub(crate) fn make_store(&self, age_s: u64) {
+        let config = format!(
+            r#"{{"name":"OBJ_triptych-bodies","storage":"file","num_replicas":1,"discard":"new",
+            "subjects":["$O.triptych-bodies.C.>","$O.triptych-bodies.M.>"],"retention":"limits",
+            "max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_msg_size":-1,"allow_direct":true,
+            "allow_rollup_hdrs":true,"max_age":{},"duplicate_window":1000000000}}"#,
+            age_s * 1_000_000_000
+        );
+        self.publish("$JS.API.STREAM.CREATE.OBJ_triptych-bodies", &config);
+        let there = || self.number_if_any("OBJ_triptych-bodies", "bytes").is_some();
+        wait_until("there is a store", there);
+    }
+
+    /// Makes a stream, which takes what is said to `subject`.
+    pub(crate) fn make_stream(&self, name: &str, subject: &str) {
+        let config = format!(
+            r#"{{"name":"{name}","subjects":["{subject}"],"retention":"limits","storage":"memory",
+            "max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"discard":"old","num_replicas":1}}"#
+        );
+        self.publish(&format!("$JS.API.STREAM.CREATE.{name}"), &config);
+        wait_until("there is a stream", || self.number_if_any(name, "bytes").is_some());
+    }
+
+    /// Removes a stream.
+    pub(crate) fn remove_stream(&self, name: &str) {
+        self.publish(&format!("$JS.API.STREAM.DELETE.{name}"), "");
+    }
+
+    /// How many requests of `JetStream` the broker has refused.
+    pub(crate) fn refusals(&self) -> u64 {
+        let said = self.get("/jsz");
+        leading_number(said.split_once("\"errors\": ").unwrap().1).unwrap()
+    }
+
+    /// Publishes a message, and waits until the broker has read it.
+    fn publish(&self, subject: &str, payload: &str) {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[0])).unwrap();
+        let publish = format!("PUB {subject} {}\r\n{payload}\r\n", payload.len());
         connection.write_all(format!("CONNECT {{}}\r\n{publish}PING\r\n").as_bytes()).unwrap();
         connection.set_read_timeout(Some(BOUND)).unwrap();
         let (mut said, mut part) = (Vec::new(), [0; 4096]);
@@ -217,6 +264,20 @@ impl Broker {
             assert!(length > 0, "the broker has hung up: {said:?}");
             said.extend_from_slice(&part[..length]);
         }
+    }
+
+    /// The number of the first message that the store of bodies has, and of the last one that it had.
+    pub(crate) fn span_of_bodies(&self) -> (u64, u64) {
+        let number = |what| self.number("OBJ_triptych-bodies", what);
+        (number("first_seq"), number("last_seq"))
+    }
+
+    /// How many bytes the broker has sent to the only client.
+    pub(crate) fn bytes_to_client(&self) -> u64 {
+        let said = self.get("/connz");
+        let mut connections = said.split("\"cid\":");
+        let client = connections.find(|one| one.contains("\"name\": \"client\"")).unwrap();
+        leading_number(client.split_once("\"out_bytes\": ").unwrap().1).unwrap()
     }
 
     /// How many bytes the store of bodies takes.
@@ -236,15 +297,20 @@ impl Broker {
 
     /// What the broker says of a stream.
     fn number_if_any(&self, stream: &str, what: &str) -> Option<u64> {
+        let said = self.get("/jsz?streams=1");
+        let stream = said.split_once(&format!("\"name\": \"{stream}\""))?.1;
+        leading_number(stream.split_once(&format!("\"{what}\": ")).unwrap().1)
+    }
+
+    /// What it says to those who look at it.
+    fn get(&self, path: &str) -> String {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
         connection.set_read_timeout(Some(BOUND)).unwrap();
-        let request = "GET /jsz?streams=1 HTTP/1.0\r\nHost: broker\r\n\r\n";
+        let request = format!("GET {path} HTTP/1.0\r\nHost: broker\r\n\r\n");
         connection.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        let stream = answer.split_once(&format!("\"name\": \"{stream}\""))?.1;
-        let number = stream.split_once(&format!("\"{what}\": ")).unwrap().1;
-        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().ok()
+        answer
     }
 
     /// Starts a node with so many workers, and waits until it serves.
@@ -305,6 +371,11 @@ fn serve((url, slots, ready): (String, usize, Queue<u32>)) {
     loop {
         std::thread::park();
     }
+}
+
+/// The number with which a text begins.
+fn leading_number(text: &str) -> Option<u64> {
+    text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// A port that nobody has at the moment.

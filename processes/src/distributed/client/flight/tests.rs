@@ -7,14 +7,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::super::super::cluster::Cluster;
 use super::super::super::task::Registry;
+use super::super::super::wire::Report;
 use super::super::Command;
 use super::*;
 use crate::arena::places::Brought;
-use crate::call::Code;
+use crate::call::{Argument, Code};
 use crate::engine::Engine;
-use crate::options::Retry;
+use crate::harvest::{Harvest, Portion};
+use crate::items::Items;
+use crate::options::{CallOptions, Retry};
+use crate::scope::{Keep, Keeper};
 use crate::target::Target;
 use crate::ticket::Ticket;
+use crate::tray::Tray;
 
 /// For so long a node counts that was heard of.
 const LEASE: Duration = Duration::from_mins(1);
@@ -40,17 +45,22 @@ fn one_under_way(attempts: u32) -> (Remote, Arc<Ticket>, UnboundedReceiver<Comma
         registry: Registry::get().unwrap(),
     };
     let ticket = Ticket::new(Vec::new());
-    remote.submit(Call {
-        target: Target::Ticket(Arc::clone(&ticket)),
+    remote.submit(call(&ticket));
+    assert_eq!(remote.take_off(), [0]);
+    (remote, ticket, orders)
+}
+
+/// A call with this ticket.
+fn call(ticket: &Arc<Ticket>) -> Call {
+    Call {
+        target: Target::Ticket(Arc::clone(ticket)),
         code: Code::of(nothing).unwrap(),
         argument: Argument::Inline(Vec::new()),
         brought: Brought::Nothing,
         handles: Vec::new(),
         timeout: None,
         retry: Retry::default(),
-    });
-    assert_eq!(remote.take_off(), [0]);
-    (remote, ticket, orders)
+    }
 }
 
 /// The error that a call has ended with.
@@ -138,8 +148,177 @@ fn a_withdrawn_call_that_a_node_has_ends_when_that_is_silent() {
     remote.lock().flights.get_mut(&0).unwrap().withdrawn = true;
     assert!(!remote.end_withdrawn(0, LEASE) && ticket.place().is_some(), "it runs");
     assert!(remote.end_withdrawn(0, OVER));
-    assert!(matches!(error(&ticket), JoinError::Cancelled));
+    let error = error(&ticket);
+    assert!(matches!(error, JoinError::NodeLost { .. }), "it may run there: {error}");
     assert!(remote.end_withdrawn(0, LEASE), "it has ended");
+}
+
+#[test]
+fn a_withdrawn_call_that_runs_is_not_said_to_be_cancelled() {
+    let (remote, ticket, _orders) = one_under_way(3);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    {
+        let mut state = remote.lock();
+        let flight = state.flights.get_mut(&0).unwrap();
+        (flight.withdrawn, flight.sequence) = (true, Some(7));
+    }
+    // Its lease was missed, so the broker offers it to another one; but it speaks.
+    assert_eq!(remote.again(0, "b", LEASE), Verdict::Wait);
+    assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Wait);
+    assert!(!remote.resend(0, 7), "the broker has lost it, and nobody wants it");
+    assert!(ticket.place().is_some(), "it runs");
+    // Now nobody knows.
+    assert_eq!(remote.again(0, "b", OVER), Verdict::Drop);
+    let lost = error(&ticket);
+    assert!(matches!(lost, JoinError::NodeLost { .. }), "{lost}");
+
+    let (remote, ticket, _orders) = one_under_way(3);
+    remote.lock().flights.get_mut(&0).unwrap().withdrawn = true;
+    remote.lock().flights.get_mut(&0).unwrap().sequence = Some(7);
+    assert!(!remote.resend(0, 7));
+    assert!(matches!(error(&ticket), JoinError::Cancelled), "it was never begun");
+}
+
+#[test]
+fn a_call_that_another_node_may_have_run_is_not_said_to_be_cancelled() {
+    let (remote, ticket, _orders) = one_under_way(3);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    assert_eq!(remote.again(0, "b", OVER), Verdict::Go);
+    assert_eq!(remote.begin(0, "b", 2, OVER), Verdict::Go);
+    let from = super::super::settle::From { number: 0, node: "b", busy: Duration::ZERO };
+    remote.done(from, Report::One(Err(JoinError::Cancelled)), Vec::new());
+    let lost = error(&ticket);
+    assert!(matches!(lost, JoinError::NodeLost { .. }), "{lost}");
+    assert_eq!((remote.stats().cancelled, remote.stats().failed), (0, 1));
+}
+
+#[test]
+fn a_result_that_the_broker_has_lost_is_made_again() {
+    let (remote, ticket, _orders) = one_under_way(2);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    assert_eq!(remote.missed(0, false), Missed::Wait);
+    for _ in 1..MISSES {
+        assert_eq!(remote.missed(0, true), Missed::Wait, "perhaps it is on its way");
+    }
+    assert_eq!(remote.missed(0, true), Missed::Send);
+    assert_eq!(remote.begin(0, "b", 1, LEASE), Verdict::Go, "the first one has ended it");
+    for _ in 1..MISSES {
+        assert_eq!(remote.missed(0, true), Missed::Wait);
+    }
+    assert_eq!(remote.missed(0, true), Missed::Ended, "it may be begun twice");
+    let lost = error(&ticket);
+    assert!(lost.to_string().contains("the broker has lost its result"), "{lost}");
+    assert_eq!(remote.missed(0, true), Missed::Ended);
+}
+
+/// Some calls of a map, with items of no bytes.
+fn items(harvest: &Arc<Harvest>, first: u64, count: u16) -> Call {
+    Call {
+        target: Target::Items(Portion::new(harvest, first)),
+        code: Code::of(nothing).unwrap(),
+        argument: Argument::Items(Items::new(vec![0; 2 * usize::from(count)], count)),
+        brought: Brought::Nothing,
+        handles: Vec::new(),
+        timeout: None,
+        retry: Retry::default(),
+    }
+}
+
+#[test]
+fn what_is_left_of_a_map_that_is_gone_is_cancelled_and_counted() {
+    let (remote, _ticket, mut orders) = one_under_way(1);
+    let remote = Arc::new(remote);
+    let (gone, other) = (Arc::new(Harvest::default()), Arc::new(Harvest::default()));
+    remote.submit(items(&gone, 0, 3));
+    assert_eq!(remote.take_off(), [1]);
+    let (send, locked) = std::sync::mpsc::channel();
+    let mut queued = items(&gone, 3, 5);
+    if let Target::Items(portion) = &mut queued.target {
+        let probe: Keeper = Box::new(Probe(Arc::downgrade(&remote), send));
+        portion.keepers = Some(Arc::new(Mutex::new(vec![probe])));
+    }
+    remote.submit(queued);
+    remote.submit(items(&other, 0, 7));
+    assert_eq!(remote.stats().queued, 1 + 3 + 5 + 7);
+    remote.abandon(&gone);
+    let stats = remote.stats();
+    assert_eq!((stats.cancelled, stats.queued), (5, 1 + 3 + 7), "what has left is withdrawn");
+    assert!(matches!(orders.try_recv(), Ok(Command::Withdraw(1))));
+    assert_eq!(remote.lock().queue.len(), 1, "it takes no memory");
+    assert_eq!(locked.try_recv(), Ok(false), "what travels with it is dropped without the lock");
+    // What a tray had of it comes later.
+    remote.submit(items(&gone, 8, 2));
+    assert_eq!((remote.stats().cancelled, remote.lock().queue.len()), (7, 1));
+}
+
+#[test]
+fn calls_that_were_cancelled_do_not_stay_in_the_queue() {
+    let (remote, _ticket, _orders) = one_under_way(1);
+    let cancelled = 10_000;
+    for _ in 0..cancelled {
+        let ticket = Ticket::new(Vec::new());
+        remote.submit(call(&ticket));
+        assert!(remote.cancel(&ticket));
+    }
+    let counted = remote.stats().cancelled;
+    let queued = remote.lock().queue.len();
+    assert!(queued <= 100 && counted == cancelled, "{queued} {counted}");
+    let last = Ticket::new(Vec::new());
+    remote.submit(call(&last));
+    assert_eq!((remote.take_off(), remote.lock().cancelled), (vec![1], 0));
+}
+
+/// Says whether a client is locked when it is dropped.
+#[derive(Debug)]
+struct Probe(std::sync::Weak<Remote>, std::sync::mpsc::Sender<bool>);
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if let Some(remote) = self.0.upgrade() {
+            self.1.send(remote.state.try_lock().is_err()).unwrap();
+        }
+    }
+}
+
+impl Keep for Probe {
+    fn is_free(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_client_that_has_failed_resolves_everything_and_says_so() {
+    let (remote, ticket, _orders) = one_under_way(3);
+    let (remote, map) = (Arc::new(remote), Arc::new(Harvest::default()));
+    remote.submit(items(&map, 0, 3));
+    let planted = super::super::watch::watched(Arc::clone(&remote), "a task", async {
+        panic!("planted {}", 7);
+    });
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(planted);
+    let lost = error(&ticket);
+    assert!(lost.to_string().contains("a task has panicked: planted 7"), "{lost}");
+    assert_eq!((map.ended(), remote.stats().failed), (3, 4));
+    assert!(remote.is_closing() && !remote.lock().ended);
+    let late = Ticket::new(Vec::new());
+    remote.submit(call(&late));
+    assert!(error(&late).to_string().contains("planted 7"));
+
+    // Items that wait in a tray have nobody to wait for, either.
+    let tray = Tray::new(Arc::clone(&map), Code::of(nothing).unwrap(), CallOptions::new());
+    let put = |number| {
+        let mut contents = tray.lock();
+        let ((), _luggage) = contents.encoder.try_item(|_bytes| ((), ()));
+        contents.keep(number, true)
+    };
+    assert!(put(3), "it is announced");
+    remote.attend(&tray);
+    assert_eq!(map.ended(), 3);
+    remote.finish();
+    remote.wait_until_ended();
+    assert_eq!(map.ended(), 4);
+    assert!(put(4), "it is announced again");
+    remote.attend(&tray);
+    assert_eq!(map.ended(), 5);
 }
 
 #[test]
@@ -151,5 +330,5 @@ fn what_nodes_refuse_for_too_long_is_not_served() {
     remote.cluster = remote.cluster.clone().patience(Duration::ZERO);
     remote.refused(0, "c", "no such function");
     let error = error(&ticket);
-    assert!(error.to_string().contains("c: no such function"), "{error}");
+    assert!(error.to_string().contains("c: no such function; start a node"), "{error}");
 }

@@ -280,13 +280,13 @@ mod tests {
         let encoded = codec::encode(&Out::Name((1, 1))).unwrap();
         let decode = || codec::decode::<Buffer>(&encoded);
         assert!(decode().unwrap_err().contains("to a call only"));
-        let decoded = scope::decoding(Places::default(), decode);
+        let decoded = scope::decoding(decode);
         assert!(decoded.unwrap_err().contains("no buffer of this call"));
         // Key 1, at 0, of length 5; arena 1, one entry, in the arena.
         let list = [1, 0, 5].map(u64::to_le_bytes).concat();
         let list = [&list[..], &1_u128.to_le_bytes(), &1_u32.to_le_bytes(), &[0]].concat();
         let (_argument, places) = Places::split(&list).unwrap();
-        let decoded = scope::decoding(places, decode);
+        let decoded = scope::decoding_argument(places, decode).0;
         assert!(decoded.unwrap_err().contains("does not see the arena"));
     }
 }

@@ -37,6 +37,9 @@ pub(crate) fn hides_arena() -> bool {
     false
 }
 
+#[cfg(test)]
+mod blind;
+
 /// What only tests have.
 #[cfg(test)]
 mod armed {
@@ -184,6 +187,7 @@ mod tests {
             assert_eq!((first.unwrap(), lost), (9, 0), "{step:?}");
         }
     }
+
     /// After so many short calls, frames hold thousands.
     const WARM: u64 = 30_000;
 
@@ -193,52 +197,6 @@ mod tests {
             arm(step, 0);
         }
         x
-    }
-
-    /// Says of a buffer and of a value that was encoded once what is in them, and whether they are copies.
-    fn described(
-        (bytes, text): (crate::Buffer, crate::Broadcast<String>),
-    ) -> (usize, String, bool) {
-        let sum = bytes.iter().map(|&byte| usize::from(byte)).sum();
-        (sum, text.get().unwrap(), bytes.is_shared())
-    }
-
-    /// What calls say of buffers that they bring, in all ways: with little else, with much, and as
-    /// items of a map.
-    fn described_by(pool: &Pool) -> Vec<(usize, String, bool)> {
-        let mut bytes = pool.buffer(10_000).unwrap();
-        bytes.fill(2);
-        let bytes = bytes.freeze();
-        let both = (bytes.clone(), pool.broadcast(&"once".to_owned()).unwrap());
-        let twice = (both.clone(), bytes);
-        let mut said = vec![pool.submit(described, both.clone()).join().unwrap()];
-        let long: fn((Vec<u8>, _)) -> _ = |(_long, both)| described(both);
-        let with_long = [100, 300_000].map(|long| (vec![7; long], both.clone()));
-        said.extend(with_long.map(|with| pool.submit(long, with).join().unwrap()));
-        said.extend(pool.map(described, [both.clone(), both]).map(Result::unwrap));
-        said.push(pool.submit(|(both, _again)| described(both), twice).join().unwrap());
-        said
-    }
-
-    /// In a process of its own: a pool whose first worker sees the arena and whose second does not.
-    fn half_blind(long: usize) -> (usize, usize, usize) {
-        let pool = Pool::new(1).unwrap();
-        let length: fn(String) -> usize = |text| text.len();
-        let first = pool.submit(length, "x".repeat(long)).join().unwrap();
-        assert_eq!(described_by(&pool), vec![(20_000, "once".to_owned(), true); 6]);
-        HIDE_ARENA.store(true, std::sync::atomic::Ordering::Relaxed);
-        let dies: fn(()) = |()| std::process::abort();
-        assert!(pool.submit(dies, ()).join().is_err());
-        let second = pool.submit(length, "x".repeat(long)).join().unwrap();
-        assert_eq!(described_by(&pool), vec![(20_000, "once".to_owned(), false); 6]);
-        let blocks = pool.stats().arena_blocks;
-        (first, second, blocks)
-    }
-
-    #[test]
-    fn a_worker_that_does_not_see_the_arena_gets_its_arguments_all_the_same() {
-        let ended = crate::spawn(half_blind, 200_000).unwrap().join_timeout(BOUND);
-        assert_eq!(ended.expect("it ends").unwrap(), (200_000, 200_000, 0));
     }
 
     #[test]

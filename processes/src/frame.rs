@@ -181,12 +181,15 @@ pub(crate) enum Kind {
     Skipped = 6,
     /// The result is in the arena of the worker; where follows, see [`crate::arena::lend`].
     Lent = 7,
+    /// The worker has no descriptor or no memory left for what went ahead, so nothing was executed; the
+    /// reason follows as text.
+    Unreceived = 8,
 }
 
 impl Kind {
     /// The kind with this number.
     fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 8] = [
+        const ALL: [Kind; 9] = [
             Kind::Value,
             Kind::Payload,
             Kind::Panicked,
@@ -195,6 +198,7 @@ impl Kind {
             Kind::TooLarge,
             Kind::Skipped,
             Kind::Lent,
+            Kind::Unreceived,
         ];
         ALL.get(usize::from(byte)).copied()
     }
@@ -322,9 +326,9 @@ mod tests {
 
     #[test]
     fn kinds_keep_their_numbers() {
-        for kind in 0..8_u8 {
+        for kind in 0..9_u8 {
             assert_eq!(Kind::from_byte(kind).unwrap() as u8, kind);
         }
-        assert_eq!(Kind::from_byte(8), None);
+        assert_eq!(Kind::from_byte(9), None);
     }
 }

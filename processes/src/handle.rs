@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::arena::places::Places;
 use crate::callbacks::{self, Callback, Desk};
 use crate::codec;
 use crate::engine::{Engine, Nowhere};
@@ -186,7 +185,7 @@ pub(crate) fn decode<R: DeserializeOwned>(outcome: Outcome) -> Result<R, JoinErr
 
 /// The value that a worker encoded.
 pub(crate) fn decode_bytes<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, JoinError> {
-    scope::decoding(Places::default(), || codec::decode(bytes))
+    scope::decoding(|| codec::decode(bytes))
         .map_err(|message| JoinError::Decode { side: Side::Parent, message })
 }
 

@@ -136,10 +136,12 @@ impl Harvest {
 
     /// Takes a piece in. True when somebody waits for it, who is to be [woken](Self::wake) once
     /// no lock is held.
-    #[must_use = "somebody may be waiting"]
-    pub(crate) fn bring(&self, piece: Piece) -> bool {
+    ///
+    /// # Errors
+    /// The map is gone: the piece comes back, to be dropped once no lock is held.
+    pub(crate) fn bring(&self, piece: Piece) -> Result<bool, Piece> {
         if self.is_closed() {
-            return false;
+            return Err(piece);
         }
         let mut store = self.lock();
         let waited_for = match store.wanted {
@@ -152,7 +154,7 @@ impl Harvest {
         }
         self.ended.fetch_add(u64::from(piece.count()), Ordering::Relaxed);
         store.pieces.push(piece);
-        waited_for
+        Ok(waited_for)
     }
 
     /// Notes how long items took.
@@ -281,9 +283,9 @@ mod tests {
         while harvest.lock().wanted.is_none() {
             std::thread::yield_now();
         }
-        assert!(!harvest.bring(piece(4)), "nobody waits for this one");
-        assert!(harvest.bring(piece(3)));
-        assert!(!harvest.bring(piece(5)), "it is being woken already");
+        assert!(!harvest.bring(piece(4)).unwrap(), "nobody waits for this one");
+        assert!(harvest.bring(piece(3)).unwrap());
+        assert!(!harvest.bring(piece(5)).unwrap(), "it is being woken already");
         harvest.wake();
         assert!(waiter.join().unwrap().starts_with(&[4, 3]));
         assert_eq!(harvest.ended(), 3);
@@ -292,9 +294,9 @@ mod tests {
     #[test]
     fn a_closed_one_takes_nothing() {
         let harvest = Harvest::default();
-        assert!(!harvest.bring(piece(0)), "nobody waits");
+        assert!(!harvest.bring(piece(0)).unwrap(), "nobody waits");
         assert_eq!(harvest.close().len(), 1);
-        assert!(!harvest.bring(piece(1)));
+        assert_eq!(harvest.bring(piece(1)).unwrap_err().first(), 1, "it comes back");
         assert!(harvest.lock().pieces.is_empty());
     }
 }

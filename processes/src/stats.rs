@@ -28,7 +28,8 @@ pub struct Stats {
     /// Times that a call was run again. In a pool of a cluster: times that another node has begun a call,
     /// or a message with many; not what a node has run again by itself.
     pub retried: u64,
-    /// Workers that were replaced because they had executed enough calls or used too much memory.
+    /// Workers that were replaced because they had executed enough calls, used too much memory, or had no
+    /// descriptor left for what calls bring.
     pub recycled: u64,
     /// Workers that ended although nobody had told them to, those included that were killed for
     /// their call. In a pool of a cluster: times that a node was heard of no more with a call.

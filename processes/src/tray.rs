@@ -130,7 +130,8 @@ impl Tray {
         let target = Target::Items(portion);
         let (brought, handles) = (Brought::Nothing, Vec::new());
         let (timeout, retry) = (options.timeout, options.retry);
-        Call { target, code: self.code, argument, brought, handles, timeout, retry }
+        let (code, turned_away) = (self.code, 0);
+        Call { target, code, argument, brought, handles, timeout, retry, turned_away }
     }
 }
 

@@ -117,7 +117,9 @@ fn execute(state: &mut dyn Any, post: &Post, argument: &[u8], limit: usize) -> (
             (Kind::TooLarge, codec::encode(&out.len()).expect("a number can be encoded"))
         }
         Ok(Ok(())) => (Kind::Value, out),
-        Ok(Err(Fault::Argument(reason))) => (Kind::BadArgument, text(reason)),
+        Ok(Err(Fault::Argument(reason) | Fault::Unreceived(reason))) => {
+            (Kind::BadArgument, text(reason))
+        }
         Ok(Err(Fault::Result(reason))) => (Kind::BadResult, text(reason)),
         Err(payload) => {
             let (message, location) = worker::report(payload);

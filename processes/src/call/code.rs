@@ -38,7 +38,11 @@ pub(crate) struct Encoded<'a> {
 impl Encoded<'_> {
     /// The argument itself.
     fn decode<A: DeserializeOwned>(self) -> Result<A, Fault> {
-        scope::decoding(self.places, || codec::decode(self.bytes)).map_err(Fault::Argument)
+        let decode = || codec::decode(self.bytes);
+        match scope::decoding_argument(self.places, decode) {
+            (Err(reason), true) => Err(Fault::Unreceived(reason)),
+            (decoded, _) => decoded.map_err(Fault::Argument),
+        }
     }
 }
 

@@ -5,12 +5,14 @@ mod code;
 mod post;
 
 use std::fmt::Display;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::arena::Arena;
 use crate::arena::places::Brought;
 use crate::error::{JoinError, Side};
 use crate::frame::{Body, CALL_HEADER};
@@ -31,6 +33,9 @@ const IN_A_LIBRARY: &str = "the function is not in this program but in a shared 
 pub(crate) enum Fault {
     /// The argument could not be decoded.
     Argument(String),
+    /// This process has no descriptor or no memory left for what belongs to the argument. Nothing was
+    /// executed.
+    Unreceived(String),
     /// The result could not be encoded.
     Result(String),
 }
@@ -53,6 +58,8 @@ pub(crate) struct Call {
     pub(crate) timeout: Option<Duration>,
     /// Whether it is run again.
     pub(crate) retry: Retry,
+    /// How many workers had no descriptor left for what belongs to it.
+    pub(crate) turned_away: u8,
 }
 
 /// An initializer, as a worker is told of it.
@@ -122,7 +129,8 @@ impl Call {
         let ticket = Ticket::new(luggage.keepers);
         let target = Target::Ticket(Arc::clone(&ticket));
         let (handles, retry) = (luggage.handles, Retry::default());
-        let call = Self { target, code, argument, brought, handles, timeout: None, retry };
+        let (timeout, turned_away) = (None, 0);
+        let call = Self { target, code, argument, brought, handles, timeout, retry, turned_away };
         Ok((call, ticket))
     }
 
@@ -164,12 +172,32 @@ impl Call {
         })
     }
 
-    /// Has it go on ways only that a worker can take that does not see the arena.
+    /// It is about to be sent to a worker that sees this arena, or none: its argument goes to where that
+    /// worker finds it.
     ///
     /// # Errors
     /// No descriptor or memory is left for copies.
-    pub(crate) fn leave_arena(&mut self) -> std::io::Result<()> {
-        self.argument.leave_arena(&mut self.brought)
+    pub(crate) fn set_out(&mut self, arena: Option<&Arc<Arena>>) -> io::Result<()> {
+        if arena.is_none() {
+            self.argument.leave_arena(&mut self.brought)?;
+        }
+        self.argument.set_out(arena)
+    }
+
+    /// True when its argument is in a descriptor of its own, or will be when it is sent to a worker that
+    /// sees this arena, or none. One that waits may find room in the arena.
+    pub(crate) fn is_sealed(&self, arena: Option<&Arc<Arena>>) -> bool {
+        match &self.argument {
+            Argument::Sealed(..) => true,
+            Argument::Arena(_) | Argument::Waiting(_) => arena.is_none(),
+            Argument::Inline(_) => arena.is_none() && matches!(self.brought, Brought::Listed(..)),
+            Argument::Items(_) => false,
+        }
+    }
+
+    /// True when something goes ahead of it for which its worker needs a descriptor.
+    pub(crate) fn sends_descriptors(&self) -> bool {
+        !self.handles.is_empty() || matches!(self.argument, Argument::Sealed(..))
     }
 
     /// What a worker has to know of an initializer.

@@ -25,6 +25,9 @@ use super::{Core, Settled, State};
 /// queue until a worker runs low.
 const AHEAD: usize = 2;
 
+/// So many calls are passed over at a time that wait for descriptors, to come to those that need none.
+const MOST_PASSED_OVER: usize = 16;
+
 /// A worker that holds no more than this many calls has run low.
 const LOW: usize = SLOTS / 4;
 
@@ -79,24 +82,23 @@ impl Core {
 
     /// Sends the one call of a one-shot seat whose worker is ready.
     pub(super) fn send_own(&self, state: &mut State, index: usize, settled: &mut Settled) {
-        let Some(mut call) = state.seats[index].own.take() else { return };
-        if let Err(error) = call.argument.set_out(None) {
-            let error = without_memory(call.argument.len(), &error);
-            settled.push((call, Err(error)));
-            // Nothing else comes to it.
-            state.seats[index].process.iter().for_each(Process::kill);
-            return;
-        }
+        let Some(call) = state.seats[index].own.take() else { return };
         let mut frame = Vec::new();
         state.sent += 1;
         let order = state.sent;
         let timeout = call.timeout;
-        match state.seats[index].load_call(index, call, order, &mut frame) {
+        match state.seats[index].load_call(index, call, order, self.arena(), &mut frame) {
             Ok(()) => {
                 Self::send_frame(state, index, &frame);
                 self.watch_limit(state, timeout);
             }
             Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),
+            Err((call, Obstacle::Unready(error))) => {
+                let error = without_memory(call.argument.len(), &error);
+                settled.push((call, Err(error)));
+                // Nothing else comes to it.
+                state.seats[index].process.iter().for_each(Process::kill);
+            }
             Err((call, obstacle)) => {
                 // Its socket is new and empty, so this is no shortage of credit: the worker is
                 // going down.
@@ -110,22 +112,18 @@ impl Core {
     fn send_queued(&self, state: &mut State, index: usize, count: usize, settled: &mut Settled) {
         let mut frame = Vec::new();
         let mut left = count;
+        let mut passed_over = Vec::new();
         while left > 0
+            && passed_over.len() < MOST_PASSED_OVER
             && state.seats[index].room() > 0
             && let Some(mut call) = state.queue.pop(&mut state.remains)
         {
+            if call.sends_descriptors() && state.is_spared(index) {
+                passed_over.push(call);
+                continue;
+            }
             if let Some(rest) = call.split_off(state.seats[index].items_left()) {
                 state.queue.push_front(rest);
-            }
-            if let Err(error) = call.argument.set_out(self.arena()) {
-                if shortage::is_of_descriptors(&error) && state.seats[index].load() > 0 {
-                    // Answers to what is in flight give some back, and bring us here again.
-                    state.queue.push_front(call);
-                    break;
-                }
-                let error = without_memory(call.argument.len(), &error);
-                settled.push((call, Err(error)));
-                continue;
             }
             if frame.len() + call.frame_bytes() > MAX_FRAME {
                 Self::send_frame(state, index, &frame);
@@ -134,12 +132,19 @@ impl Core {
             state.sent += 1;
             let order = state.sent;
             let timeout = call.timeout;
-            match state.seats[index].load_call(index, call, order, &mut frame) {
+            match state.seats[index].load_call(index, call, order, self.arena(), &mut frame) {
                 Ok(()) => {
                     left -= 1;
                     self.watch_limit(state, timeout);
                 }
                 Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),
+                Err((call, Obstacle::Unready(error))) if state.waits(index, &call, &error) => {
+                    passed_over.push(call);
+                }
+                Err((call, Obstacle::Unready(error))) => {
+                    let error = without_memory(call.argument.len(), &error);
+                    settled.push((call, Err(error)));
+                }
                 Err((call, Obstacle::Hopeless(error))) => {
                     let error = shortage::explain(error);
                     let reason = format!("its shared memory cannot be sent: {error}");
@@ -155,6 +160,7 @@ impl Core {
                 }
             }
         }
+        passed_over.into_iter().rev().for_each(|call| state.queue.push_front(call));
         Self::send_frame(state, index, &frame);
         self.succeed_exhausted(state, index);
     }

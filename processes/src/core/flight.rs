@@ -252,6 +252,7 @@ impl Seat {
         self.load = 0;
         self.silence = None;
         self.idle_since_ns = None;
+        self.starved = false;
         unclaimed.sort_unstable_by_key(|&(order, _)| order);
         (Some(process), unclaimed.into_iter().map(|(_order, call)| call).collect(), blamed)
     }
@@ -274,7 +275,7 @@ impl Seat {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::core) mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
     use std::sync::Arc;
@@ -283,8 +284,9 @@ mod tests {
 
     use super::super::process::Server;
     use super::*;
-    use crate::call::Code;
-    use crate::control::Control;
+    use crate::call::{Code, Ways};
+    use crate::control::{Control, Down};
+    use crate::frame::{Body, take_call};
     use crate::options::CallOptions;
     use crate::results::BOARD_AND_RING_BYTES;
     use crate::segment::Segment;
@@ -292,11 +294,17 @@ mod tests {
 
     /// A seat whose worker, which is none, has begun a frame of ten items, and executes the fourth; with
     /// slot and number of the frame. Two are answered.
-    fn seat() -> (Seat, u16, u32) {
+    pub(in crate::core) fn seat() -> (Seat, u16, u32) {
+        let (seat, slot, sequence, _control) = seat_and_control();
+        (seat, slot, sequence)
+    }
+
+    /// As [`seat`], with what the worker would have of the control socket.
+    fn seat_and_control() -> (Seat, u16, u32, Control) {
         let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-        let (control, _far) = Control::pair().unwrap();
+        let (control, far) = Control::pair().unwrap();
         let board = Board::new(Segment::create(BOARD_AND_RING_BYTES).unwrap());
         let (server, _name) = Server::new().unwrap();
         let mut seat = Seat::new(false);
@@ -309,7 +317,7 @@ mod tests {
             contents.keep(number.into(), true);
         }
         drop(contents);
-        seat.load_call(0, tray.empty().unwrap(), 1, &mut Vec::new()).unwrap();
+        seat.load_call(0, tray.empty().unwrap(), 1, None, &mut Vec::new()).unwrap();
         let (slot, entry) = seat.occupied().next().unwrap();
         let sequence = entry.sequence;
         let board = &seat.process.as_ref().unwrap().board;
@@ -318,11 +326,11 @@ mod tests {
             assert!(board.finish(slot, sequence, index) && board.advance(slot, sequence, index, 1));
         }
         assert!(matches!(seat.answered(slot, sequence, 2), Answered::Part(_, None)));
-        (seat, slot, sequence)
+        (seat, slot, sequence, Control::from_fd(far))
     }
 
     /// Ends the worker; whether it was killed.
-    fn end(seat: &mut Seat) -> bool {
+    pub(in crate::core) fn end(seat: &mut Seat) -> bool {
         let mut process = seat.process.take().unwrap();
         drop(process.child.stdin.take());
         process.child.wait().unwrap().signal() == Some(9)
@@ -336,6 +344,28 @@ mod tests {
         assert!(matches!(seat.answered(slot, sequence, 3), Answered::Nonsense));
         assert!(matches!(seat.answered(slot, sequence, 2), Answered::Part(_, Some(_))));
         assert_eq!((seat.items(), seat.load()), (0, 0));
+        assert!(!end(&mut seat));
+    }
+
+    #[test]
+    fn a_long_argument_that_is_sent_again_has_another_number() {
+        let (mut seat, _slot, _sequence, control) = seat_and_control();
+        let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
+        let ways = Ways::without_arena(1 << 20);
+        let (mut call, ticket) = Call::new(length, &vec![1; 100_000], ways, None).unwrap();
+        let mut ids = Vec::new();
+        for order in 2..5 {
+            let mut frame = Vec::new();
+            seat.load_call(0, call, order, None, &mut frame).unwrap();
+            let (_header, body) = take_call(&mut frame.as_slice()).unwrap();
+            let (message, _descriptor) = control.receive::<Down>(false).unwrap().unwrap();
+            let Down::Payload(id) = message else { panic!("{message:?}") };
+            assert_eq!(body, Body::Payload(id));
+            ids.push(id);
+            call = seat.revoke(ticket.place().unwrap()).unwrap();
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 3, "{ids:?}");
         assert!(!end(&mut seat));
     }
 

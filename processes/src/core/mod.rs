@@ -26,9 +26,11 @@
 //! back: to be cancelled, to be given to an idle worker, or because its worker died. A call that was
 //! claimed never runs again, unless it asked for that ([`retry`]).
 
+mod admit;
 mod alarm;
 mod attend;
 mod breaker;
+mod burial;
 mod cut;
 mod dispatch;
 mod flight;
@@ -41,6 +43,7 @@ mod queue;
 mod receive;
 mod recycle;
 mod retry;
+mod scarce;
 mod seat;
 mod settle;
 mod shared;
@@ -74,6 +77,7 @@ use locked::{Locked, Remains};
 use process::Doom;
 use queue::Queue;
 use receive::Inbox;
+use scarce::Scarcity;
 use seat::Seat;
 use settle::Settled;
 use shared::Shared;
@@ -180,6 +184,8 @@ struct State {
     sent: u64,
     /// What happened so far.
     counters: Counters,
+    /// Whether calls wait for descriptors.
+    scarcity: Scarcity,
     /// What is dropped when the state is unlocked.
     remains: Remains,
 }

@@ -16,6 +16,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
 };
 
+use crate::arena::Arena;
 use crate::board::Board;
 use crate::call::{Argument, Call};
 use crate::control::{Control, Down};
@@ -26,6 +27,7 @@ use crate::shortage;
 use crate::unwind;
 use crate::worker;
 
+use super::seat::Obstacle;
 use super::stderr::Tail;
 
 /// The server to which a starting worker sends the far end of its calls' channel.
@@ -195,13 +197,23 @@ impl Process {
             kill_process_group(pid.expect("a child has a positive pid"), Signal::KILL);
     }
 
-    /// Sends ahead what the frame of `call` refers to, without blocking.
-    /// What it cannot see in the arena goes another way, as copies.
-    pub(super) fn send_ahead(&mut self, call: &mut Call) -> io::Result<()> {
-        if !self.sees_arena {
-            call.leave_arena()?;
+    /// Sends ahead what the frame of `call` refers to, without blocking. What is not yet where the
+    /// worker, which sees this arena or none, would find it, is put there.
+    ///
+    /// # Errors
+    /// See [`Obstacle`].
+    pub(super) fn send_ahead(
+        &mut self,
+        call: &mut Call,
+        arena: Option<&Arc<Arena>>,
+    ) -> Result<(), Obstacle> {
+        call.set_out(arena).map_err(Obstacle::Unready)?;
+        if let Argument::Sealed(id, _end) = &mut call.argument {
+            // It may be taken back, and sent to the same worker again before that has skipped it: each
+            // sending has a number of its own.
+            *id = id.wrapping_add(1);
         }
-        self.send_descriptors(call)
+        Ok(self.send_descriptors(call)?)
     }
 
     /// Sends the descriptors that belong to `call`.
@@ -218,6 +230,13 @@ impl Process {
             self.control.send(&Down::Payload(*id), Some(end.fd.as_fd()), false)?;
         }
         Ok(())
+    }
+
+    /// The worker may not have got what was sent ahead of this call: it is sent again with the next one.
+    pub(super) fn mistrust(&mut self, call: &Call) {
+        for segment in &call.handles {
+            self.known.remove(&segment.id());
+        }
     }
 
     /// Tells the worker which segments nobody here uses any more.

@@ -9,8 +9,8 @@
 //! | `Retiring` | one, with its last call | `Vacant` | its end |
 //! | `Vacant` | none | `Open` | more workers asked for, or a successor |
 //!
-//! A worker that has executed enough calls, or uses too much memory, gets a *successor* in another
-//! seat first. Only when that is ready the old one retires: what it has not started goes back to
+//! A worker that has executed enough calls, uses too much memory, or has no descriptor left
+//! ([`super::scarce`]) gets a *successor* in another seat first. Only when that is ready the old one retires: what it has not started goes back to
 //! the queue, and it leaves after the call that it executes. So no call is lost, none runs twice,
 //! and there are never fewer workers than asked for.
 
@@ -46,7 +46,7 @@ impl Core {
     }
 
     /// Starts the worker that is to take over from the one in the seat `index`.
-    fn begin_succession(&self, state: &mut State, index: usize) {
+    pub(super) fn begin_succession(&self, state: &mut State, index: usize) {
         let seat = &state.seats[index];
         // A pool that is closing needs it only for what still waits.
         let over = state.closing.is_some() && state.queue.is_empty();

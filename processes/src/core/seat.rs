@@ -15,7 +15,9 @@
 //! for does not block.
 
 use std::io;
+use std::sync::Arc;
 
+use crate::arena::Arena;
 use crate::board::{Claim, SLOTS};
 use crate::call::{Argument, Call, Code};
 use crate::frame::{CallHeader, push_call};
@@ -75,6 +77,8 @@ pub(super) struct Seat {
     pub(super) idle_since_ns: Option<u64>,
     /// The count of answers when the worker's memory was looked at last.
     pub(super) weighed_at: u64,
+    /// True when the worker had no descriptor left for a call, see [`super::scarce`].
+    pub(super) starved: bool,
 }
 
 /// Why a call could not be sent to a worker.
@@ -88,6 +92,8 @@ pub(super) enum Obstacle {
     Gone(io::Error),
     /// The kernel will not pass a descriptor, whichever worker gets it.
     Hopeless(io::Error),
+    /// No descriptor or no memory is left in this process to send it.
+    Unready(io::Error),
     /// It was cancelled: there is nothing more to do with it.
     Unwanted,
 }
@@ -111,7 +117,7 @@ impl std::fmt::Display for Obstacle {
         match self {
             Self::Credit => f.write_str("its worker has enough to do"),
             Self::ControlFull => f.write_str("its control socket is full"),
-            Self::Gone(error) | Self::Hopeless(error) => error.fmt(f),
+            Self::Gone(error) | Self::Hopeless(error) | Self::Unready(error) => error.fmt(f),
             Self::Unwanted => f.write_str("it was cancelled"),
         }
     }
@@ -152,6 +158,7 @@ impl Seat {
             replaces: None,
             idle_since_ns: None,
             weighed_at: 0,
+            starved: false,
         }
     }
 
@@ -199,13 +206,18 @@ impl Seat {
         })
     }
 
+    /// Whether the worker sees the arena of the pool.
+    pub(super) fn sees_arena(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.sees_arena)
+    }
+
     /// How many calls in flight have a descriptor as their argument.
-    fn sealed(&self) -> usize {
+    pub(super) fn sealed(&self) -> usize {
         let calls = self.occupied().filter_map(|(_slot, entry)| entry.call.as_ref());
         calls.filter(|call| matches!(call.argument, Argument::Sealed(..))).count()
     }
 
-    /// Puts `call` into `frame`, or gives it back with the reason.
+    /// Puts `call` into `frame`, or gives it back with the reason. `arena` is that of the pool.
     ///
     /// # Errors
     /// See [`Obstacle`].
@@ -215,9 +227,11 @@ impl Seat {
         index: usize,
         mut call: Call,
         order: u64,
+        arena: Option<&Arc<Arena>>,
         frame: &mut Vec<u8>,
     ) -> Result<(), (Call, Obstacle)> {
-        if matches!(call.argument, Argument::Sealed(..)) && self.sealed() >= MOST_SEALED {
+        let arena = arena.filter(|_| self.sees_arena());
+        if call.is_sealed(arena) && self.sealed() >= MOST_SEALED {
             return Err((call, Obstacle::Credit));
         }
         // At least what it is when it leaves the arena.
@@ -232,9 +246,9 @@ impl Seat {
         let Some(slot) = self.free.pop() else {
             return Err((call, Obstacle::Credit));
         };
-        if let Err(error) = process.send_ahead(&mut call) {
+        if let Err(obstacle) = process.send_ahead(&mut call, arena) {
             self.free.push(slot);
-            return Err((call, Obstacle::from(error)));
+            return Err((call, obstacle));
         }
         let sequence = self.sequences[usize::from(slot)].wrapping_add(1);
         let place = Place { seat: index, slot, sequence };

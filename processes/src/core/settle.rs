@@ -28,6 +28,8 @@ pub(super) struct Alerts {
     keepers: Vec<Keeper>,
     /// Calls that have ended: their arguments may be long, so they are dropped last.
     over: Vec<Call>,
+    /// Results of maps that are gone, which may be long, too.
+    unwanted: Vec<Piece>,
 }
 
 impl Alerts {
@@ -41,8 +43,10 @@ impl Alerts {
 
     /// Brings results to a map, whose owner is woken later if it waits for them.
     pub(super) fn bring(&mut self, harvest: &Arc<Harvest>, piece: Piece) {
-        if harvest.bring(piece) {
-            self.maps.push(Arc::clone(harvest));
+        match harvest.bring(piece) {
+            Ok(true) => self.maps.push(Arc::clone(harvest)),
+            Ok(false) => {}
+            Err(unwanted) => self.unwanted.push(unwanted),
         }
     }
 
@@ -55,7 +59,7 @@ impl Alerts {
         for map in self.maps {
             map.wake();
         }
-        drop(self.over);
+        drop((self.over, self.unwanted));
     }
 }
 
@@ -103,10 +107,14 @@ impl Core {
             alerts.over.push(call);
         }
         let stop_now = state.closing.is_some() && state.is_drained();
+        let calls_wait = state.scarcity.is_noted();
         drop(state);
         if stop_now {
             self.alarm.ring();
         }
         alerts.wake();
+        if calls_wait {
+            self.try_again();
+        }
     }
 }

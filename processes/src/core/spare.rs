@@ -36,14 +36,9 @@ impl Spare {
         Ok(())
     }
 
-    /// Calls `f`, which may open as many, and holds them again if there are so many.
-    fn lend<T>(&self, model: BorrowedFd<'_>, f: impl FnOnce() -> T) -> T {
-        let mut held = self.lock();
-        // Nobody holds them again before `f` has had them.
-        held.clear();
-        let value = f();
-        held.extend(shortage::open(model, COUNT).unwrap_or_default());
-        value
+    /// As long as what this gives lives, they are for nobody else, and nobody lets them go.
+    fn reserve(&self) -> Reserved<'_> {
+        Reserved { held: self.lock() }
     }
 
     /// Holds none any more.
@@ -57,10 +52,35 @@ impl Spare {
     }
 }
 
+/// What is held, for one step of one start.
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    /// The lock order is state, then this. It is made before the state is unlocked in which the start is
+    /// seen, so that nobody finds that there is none, and lets go what is held.
+    held: MutexGuard<'a, Vec<OwnedFd>>,
+}
+
+impl Reserved<'_> {
+    /// Calls `f`, which may open as many, and holds them again, whatever file `model` is, if there are so
+    /// many.
+    fn lend<T>(mut self, model: BorrowedFd<'_>, f: impl FnOnce() -> T) -> T {
+        // Nobody holds them again before `f` has had them.
+        self.held.clear();
+        let value = f();
+        self.held.extend(shortage::open(model, COUNT).unwrap_or_default());
+        value
+    }
+}
+
 impl Core {
+    /// What is held, for one step of a start that is seen in the state, which is locked.
+    pub(super) fn reserve_spare(&self, _state: &State) -> Reserved<'_> {
+        self.spare.reserve()
+    }
+
     /// Calls `f` where descriptors are sure to be there, as far as that can be.
-    pub(super) fn with_spare<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.spare.lend(self.lifeline.end_for_worker(), f)
+    pub(super) fn with_spare<T>(&self, spare: Reserved<'_>, f: impl FnOnce() -> T) -> T {
+        spare.lend(self.lifeline.end_for_worker(), f)
     }
 
     /// After the end of a start, good or bad: when no other worker starts, nothing has to be held.
@@ -87,9 +107,25 @@ mod tests {
         spare.hold(model).unwrap();
         spare.hold(model).unwrap();
         assert_eq!(spare.lock().len(), COUNT);
-        let lent = spare.lend(model, || shortage::open(model, COUNT).unwrap().len());
+        let lent = spare.reserve().lend(model, || shortage::open(model, COUNT).unwrap().len());
         assert_eq!((lent, spare.lock().len()), (COUNT, COUNT));
         spare.let_go();
+        assert_eq!(spare.lock().len(), 0);
+    }
+
+    #[test]
+    fn nobody_lets_go_what_is_reserved() {
+        let (near, _far) = crate::control::Control::pair().unwrap();
+        let model = std::os::fd::AsFd::as_fd(&near);
+        let spare = Spare::default();
+        spare.hold(model).unwrap();
+        let reserved = spare.reserve();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| spare.let_go());
+            assert_eq!(reserved.held.len(), COUNT);
+            reserved.lend(model, || assert!(!other.is_finished(), "it waits"));
+            other.join().unwrap();
+        });
         assert_eq!(spare.lock().len(), 0);
     }
 }

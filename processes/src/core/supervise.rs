@@ -9,28 +9,15 @@
 //! | leaving (dismissed or given up) | yes | none | none | death; `deadline_ns` |
 //! | dead | any | none | some | burial, once `drained` |
 //!
-//! Death is seen on the process descriptor, and the child is reaped at once. It is buried when
-//! the receiver has emptied its ring, so that every result it published counts. Burial settles or
-//! requeues its calls, and the seat, if it is still to have a worker (see [`super::recycle`]),
-//! waits for a replacement: at once after a useful life, later and later after useless ones. After
-//! too many starts in a row without one success the [breaker](super::breaker) opens: all calls fail,
-//! so nobody waits for ever.
+//! The first step is in [`super::admit`], the last two are in [`super::burial`].
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_channel::ipc::IpcBytesSender;
-
 use crate::clock;
-use crate::control::Up;
-use crate::results::Reader;
 
 use super::alarm::{Topic, meaning};
-use super::breaker::back_off_ns;
-use super::process::{Process, ServerSlot};
-use super::receive::Route;
-use super::recycle::Post;
+use super::process::Process;
 use super::seat::Seat;
 use super::stderr;
 use super::{Closing, Core, Settled, State};
@@ -81,31 +68,6 @@ impl Due {
 }
 
 impl Core {
-    /// A worker died: reap it.
-    fn note_death(&self, index: usize, generation: u32) {
-        let mut state = self.lock();
-        let Some(process) = state.process_of(index, generation) else { return };
-        self.alarm.unwatch(&process.pidfd);
-        if process.ended.is_none() {
-            process.reap();
-        }
-        self.remove_reader(process);
-        process.calls = None;
-        process.server = None;
-        let mut written = Vec::new();
-        if let Some(tail) = &mut process.tail {
-            // What it has written is there; what its descendants write is not its own.
-            tail.read(&mut written);
-            self.alarm.unwatch(tail);
-        }
-        // The receiver empties its ring once more and says so.
-        self.inbox.ring();
-        drop(state);
-        // What only this worker has held is free.
-        self.sweep_buffers();
-        stderr::pass_on(&written);
-    }
-
     /// A worker wrote something to its standard error.
     fn note_stderr(&self, index: usize, generation: u32) {
         let mut state = self.lock();
@@ -117,112 +79,6 @@ impl Core {
         }
         drop(state);
         stderr::pass_on(&written);
-    }
-
-    /// A starting worker said something, or a ready one has room for descriptors again.
-    fn note_control(&self, index: usize, generation: u32) {
-        let mut state = self.lock();
-        let Some(process) = state.process_of(index, generation) else { return };
-        if process.ready {
-            // What follows the events gives it what waits in the queue. From now on the socket's
-            // messages are the receiver's.
-            self.alarm.unwatch(&process.control);
-            return;
-        }
-        match process.control.receive::<Up>(false) {
-            Ok(Some((Up::Ready { arena }, _))) => {
-                process.sees_arena = arena;
-                self.alarm.unwatch(&process.control);
-                let route = Route {
-                    seat: index,
-                    generation,
-                    control: Arc::clone(&process.control),
-                    results: Reader::new(Arc::clone(process.board.segment())),
-                    gone: Arc::clone(&process.gone),
-                };
-                let server = process.server.take();
-                drop(state);
-                let calls = self.with_spare(|| server.map(ServerSlot::accept));
-                match calls {
-                    Some(Ok(calls)) => {
-                        self.install(index, generation, calls);
-                        self.inbox.add(route);
-                    }
-                    Some(Err(reason)) => self.reject(index, generation, reason),
-                    None => {}
-                }
-            }
-            Ok(Some((Up::Refused(reason), _))) => {
-                drop(state);
-                self.reject(index, generation, reason);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // End of file, or nonsense: it is dying, or it has to.
-            Ok(None | Some((Up::Payload(_), _))) | Err(_) => {
-                self.alarm.unwatch(&process.control);
-                process.kill();
-            }
-        }
-    }
-
-    /// A worker is ready: it gets its calls.
-    fn install(&self, index: usize, generation: u32, calls: IpcBytesSender) {
-        let mut settled = Settled::new();
-        let mut state = self.lock();
-        // Before it has anything to do: who counts descriptors then finds its own.
-        self.release_spare(&state);
-        if state.breaker.close() {
-            state.reopen_seats();
-            self.alarm.ring();
-        }
-        // While the breaker is open, nothing is executed.
-        let usable = state.breaker.refusal().is_none();
-        if let Some(process) = state.process_of(index, generation)
-            && process.ended.is_none()
-            && usable
-        {
-            process.calls = Some(calls);
-            process.ready = true;
-            process.deadline_ns = None;
-            // Until it is dead and the receiver has emptied its ring.
-            process.drained = false;
-            self.send_own(&mut state, index, &mut settled);
-            self.take_over(&mut state, index);
-            self.nourish(&mut state, index, &mut settled);
-            self.note_idle(&mut state, index);
-        } else if let Some(process) = state.process_of(index, generation) {
-            // It was ready and died at once (or has to); the receiver will find its ring empty.
-            process.ready = true;
-            process.drained = false;
-            process.kill();
-        }
-        self.deliver(state, settled);
-    }
-
-    /// A worker cannot serve.
-    fn reject(&self, index: usize, generation: u32, reason: String) {
-        let mut state = self.lock();
-        self.release_spare(&state);
-        if let Some(process) = state.process_of(index, generation) {
-            self.alarm.unwatch(&process.control);
-            process.refusal = Some(reason);
-            process.kill();
-        }
-    }
-
-    /// A replacement could not even be started.
-    fn start_failed(&self, index: usize, error: &io::Error) {
-        let mut settled = Settled::new();
-        let mut state = self.lock();
-        let seat = &mut state.seats[index];
-        if seat.post == Post::Vacant {
-            // Nobody wants it any more.
-            return state.vacate(index);
-        }
-        seat.failures += 1;
-        seat.start_at_ns = Some(clock::now_ns().saturating_add(back_off_ns(seat.failures)));
-        state.note_start_failure(format!("a process could not be started: {error}"), &mut settled);
-        self.deliver(state, settled);
     }
 
     /// Looks after everything that is due.
@@ -276,47 +132,6 @@ impl Core {
 }
 
 impl State {
-    /// The process in a seat, if it is still this one.
-    fn process_of(&mut self, index: usize, generation: u32) -> Option<&mut Process> {
-        let seat = self.seats.get_mut(index)?;
-        if seat.generation == generation { seat.process.as_mut() } else { None }
-    }
-
-    /// Empties the seat of a dead worker.
-    fn bury(&mut self, index: usize, now_ns: u64, settled: &mut Settled) {
-        let seat = &mut self.seats[index];
-        let one_shot = seat.one_shot;
-        let worked = seat.has_worked(now_ns);
-        let (process, unclaimed, blamed) = seat.bury();
-        let Some(process) = process else { return };
-        let told_to_leave = process.deadline_ns.is_some() && process.ready;
-        self.counters.lost += u64::from(process.ready && !told_to_leave);
-        if one_shot {
-            settled.extend(blamed.into_iter().map(|(call, verdict)| (call, Err(verdict))));
-            // Its call never goes to another process.
-            let calls = unclaimed.into_iter().chain(seat.own.take());
-            settled.extend(calls.map(|call| (call, Err(process.verdict(None)))));
-            self.spare_seats.push(index);
-            self.remains.processes.push(process);
-            return;
-        }
-        seat.failures = if process.useful || worked { 0 } else { seat.failures + 1 };
-        let at_ns = now_ns.saturating_add(back_off_ns(seat.failures));
-        if self.is_reoccupied(index) {
-            self.seats[index].start_at_ns = Some(at_ns);
-        }
-        for (call, verdict) in blamed {
-            self.conclude(call, Err(verdict), settled);
-        }
-        for call in unclaimed.into_iter().rev() {
-            self.requeue(call);
-        }
-        if !process.ready {
-            self.note_start_failure(process.start_failure(), settled);
-        }
-        self.remains.processes.push(process);
-    }
-
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.
     fn close_step(&mut self, grace: Duration, now_ns: u64, due: &mut Due) {
         let drained = self.is_drained();

@@ -13,7 +13,7 @@ use crate::segment::{Segment, SegmentId, is_freezable};
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why something did not arrive.
-const NO_DESCRIPTOR: &str = "no descriptor was left for it in the worker, or no memory";
+pub(crate) const NO_DESCRIPTOR: &str = "no descriptor was left for it in the worker, or no memory";
 
 /// What came through this worker's control socket. Empty and unused in a program that is no
 /// worker.
@@ -79,7 +79,12 @@ impl Arrivals {
         } else {
             Arrived::Mapped(Segment::adopt(id, fd)?)
         };
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.insert(id, arrived);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may come once more, because there was no descriptor for it before.
+        table.lost.remove(&id);
+        let before = table.segments.insert(id, arrived);
+        drop(table);
+        drop(before);
         self.arrived.notify_all();
         Ok(())
     }

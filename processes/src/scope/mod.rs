@@ -17,7 +17,7 @@ use crate::arena::places::{Brought, Listed, Name, Places};
 use crate::arena::{Arena, Keyed};
 use crate::segment::{Segment, SegmentId};
 
-pub(crate) use arrivals::arrivals;
+pub(crate) use arrivals::{NO_DESCRIPTOR, arrivals};
 
 /// What the current thread is doing with the codec.
 enum Scope {
@@ -25,8 +25,9 @@ enum Scope {
     Argument(Luggage),
     /// A worker encodes a result: only handles that came from the parent may go back.
     Result,
-    /// A call that brings these buffers is being decoded, or a result, which brings none.
-    Decoding(Places),
+    /// A call that brings these buffers is being decoded, or a result, which brings none; and whether
+    /// there was no descriptor for the memory of a shared object.
+    Decoding(Places, bool),
 }
 
 /// What is dropped when the call that it travels with has ended: it counts as an end of a channel
@@ -116,9 +117,16 @@ pub(crate) fn encoding_result<T>(f: impl FnOnce() -> T) -> T {
     with(Scope::Result, f).0
 }
 
-/// Decodes with `f` the argument of a call that brings these buffers, or a result.
-pub(crate) fn decoding<T>(places: Places, f: impl FnOnce() -> T) -> T {
-    with(Scope::Decoding(places), f).0
+/// Decodes with `f` a result.
+pub(crate) fn decoding<T>(f: impl FnOnce() -> T) -> T {
+    with(Scope::Decoding(Places::default(), false), f).0
+}
+
+/// Decodes with `f` the argument of a call that brings these buffers; and tells whether this process had
+/// no descriptor or no memory left for a shared object in it.
+pub(crate) fn decoding_argument<T>(places: Places, f: impl FnOnce() -> T) -> (T, bool) {
+    let (value, scope) = with(Scope::Decoding(places, false), f);
+    (value, matches!(scope, Some(Scope::Decoding(_, true))))
 }
 
 /// Called by a handle's `Serialize`: may it go, and under which number?
@@ -134,7 +142,7 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
         Some(Scope::Result) if arrivals().contains(segment.id()) => Ok(segment.id()),
         Some(Scope::Result) => Err("a handle made in a worker cannot be returned to the parent; \
              make it in the parent and pass it to the call"),
-        Some(Scope::Decoding(_)) | None => {
+        Some(Scope::Decoding(..)) | None => {
             Err("a shared object (a Queue, a Lock or the like) can only \
              be serialised inside the argument of a call")
         }
@@ -182,7 +190,7 @@ pub(crate) fn send_counted(
             "an end of a channel, or a reference of an actor, cannot be returned by a call; make \
              it in the parent and keep it there",
         ),
-        Some(Scope::Decoding(_)) | None => Some(
+        Some(Scope::Decoding(..)) | None => Some(
             "an end of a channel, or a reference of an actor, can only be serialised inside the \
              argument of a call",
         ),
@@ -241,7 +249,7 @@ pub(crate) fn send_buffer(buffer: &Arc<Keyed>) -> Option<Name> {
 /// A sentence for the user: no argument of a call is being decoded that brings such a buffer.
 pub(crate) fn brought(name: Name) -> Result<Listed, &'static str> {
     SCOPE.with(|current| match &*current.borrow() {
-        Some(Scope::Decoding(places)) => {
+        Some(Scope::Decoding(places, _)) => {
             places.find(name).cloned().ok_or("this is the name of no buffer of this call")
         }
         _ => Err("the name of a buffer means something to a call only"),
@@ -250,7 +258,7 @@ pub(crate) fn brought(name: Name) -> Result<Listed, &'static str> {
 
 /// True while a call or a result is being decoded.
 pub(crate) fn is_decoding() -> bool {
-    SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding(_))))
+    SCOPE.with(|current| matches!(*current.borrow(), Some(Scope::Decoding(..))))
 }
 
 /// Called by a handle's `Deserialize`: the memory behind a number.
@@ -275,7 +283,15 @@ fn arrived(id: SegmentId) -> Result<Arc<Segment>, &'static str> {
     if let Some(segment) = Segment::find(id) {
         return Ok(segment);
     }
-    arrivals().segment(id)
+    arrivals().segment(id).inspect_err(|&lost| {
+        if lost == NO_DESCRIPTOR {
+            SCOPE.with(|current| {
+                if let Some(Scope::Decoding(_, missing)) = current.borrow_mut().as_mut() {
+                    *missing = true;
+                }
+            });
+        }
+    })
 }
 
 /// As [`receive`], for memory that nobody can write to any more.

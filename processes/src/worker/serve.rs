@@ -24,7 +24,7 @@ use crate::frame::{
     Body, CallHeader, Kind, MAX_INLINE, RESULT_HEADER, finish_result, start_result, take_call,
 };
 use crate::results::QUIET_NS;
-use crate::scope::arrivals;
+use crate::scope::{NO_DESCRIPTOR, arrivals};
 use crate::segment::{Sealed, SegmentId, random_id};
 use crate::shortage;
 use crate::unwind;
@@ -82,7 +82,7 @@ pub(super) fn run(channels: Channels, socket: Control) -> ! {
 /// A sentence for the parent.
 fn initialise(init: &Init) -> Result<(), String> {
     let run = AssertUnwindSafe(|| {
-        let large = init.argument.map(fetch).transpose().map_err(Fault::Argument)?;
+        let large = init.argument.map(fetch).transpose()?;
         let bytes = large.as_deref().unwrap_or_default();
         let argument = Encoded { bytes, places: Places::default() };
         let mut out = Draft::short(None);
@@ -94,7 +94,7 @@ fn initialise(init: &Init) -> Result<(), String> {
     let mut reason = match panic::catch_unwind(run) {
         Ok(Ok(Ok(()))) => return Ok(()),
         Ok(Ok(Err(reason))) => format!("the initializer failed: {reason}"),
-        Ok(Err(Fault::Argument(reason))) => {
+        Ok(Err(Fault::Argument(reason) | Fault::Unreceived(reason))) => {
             format!("the initializer's argument could not be decoded: {reason}")
         }
         Ok(Err(Fault::Result(reason))) => {
@@ -212,7 +212,7 @@ impl Server {
             let bytes = match body {
                 Body::Inline(bytes) | Body::Items(bytes) => bytes,
                 Body::Payload(id) => {
-                    large = fetch(id).map_err(Fault::Argument)?;
+                    large = fetch(id)?;
                     &*large
                 }
                 Body::Arena { at, len } => {
@@ -229,6 +229,7 @@ impl Server {
         let failed = match ended {
             Ok(Ok(())) => return self.fit(slot, sequence, block),
             Ok(Err(Fault::Argument(reason))) => (Kind::BadArgument, reason.into_bytes()),
+            Ok(Err(Fault::Unreceived(reason))) => (Kind::Unreceived, reason.into_bytes()),
             Ok(Err(Fault::Result(reason))) => (Kind::BadResult, reason.into_bytes()),
             Err(payload) => {
                 let (location, backtrace) = PANIC.take();
@@ -320,9 +321,13 @@ fn encoded(bytes: &[u8], places: bool) -> Result<Encoded<'_>, Fault> {
 }
 
 /// The large argument that went ahead.
-fn fetch(id: SegmentId) -> Result<Sealed, String> {
-    let fd = arrivals().payload(id).map_err(|why| format!("the large argument is lost: {why}"))?;
-    Sealed::map(&fd).map_err(|error| format!("the large argument cannot be mapped: {error}"))
+fn fetch(id: SegmentId) -> Result<Sealed, Fault> {
+    let fd = arrivals().payload(id).map_err(|why| {
+        let reason = format!("the large argument is lost: {why}");
+        if why == NO_DESCRIPTOR { Fault::Unreceived(reason) } else { Fault::Argument(reason) }
+    })?;
+    Sealed::map(&fd)
+        .map_err(|error| Fault::Unreceived(format!("the large argument cannot be mapped: {error}")))
 }
 
 /// The text of a panic that was just caught, and where it happened.

@@ -14,6 +14,7 @@ mod route;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::call::Call;
 use crate::doorbell::Doorbell;
 use crate::harvest::{Piece, Values};
 use crate::results::NAP;
@@ -131,18 +132,19 @@ impl Core {
     /// Settles what was answered, gives their workers new ones, and notes which
     /// workers will not say more.
     fn absorb(&self, replies: Vec<Reply>, closed: &[Route]) {
-        let (mut settled, mut ended) = (Settled::new(), Settled::new());
-        let mut alerts = Alerts::default();
+        let (mut settled, mut news) = (Settled::new(), News::default());
         let mut hungry = Vec::new();
         let mut state = self.lock();
         for reply in replies {
             let State { seats, counters, .. } = &mut *state;
-            let Some(seat) = seats.get_mut(reply.seat) else { continue };
-            if seat.generation != reply.generation || seat.process.is_none() {
+            let generation = |seat: &&mut Seat| seat.generation == reply.generation;
+            let seat = seats.get_mut(reply.seat).filter(generation);
+            let Some(seat) = seat.filter(|seat| seat.process.is_some()) else {
+                news.useless.extend(reply.content.map(|(_slot, _sequence, answer)| answer));
                 continue;
-            }
+            };
             let sane = reply.content.is_some_and(|(slot, sequence, answer)| {
-                seat.take_in(slot, sequence, answer, counters, &mut alerts, &mut ended)
+                seat.take_in((reply.seat, slot, sequence), answer, counters, &mut news)
             });
             let Some(process) = &mut seat.process else { continue };
             if !sane {
@@ -160,8 +162,12 @@ impl Core {
                 hungry.push(reply.seat);
             }
         }
+        let News { alerts, ended, unreceived, useless } = news;
         for (call, outcome) in ended {
             state.conclude(call, outcome, &mut settled);
+        }
+        for (index, call, reason) in unreceived {
+            self.turn_away(&mut state, index, call, reason, &mut settled);
         }
         for index in hungry {
             self.nourish(&mut state, index, &mut settled);
@@ -178,56 +184,107 @@ impl Core {
             }
         }
         self.deliver_more(state, settled, alerts);
+        drop(useless);
         self.sweep_buffers();
     }
 }
 
+/// What answers bring, while the state is locked.
+#[derive(Debug, Default)]
+struct News {
+    /// Who is to be told.
+    alerts: Alerts,
+    /// Calls that have ended, unless they are run again.
+    ended: Settled,
+    /// Calls that were not executed, as the worker in this seat has no descriptor left, in its words.
+    unreceived: Vec<(usize, Call, String)>,
+    /// Answers about nothing that is known; they may be long, so they are dropped last.
+    useless: Vec<Answer>,
+}
+
 impl Seat {
-    /// Takes in what the worker says about a call: values of items go to their map at once, what
-    /// else has ended to `ended`. False when it makes no sense.
+    /// Takes in what the worker says about a call at a place (seat, slot, sequence): values of items go
+    /// to their map at once. False when it makes no sense.
     fn take_in(
         &mut self,
-        slot: u16,
-        sequence: u32,
+        (index, slot, sequence): (usize, u16, u32),
         answer: Answer,
         counters: &mut Counters,
-        alerts: &mut Alerts,
-        ended: &mut Settled,
+        news: &mut News,
     ) -> bool {
         let (count, records) = match answer {
             Answer::Skipped => return self.skipped(slot, sequence),
-            Answer::Outcome(outcome) => {
-                return match self.failed(slot, sequence) {
+            Answer::Values(count, records) => (count, records),
+            single => {
+                let known = match self.failed(slot, sequence) {
                     Answered::Whole(call) if call.items() == 1 => {
-                        ended.push((call, outcome));
-                        true
+                        match single {
+                            Answer::Unreceived(why) => news.unreceived.push((index, call, why)),
+                            Answer::Outcome(outcome) => news.ended.push((call, outcome)),
+                            Answer::Skipped | Answer::Values(..) => unreachable!("see above"),
+                        }
+                        return true;
                     }
                     Answered::Nobody => true,
                     Answered::Whole(_) | Answered::Part(..) | Answered::Nonsense => false,
                 };
+                news.useless.push(single);
+                return known;
             }
-            Answer::Values(count, records) => (count, records),
         };
         let (portion, over) = match self.answered(slot, sequence, count) {
-            Answered::Nobody => return true,
-            Answered::Nonsense => return false,
+            Answered::Nobody => {
+                news.useless.push(Answer::Values(count, records));
+                return true;
+            }
+            Answered::Nonsense => {
+                news.useless.push(Answer::Values(count, records));
+                return false;
+            }
             Answered::Part(portion, over) => (portion, over),
             Answered::Whole(whole) => match &whole.target {
                 Target::Items(portion) if whole.handles.is_empty() => {
                     (portion.clone(), Some(whole))
                 }
                 Target::Items(_) | Target::Ticket(_) => {
-                    ended.push((whole, Ok(Payload::of_record(records))));
+                    news.ended.push((whole, Ok(Payload::of_record(records))));
                     return true;
                 }
             },
         };
         counters.done += u64::from(count);
         let values = Values { first: portion.first, records, count };
-        alerts.bring(&portion.harvest, Piece::Values(values));
+        news.alerts.bring(&portion.harvest, Piece::Values(values));
         if let Some(call) = over {
-            alerts.end(call);
+            news.alerts.end(call);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::flight::tests::{end, seat};
+    use super::*;
+    use crate::error::JoinError;
+
+    #[test]
+    fn what_answers_nothing_is_kept_until_no_lock_is_held() {
+        let (mut seat, slot, sequence) = seat();
+        let (mut counters, mut news) = (Counters::default(), News::default());
+        let values = |count| Answer::Values(count, vec![0; 100]);
+        let outcome = || Answer::Outcome(Err(JoinError::Cancelled));
+        let unreceived = || Answer::Unreceived("full".to_owned());
+        let others = [values(1), outcome(), unreceived()].map(|answer| (sequence - 1, answer));
+        for (sequence, answer) in others {
+            assert!(seat.take_in((0, slot, sequence), answer, &mut counters, &mut news));
+        }
+        // More than there are; and of a slot that does not exist.
+        assert!(!seat.take_in((0, slot, sequence), values(9), &mut counters, &mut news));
+        assert!(!seat.take_in((0, u16::MAX, 1), outcome(), &mut counters, &mut news));
+        assert_eq!(news.useless.len(), 5);
+        assert!(seat.take_in((0, slot, sequence), unreceived(), &mut counters, &mut news));
+        assert_eq!((news.unreceived.len(), news.useless.len(), counters.done), (1, 5, 0));
+        assert!(!end(&mut seat));
     }
 }

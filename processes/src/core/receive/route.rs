@@ -48,6 +48,8 @@ pub(super) enum Answer {
     Outcome(Outcome),
     /// It had been taken back.
     Skipped,
+    /// The worker has no descriptor left for what belongs to it, as a sentence; it was not executed.
+    Unreceived(String),
 }
 
 impl Route {
@@ -95,6 +97,7 @@ impl Route {
         let text = || String::from_utf8_lossy(body).into_owned();
         let outcome = match kind {
             Kind::Skipped => return Some(Answer::Skipped),
+            Kind::Unreceived => return Some(Answer::Unreceived(text())),
             Kind::Value => Ok(Payload::from(Encoded::Bytes(body.to_vec()))),
             Kind::Lent => {
                 Ok(Payload::from(Encoded::Lent(Lent::new(self.results.segment(), body)?)))

@@ -1,5 +1,7 @@
 //! Descriptors run out: an error that says what to do, and nothing else.
 
+use std::sync::Mutex;
+
 use processes::{JoinError, JoinHandle, Pool, Queue, Side};
 
 use super::ended;
@@ -16,30 +18,147 @@ fn hoard(spare: usize) -> Vec<std::fs::File> {
     files
 }
 
+/// What a worker has opened.
+static HOARD: Mutex<Vec<std::fs::File>> = Mutex::new(Vec::new());
+
 /// Leaves a worker without descriptors.
 fn starve(_: u8) {
     limit(Resource::Descriptors, 64);
-    std::mem::forget(hoard(0));
+    HOARD.lock().unwrap().extend(hoard(0));
+}
+
+/// Closes what [`starve`] has opened.
+fn relent(_: u8) {
+    HOARD.lock().unwrap().clear();
+}
+
+/// Its argument is long.
+#[expect(clippy::needless_pass_by_value, reason = "what is called owns its argument")]
+fn length(bytes: Vec<u8>) -> usize {
+    bytes.len()
+}
+
+/// Its argument has a descriptor.
+#[expect(clippy::needless_pass_by_value, reason = "what is called owns its argument")]
+fn filled(queue: Queue<u8>) -> usize {
+    queue.len()
+}
+
+/// True when that is why a call has failed.
+fn is_of_worker(error: &JoinError) -> bool {
+    matches!(error, JoinError::Decode { side: Side::Worker, message, .. }
+        if message.contains("no descriptor was left for it in the worker"))
 }
 
 #[test]
-fn a_worker_without_descriptors_says_so_at_once() {
-    let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
+fn a_worker_without_descriptors_gets_a_successor() {
     // What lies in the arena needs none.
     let pool = Pool::new(1).unwrap();
     ended(pool.submit(starve, 0)).unwrap();
     assert_eq!(ended(pool.submit(length, vec![1; 200_000])).unwrap(), 200_000);
+    assert_eq!(pool.stats().recycled, 0);
     let pool = Pool::builder().workers(1).arena(0).build().unwrap();
     ended(pool.submit(starve, 0)).unwrap();
-    let error = ended(pool.submit(length, vec![1; 200_000])).unwrap_err();
-    let told = |error: &JoinError| {
-        matches!(error, JoinError::Decode { side: Side::Worker, message, .. }
-            if message.contains("no descriptor was left for it in the worker"))
+    assert_eq!(ended(pool.submit(length, vec![1; 200_000])).unwrap(), 200_000);
+    ended(pool.submit(starve, 0)).unwrap();
+    let queues = [1, 2].map(|size| Queue::bounded(size).unwrap());
+    let calls = queues.map(|queue| pool.submit(filled, queue));
+    assert_eq!(calls.map(|call| ended(call).unwrap()), [0, 0]);
+    assert_eq!((pool.stats().recycled, pool.stats().lost, pool.stats().failed), (2, 0, 0));
+}
+
+#[test]
+fn an_item_that_brings_a_descriptor_goes_to_a_worker_that_has_room_for_it() {
+    let pool = Pool::new(1).unwrap();
+    ended(pool.submit(starve, 0)).unwrap();
+    let queue = Queue::bounded(1).unwrap();
+    let results: Vec<_> = pool.map(filled, (0..5).map(|_| queue.clone())).collect();
+    assert!(results.into_iter().all(|result| result.unwrap() == 0));
+    assert_eq!(pool.stats().recycled, 1);
+}
+
+#[test]
+fn a_call_that_no_worker_has_a_descriptor_for_fails() {
+    let starved: fn(u8) -> Result<(), String> = |x| {
+        starve(x);
+        Ok(())
     };
-    assert!(told(&error), "{error}");
-    let error = ended(pool.submit(|queue: Queue<u8>| queue.len(), Queue::bounded(1).unwrap()));
-    assert!(error.is_err_and(|error| told(&error)));
+    let builder = Pool::builder().workers(1).arena(0).initializer(starved, 0);
+    let pool = builder.build().unwrap();
+    let error = ended(pool.submit(length, vec![1; 200_000])).unwrap_err();
+    assert!(is_of_worker(&error), "{error}");
+    let error = ended(pool.submit(filled, Queue::bounded(1).unwrap())).unwrap_err();
+    assert!(is_of_worker(&error), "{error}");
     assert_eq!(ended(pool.submit(length, vec![1; 9])).unwrap(), 9, "it goes on");
+    assert!(pool.stats().recycled <= 4, "{:?}", pool.stats());
+}
+
+#[test]
+fn who_has_no_descriptors_fails_no_call_that_others_can_execute() {
+    let pool = Pool::builder().workers(2).arena(0).build().unwrap();
+    wait_until("both workers are ready", || pool.stats().ready == 2);
+    let (entered, gate) = gates();
+    let running = pool.submit(gated, (entered.clone(), gate.clone()));
+    soon(&entered);
+    ended(pool.submit(starve, 0)).unwrap();
+    let calls: Vec<_> = (0..5).map(|_| pool.submit(length, vec![1; 200_000])).collect();
+    assert!(calls.into_iter().all(|call| ended(call).unwrap() == 200_000));
+    gate.put(1).unwrap();
+    ended(running).unwrap();
+    assert_eq!((pool.stats().failed, pool.stats().recycled), (0, 1));
+}
+
+#[test]
+fn when_no_successor_can_be_started_the_call_fails() {
+    let short: fn(()) -> bool = |()| {
+        limit(Resource::Descriptors, 128);
+        let pool = Pool::builder().workers(1).arena(0).build().unwrap();
+        ended(pool.submit(starve, 0)).unwrap();
+        let queues = [1, 2].map(|size| Queue::bounded(size).unwrap());
+        let hoarded = hoard(0);
+        let [first, second] = queues;
+        let error = ended(pool.submit(filled, first.clone())).unwrap_err();
+        assert!(is_of_worker(&error), "{error}");
+        ended(pool.submit(relent, 0)).unwrap();
+        assert_eq!(ended(pool.submit(filled, first)).unwrap(), 0, "it is sent again");
+        ended(pool.submit(starve, 0)).unwrap();
+        assert_eq!(ended(pool.submit(length, vec![1; 9])).unwrap(), 9, "it goes on");
+        drop(hoarded);
+        wait_until("it is tried again", || pool.stats().started == 2);
+        ended(pool.submit(filled, second)).unwrap() == 0
+    };
+    assert!(ended(processes::spawn(short, ()).unwrap()).unwrap());
+}
+
+/// As [`gated`], with a long argument.
+fn held((_long, entered, gate): (Vec<u8>, Queue<u32>, Queue<u32>)) -> u32 {
+    gated((entered, gate))
+}
+
+#[test]
+fn an_idle_worker_waits_for_the_descriptor_of_a_busy_one() {
+    let short: fn(usize) -> bool = |workers| {
+        limit(Resource::Descriptors, 128);
+        let pool = Pool::builder().workers(workers).arena(0).build().unwrap();
+        wait_until("all workers are ready", || pool.stats().ready == workers);
+        let (entered, gate) = gates();
+        let running = pool.submit(held, (vec![1; 200_000], entered.clone(), gate.clone()));
+        soon(&entered);
+        let hoarded = hoard(0);
+        let waits: Vec<_> = (0..3).map(|_| pool.submit(length, vec![1; 200_000])).collect();
+        let behind = pool.submit(length, vec![1; 9]);
+        if workers > 1 {
+            assert_eq!(ended(behind).unwrap(), 9, "it passes by what waits");
+        }
+        assert!(waits.iter().all(|call| !call.is_finished()));
+        gate.put(1).unwrap();
+        assert!(waits.into_iter().all(|call| ended(call).unwrap() == 200_000));
+        drop(hoarded);
+        ended(running).unwrap() == 1
+    };
+    for workers in [1, 2] {
+        assert!(ended(processes::spawn(short, workers).unwrap()).unwrap(), "{workers}");
+    }
 }
 
 /// How starts go when there are ever more descriptors.
@@ -194,7 +313,6 @@ fn an_argument_that_finds_no_descriptor_waits_for_one_or_says_so() {
         limit(Resource::Descriptors, 128);
         let pool = Pool::builder().workers(1).arena(0).build().unwrap();
         let (entered, gate) = gates();
-        let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
         let running = pool.submit(gated, (entered.clone(), gate.clone()));
         soon(&entered);
         let usual = descriptors();
@@ -224,7 +342,6 @@ fn a_call_that_was_taken_back_leaves_no_descriptor_with_the_worker() {
         let running = pool.submit(gated, (entered.clone(), gate.clone()));
         soon(&entered);
         // The worker has got it already.
-        let length: fn(Vec<u8>) -> usize = |bytes| bytes.len();
         let taken_back = pool.submit(length, vec![1; 200_000]);
         assert!(taken_back.cancel());
         gate.put(1).unwrap();

@@ -13,6 +13,7 @@ use crate::arena::places::{Listed, Name};
 use crate::arena::{Block, Keyed};
 use crate::engine::Engine;
 use crate::scope;
+use crate::zeros::zeros;
 
 /// Bytes that are being filled; made by [`Pool::buffer`](crate::Pool::buffer).
 pub struct BufferMut {
@@ -41,7 +42,7 @@ impl BufferMut {
         });
         let place = match shared {
             Some(shared) => shared,
-            None => Filling::Own(zeros(len)?),
+            None => Filling::Own(own(len)?),
         };
         Ok(Self { place })
     }
@@ -63,20 +64,17 @@ impl BufferMut {
     pub fn freeze(self) -> Buffer {
         Buffer(match self.place {
             Filling::Shared(block, readers) => Bytes::Shared(Arc::new(Keyed::new(block, readers))),
-            Filling::Own(bytes) => Bytes::Own(bytes.into()),
+            Filling::Own(bytes) => Bytes::Filled(Arc::new(bytes)),
         })
     }
 }
 
 /// So many bytes in memory of this process, if it has so much.
-fn zeros(len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|error| {
-        let text = format!("a buffer of {len} bytes: {error}; ask for less, or send parts");
+fn own(len: usize) -> io::Result<Vec<u8>> {
+    zeros(len).ok_or_else(|| {
+        let text = format!("no memory for a buffer of {len} bytes; ask for less, or send parts");
         io::Error::new(io::ErrorKind::OutOfMemory, text)
-    })?;
-    bytes.resize(len, 0);
-    Ok(bytes)
+    })
 }
 
 impl Deref for BufferMut {
@@ -131,14 +129,16 @@ enum Bytes {
     Shared(Arc<Keyed>),
     /// In a worker that sees them.
     Held(Arc<Hold>),
-    /// In memory of this process.
+    /// In memory of this process, where they were filled.
+    Filled(Arc<Vec<u8>>),
+    /// In memory of this process, as a copy.
     Own(Arc<[u8]>),
 }
 
 impl Buffer {
     /// True when the bytes lie in memory that a pool and its workers share.
     pub fn is_shared(&self) -> bool {
-        !matches!(self.0, Bytes::Own(_))
+        matches!(self.0, Bytes::Shared(_) | Bytes::Held(_))
     }
 }
 
@@ -149,6 +149,7 @@ impl Deref for Buffer {
         match &self.0 {
             Bytes::Shared(keyed) => keyed.bytes(),
             Bytes::Held(hold) => hold.bytes(),
+            Bytes::Filled(bytes) => bytes,
             Bytes::Own(bytes) => bytes,
         }
     }
@@ -233,7 +234,7 @@ impl Serialize for Buffer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let name = match &self.0 {
             Bytes::Shared(keyed) => scope::send_buffer(keyed),
-            Bytes::Held(_) | Bytes::Own(_) => None,
+            Bytes::Held(_) | Bytes::Filled(_) | Bytes::Own(_) => None,
         };
         name.map_or(Out::Bytes(OutBytes(self)), Out::Name).serialize(serializer)
     }

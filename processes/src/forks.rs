@@ -1,7 +1,8 @@
 //! The id of this process, without a system call each time.
 //!
 //! It changes when user code forks: the C library tells the child. From then on that one asks the kernel
-//! each time.
+//! each time. Nobody tells a child of `_Fork`, or of a system call `clone` or `fork` that user code makes by
+//! itself: there the id stays that of the parent, and what is dropped is taken for the parent's.
 //!
 //! This is one of the crate's few files with unsafe code: it has the C library call it.
 

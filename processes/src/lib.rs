@@ -79,6 +79,7 @@ mod target;
 mod ticket;
 mod tray;
 mod unwind;
+mod zeros;
 
 /// Programs that execute the calls of others; see [`distributed`].
 #[cfg(feature = "distributed")]

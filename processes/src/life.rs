@@ -26,6 +26,12 @@ impl Home {
         Self(forks::pid())
     }
 
+    /// In tests: another one, as in a child that was forked.
+    #[cfg(test)]
+    pub(crate) fn elsewhere() -> Self {
+        Self(0)
+    }
+
     /// False in a child that was forked since.
     pub(crate) fn is_here(self) -> bool {
         self == Self::here()

@@ -14,6 +14,7 @@ use std::{io, thread};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::life::Home;
 use crate::robust::{self, MUTEX_BYTES, Owned, Patience};
 use crate::scope;
 use crate::segment::Segment;
@@ -174,6 +175,8 @@ pub struct Guard<'a, T: Shared> {
     owned: Owned,
     /// Was the thread already panicking? Then its panic says nothing about this value.
     panicking: bool,
+    /// The process that has locked it: not one that was forked by it, whose panic says nothing either.
+    home: Home,
     /// The handle that was locked.
     lock: PhantomData<&'a Lock<T>>,
 }
@@ -186,7 +189,8 @@ impl<T: Shared> Guard<'_, T> {
             poison.store(1, Ordering::Relaxed);
         }
         let poisoned = poison.load(Ordering::Relaxed) != 0;
-        let guard = Self { owned, panicking: thread::panicking(), lock: PhantomData };
+        let (panicking, home) = (thread::panicking(), Home::here());
+        let guard = Self { owned, panicking, home, lock: PhantomData };
         if poisoned { Err(PoisonError::new(guard)) } else { Ok(guard) }
     }
 
@@ -223,7 +227,7 @@ impl<T: Shared> DerefMut for Guard<'_, T> {
 
 impl<T: Shared> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        if thread::panicking() && !self.panicking {
+        if thread::panicking() && !self.panicking && self.home.is_here() {
             self.owned.segment().atomic_u32(POISON_WORD).store(1, Ordering::Relaxed);
         }
     }

@@ -32,7 +32,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock;
-use crate::life::Life;
+use crate::life::{Home, Life};
 use crate::monitor::{Kind, Monitor};
 use crate::robust::Owned;
 
@@ -70,8 +70,9 @@ pub(crate) enum Until {
 pub(crate) enum Holder {
     /// That of the process that acquired it.
     Process,
-    /// Nobody's, as all slots were taken: it does not come back by itself.
-    Nobody,
+    /// Nobody's, as all slots were taken: it does not come back by itself. This is where it was
+    /// acquired.
+    Nobody(Home),
 }
 
 /// The permits of a semaphore.
@@ -138,17 +139,19 @@ impl Permits {
         }
         let Some(slot) = self.own_slot(&held).or_else(|| self.new_slot(&held)) else {
             self.monitor.word(TOTAL).fetch_sub(1, Ordering::Relaxed);
-            return Some(Holder::Nobody);
+            return Some(Holder::Nobody(Home::here()));
         };
         self.set_count(slot, self.count(slot) + 1);
         Some(Holder::Process)
     }
 
-    /// Gives back a permit that this process acquired.
+    /// Gives back a permit that this process acquired. A copy in a child that was forked is none.
     pub(crate) fn give_back(&self, holder: Holder) {
-        if holder == Holder::Nobody {
-            // False after too many were released by hand: this one was among them.
-            self.release(1);
+        if let Holder::Nobody(home) = holder {
+            if home.is_here() {
+                // False after too many were released by hand: this one was among them.
+                self.release(1);
+            }
             return;
         }
         let held = self.monitor.lock();
@@ -161,7 +164,7 @@ impl Permits {
 
     /// Has a permit belong to nobody any more.
     pub(crate) fn forget(&self, holder: Holder) {
-        if holder == Holder::Nobody {
+        if matches!(holder, Holder::Nobody(_)) {
             return;
         }
         let held = self.monitor.lock();
@@ -338,11 +341,16 @@ mod tests {
         // Process 1 lives as long as the machine (or the container).
         (0..SLOTS).for_each(|slot| permits.set_word(slot, 1 << 32 | 1));
         permits.monitor.word(USED).store(SLOTS as u64, Ordering::Relaxed);
-        assert_eq!(permits.acquire(Until::Now), Some(Holder::Nobody));
+        let nobodys = Holder::Nobody(Home::here());
+        assert_eq!(permits.acquire(Until::Now), Some(nobodys));
         let held = permits.monitor.lock();
         assert_eq!(permits.left(&held), SLOTS as u64 - 1);
         drop(held);
-        permits.give_back(Holder::Nobody);
+        permits.give_back(Holder::Nobody(Home::elsewhere()));
+        let held = permits.monitor.lock();
+        assert_eq!(permits.left(&held), SLOTS as u64 - 1, "it is a copy");
+        drop(held);
+        permits.give_back(nobodys);
         let held = permits.monitor.lock();
         assert_eq!(permits.left(&held), SLOTS as u64);
     }

@@ -103,7 +103,7 @@ impl Argument {
         encoded.map_err(refused)?;
         check_size(draft.len(), ways)?;
         let brought = luggage.brought();
-        brought.append_to(&mut draft).map_err(too_many)?;
+        brought.append_to(&mut draft).map_err(|_too_many| too_many())?;
         let argument = match draft.finish() {
             (_empty, Some(block)) => Self::Arena(block),
             (bytes, None) => Self::choose(bytes, ways)?,
@@ -121,7 +121,7 @@ impl Argument {
         ways: Ways<'_>,
     ) -> Result<Self, JoinError> {
         check_size(bytes.len(), ways)?;
-        brought.append_to(&mut bytes).map_err(too_many)?;
+        brought.append_to(&mut bytes).map_err(|_too_many| too_many())?;
         Self::choose(bytes, ways)
     }
 
@@ -245,9 +245,9 @@ impl Argument {
 }
 
 /// More buffers than can be listed.
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
-fn too_many(error: io::Error) -> JoinError {
-    refused(format!("too many buffers for one call: {error}"))
+fn too_many() -> JoinError {
+    let most = u32::MAX;
+    refused(format!("a call brings at most {most} buffers: put what belongs together into one"))
 }
 
 /// Why an argument of so many bytes cannot be sent.

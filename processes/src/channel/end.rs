@@ -35,12 +35,15 @@ pub(super) struct End {
     side: Side,
     /// When it was looked last whether the others live.
     looked_ns: AtomicU64,
+    /// Whether it counts; see [`again`](Self::again).
+    counts: bool,
 }
 
 impl End {
     /// One handle more; none when too many processes have one.
     pub(super) fn open(ring: Ring, side: Side) -> Option<Self> {
-        Self::holders(&ring, side).enter().then(|| Self { ring, side, looked_ns: 0.into() })
+        let counts = Self::holders(&ring, side).enter();
+        counts.then(|| Self { ring, side, looked_ns: 0.into(), counts })
     }
 
     /// The table of a side.
@@ -65,10 +68,13 @@ impl End {
         self.others().are_gone()
     }
 
-    /// Another handle, in the same process.
+    /// Another handle, in the same process, which is in the table already. A child that was forked may
+    /// not be, and find no room there: then the handle does not count, and the channel may end while it
+    /// exists.
     pub(super) fn again(&self) -> Self {
-        let end = Self::open(self.ring.clone(), self.side);
-        end.expect("this process is in the table already")
+        let (ring, side) = (self.ring.clone(), self.side);
+        let counts = Self::holders(&ring, side).enter();
+        Self { ring, side, looked_ns: 0.into(), counts }
     }
 
     /// Has it travel with the argument of a call.
@@ -100,7 +106,9 @@ impl scope::Keep for End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        Self::holders(&self.ring, self.side).leave();
+        if self.counts {
+            Self::holders(&self.ring, self.side).leave();
+        }
     }
 }
 

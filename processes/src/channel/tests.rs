@@ -1,5 +1,6 @@
 //! What ends do that have travelled, while somebody has the channel locked.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
@@ -65,4 +66,23 @@ fn what_travels_with_a_call_holds_nobody_up() {
         drop(held);
     });
     assert_eq!(receive.recv_timeout(Duration::from_secs(30)), Err(RecvError::Disconnected));
+}
+
+/// As in a child that was forked, when as many processes as there may be have an end.
+#[test]
+fn an_end_for_which_there_is_no_room_does_not_count() {
+    let (send, receive) = channel::<u8>(2).unwrap();
+    let ring = &send.end.ring;
+    // Process 1 lives as long as the machine (or the container).
+    (0..MAX_HOLDERS).for_each(|slot| {
+        ring.annex_word(1 + 2 * slot).store(1 << 32 | 1, Ordering::Relaxed);
+        ring.annex_word(2 + 2 * slot).store(0, Ordering::Relaxed);
+    });
+    ring.annex_word(0).store(MAX_HOLDERS as u64, Ordering::Relaxed);
+    assert!(End::open(ring.clone(), Side::Sending).is_none());
+    let again = send.clone();
+    again.send(5).unwrap();
+    drop((again, send));
+    assert_eq!(receive.recv_timeout(BOUND).unwrap(), 5);
+    assert!(matches!(receive.try_recv(), Err(RecvError::Empty)), "process 1 has ends");
 }

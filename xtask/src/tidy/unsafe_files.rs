@@ -105,6 +105,10 @@ pub(super) const UNSAFE_FILES: &[UnsafeFile] = &[
         reason: "calls _exit, which runs nothing else, and fcntl, for what no library offers",
     },
     UnsafeFile {
+        path: "processes/src/zeros.rs",
+        reason: "asks the allocator for zeros, or for an answer when it has none",
+    },
+    UnsafeFile {
         path: "processes/tests/it/faults/crashes.rs",
         reason: "crashes on purpose: what becomes of such a call is under test",
     },

@@ -385,3 +385,28 @@ fn data_from_elsewhere_cannot_name_a_buffer() {
     let (_sum, shared, _pid) = crate::faults::ended(pool.submit(sum, secret)).unwrap();
     assert!(shared, "a name that came from the pool is one");
 }
+
+/// Bytes of memory that this process has.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn a_buffer_for_which_the_arena_has_no_room_takes_memory_when_it_is_filled_and_once() {
+    let lazy: fn(()) -> bool = |()| {
+        let pool = Pool::builder().workers(1).arena(0).build().unwrap();
+        let before = resident();
+        let mut bytes = pool.buffer(256 << 20).unwrap();
+        // A sanitizer notes something about each.
+        assert!(resident() - before < 64 << 20, "nothing was written");
+        bytes[..5].fill(7);
+        let at = bytes.as_ptr();
+        let bytes = bytes.freeze();
+        assert_eq!((bytes.as_ptr(), bytes.is_shared()), (at, false), "nothing is copied");
+        bytes[..6] == [7, 7, 7, 7, 7, 0] && bytes[200 << 20] == 0
+    };
+    let ended = spawn(lazy, ()).unwrap().join_timeout(BOUND);
+    assert!(ended.expect("it ends").unwrap());
+}

@@ -155,3 +155,17 @@ fn a_lock_is_not_unlocked_by_a_child() {
         well && still_locked && *lock.lock().unwrap() == 1
     });
 }
+
+#[test]
+fn a_lock_is_not_poisoned_by_a_child_that_panics() {
+    alone(|()| {
+        let lock = Lock::new(1_u32).unwrap();
+        let mut guard = Some(lock.lock().unwrap());
+        let well = in_child(&mut || {
+            let _guard = guard.take();
+            panic!("with a copy of a guard in its hand");
+        });
+        drop(guard);
+        !well && !lock.is_poisoned() && *lock.lock().unwrap() == 1
+    });
+}

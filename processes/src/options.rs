@@ -80,7 +80,7 @@ impl Retry {
     pub(crate) fn after(&mut self, error: &JoinError) -> bool {
         let counts = match error {
             JoinError::WorkerLost { .. } => {
-                self.lost += 1;
+                self.lost = self.lost.saturating_add(1);
                 true
             }
             JoinError::Panicked { .. } => self.panics,

@@ -228,9 +228,12 @@ impl Cluster {
     /// Starts a node with so many workers; see [`node::serve`](crate::node::serve).
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), and as [`Builder::build`](crate::Builder::build).
+    /// As [`connect`](Self::connect), and as [`Builder::build`](crate::Builder::build); `InvalidInput`: the
+    /// program has no function that it could serve.
     pub fn node(&self, slots: usize) -> io::Result<Node> {
-        Node::start(self.checked()?, slots)
+        let cluster = self.checked()?;
+        super::task::Registry::get().and_then(super::task::Registry::something).or_else(invalid)?;
+        Node::start(cluster, slots)
     }
 
     /// These settings, if they can be.

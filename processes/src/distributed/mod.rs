@@ -33,6 +33,7 @@
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
 //! | the stream itself | client and node: an error | made again |
 //! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s |
+//! | a task of a node, by a panic | the node | it ends with an error, and gives its calls back |
 //! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun |
 //!
 //! The client is the authority: it alone knows whether a call has ended, and how often it was begun. So a
@@ -43,11 +44,17 @@
 //! A second result for a call finds no call, and is confirmed without effect. So each call resolves
 //! once, also when it was executed twice.
 //!
+//! What a node says to a client at about the same time is one message (`wire::Letter`), and so is what that
+//! answers: of short calls, dozens share the questions, the results and the confirmations, and the
+//! broker handles between four and five messages for each, in and out. Each question has a ticket, and
+//! each call of a letter is counted as if it came alone.
+//!
 //! # Bounds
 //!
 //! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
 //! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
-//! least one and at most 16 for each worker, and four times as many results that were not confirmed. The stream
+//! least one and at most 64 for each worker, and fetches no more while it has 256 results that were not
+//! confirmed, or 32 MiB of them, for each worker. The stream
 //! refuses more than a million calls or 1 GiB ([`Cluster::reserve`]), whereupon clients try again. The stream
 //! of poison calls forgets the oldest above 10,000 or a quarter of that. Brokers set both aside. Objects in the store are removed by whoever ends the call;
 //! those of clients and nodes that were killed go after a day. What a client waits for is put there again

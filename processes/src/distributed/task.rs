@@ -79,7 +79,8 @@ macro_rules! task {
         $(#[$meta])*
         // One copy with an address of its own: by that it is recognised.
         #[inline(never)]
-        $vis fn $function($argument: $A) -> $R {
+        $vis fn $function(argument: $A) -> $R {
+            // Here nothing else has the name of the function yet; the argument may have it.
             #[$crate::distributed::linkme::distributed_slice($crate::distributed::TASKS)]
             #[linkme(crate = $crate::distributed::linkme)]
             static TASK: $crate::distributed::Task = $crate::distributed::Task::new(
@@ -87,8 +88,9 @@ macro_rules! task {
                 $version,
                 || $crate::distributed::Task::resolve::<$A, $R>($function),
             );
+            fn __executed($argument: $A) -> $R $body
             TASK.keep_apart();
-            $body
+            __executed(argument)
         }
     };
     (@name $function:ident) => { ::core::concat!(::core::module_path!(), "::", ::core::stringify!($function)) };
@@ -203,6 +205,21 @@ impl Registry {
             }
         }
         registry
+    }
+
+    /// Refuses to be that of a node if it is empty.
+    ///
+    /// # Errors
+    /// It is.
+    pub(crate) fn something(&self) -> Result<(), String> {
+        if self.names.is_empty() {
+            return Err(
+                "this program declares no function with `task!`, or the linker has left out \
+                        the library that does (`use library as _;` brings it in)"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// All names.
@@ -338,6 +355,41 @@ mod tests {
         assert_eq!((version("tests.versioned"), version("tests.same")), (8, 0));
         versioned(1);
         assert_eq!(named_and_versioned(2), 2);
+    }
+
+    crate::task! {
+        fn same(same: u64) -> u64 {
+            same + 1
+        }
+    }
+
+    crate::task! {
+        fn argument((argument, _): (u64, u64)) -> u64 {
+            argument + 2
+        }
+    }
+
+    #[test]
+    fn an_argument_may_have_the_name_of_the_function() {
+        crate::task! {
+            fn inner(inner: u64) -> u64 {
+                inner + 3
+            }
+        }
+        let registry = Registry::get().unwrap();
+        let name = |code| registry.by_code(code).unwrap().name.rsplit(':').next();
+        assert_eq!(name(Code::of(same).unwrap()), Some("same"));
+        assert_eq!(name(Code::of(argument).unwrap()), Some("argument"));
+        assert_eq!(name(Code::of(inner).unwrap()), Some("inner"));
+        assert_eq!((same(1), argument((1, 0)), inner(1)), (2, 3, 4));
+    }
+
+    #[test]
+    fn a_program_without_functions_cannot_be_a_node() {
+        let none = Registry::of(&[]).something().unwrap_err();
+        assert!(none.contains("declares no function"), "{none}");
+        let task = Task::new("one", 0, || Task::resolve::<u64, u64>(one));
+        Registry::of(&[task]).something().unwrap();
     }
 
     #[test]

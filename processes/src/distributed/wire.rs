@@ -8,6 +8,16 @@
 //!
 //! The body of a call is its encoded argument, or the items of a frame ([`crate::items`]). A body above
 //! [`MAX_INLINE`] is an object in the store, and the message has none.
+//!
+//! What a node says to a client is collected while it has other things to do, and goes as one *letter*. Its
+//! head is a [`Sender`], its body one or more of
+//!
+//! ```text
+//! length u32, little-endian | a message: head (Said), body
+//! ```
+//!
+//! The client's [`Answers`] to one letter, or to several, are one message, too. So many calls share what
+//! a message costs, each way.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +30,7 @@ use crate::error::JoinError;
 use crate::options::Retry;
 
 /// The version of all this. A call of another one is refused, and offered to other nodes.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 /// The longest body inside of a message; brokers take messages of 1 MiB unless told otherwise.
 pub(super) const MAX_INLINE: usize = 512 * 1024;
@@ -30,6 +40,12 @@ pub(super) const NEEDED: usize = 1_000_000;
 
 /// How long the texts of the errors in a report may be, all together.
 const MAX_TEXTS: usize = MAX_INLINE / 2;
+
+/// How long a letter may be that says more than one thing.
+const MAX_LETTER: usize = MAX_INLINE;
+
+/// How many things a letter may say.
+const MAX_SAID: usize = 256;
 
 /// Which call, of which client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,23 +93,30 @@ pub(super) struct CallHead {
     pub(super) stored: Option<u64>,
 }
 
-/// What a node says to a client.
+/// Who has written a letter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Up {
-    /// Who says so: host, process, and what tells it from the one before it.
+pub(super) struct Sender {
+    /// Host, process, and what tells the node from the one before it.
     pub(super) node: String,
+}
+
+/// What a node says to a client about a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Said {
     /// The call.
     pub(super) number: u64,
     /// What.
     pub(super) news: News,
 }
 
-/// What a node says about a call.
+/// What a node says about a call. A *ticket* names a question; its answer has the same.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum News {
     /// The node has it: may it begin? Answered by a [`Verdict`]. Asked again until there is an answer, which
     /// is the same for the same node and delivery.
     Begin {
+        /// The ticket.
+        ticket: u64,
         /// The how manieth delivery it is.
         delivered: u64,
     },
@@ -101,7 +124,10 @@ pub(super) enum News {
     Refused(String),
     /// The call was delivered before: what is to become of it, if the node could begin it? Answered by a
     /// [`Verdict`].
-    Again,
+    Again {
+        /// The ticket.
+        ticket: u64,
+    },
     /// It has ended. Said again until it is confirmed.
     Done {
         /// How.
@@ -200,13 +226,15 @@ pub(super) enum Verdict {
     Poison,
 }
 
-/// What a client says to the one node that has sent results: they have arrived.
+/// What a client answers to letters of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Confirm {
+pub(super) struct Answers {
     /// The client.
     pub(super) client: u128,
-    /// The calls.
-    pub(super) numbers: Vec<u64>,
+    /// The tickets of questions, and what is to be done.
+    pub(super) verdicts: Vec<(u64, Verdict)>,
+    /// The calls whose results have arrived.
+    pub(super) confirmed: Vec<u64>,
 }
 
 /// What a client says to all nodes.
@@ -259,6 +287,51 @@ pub(super) fn too_narrow(max_payload: usize) -> String {
         "it takes messages of at most {max_payload} bytes, and {NEEDED} are needed: set \
          `max_payload: 1MB`, its default, in the configuration of the broker"
     )
+}
+
+/// A letter that is being written.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// The message so far.
+    message: Vec<u8>,
+    /// How many things it says.
+    said: usize,
+}
+
+impl Letter {
+    /// One of this node, that says nothing yet.
+    pub(super) fn of(node: &str) -> Self {
+        Self { message: pack(&Sender { node: node.to_owned() }, &[]), said: 0 }
+    }
+
+    /// Whether it may say this, too; the first thing it may say in any case.
+    pub(super) fn takes(&self, said: &[u8]) -> bool {
+        self.said == 0 || self.said < MAX_SAID && self.message.len() + 4 + said.len() <= MAX_LETTER
+    }
+
+    /// Adds something that is said: a packed [`Said`] with its body.
+    pub(super) fn add(&mut self, said: &[u8]) {
+        let length = u32::try_from(said.len()).expect("bodies are in the store when they are long");
+        self.message.extend_from_slice(&length.to_le_bytes());
+        self.message.extend_from_slice(said);
+        self.said += 1;
+    }
+
+    /// The message; none if it says nothing.
+    pub(super) fn finish(self) -> Option<Vec<u8>> {
+        (self.said > 0).then_some(self.message)
+    }
+}
+
+/// What the body of a letter says, with the bodies of that, up to what cannot be read.
+pub(super) fn all_said(mut letter: &[u8]) -> impl Iterator<Item = (Said, &[u8])> {
+    std::iter::from_fn(move || {
+        let (length, rest) = letter.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (message, rest) = rest.split_at_checked(length)?;
+        letter = rest;
+        unpack(message).ok()
+    })
 }
 
 /// The version of a call, which may be another one.
@@ -319,6 +392,33 @@ mod tests {
         assert!(before > 16_000_000 && after < MAX_INLINE, "{before} {after}");
         let (before, after) = report(10, 16_000);
         assert_eq!(before, after, "they fit");
+    }
+
+    #[test]
+    fn a_letter_says_what_it_was_given_as_long_as_it_takes_it() {
+        let done = |number, body: &[u8]| {
+            let report = Report::One(Ok(()));
+            let news = News::Done { report, busy: Duration::ZERO, stored: None };
+            pack(&Said { number, news }, body)
+        };
+        let mut letter = Letter::of("n");
+        assert!(Letter::of("n").finish().is_none() && letter.takes(&vec![0; 2 * MAX_LETTER]));
+        letter.add(&done(1, b"one"));
+        letter.add(&done(2, b""));
+        assert!(!letter.takes(&vec![0; MAX_LETTER]), "it would be too long");
+        let message = letter.finish().unwrap();
+        let (sender, rest) = unpack::<Sender>(&message).unwrap();
+        let said =
+            |rest| all_said(rest).map(|(said, body)| (said.number, body)).collect::<Vec<_>>();
+        assert_eq!((sender.node.as_str(), said(rest)), ("n", vec![(1, &b"one"[..]), (2, b"")]));
+        // What comes after something that cannot be read is not guessed at.
+        let first = done(1, b"one").len() + 4;
+        for length in 0..rest.len() {
+            assert_eq!(said(&rest[..length]).len(), usize::from(length >= first), "{length}");
+        }
+        let mut many = Letter::of("n");
+        let count = std::iter::repeat_with(|| many.takes(b"x").then(|| many.add(b"x")));
+        assert_eq!(count.take_while(Option::is_some).count(), MAX_SAID);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::wait_until;
+use crate::support::{skip, wait_until};
 
 /// A terminal; it and what runs in it end when this is dropped, also when the test fails.
 struct Terminal {
@@ -15,7 +15,7 @@ impl Terminal {
     fn open(name: &str) -> Option<Self> {
         let version = Command::new("tmux").arg("-V").stdout(Stdio::null()).status();
         if version.is_err() {
-            eprintln!("skipped: there is no tmux to type Ctrl-C in");
+            skip("tools", "there is no tmux to type Ctrl-C in");
             return None;
         }
         let terminal = Self { socket: format!("triptych-{name}-{}", std::process::id()) };

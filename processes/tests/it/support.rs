@@ -13,6 +13,32 @@ pub(crate) fn rounds(usual: u32, long: u32) -> u32 {
     if std::env::var_os("TRIPTYCH_LONG").is_some_and(|value| value == "1") { long } else { usual }
 }
 
+/// Says that a test is skipped because something is not there; fails where that is required:
+/// `TRIPTYCH_REQUIRE` names `tools`, programs that `.ci/run` installs, and `machines`, the right to make
+/// namespaces. `cargo xtask ci` sets it, so that the gate does not pass by skipping.
+pub(crate) fn skip(what: &str, why: &str) {
+    eprintln!("{}", skipped(std::env::var("TRIPTYCH_REQUIRE").ok().as_deref(), what, why));
+}
+
+/// What is said about a skipped test where this is required.
+///
+/// # Panics
+/// What is missing is required.
+pub(crate) fn skipped(required: Option<&str>, what: &str, why: &str) -> String {
+    let is_required = required.is_some_and(|all| all.split(',').any(|name| name == what));
+    assert!(!is_required, "{what} are required: {why}");
+    format!("skipped: {why}")
+}
+
+#[test]
+#[should_panic(expected = "machines are required: they are not there")]
+fn what_is_required_is_not_skipped() {
+    for required in [None, Some(""), Some("tools")] {
+        assert_eq!(skipped(required, "machines", "no"), "skipped: no");
+    }
+    let _said = skipped(Some("tools,machines"), "machines", "they are not there");
+}
+
 /// True where AddressSanitizer watches, which has terabytes of addresses reserved: then they cannot be
 /// limited. Says that `what` is skipped.
 pub(crate) fn is_sanitized(what: &str) -> bool {

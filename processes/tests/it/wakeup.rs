@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use processes::{Pool, Queue};
 
-use crate::support::{BOUND, Stopped, gates, signal, soon, wait_until};
+use crate::support::{BOUND, Stopped, gates, signal, skip, soon, wait_until};
 
 /// How long the threads of a process called `name...` have run, in nanoseconds: it grows with
 /// every wake-up.
@@ -95,7 +95,8 @@ fn calls_of_an_idle_pool(planted: bool, time: Duration) -> Option<Vec<String>> {
         None
     };
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
-        return missing("there is no strace to look for system calls with");
+        skip("tools", "there is no strace to look for system calls with");
+        return None;
     }
     let (pids, gate) = gates();
     let program = processes::spawn(idle, (planted, pids.clone(), gate.clone())).unwrap();

@@ -16,6 +16,8 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let cargo = |line: &str| Action::Run(CommandLine::cargo(line.split_whitespace()));
     let xtask = |line: &str| Action::Run(CommandLine::xtask(line.split_whitespace()));
     let step = |name, about, action| Step { name, about, action, is_extra: false };
+    let machines = machines_missing();
+    let required = required(machines.as_deref());
     let mut steps = vec![
         step("fmt", "the code is formatted", cargo("fmt --all --check")),
         step("tidy", "the rules of the house hold", xtask("tidy")),
@@ -26,8 +28,12 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             cargo("clippy --workspace --all-targets -- -D warnings"),
         ),
         cluster_clippy(),
-        step("test", "the test command of README.md; doc tests are part of it", test(workspace)),
-        cluster_test(),
+        step(
+            "test",
+            "the test command of README.md; doc tests are part of it",
+            test(workspace, required),
+        ),
+        cluster_test(required),
         step("doc", "the documentation builds without a warning", doc()),
         step("bench", "each bench runs once", cargo("bench --workspace --bench * -- --test")),
         step(
@@ -55,6 +61,10 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         step("compare", "every lane gives the right answer", xtask("compare --tier smoke")),
     ];
     steps.extend(steps_of_peers(workspace));
+    steps.extend(machines.map(|why| {
+        let about = "the tests of cluster-test that need several machines (network namespaces)";
+        step("machines", about, Action::Skip(format!("NOT TESTED on several machines: {why}")))
+    }));
     steps
 }
 
@@ -105,6 +115,37 @@ fn steps_of_peers(workspace: &Workspace) -> Vec<Step> {
     ]
 }
 
+/// Names what tests must not be skipped for want of.
+const REQUIRE: &str = "TRIPTYCH_REQUIRE";
+
+/// What the gate requires: the programs that `.ci/run` installs, and machines where there can be some.
+fn required(no_machines: Option<&str>) -> &'static str {
+    no_machines.map_or("tools,machines", |_why| "tools")
+}
+
+/// Makes what machines of tests consist of, in namespaces of its own.
+const MACHINE: &str = "mount -t tmpfs tmpfs /run && ip netns add a && \
+    ip link add v type veth peer name eth0 netns a";
+
+/// Why this system does not allow that, as some containers do not. A missing program is no such reason:
+/// the tests say which one it is.
+fn machines_missing() -> Option<String> {
+    let mut command = Command::new("unshare");
+    // A user who is not root becomes one inside.
+    command.args(["--user", "--map-root-user"].iter().filter(|_| !is_root()));
+    command.args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", MACHINE]);
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let is_missing = output.status.code() == Some(127);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let why = || said.lines().next().unwrap_or("it is not allowed").to_owned();
+    (!output.status.success() && !is_missing).then(why)
+}
+
+/// Whether this process may do everything.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Clippy for the feature of `processes` that is not in the default build.
 fn cluster_clippy() -> Step {
     let line = "clippy -p processes --all-targets --features distributed -- -D warnings";
@@ -113,10 +154,11 @@ fn cluster_clippy() -> Step {
     Step { name: "cluster-clippy", about, action, is_extra: false }
 }
 
-/// The tests of that feature; those that need a broker skip themselves where there is none.
-fn cluster_test() -> Step {
+/// The tests of that feature.
+fn cluster_test(required: &str) -> Step {
     let line = "test -p processes --features distributed -- distributed cluster";
-    let action = Action::Run(CommandLine::cargo(line.split_whitespace()));
+    let line = CommandLine::cargo(line.split_whitespace());
+    let action = Action::Run(line.env(REQUIRE, required));
     let about = "calls through a broker to nodes, whatever dies";
     Step { name: "cluster-test", about, action, is_extra: false }
 }
@@ -137,9 +179,9 @@ fn cluster_compare(workspace: &Workspace) -> Action {
 }
 
 /// The test command that README.md tells people to type.
-fn test(workspace: &Workspace) -> Action {
+fn test(workspace: &Workspace, required: &str) -> Action {
     match readme::test_command(&workspace.root) {
-        Ok(arguments) => Action::Run(CommandLine::cargo(arguments)),
+        Ok(arguments) => Action::Run(CommandLine::cargo(arguments).env(REQUIRE, required)),
         Err(why) => Action::Fail(why),
     }
 }
@@ -288,6 +330,16 @@ mod tests {
         );
         assert!(matches!(models(&workspace, Checker::Loom, &["threads"]), Action::Skip(_)));
         assert!(matches!(models(&workspace, Checker::Shuttle, &MODELS), Action::Skip(_)));
+    }
+
+    #[test]
+    fn tests_of_the_gate_require_what_can_be_had() {
+        assert_eq!((required(None), required(Some("no"))), ("tools,machines", "tools"));
+        let step = cluster_test("tools").action.to_string();
+        assert!(step.starts_with("TRIPTYCH_REQUIRE=tools cargo test -p processes"), "{step}");
+        let steps = steps(&Workspace::find());
+        let machines = steps.iter().find(|step| step.name == "machines");
+        assert_eq!(machines.is_some(), machines_missing().is_some());
     }
 
     #[test]

@@ -9,13 +9,13 @@ use futures_lite::future::poll_once;
 use tokio::time::sleep;
 
 use super::super::broker::{Unfetched, result_name};
-use super::super::wire::{Confirm, News, Report, Up, pack, unpack};
+use super::super::wire::{Answers, News, Report, Said, Sender, all_said, pack, unpack};
 use super::flight::Missed;
 use super::run::{Desk, PAUSE};
 use super::settle::From;
 
-/// The most messages that are taken in before their results are confirmed.
-const BURST: usize = 256;
+/// The most letters that are taken in before they are answered.
+const BURST: usize = 32;
 
 /// A result that is in the store.
 struct Stored {
@@ -33,73 +33,84 @@ struct Stored {
     reply: Subject,
 }
 
-/// Takes in what nodes say, and confirms results, many at a time.
+/// What there is to answer to a node, and where it waits for that.
+type Reply = (Subject, Answers);
+
+/// Takes in what nodes say, and answers, many at a time.
 pub(super) async fn take_news(desk: Rc<Desk>, mut news: Subscriber) {
     while let Some(message) = news.next().await {
-        let mut confirmed: Vec<(Subject, Vec<u64>)> = Vec::new();
+        let mut replies: Vec<Reply> = Vec::new();
         let mut next = Some(message);
         for _ in 0..BURST {
-            let Some(message) = next.take() else { break };
-            if let Some((reply, number)) = desk.hear(message).await {
-                match confirmed.iter_mut().find(|(node, _)| *node == reply) {
-                    Some((_node, numbers)) => numbers.push(number),
-                    None => confirmed.push((reply, vec![number])),
-                }
-            }
+            let Some(letter) = next.take() else { break };
+            desk.hear(&letter, &mut replies);
             next = poll_once(news.next()).await.flatten();
         }
-        for (node, numbers) in confirmed {
-            desk.confirm(node, numbers).await;
+        if let Some(letter) = next {
+            desk.hear(&letter, &mut replies);
         }
-        if let Some(message) = next
-            && let Some((node, number)) = desk.hear(message).await
-        {
-            desk.confirm(node, vec![number]).await;
+        for (node, answers) in replies {
+            desk.answer(node, &answers).await;
         }
     }
 }
 
 impl Desk {
-    /// Tells a node which results have arrived.
-    async fn confirm(&self, node: Subject, numbers: Vec<u64>) {
-        let message = pack(&Confirm { client: self.remote.id, numbers }, &[]);
+    /// Answers a node.
+    async fn answer(&self, node: Subject, answers: &Answers) {
+        let message = pack(answers, &[]);
         let (Ok(()) | Err(_)) = self.client.publish(node, message.into()).await;
     }
 
-    /// Takes in what a node says. Returns what to confirm, and to whom.
-    async fn hear(self: &Rc<Self>, message: Message) -> Option<(Subject, u64)> {
-        let (up, body) = unpack::<Up>(&message.payload).ok()?;
-        let Up { node, number, news } = up;
-        match news {
-            News::Begin { delivered } => {
-                let lease = self.broker.lease();
-                let verdict = pack(&self.remote.begin(number, &node, delivered, lease), &[]);
-                let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
-                None
-            }
-            News::Refused(why) => {
-                self.remote.refused(number, &node, &why);
-                None
-            }
-            News::Again => {
-                let verdict = pack(&self.remote.again(number, &node, self.broker.lease()), &[]);
-                let (Ok(()) | Err(_)) = self.client.publish(message.reply?, verdict.into()).await;
-                None
-            }
-            News::Done { report, busy, stored: None } => {
-                let had_argument = self.has_stored_argument(number);
-                self.remote.done(From { number, node: &node, busy }, report, body.to_vec());
-                if had_argument {
-                    self.forget_argument(number);
+    /// No answers yet.
+    fn no_answers(&self) -> Answers {
+        Answers { client: self.remote.id, verdicts: Vec::new(), confirmed: Vec::new() }
+    }
+
+    /// Takes in a letter of a node, and adds what is to be answered.
+    fn hear(self: &Rc<Self>, letter: &Message, replies: &mut Vec<Reply>) {
+        let Ok((Sender { node }, body)) = unpack::<Sender>(&letter.payload) else { return };
+        let Some(reply) = &letter.reply else { return };
+        let place = replies.iter().position(|(subject, _)| subject == reply);
+        let place = place.unwrap_or_else(|| {
+            replies.push((reply.clone(), self.no_answers()));
+            replies.len() - 1
+        });
+        let answers = &mut replies[place].1;
+        let lease = self.broker.lease();
+        for (Said { number, news }, body) in all_said(body) {
+            match news {
+                News::Begin { ticket, delivered } => {
+                    let verdict = self.remote.begin(number, &node, delivered, lease);
+                    answers.verdicts.push((ticket, verdict));
                 }
-                message.reply.map(|reply| (reply, number))
-            }
-            News::Done { report, busy, stored: Some(length) } => {
-                let done = Stored { number, node, busy, report, length, reply: message.reply? };
-                self.spawn("fetching a result", Rc::clone(self).fetch(done));
-                None
+                News::Refused(why) => self.remote.refused(number, &node, &why),
+                News::Again { ticket } => {
+                    answers.verdicts.push((ticket, self.remote.again(number, &node, lease)));
+                }
+                News::Done { report, busy, stored: None } => {
+                    let had_argument = self.has_stored_argument(number);
+                    self.remote.done(From { number, node: &node, busy }, report, body.to_vec());
+                    if had_argument {
+                        self.forget_argument(number);
+                    }
+                    answers.confirmed.push(number);
+                }
+                News::Done { report, busy, stored: Some(length) } => {
+                    let (node, reply) = (node.clone(), reply.clone());
+                    let done = Stored { number, node, busy, report, length, reply };
+                    self.spawn("fetching a result", Rc::clone(self).fetch(done));
+                }
             }
         }
+        if answers.verdicts.is_empty() && answers.confirmed.is_empty() {
+            replies.swap_remove(place);
+        }
+    }
+
+    /// Tells a node that a result has arrived.
+    async fn confirm(&self, node: Subject, number: u64) {
+        self.answer(node, &Answers { confirmed: vec![number], ..self.no_answers() }).await;
     }
 
     /// Whether the argument of a call is in the store.
@@ -124,7 +135,7 @@ impl Desk {
             Some(true) => return,
             None => {
                 self.broker.forget(&name).await;
-                return self.confirm(reply, vec![number]).await;
+                return self.confirm(reply, number).await;
             }
         }
         let fetched = match self.remote.refuse_stored(number, length) {
@@ -135,7 +146,7 @@ impl Desk {
             Ok((report, body)) => {
                 let had_argument = self.has_stored_argument(number);
                 self.remote.done(From { number, node: &node, busy }, report, body);
-                self.confirm(reply, vec![number]).await;
+                self.confirm(reply, number).await;
                 self.broker.forget(&name).await;
                 if had_argument {
                     self.forget_argument(number);
@@ -149,10 +160,10 @@ impl Desk {
     async fn miss(self: Rc<Self>, number: u64, is_missing: bool, reply: Subject) {
         match self.remote.missed(number, is_missing) {
             Missed::Wait => {}
-            Missed::Ended => self.confirm(reply, vec![number]).await,
+            Missed::Ended => self.confirm(reply, number).await,
             Missed::Send => {
                 // Its node is to forget it before it may get it again.
-                self.confirm(reply, vec![number]).await;
+                self.confirm(reply, number).await;
                 sleep(PAUSE).await;
                 self.publish(number).await;
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull;
 use futures_lite::StreamExt;
 use tokio::sync::watch;
-use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::super::broker::Broker;
@@ -20,9 +19,7 @@ const REQUEST: Duration = Duration::from_secs(2);
 pub(super) async fn fetch(desk: Rc<Desk>) {
     loop {
         let room = desk.shelf.room();
-        // Few at a time would cost a request each.
-        let worth = desk.shelf.requested.get() == 0 || room > desk.shelf.requested.get();
-        if room == 0 || !worth {
+        if room == 0 {
             desk.room.notified().await;
             continue;
         }
@@ -35,7 +32,8 @@ pub(super) async fn fetch(desk: Rc<Desk>) {
             continue;
         };
         desk.shelf.requested.set(desk.shelf.requested.get() + room);
-        drop(spawn_local(Rc::clone(&desk).take_batch(batch, room, connections)));
+        let taken = Rc::clone(&desk).take_batch(batch, room, connections);
+        drop(desk.failure.watch("take in calls", taken));
     }
 }
 
@@ -58,7 +56,8 @@ impl Desk {
                 Ok(Some(Ok(message))) => {
                     left -= 1;
                     self.shelf.requested.set(self.shelf.requested.get() - 1);
-                    drop(spawn_local(Rc::clone(&self).look_after(message)));
+                    let looked = Rc::clone(&self).look_after(self.hand(), message);
+                    drop(self.failure.watch("look after a call", looked));
                 }
                 Ok(Some(Err(_why))) => {
                     failed = true;

@@ -5,28 +5,32 @@ use std::rc::Rc;
 use async_nats::{StatusCode, Subscriber};
 use futures_lite::StreamExt;
 
-use super::super::wire::{CallId, Confirm, Shout, unpack};
+use super::super::wire::{Answers, CallId, Shout, unpack};
 use super::held::Inside;
 use super::run::Desk;
 
-/// Takes in which results have arrived, and which clients are not there.
-pub(super) async fn take_confirmations(desk: Rc<Desk>, mut messages: Subscriber) {
+/// Takes in what clients answer, and which of them are not there.
+pub(super) async fn take_answers(desk: Rc<Desk>, mut messages: Subscriber) {
     while let Some(message) = messages.next().await {
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             let client = message.subject.rsplit('.').next();
             let client = client.and_then(|hex| u128::from_str_radix(hex, 16).ok());
-            if let Some(client) = client
-                && desk.shelf.is_silent(client)
-            {
-                desk.shelf.give_up(client);
+            if let Some(client) = client {
+                let is_gone = desk.shelf.is_silent(client);
+                desk.outbox.nobody(client);
+                if is_gone {
+                    desk.shelf.give_up(client);
+                }
             }
             continue;
         }
-        let Ok((Confirm { client, numbers }, _)) = unpack::<Confirm>(&message.payload) else {
-            continue;
-        };
+        let Ok((answers, _)) = unpack::<Answers>(&message.payload) else { continue };
+        let Answers { client, verdicts, confirmed } = answers;
         desk.shelf.is_there(client);
-        for number in numbers {
+        for (ticket, verdict) in verdicts {
+            desk.outbox.answered(client, ticket, verdict);
+        }
+        for number in confirmed {
             if let Some(held) = desk.shelf.find(CallId { client, number }) {
                 held.confirmed.notify_one();
             }

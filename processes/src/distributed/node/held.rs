@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::Message;
+use async_nats::Subject;
 use tokio::sync::Notify;
 
 use crate::harvest::Harvest;
@@ -31,7 +31,17 @@ const MAX_WITHDRAWN: usize = 8192;
 const AHEAD: Duration = Duration::from_millis(10);
 
 /// The most calls for each worker.
-const MAX_AHEAD: usize = 16;
+const MAX_AHEAD: usize = 64;
+
+/// The most results for each worker that lie here until clients have confirmed them; when there are so
+/// many, no calls are asked for.
+const KEPT: usize = 256;
+
+/// The most bytes of these. Of what is asked for until then, more may come.
+const KEPT_BYTES: usize = 32 << 20;
+
+/// Results of calls that take less than this are sent together with the next ones.
+const SHORT: Duration = Duration::from_micros(200);
 
 /// Where a call is in the pool.
 #[derive(Clone, Debug)]
@@ -45,10 +55,12 @@ pub(super) enum Inside {
 /// A call that this node holds, from its delivery until it is acknowledged.
 #[derive(Debug)]
 pub(super) struct Held {
-    /// The message, as it was delivered last.
-    pub(super) message: RefCell<Message>,
+    /// Where the broker is answered about its message, as that was delivered last.
+    pub(super) place: RefCell<Subject>,
     /// Where it is in the pool, once it is.
     pub(super) inside: RefCell<Option<Inside>>,
+    /// How long its result is that lies here.
+    pub(super) kept: Cell<usize>,
     /// Told when the client has the result, or is gone.
     pub(super) confirmed: Notify,
     /// Told when nobody wants the items any more.
@@ -68,7 +80,11 @@ pub(super) struct Shelf {
     left: RefCell<VecDeque<u128>>,
     /// Calls that must not begin, and the order in which they came.
     withdrawn: RefCell<(HashSet<CallId>, VecDeque<CallId>)>,
-    /// Calls that are being executed, or are about to be.
+    /// How long the results are, all together, that lie here.
+    kept_bytes: Cell<usize>,
+    /// Messages that have come and are looked at, and calls that are executed, or are about to be.
+    pub(super) in_hand: Cell<usize>,
+    /// Calls that workers have.
     pub(super) shares: Shares,
     /// Calls that were asked for and have not come.
     pub(super) requested: Cell<usize>,
@@ -85,6 +101,8 @@ impl Shelf {
             slow: RefCell::default(),
             left: RefCell::default(),
             withdrawn: RefCell::default(),
+            kept_bytes: Cell::new(0),
+            in_hand: Cell::new(0),
             shares: Shares::new(slots),
             requested: Cell::new(0),
             pace_ns: Cell::new(None),
@@ -92,15 +110,16 @@ impl Shelf {
     }
 
     /// A call was delivered. None when it is here already, and only its message is new.
-    pub(super) fn take(&self, id: CallId, message: Message) -> Option<Rc<Held>> {
+    pub(super) fn take(&self, id: CallId, place: Subject) -> Option<Rc<Held>> {
         let mut held = self.held.borrow_mut();
         if let Some(known) = held.get(&id) {
-            *known.message.borrow_mut() = message;
+            *known.place.borrow_mut() = place;
             return None;
         }
         let new = Rc::new(Held {
-            message: RefCell::new(message),
+            place: RefCell::new(place),
             inside: RefCell::default(),
+            kept: Cell::new(0),
             confirmed: Notify::new(),
             abandoned: Notify::new(),
         });
@@ -110,7 +129,15 @@ impl Shelf {
 
     /// A call is not here any more.
     pub(super) fn drop_call(&self, id: CallId) {
-        self.held.borrow_mut().remove(&id);
+        if let Some(held) = self.held.borrow_mut().remove(&id) {
+            self.kept_bytes.set(self.kept_bytes.get() - held.kept.get());
+        }
+    }
+
+    /// The result of a call that is here, so long, lies here until it is confirmed.
+    pub(super) fn keep(&self, held: &Held, bytes: usize) {
+        held.kept.set(bytes);
+        self.kept_bytes.set(self.kept_bytes.get() + bytes);
     }
 
     /// A call that is here.
@@ -212,19 +239,41 @@ impl Shelf {
         self.pace_ns.set(Some(pace));
     }
 
-    /// How many calls more are to be asked for.
+    /// Whether a result is to wait for others: workers have more calls, and those are short.
+    pub(super) fn more_results_come(&self) -> bool {
+        let pace = self.pace_ns.get().map(Duration::from_nanos);
+        self.in_hand.get() > 0 && pace.is_some_and(|pace| pace < SHORT)
+    }
+
+    /// How many calls more are to be asked for now; none while they are so few that they are not worth a
+    /// request.
     pub(super) fn room(&self) -> usize {
-        let (slots, busy) = (self.shares.slots(), self.shares.busy());
+        let slots = self.shares.slots();
         let ahead_ns = u64::try_from(AHEAD.as_nanos()).unwrap_or(u64::MAX);
-        let ahead = self.pace_ns.get().map_or(1, |pace_ns| ahead_ns / pace_ns.max(1));
-        let each = usize::try_from(ahead).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD);
-        let wanted = (slots * each).saturating_sub(busy + self.requested.get());
-        // Results that clients have not confirmed take memory. Those of clients that are not there get
-        // no more, and must not hold up others.
+        let each = self.pace_ns.get().map_or(1, |pace_ns| ahead_ns / pace_ns.max(1));
+        let each = usize::try_from(each).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD);
+        let coming = self.in_hand.get() + self.requested.get();
+        let room = (slots * each).saturating_sub(coming).min(self.room_for_results());
+        // As long as workers have something to do, half of what may lie here is asked for at a time.
+        let worth = (slots * (each - 1) / 2).max(1);
+        if room >= worth || coming < slots { room } else { 0 }
+    }
+
+    /// How many results more may lie here. Those that clients have not confirmed take memory; those of clients
+    /// that are not there get no more, and must not hold up others.
+    fn room_for_results(&self) -> usize {
         let held = self.held.borrow();
-        let kept = held.keys().filter(|id| !self.is_quiet(id.client)).count();
-        let kept = kept.saturating_sub(busy);
-        wanted.min((4 * slots * MAX_AHEAD).saturating_sub(kept))
+        let (kept, bytes) = if self.silent.borrow().is_empty() {
+            (held.len(), self.kept_bytes.get())
+        } else {
+            let there = held.iter().filter(|(id, _)| !self.is_quiet(id.client));
+            there.fold((0, 0), |(kept, bytes), (_, held)| (kept + 1, bytes + held.kept.get()))
+        };
+        let slots = self.shares.slots();
+        if bytes >= KEPT_BYTES * slots {
+            return 0;
+        }
+        (KEPT * slots).saturating_sub(kept.saturating_sub(self.in_hand.get()))
     }
 }
 
@@ -236,22 +285,45 @@ mod tests {
     fn short_calls_are_fetched_ahead_and_long_ones_are_not() {
         let shelf = Shelf::new(3);
         assert_eq!(shelf.room(), 3, "nobody knows");
-        for _ in 0..50 {
-            shelf.learn(Duration::from_secs(2));
-        }
+        let learn = |took| (0..200).for_each(|_| shelf.learn(took));
+        learn(Duration::from_secs(2));
         assert_eq!(shelf.room(), 3);
-        let _two = [shelf.shares.begin(), shelf.shares.begin()];
+        shelf.in_hand.set(2);
         assert_eq!(shelf.room(), 1);
         shelf.requested.set(1);
         assert_eq!(shelf.room(), 0);
-        for _ in 0..200 {
-            shelf.learn(Duration::from_micros(800));
+        learn(Duration::from_micros(800));
+        assert!((30..=33).contains(&shelf.room()), "{}", shelf.room());
+        shelf.requested.set(20);
+        assert_eq!(shelf.room(), 0, "it is not worth a request");
+        shelf.in_hand.set(1);
+        shelf.requested.set(1);
+        assert!(shelf.room() > 30, "a worker has nothing to do");
+        learn(Duration::ZERO);
+        assert_eq!(shelf.room(), 3 * MAX_AHEAD - 2);
+    }
+
+    #[test]
+    fn results_that_nobody_confirms_leave_no_room_unless_their_client_is_not_there() {
+        let shelf = Shelf::new(1);
+        for number in 0..KEPT as u64 {
+            assert!(shelf.room() > 0, "{number}");
+            shelf.take(CallId { client: 7, number }, "place".into());
         }
-        assert!((20..=33).contains(&shelf.room()), "{}", shelf.room());
-        for _ in 0..200 {
-            shelf.learn(Duration::ZERO);
-        }
-        assert_eq!(shelf.room(), 3 * MAX_AHEAD - 3);
+        assert_eq!(shelf.room(), 0);
+        shelf.silent.borrow_mut().insert(8, Instant::now());
+        assert_eq!(shelf.room(), 0);
+        shelf.silent.borrow_mut().insert(7, Instant::now());
+        assert_eq!(shelf.room(), 1);
+        shelf.is_there(7);
+        let fourth = CallId { client: 7, number: 3 };
+        shelf.drop_call(fourth);
+        assert_eq!(shelf.room(), 1);
+        shelf.keep(&shelf.take(fourth, "place".into()).unwrap(), KEPT_BYTES);
+        shelf.drop_call(CallId { client: 7, number: 4 });
+        assert_eq!(shelf.room(), 0, "it is long");
+        shelf.drop_call(fourth);
+        assert_eq!(shelf.room(), 1);
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub(super) struct Leave {
     told: AtomicBool,
     /// Wakes it.
     wake: Notify,
-    /// How many calls it has left to other nodes, once it has ended in good order.
-    left: OnceLock<usize>,
+    /// How it has ended, once it has: how many calls it has left to other nodes, or why it could not go on.
+    end: OnceLock<Result<usize, String>>,
 }
 
 impl Leave {
@@ -33,14 +33,15 @@ impl Leave {
         self.wake.notified().await;
     }
 
-    /// It has ended, and left so many calls.
-    pub(super) fn ended(&self, left: usize) {
+    /// It has ended like this.
+    pub(super) fn ended(&self, end: Result<usize, String>) {
         // A node ends once.
-        let (Ok(()) | Err(_)) = self.left.set(left);
+        let (Ok(()) | Err(_)) = self.end.set(end);
     }
 
-    /// How many calls it has left; none: it has not ended, or not in good order.
-    pub(super) fn left(&self) -> Option<usize> {
-        self.left.get().copied()
+    /// How it has ended, when its thread has.
+    pub(super) fn end(&self) -> Result<usize, String> {
+        let panicked = || Err("its thread has panicked".to_owned());
+        self.end.get().cloned().unwrap_or_else(panicked)
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::client::RequestErrorKind;
+use async_nats::Subject;
 use async_nats::jetstream::Message;
 use tokio::time::timeout;
 
 use super::super::task::Named;
-use super::super::wire::{CallHead, CallId, News, Up, VERSION, Verdict, pack, unpack, version_of};
+use super::super::wire::{CallHead, CallId, News, VERSION, Verdict, unpack, version_of};
+use super::outbox::Heard;
 use super::run::{Desk, PAUSE};
 
 /// When a call is offered again whose function this node does not know.
@@ -21,8 +22,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// What is to become of a message.
 pub(super) enum Look {
-    /// Execute it.
-    Go(Box<CallHead>, Named),
+    /// Execute it, with this argument or these items, if they are not in the store.
+    Go(Box<CallHead>, Named, Vec<u8>),
     /// Nothing more; the argument of this call, if it is in the store, is not needed either.
     Drop(Option<CallId>),
     /// Nothing: it is executed already.
@@ -44,29 +45,29 @@ pub(super) enum Unanswered {
 impl Desk {
     /// Offers a call to nodes of its own version. Its head cannot be read here, but the name of its
     /// message.
-    async fn refuse_version(&self, message: &Message) -> Look {
+    fn refuse_version(&self, message: &Message) -> Look {
         let headers = message.headers.as_ref();
         let name = headers.and_then(|headers| headers.get("Nats-Msg-Id"));
         if let Some(id) = name.and_then(|name| CallId::of_message(name.as_str())) {
             let why =
                 format!("it speaks version {VERSION} of the protocol, the client another one");
-            self.tell(id, News::Refused(why)).await;
+            self.tell(id, News::Refused(why));
         }
         Look::Later(REFUSED_FOR)
     }
 
-    /// Decides what is to become of a message.
-    pub(super) async fn look(&self, message: &Message) -> Look {
+    /// Decides what is to become of a message, which was delivered so often and is to be answered there.
+    pub(super) async fn look(&self, message: &Message, delivered: u64, place: &Subject) -> Look {
         if version_of(&message.payload) != Some(VERSION) {
-            return self.refuse_version(message).await;
+            return self.refuse_version(message);
         }
-        let head = match unpack::<CallHead>(&message.payload) {
-            Ok((head, _body)) => head,
+        let (head, body) = match unpack::<CallHead>(&message.payload) {
+            Ok(both) => both,
             Err(why) => return Look::Bury(format!("it is malformed: {why}")),
         };
         if self.shelf.find(head.id).is_some() {
             // It was delivered again because word of it came late: the new message is the one to answer.
-            let _known = self.shelf.take(head.id, message.clone());
+            let _known = self.shelf.take(head.id, place.clone());
             return Look::Known;
         }
         let stored = head.stored.is_some().then_some(head.id);
@@ -76,8 +77,8 @@ impl Desk {
         if self.shelf.is_slow(head.id.client) {
             return Look::Later(2 * PAUSE);
         }
-        if message.info().is_ok_and(|info| info.delivered > 1) {
-            match self.ask(head.id, News::Again).await {
+        if delivered > 1 {
+            match self.ask(head.id, |ticket| News::Again { ticket }).await {
                 Ok(Verdict::Go) => {}
                 Ok(Verdict::Wait) => return Look::Later(PAUSE),
                 Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Look::Drop(stored),
@@ -92,33 +93,29 @@ impl Desk {
             return Look::Later(NOT_HERE_FOR);
         }
         match self.registry.by_name(&head.name) {
-            Some(named) if named.schema == head.schema => Look::Go(Box::new(head), named),
+            Some(named) if named.schema == head.schema => {
+                Look::Go(Box::new(head), named, body.to_vec())
+            }
             known => {
                 let what = if known.is_some() { "has other types here" } else { "is not known" };
                 let why = format!("the function {} {what}", head.name);
-                self.tell(head.id, News::Refused(why)).await;
+                self.tell(head.id, News::Refused(why));
                 Look::Later(REFUSED_FOR)
             }
         }
     }
 
-    /// Asks the client about a call.
-    pub(super) async fn ask(&self, id: CallId, news: News) -> Result<Verdict, Unanswered> {
-        let up = Up { node: self.name.clone(), number: id.number, news };
-        let asked = self.client.request(self.broker.names.client(id.client), pack(&up, &[]).into());
-        match timeout(ANSWER, asked).await {
-            Ok(Ok(answer)) => {
-                self.shelf.is_there(id.client);
-                let verdict = unpack::<Verdict>(&answer.payload);
-                verdict.map(|(verdict, _)| verdict).map_err(|_| Unanswered::Not)
-            }
-            Ok(Err(error))
-                if error.kind() == RequestErrorKind::NoResponders
-                    && self.shelf.is_silent(id.client) =>
-            {
-                Err(Unanswered::Gone)
-            }
-            Ok(Err(_)) => Err(Unanswered::Not),
+    /// Asks the client about a call, what `question` makes of a ticket.
+    pub(super) async fn ask(
+        &self,
+        id: CallId,
+        question: impl FnOnce(u64) -> News,
+    ) -> Result<Verdict, Unanswered> {
+        let mut ticket = self.outbox.ask(id.client, id.number, question);
+        match timeout(ANSWER, &mut ticket.answer).await {
+            Ok(Ok(Heard::Said(verdict))) => Ok(verdict),
+            Ok(Ok(Heard::Nobody)) if self.shelf.is_silent(id.client) => Err(Unanswered::Gone),
+            Ok(Ok(Heard::Nobody) | Err(_)) => Err(Unanswered::Not),
             Err(_late) => {
                 self.shelf.has_not_answered(id.client);
                 Err(Unanswered::Not)

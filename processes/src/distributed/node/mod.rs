@@ -6,11 +6,13 @@ mod hear;
 mod held;
 mod leave;
 mod look;
+mod outbox;
 mod program;
 mod run;
 mod serve;
 mod share;
 mod tell;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -45,10 +47,9 @@ pub use program::{main, main_with};
 /// ```
 ///
 /// # Errors
-/// As [`Cluster::node`]; later it goes on through all troubles.
+/// As [`Cluster::node`], and as [`Node::wait`].
 pub fn serve(url: &str, slots: usize) -> io::Result<()> {
-    Cluster::new(url).node(slots)?.wait();
-    Ok(())
+    Cluster::new(url).node(slots)?.wait()
 }
 
 /// A node that serves; made by [`Cluster::node`]. Dropping it is [`stop`](Self::stop).
@@ -86,20 +87,29 @@ impl Node {
         self.finish();
     }
 
-    /// Waits until the node ends, which it does not do on its own.
-    fn wait(mut self) {
+    /// Waits until the node ends, which it does on its own only when it cannot go on. It goes on through
+    /// everything that happens to brokers, to clients, and to the way to them.
+    ///
+    /// # Errors
+    /// Why it could not go on: one of its tasks has panicked, which is a defect of this crate. Its
+    /// calls have gone to other nodes.
+    pub fn wait(mut self) -> io::Result<()> {
+        self.join().map(drop).map_err(io::Error::other)
+    }
+
+    /// Waits for the thread; how the node has ended.
+    fn join(&mut self) -> Result<usize, String> {
         if let Some(thread) = self.thread.take() {
             // Its panic was reported by the panic hook.
             let (Ok(()) | Err(_)) = thread.join();
         }
+        self.leave.end()
     }
 
     /// Tells the thread to stop, and joins it; once.
     fn finish(&mut self) {
         self.leave.tell();
-        if let Some(thread) = self.thread.take() {
-            let (Ok(()) | Err(_)) = thread.join();
-        }
+        let (Ok(_) | Err(_)) = self.join();
     }
 }
 

@@ -193,21 +193,18 @@ fn serve(cluster: &Cluster, slots: usize) -> u8 {
     let leave = Arc::clone(&node.leave);
     told.attach(&leave);
     say(&format!("serves {} with {slots} workers", node.place));
-    node.wait();
-    match (leave.is_told(), leave.left()) {
-        (false, _) => {
-            say("ended although nobody has told it to");
-            FAILED
-        }
-        (true, Some(0)) => {
-            say("ended; all results have arrived");
-            DRAINED
-        }
-        (true, left) => {
-            let left = left.map_or_else(|| "the".to_owned(), |left| left.to_string());
-            say(&format!("ended; other nodes have to execute {left} calls"));
-            CALLS_LEFT
-        }
+    let (Ok(()) | Err(_)) = node.wait();
+    let (code, words) = how(leave.end());
+    say(&words);
+    code
+}
+
+/// The exit code of a node that has ended like this, and what is said about it.
+fn how(end: Result<usize, String>) -> (u8, String) {
+    match end {
+        Err(why) => (FAILED, format!("failed to go on: {why}")),
+        Ok(0) => (DRAINED, "ended; all results have arrived".to_owned()),
+        Ok(left) => (CALLS_LEFT, format!("ended; other nodes have to execute {left} calls")),
     }
 }
 
@@ -336,6 +333,16 @@ mod tests {
             let found = asked(line, Some("")).unwrap_err();
             assert!(found.contains(words), "{line}: {found}");
         }
+    }
+
+    #[test]
+    fn a_node_that_cannot_go_on_is_a_failure() {
+        let leave = Leave::default();
+        assert_eq!(how(leave.end()), (1, "failed to go on: its thread has panicked".to_owned()));
+        leave.ended(Err("a task has ended".to_owned()));
+        assert_eq!(how(leave.end()), (1, "failed to go on: a task has ended".to_owned()));
+        assert_eq!(how(Ok(0)).0, 0);
+        assert_eq!(how(Ok(2)).0, 3);
     }
 
     #[test]

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_nats::Client;
 use async_nats::jetstream::AckKind;
+use async_nats::{Client, SubscribeError, Subscriber};
 use tokio::sync::{Notify, watch};
-use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::pool::Pool;
@@ -18,10 +17,12 @@ use super::super::broker::Broker;
 use super::super::cluster::Cluster;
 use super::super::task::Registry;
 use super::fetch::fetch;
-use super::hear::{obey, take_confirmations};
+use super::hear::{obey, take_answers};
 use super::held::Shelf;
 use super::leave::Leave;
-use super::tell::{answer, renew_leases, say_here};
+use super::outbox::{Outbox, send_letters};
+use super::tell::{renew_leases, say_here};
+use super::watch::Failure;
 
 /// How long to wait before something is tried again that a broker has refused.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -52,26 +53,47 @@ pub(super) struct Desk {
     pub(super) lease: Duration,
     /// What it holds.
     pub(super) shelf: Shelf,
+    /// What it says to clients.
+    pub(super) outbox: Outbox,
     /// Told when there is room for calls.
     pub(super) room: Notify,
+    /// Whether a task has failed.
+    pub(super) failure: Rc<Failure>,
     /// Tells it to end.
     pub(super) leave: Arc<Leave>,
     /// The functions that have names.
     pub(super) registry: &'static Registry,
 }
 
+/// A node that is connected, and that clients can speak to.
+pub(super) struct Opened {
+    /// What its tasks share.
+    desk: Desk,
+    /// What clients say to it.
+    from_clients: Subscriber,
+    /// What they say to all nodes.
+    to_all: Subscriber,
+}
+
 /// Connects.
+///
+/// # Errors
+/// As [`Cluster::node`].
 pub(super) async fn open(
     cluster: Cluster,
     pool: Pool,
     slots: usize,
     told: Arc<Leave>,
-) -> io::Result<(Desk, ())> {
+) -> io::Result<(Opened, ())> {
     let (count, connections) = watch::channel(0);
     let client = cluster.dial("node", Arc::new(count)).await?;
     let broker = Broker::open_soon(&client, &cluster).await?;
     let lease = broker.lease();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let id = crate::segment::random_id()?;
+    let no = |error: SubscribeError| io::Error::new(io::ErrorKind::NotConnected, error);
+    let from_clients = client.subscribe(broker.names.node_all(id)).await.map_err(no)?;
+    let to_all = client.subscribe(broker.names.nodes()).await.map_err(no)?;
     let desk = Desk {
         client,
         connections,
@@ -79,15 +101,17 @@ pub(super) async fn open(
         cluster,
         pool,
         slots,
-        id: crate::segment::random_id()?,
+        id,
         name: name(&host),
         lease,
         shelf: Shelf::new(slots),
+        outbox: Outbox::default(),
         room: Notify::new(),
+        failure: Rc::default(),
         leave: told,
         registry: Registry::get().map_err(io::Error::other)?,
     };
-    Ok((desk, ()))
+    Ok((Opened { desk, from_clients, to_all }, ()))
 }
 
 /// The name of one more node of this process.
@@ -100,37 +124,46 @@ fn name(host: &str) -> String {
     }
 }
 
-/// Serves until it is told to stop.
-pub(super) async fn run(desk: Desk) {
+/// Serves until it is told to stop, or cannot go on.
+pub(super) async fn run(opened: Opened) {
+    let Opened { desk, from_clients, to_all } = opened;
     let desk = Rc::new(desk);
-    let from_clients = desk.client.subscribe(desk.broker.names.node_all(desk.id)).await;
-    let to_all = desk.client.subscribe(desk.broker.names.nodes()).await;
-    let (Ok(from_clients), Ok(to_all)) = (from_clients, to_all) else { return };
+    let of = || Rc::clone(&desk);
+    let failure = Rc::clone(&desk.failure);
     let listening = [
-        spawn_local(take_confirmations(Rc::clone(&desk), from_clients)),
-        spawn_local(obey(Rc::clone(&desk), to_all)),
-        spawn_local(say_here(Rc::clone(&desk))),
-        spawn_local(renew_leases(Rc::clone(&desk))),
+        failure.watch_for_good("take answers", take_answers(of(), from_clients)),
+        failure.watch_for_good("obey clients", obey(of(), to_all)),
+        failure.watch_for_good("say that it is there", say_here(of())),
+        failure.watch_for_good("renew leases", renew_leases(of())),
+        failure.watch_for_good("send letters", send_letters(of())),
     ];
-    let fetching = spawn_local(fetch(Rc::clone(&desk)));
-    desk.leave.told().await;
+    let fetching = failure.watch_for_good("fetch calls", fetch(of()));
+    let serve = async {
+        desk.leave.told().await;
+        fetching.abort();
+        desk.say().await;
+        desk.drain().await;
+    };
+    let end = tokio::select! {
+        () = serve => Ok(()),
+        why = desk.failure.happened() => Err(why),
+    };
     fetching.abort();
-    desk.say().await;
-    desk.drain().await;
+    let left = desk.give_back().await;
     for task in listening {
         task.abort();
     }
+    desk.leave.ended(end.map(|()| left));
 }
 
 impl Desk {
-    /// Waits until the calls that are here are executed, and their results have arrived; what is still here
-    /// after that goes to other nodes at once.
+    /// Waits until the calls that are here are executed, and their results have arrived, if that is in time.
     ///
     /// Calls that arrive from now on, because they were asked for before, are given back when they are
     /// looked at. One that is on its way in the moment in which the connection ends has to wait for its lease.
     async fn drain(&self) {
         let executed = async {
-            while self.shelf.shares.busy() > 0 {
+            while self.shelf.in_hand.get() > 0 {
                 self.room.notified().await;
             }
         };
@@ -149,17 +182,25 @@ impl Desk {
             // What does not arrive is executed by another node.
             let (Ok(()) | Err(_)) = timeout(FAREWELL, arrived).await;
         }
+    }
+
+    /// Lets other nodes have at once what is still here; how many calls that is.
+    async fn give_back(&self) -> usize {
         let left = self.shelf.all();
-        for held in &left {
-            answer(held, AckKind::Nak(None)).await;
-        }
-        let (Ok(()) | Err(_)) = timeout(FAREWELL, self.broker.has_read(&self.client)).await;
+        let farewell = async {
+            self.say().await;
+            for held in &left {
+                self.answer(held, AckKind::Nak(None)).await;
+            }
+            self.broker.has_read(&self.client).await;
+        };
+        let (Ok(()) | Err(_)) = timeout(FAREWELL, farewell).await;
         if !left.is_empty() {
             // The second time, it kills. No task is polled any more: nobody is told that these calls have
             // lost their workers.
             let engine = self.pool.engine();
             let _nothing_left = engine.interrupt() && engine.interrupt();
         }
-        self.leave.ended(left.len());
+        left.len()
     }
 }

@@ -10,12 +10,12 @@ use crate::error::{JoinError, Side};
 
 use super::super::broker::{argument_name, result_name};
 use super::super::task::Named;
-use super::super::wire::{CallHead, CallId, MAX_INLINE, News, Report, Up, Verdict, pack, unpack};
+use super::super::wire::{CallHead, CallId, MAX_INLINE, News, Report, Verdict};
 use super::execute::{local_call, outcome};
 use super::held::Held;
 use super::look::{Look, Unanswered};
+use super::outbox::{Haste, Parcel};
 use super::run::{Desk, PAUSE};
-use super::tell::{answer, reply};
 
 /// How long a result is kept before it is sent again.
 const RESEND: Duration = Duration::from_secs(3);
@@ -33,65 +33,78 @@ struct Done {
 /// How often a client that does not answer is asked whether a call may begin.
 const QUESTIONS: usize = 2;
 
+/// A message that this node has in its hands; when it is dropped, there is room for another one.
+pub(super) struct Hand(Rc<Desk>);
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        let in_hand = &self.0.shelf.in_hand;
+        in_hand.set(in_hand.get() - 1);
+        if in_hand.get() == 0 {
+            // Results wait for no others any more.
+            self.0.outbox.hurry();
+        }
+        self.0.room.notify_one();
+    }
+}
+
 impl Desk {
+    /// Takes a message into its hands.
+    pub(super) fn hand(self: &Rc<Self>) -> Hand {
+        let in_hand = &self.shelf.in_hand;
+        in_hand.set(in_hand.get() + 1);
+        Hand(Rc::clone(self))
+    }
+
     /// Looks after a message until it is acknowledged or given back.
-    pub(super) async fn look_after(self: Rc<Self>, message: Message) {
-        let (call, named, body) = match self.look(&message).await {
-            Look::Go(head, named) => {
-                let body = unpack::<CallHead>(&message.payload).map_or(&[][..], |(_, body)| body);
-                (head, named, body.to_vec())
-            }
+    pub(super) async fn look_after(self: Rc<Self>, hand: Hand, message: Message) {
+        // What has no such place has not come from the stream.
+        let Some(place) = message.reply.clone() else { return };
+        let delivered = message.info().map_or(0, |info| info.delivered);
+        let delivered = u64::try_from(delivered).unwrap_or(0);
+        let (call, named, body) = match self.look(&message, delivered, &place).await {
+            Look::Go(call, named, body) => (call, named, body),
             Look::Drop(stored) => {
-                self.finish_message(&message, AckKind::Term).await;
+                self.reply(place, AckKind::Term).await;
                 if let Some(id) = stored {
                     self.broker.forget(&argument_name(id)).await;
                 }
                 return;
             }
-            Look::Known => return self.finish_message(&message, AckKind::Progress).await,
-            Look::Later(pause) => {
-                return self.finish_message(&message, AckKind::Nak(Some(pause))).await;
-            }
+            Look::Known => return self.reply(place, AckKind::Progress).await,
+            Look::Later(pause) => return self.reply(place, AckKind::Nak(Some(pause))).await,
             Look::Bury(why) => {
                 self.bury(&message, &why).await;
-                return self.finish_message(&message, AckKind::Term).await;
+                return self.reply(place, AckKind::Term).await;
             }
         };
-        let Some(held) = self.shelf.take(call.id, message) else { return };
-        let begun = self.shelf.shares.begin();
-        let result = self.execute(&held, &call, named, body).await;
-        let busy = self.shelf.shares.end(begun);
-        self.shelf.learn(busy);
-        self.room.notify_one();
+        drop(message);
+        let Some(held) = self.shelf.take(call.id, place) else { return };
+        let result = self.execute(&held, &call, named, delivered, body).await;
+        drop(hand);
         match result {
-            Some((report, body)) => {
-                let done = Done { report, busy, body };
+            Some(done) => {
                 let stored = self.deliver(&held, call.id, done).await;
-                answer(&held, AckKind::Ack).await;
+                self.answer(&held, AckKind::Ack).await;
                 if self.shelf.is_gone(call.id.client) {
                     self.clear(&call, stored).await;
                 }
             }
-            None => answer(&held, AckKind::Nak(Some(PAUSE))).await,
+            None => self.answer(&held, AckKind::Nak(Some(PAUSE))).await,
         }
         self.shelf.drop_call(call.id);
         self.room.notify_one();
     }
 
-    /// Answers the broker about a message that is not executed here.
-    async fn finish_message(&self, message: &Message, kind: AckKind) {
-        reply(message, kind).await;
-        self.room.notify_one();
-    }
-
-    /// Executes a call. None: it is to be offered again.
+    /// Executes a call that was delivered so often. None: it is to be offered again.
     async fn execute(
         &self,
         held: &Held,
         call: &CallHead,
         named: Named,
+        delivered: u64,
         mut body: Vec<u8>,
-    ) -> Option<(Report, Vec<u8>)> {
+    ) -> Option<Done> {
         if let Some(length) = call.stored {
             let limit = self.cluster.max_payload;
             if usize::try_from(length).map_or(true, |length| length > limit) {
@@ -100,7 +113,7 @@ impl Desk {
             }
             body = self.broker.get(&argument_name(call.id), length).await.ok()?;
         }
-        if !self.may_begin(held, call.id).await? || self.shelf.is_withdrawn(call.id) {
+        if !self.may_begin(call.id, delivered).await? || self.shelf.is_withdrawn(call.id) {
             return Some(failed(JoinError::Cancelled));
         }
         let engine = self.pool.engine();
@@ -109,19 +122,21 @@ impl Desk {
             Err(error) => return Some(failed(error)),
         };
         *held.inside.borrow_mut() = Some(inside.clone());
+        let begun = self.shelf.shares.begin();
         engine.submit(local);
-        tokio::select! {
-            done = outcome(&inside, call.items.unwrap_or(1)) => Some(done),
-            () = held.abandoned.notified() => Some(failed(JoinError::Cancelled)),
-        }
+        let (report, body) = tokio::select! {
+            done = outcome(&inside, call.items.unwrap_or(1)) => done,
+            () = held.abandoned.notified() => (Report::One(Err(JoinError::Cancelled)), Vec::new()),
+        };
+        let busy = self.shelf.shares.end(begun);
+        self.shelf.learn(busy);
+        Some(Done { report, busy, body })
     }
 
     /// Whether a call may begin, as its client says, who counts it. None: it is to be offered again.
-    async fn may_begin(&self, held: &Held, id: CallId) -> Option<bool> {
-        let delivered = held.message.borrow().info().map_or(0, |info| info.delivered);
-        let delivered = u64::try_from(delivered).unwrap_or(0);
+    async fn may_begin(&self, id: CallId, delivered: u64) -> Option<bool> {
         for _ in 0..QUESTIONS {
-            match self.ask(id, News::Begin { delivered }).await {
+            match self.ask(id, |ticket| News::Begin { ticket, delivered }).await {
                 Ok(Verdict::Go) => return Some(true),
                 Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Some(false),
                 Ok(Verdict::Poison | Verdict::Wait) => return None,
@@ -156,18 +171,12 @@ impl Desk {
             }
         }
         let is_stored = stored.is_some();
-        let news = News::Done { report, busy, stored };
-        let up = Up { node: self.name.clone(), number: id.number, news };
-        let message = pack(&up, &body);
-        let client = self.broker.names.client(id.client);
-        let back = self.broker.names.node(self.id, id.client);
+        let parcel = Parcel::new(id.number, News::Done { report, busy, stored }, &body);
+        self.shelf.keep(held, body.len());
+        drop(body);
         loop {
-            let sent = self.client.publish_with_reply(
-                client.clone(),
-                back.clone(),
-                message.clone().into(),
-            );
-            let (Ok(()) | Err(_)) = sent.await;
+            let haste = if self.shelf.more_results_come() { Haste::Patient } else { Haste::AtOnce };
+            self.outbox.post(id.client, &parcel, haste);
             if timeout(RESEND, held.confirmed.notified()).await.is_ok() {
                 return is_stored;
             }
@@ -175,7 +184,7 @@ impl Desk {
     }
 }
 
-/// The report of a call that has failed like this.
-fn failed(error: JoinError) -> (Report, Vec<u8>) {
-    (Report::One(Err(error)), Vec::new())
+/// A call that has failed like this, without a worker.
+fn failed(error: JoinError) -> Done {
+    Done { report: Report::One(Err(error)), busy: Duration::ZERO, body: Vec::new() }
 }

@@ -29,11 +29,6 @@ impl Shares {
         Self { slots, busy, each_ns, until }
     }
 
-    /// How many calls there are.
-    pub(super) fn busy(&self) -> usize {
-        self.busy.get()
-    }
-
     /// How many workers.
     pub(super) fn slots(&self) -> usize {
         self.slots

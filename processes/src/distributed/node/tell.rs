@@ -4,11 +4,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_nats::jetstream::{AckKind, Message};
+use async_nats::Subject;
+use async_nats::jetstream::AckKind;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::super::wire::{CallId, Here, News, Up, pack};
+use super::super::wire::{CallId, Here, News, pack};
 use super::held::Held;
+use super::outbox::{Haste, Parcel};
 use super::run::Desk;
 
 /// How often a node says that it is there; three times in a lease, if that is more often.
@@ -31,35 +33,34 @@ pub(super) async fn renew_leases(desk: Rc<Desk>) {
     loop {
         ticks.tick().await;
         for held in desk.shelf.all() {
-            answer(&held, AckKind::Progress).await;
+            desk.answer(&held, AckKind::Progress).await;
         }
     }
 }
 
-/// Answers the broker about a call that is here.
-pub(super) async fn answer(held: &Held, kind: AckKind) {
-    let message = held.message.borrow().clone();
-    reply(&message, kind).await;
-}
-
-/// Answers the broker about a message. What is lost of that, the lease makes good.
-pub(super) async fn reply(message: &Message, kind: AckKind) {
-    let (Ok(()) | Err(_)) = message.ack_with(kind).await;
-}
-
 impl Desk {
+    /// Answers the broker about a call that is here.
+    pub(super) async fn answer(&self, held: &Held, kind: AckKind) {
+        let place = held.place.borrow().clone();
+        self.reply(place, kind).await;
+    }
+
+    /// Answers the broker about a message, at this place. What is lost of that, the lease makes good.
+    pub(super) async fn reply(&self, place: Subject, kind: AckKind) {
+        let (Ok(()) | Err(_)) = self.client.publish(place, kind.into()).await;
+    }
+
     /// Says how many workers this node has; none, when it is about to end.
     pub(super) async fn say(&self) {
-        let slots = if self.leave.is_told() { 0 } else { self.slots };
+        let leaves = self.leave.is_told() || self.failure.has_happened();
+        let slots = if leaves { 0 } else { self.slots };
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let here = pack(&Here { node: self.name.clone(), slots }, &[]);
         let (Ok(()) | Err(_)) = self.client.publish(self.broker.names.here(), here.into()).await;
     }
 
     /// Says something about a call to its client.
-    pub(super) async fn tell(&self, id: CallId, news: News) {
-        let up = pack(&Up { node: self.name.clone(), number: id.number, news }, &[]);
-        let client = self.broker.names.client(id.client);
-        let (Ok(()) | Err(_)) = self.client.publish(client, up.into()).await;
+    pub(super) fn tell(&self, id: CallId, news: News) {
+        self.outbox.post(id.client, &Parcel::new(id.number, news, &[]), Haste::AtOnce);
     }
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::support::kill;
+use crate::support::{kill, skipped};
 
 /// The name of the test that runs inside.
 const INSIDE: &str = "TRIPTYCH_MACHINES";
@@ -104,14 +104,14 @@ fn missing() -> Option<&'static str> {
     missing.as_deref()
 }
 
-/// Says why tests are skipped; once for all, and also when the output of tests is not shown.
+/// Says why tests are skipped; once for all, and also when the output of tests is not shown. Fails where
+/// machines are required.
 fn said_once(why: &str) {
     static SAID: OnceLock<()> = OnceLock::new();
-    SAID.get_or_init(|| {
-        let needs = "nats-server, iproute2, util-linux, openssl and the right to make namespaces";
-        let line = format!("skipped: tests on several machines need {needs}: {why}\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
-    });
+    let needs = "nats-server, iproute2, util-linux, openssl and the right to make namespaces";
+    let why = format!("tests on several machines need {needs}: {why}");
+    let line = skipped(std::env::var("TRIPTYCH_REQUIRE").ok().as_deref(), "machines", &why) + "\n";
+    SAID.get_or_init(|| std::io::stderr().write_all(line.as_bytes()).unwrap());
 }
 
 /// Bytes as text.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use processes::{Cluster, Pool, Process, ProcessBuilder, Queue};
 use tempfile::TempDir;
 
-use crate::support::{BOUND, soon, wait_until};
+use crate::support::{BOUND, skip, soon, wait_until};
 
 /// Short, so that a test of a lost node is.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
@@ -123,7 +123,7 @@ impl Broker {
     pub(crate) fn start_on(disk: &'static str, config: &str, login: &'static str) -> Option<Self> {
         let found = Command::new("nats-server").arg("--version").output();
         if found.is_err() {
-            eprintln!("skipped: there is no nats-server (`apt-get install nats-server`)");
+            skip("tools", "there is no nats-server (`apt-get install nats-server`)");
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

@@ -122,10 +122,10 @@ impl Settled {
 
     /// Brings results to a map.
     fn bring(&mut self, harvest: &Arc<Harvest>, piece: Piece) {
-        if harvest.is_closed() {
-            self.unwanted.push(piece);
-        } else if harvest.bring(piece) {
-            self.maps.push(Arc::clone(harvest));
+        match harvest.bring(piece) {
+            Ok(true) => self.maps.push(Arc::clone(harvest)),
+            Ok(false) => {}
+            Err(unwanted) => self.unwanted.push(unwanted),
         }
     }
 

@@ -42,7 +42,9 @@ pub(super) fn local_call(
     };
     let (timeout, retry) = (head.limit, head.retry);
     let (brought, handles) = (Brought::Nothing, Vec::new());
-    Ok((Call { target, code: named.code, argument, brought, handles, timeout, retry }, inside))
+    let (code, turned_away) = (named.code, 0);
+    let call = Call { target, code, argument, brought, handles, timeout, retry, turned_away };
+    Ok((call, inside))
 }
 
 /// Refuses bytes that are not so many items, or more than a frame holds.

@@ -60,6 +60,7 @@ fn call(ticket: &Arc<Ticket>) -> Call {
         handles: Vec::new(),
         timeout: None,
         retry: Retry::default(),
+        turned_away: 0,
     }
 }
 
@@ -221,6 +222,7 @@ fn items(harvest: &Arc<Harvest>, first: u64, count: u16) -> Call {
         handles: Vec::new(),
         timeout: None,
         retry: Retry::default(),
+        turned_away: 0,
     }
 }
 

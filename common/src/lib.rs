@@ -20,6 +20,7 @@ pub mod input;
 mod io;
 mod job;
 pub mod lane;
+pub mod leftovers;
 mod output;
 pub mod payload;
 pub mod protocol;

@@ -5,6 +5,7 @@
 
 use crate::{
     error::Result,
+    host::Purpose,
     interrupt,
     measure::{NoiseProbe, children_cpu},
     stats::shuffle,
@@ -59,9 +60,13 @@ pub(crate) struct Repeats {
 }
 
 impl Repeats {
-    /// None repeated yet.
-    pub(crate) fn new() -> Self {
-        Self { left: REPEATS }
+    /// None repeated yet; where only results count, none will be.
+    pub(crate) fn new(purpose: Purpose) -> Self {
+        let left = match purpose {
+            Purpose::Times => REPEATS,
+            Purpose::Results => 0,
+        };
+        Self { left }
     }
 
     /// Whether a round that was disturbed like this is to be executed again; counted as done then.
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn noisy_rounds_are_repeated_until_patience_or_time_ends() {
-        let mut repeats = Repeats::new();
+        let mut repeats = Repeats::new(Purpose::Times);
         assert!(!repeats.again(disturbed(0.05), false), "a quiet one");
         assert!(!repeats.again(disturbed(0.5), true), "no time");
         assert!(repeats.again(disturbed(0.5), false));

@@ -41,9 +41,4 @@ impl Workspace {
     pub fn peers_folder(&self) -> PathBuf {
         self.root.join("xtask/peers")
     }
-
-    /// Where the peers build to.
-    pub fn peers_target(&self) -> PathBuf {
-        self.target.join("peers")
-    }
 }

@@ -9,6 +9,7 @@ with it bit for bit.
 From top to bottom: numbers, job bodies (generators), what drives them, shapes, lanes, the host.
 """
 
+import atexit
 import collections
 import contextlib
 import functools
@@ -21,10 +22,12 @@ import os
 import platform
 import queue
 import re
+import shutil
 import signal
 import socket
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import zlib
@@ -952,7 +955,7 @@ class Processes:
         The fork server and the resource tracker are there for all pools, and there is no public way
         to end them: they end with this process.
         """
-        name_semaphores()
+        name_leftovers()
         if start_method() == "forkserver":
             from multiprocessing import forkserver
 
@@ -1039,18 +1042,33 @@ def process_context() -> Any:
     return multiprocessing.get_context(start_method())
 
 
-def name_semaphores() -> None:
-    """Has the semaphores of pools named after this process group, here and in the workers.
+@functools.lru_cache(maxsize=None)
+def name_leftovers() -> None:
+    """Has, once and for all, semaphores and temporary files named after this process group, here and in the workers.
 
-    They are files, which a process of Python's removes in the end; but the harness kills that one too
-    when it kills the group. It then knows by their names which ones were left (xtask/src/host/semaphores.rs).
-    There is no public way to choose names; where this one does not work they have the usual ones.
+    A process of Python's removes them in the end; but the harness kills that one too when it kills the
+    group. It then knows by their names what was left (common/src/leftovers.rs). There is no public way
+    to choose the names of semaphores; where this one does not work they have the usual ones.
     """
+    name = f"triptych-{os.getpgrp()}-"
+    with contextlib.suppress(OSError):
+        # Where the harness looks, which Python's own choice may not be.
+        parent = os.environ.get("TMPDIR") or "/tmp"
+        folder = tempfile.mkdtemp(prefix=name, dir=parent)
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
+        # Registered before multiprocessing's, it is called after that.
+        atexit.register(remove_own, folder, os.getpid())
     import multiprocessing
 
     config = getattr(multiprocessing.current_process(), "_config", None)
     if isinstance(config, dict) and "semprefix" in config:
-        config["semprefix"] = f"/triptych-{os.getpgrp()}"
+        config["semprefix"] = f"/{name.rstrip('-')}"
+
+
+def remove_own(folder: str, owner: int) -> None:
+    """Removes a folder at the end of the process that made it, and not of a copy of that one."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def announce(ready: Any) -> None:

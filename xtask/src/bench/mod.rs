@@ -64,7 +64,7 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
     measure::become_subreaper().ok();
     let mut progress = Progress::new(1);
     progress.say(&format!("building {} and its peers", args.model));
-    let program = Program::build(&workspace, &args.model)?;
+    let program = Program::build(&workspace, &args.model, options.purpose())?;
     let mut listing = program.list()?;
     if args.instructions {
         let counted = options.choose(listing.counted)?;

@@ -11,6 +11,7 @@ use clap::Args;
 use crate::{
     cli::Color,
     error::{Error, Result},
+    host::Purpose,
     nearest::unknown_name,
     splice,
 };
@@ -124,6 +125,11 @@ impl Options {
             exports: args.export.iter().map(|text| export::parse(text)).collect::<Result<_>>()?,
             splice: args.splice.clone(),
         })
+    }
+
+    /// What is asked of the program.
+    pub(super) fn purpose(&self) -> Purpose {
+        if self.smoke { Purpose::Results } else { Purpose::Times }
     }
 
     /// The metrics that were asked for.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    host::{self, HostError},
+    host::{self, HostError, Purpose},
     interrupt,
     nearest::unknown_name,
     workspace::Workspace,
@@ -66,8 +66,8 @@ impl Program {
     ///
     /// # Errors
     /// When it does not build.
-    pub(super) fn build(workspace: &Workspace, model: &str) -> Result<Self> {
-        let built = host::build_peer(workspace, &format!("{model}{SUFFIX}"));
+    pub(super) fn build(workspace: &Workspace, model: &str, purpose: Purpose) -> Result<Self> {
+        let built = host::build_peer(workspace, &format!("{model}{SUFFIX}"), purpose);
         // Cargo gets the terminal's Ctrl-C as well.
         interrupt::check()?;
         Ok(Self { path: built? })

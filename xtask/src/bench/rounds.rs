@@ -49,7 +49,7 @@ pub(super) struct Rounds<'a> {
 impl<'a> Rounds<'a> {
     /// None taken yet.
     pub(super) fn new(program: &'a Program, options: &'a Options, metrics: &'a [Metric]) -> Self {
-        let repeats = metrics.iter().map(|_| Repeats::new()).collect();
+        let repeats = metrics.iter().map(|_| Repeats::new(options.purpose())).collect();
         let deadline = options.budget.map(|budget| Instant::now() + budget);
         Self { program, options, metrics, repeats, deadline }
     }

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::workspace::Workspace;
+use crate::{error::Error, workspace::Workspace};
 
 /// Which program a command line starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,21 @@ impl CommandLine {
         self
     }
 
-    /// With a target folder of its own inside of the usual one.
+    /// Whether it is a command of this program that measures: nothing may run beside it.
+    pub(super) fn measures(&self) -> bool {
+        self.program == Program::Xtask && self.arguments.first().is_some_and(|name| name != "tidy")
+    }
+
+    /// With a target folder of its own inside of the usual one; without a name, the usual one.
     pub(crate) fn target_folder(self, workspace: &Workspace, name: &str) -> Self {
         let folder = workspace.target.join(name);
         let folder = folder.strip_prefix(&workspace.root).unwrap_or(&folder);
         self.args(["--target-dir", &folder.to_string_lossy()])
+    }
+
+    /// That it could not be started.
+    pub(super) fn not_started(&self, error: &io::Error) -> Error {
+        Error::failed(format!("failed to start {self}: {error}"))
     }
 
     /// What starts it in this folder.

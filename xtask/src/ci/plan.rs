@@ -28,14 +28,13 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             cargo("clippy --workspace --all-targets -- -D warnings"),
         ),
         cluster_clippy(),
+        step("doc", "the documentation builds without a warning", doc()),
         step(
             "test",
             "the test command of README.md; doc tests are part of it",
             test(workspace, required),
         ),
         cluster_test(required),
-        step("doc", "the documentation builds without a warning", doc()),
-        step("bench", "each bench runs once", cargo("bench --workspace --bench * -- --test")),
         step(
             "loom",
             "models of the lock-free protocols, all interleavings",
@@ -46,6 +45,8 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             "whole pools under random schedules",
             models(workspace, Checker::Shuttle, &MODELS),
         ),
+        // Without optimisation, as all that they need is built already.
+        step("bench", "each bench runs once", cargo("test --workspace --bench *")),
         Step {
             name: "asan-examples",
             about: "the models' examples under AddressSanitizer, which the next step runs",
@@ -58,7 +59,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             action: address_sanitizer(workspace, &MODELS, Under::Tests),
             is_extra: true,
         },
-        step("compare", "every lane gives the right answer", xtask("compare --tier smoke")),
+        step("compare", "every lane gives the right answer", compare("")),
     ];
     steps.extend(steps_of_peers(workspace));
     steps.extend(machines.map(|why| {
@@ -77,7 +78,7 @@ fn steps_of_peers(workspace: &Workspace) -> Vec<Step> {
         step("peers-deny", "licences and known weaknesses of the peers", peers_deny()),
         step(
             "peers-clippy",
-            "no warning in the peers, built as the next steps build them",
+            "no warning in the peers",
             peers_built(workspace, "clippy", "--all-targets -- -D warnings"),
         ),
         step("peers-test", "tests of the peers", peers_built(workspace, "test", "")),
@@ -105,7 +106,7 @@ fn steps_of_peers(workspace: &Workspace) -> Vec<Step> {
         step(
             "peers-compare",
             "every lane of the peers gives the right answer",
-            xtask("compare cpu. spawn. --tier smoke --lanes seq,rayon,chili,std,tokio"),
+            compare("cpu. spawn. --lanes seq,rayon,chili,std,tokio"),
         ),
         step(
             "cluster-compare",
@@ -154,11 +155,11 @@ fn cluster_clippy() -> Step {
     Step { name: "cluster-clippy", about, action, is_extra: false }
 }
 
-/// The tests of that feature.
+/// The tests of that feature. Most of their time they wait, until what was killed is missed.
 fn cluster_test(required: &str) -> Step {
     let line = "test -p processes --features distributed -- distributed cluster";
     let line = CommandLine::cargo(line.split_whitespace());
-    let action = Action::Run(line.env(REQUIRE, required));
+    let action = Action::Beside(line.env(REQUIRE, required));
     let about = "calls through a broker to nodes, whatever dies";
     Step { name: "cluster-test", about, action, is_extra: false }
 }
@@ -174,8 +175,13 @@ fn cluster_compare(workspace: &Workspace) -> Action {
         return Action::Skip(why);
     }
     let lanes: Vec<_> = hosts.iter().flat_map(|host| &host.lanes).map(String::as_str).collect();
-    let line = CommandLine::xtask(["compare", "--tier", "smoke", "--rounds", "1", "--lanes"]);
-    Action::Run(line.args([lanes.join(",")]))
+    compare(&format!("--lanes {}", lanes.join(",")))
+}
+
+/// A comparison in which each of these lanes has to give the right answers once.
+fn compare(what: &str) -> Action {
+    let line = CommandLine::xtask(["compare"]).args(words(what));
+    Action::Run(line.args(["--tier", "smoke", "--rounds", "1"]))
 }
 
 /// The test command that README.md tells people to type.
@@ -202,11 +208,11 @@ fn peers(line: &str) -> Action {
     Action::Run(CommandLine::cargo([command, "--manifest-path", PEERS]).args(words(rest)))
 }
 
-/// Has Cargo build this of the peers, optimised and where `bench` builds them, so that nothing is
-/// built twice.
+/// Has Cargo build this of the peers, in the project's target folder: the crates of others that both
+/// workspaces use are built once.
 fn peers_built(workspace: &Workspace, command: &str, rest: &str) -> Action {
-    let line = CommandLine::cargo([command, "--manifest-path", PEERS, "--workspace", "--release"]);
-    Action::Run(line.target_folder(workspace, "peers").args(words(rest)))
+    let line = CommandLine::cargo([command, "--manifest-path", PEERS, "--workspace"]);
+    Action::Run(line.target_folder(workspace, "").args(words(rest)))
 }
 
 /// The words of a line.

@@ -1,4 +1,4 @@
-//! Runs checks one after the other and says how each went.
+//! Runs checks one after the other, some beside those that follow, and says how each went.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::command_line::CommandLine;
+use super::{beside::Beside, command_line::CommandLine};
 use crate::{
     error::{Error, Result},
     exit::Exit,
@@ -31,16 +31,34 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     /// It runs a command, which must succeed.
     Run(CommandLine),
+    /// It runs a command, which must succeed and mostly waits. The steps that follow run beside it, up to
+    /// the first one that measures; its output is shown when it has ended.
+    Beside(CommandLine),
     /// It cannot be done here, and need not be; and why.
     Skip(String),
     /// It cannot be done although it must be; and why.
     Fail(String),
 }
 
+impl Action {
+    /// What it runs, if it runs something.
+    fn line(&self) -> Option<&CommandLine> {
+        match self {
+            Self::Run(line) | Self::Beside(line) => Some(line),
+            Self::Skip(_) | Self::Fail(_) => None,
+        }
+    }
+
+    /// Whether nothing may run beside it.
+    fn measures(&self) -> bool {
+        self.line().is_some_and(CommandLine::measures)
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Run(line) => line.fmt(f),
+            Self::Run(line) | Self::Beside(line) => line.fmt(f),
             Self::Skip(why) => write!(f, "skipped: {why}"),
             Self::Fail(why) => write!(f, "cannot run: {why}"),
         }
@@ -69,67 +87,138 @@ pub(crate) fn run(steps: &[Step], root: &Path) -> Result<Exit> {
 /// As [`run`], and says so here.
 fn run_and_say(steps: &[Step], root: &Path, out: &mut impl Write) -> Result<Exit> {
     let begin = Instant::now();
-    let mut ended = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        let title = format!("{}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
-        say(out, &format!("\n=== {title}\n    {}", step.action))?;
-        let started = Instant::now();
-        let end = execute(&step.action, root)?;
-        let took = started.elapsed();
-        say(out, &format!("=== {}", outcome(step.name, &end, took)))?;
-        let failed = matches!(end, End::Failed(_));
-        ended.push((end, took));
-        if failed {
-            break;
-        }
-    }
-    say(out, &summary(steps, &ended, begin.elapsed()))?;
-    let failed = ended.iter().any(|(end, _)| matches!(end, End::Failed(_)));
-    Ok(if failed { Exit::Failed } else { Exit::Ok })
+    let mut running = Running { steps, root, beside: Vec::new(), ended: vec![None; steps.len()] };
+    let ran = running.all(out);
+    // Whatever happened, nothing that was started outlives this.
+    let waited = running.wait_for_all(out);
+    ran.and(waited)?;
+    say(out, &summary(steps, &running.ended, begin.elapsed()))?;
+    Ok(if running.has_failed() { Exit::Failed } else { Exit::Ok })
 }
 
-/// Runs one step.
+/// How a step ended, and how long it took; `None`: it was not begun, or has not ended.
+type Ended = Option<(End, Duration)>;
+
+/// Steps that are being run.
+struct Running<'a> {
+    /// All of them.
+    steps: &'a [Step],
+    /// The folder they run in.
+    root: &'a Path,
+    /// Those that run beside others, by their place.
+    beside: Vec<(usize, Beside)>,
+    /// What became of each.
+    ended: Vec<Ended>,
+}
+
+impl Running<'_> {
+    /// Runs all until one fails. Some may still run beside the last one then.
+    fn all(&mut self, out: &mut impl Write) -> Result<()> {
+        let steps = self.steps;
+        for (index, step) in steps.iter().enumerate() {
+            if step.action.measures() {
+                self.wait_for_all(out)?;
+            }
+            if self.has_failed() {
+                break;
+            }
+            let title = format!("{}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
+            say(out, &format!("\n=== {title}\n    {}", step.action))?;
+            // Beside the last one, or one that measures, nothing would run.
+            let has_company = steps.get(index + 1).is_some_and(|next| !next.action.measures());
+            if let Action::Beside(line) = &step.action
+                && has_company
+            {
+                self.beside.push((index, Beside::start(line, self.root)?));
+                say(out, &format!("=== {} goes on beside what follows", step.name))?;
+            } else {
+                let started = Instant::now();
+                let end = execute(&step.action, self.root)?;
+                self.note(index, end, started.elapsed(), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for those that run beside others, and shows what they said.
+    fn wait_for_all(&mut self, out: &mut impl Write) -> Result<()> {
+        for (index, beside) in std::mem::take(&mut self.beside) {
+            let (ended, took, said) = beside.end();
+            say(
+                out,
+                &format!("\n=== {} ran beside the others, and said:", self.steps[index].name),
+            )?;
+            said.and_then(|mut said| std::io::copy(&mut said, out))
+                .map_err(|error| Error::failed(format!("failed to show what was said: {error}")))?;
+            let end = match ended {
+                Ok(status) if status.success() => End::Ok,
+                Ok(status) => End::Failed(status.to_string()),
+                Err(error) => End::Failed(format!("it was not waited for: {error}")),
+            };
+            self.note(index, end, took, out)?;
+        }
+        Ok(())
+    }
+
+    /// Notes how a step ended, and says so.
+    fn note(&mut self, index: usize, end: End, took: Duration, out: &mut impl Write) -> Result<()> {
+        let name = self.steps[index].name;
+        say(out, &format!("=== {}", outcome(name, name.len(), &end, took)))?;
+        self.ended[index] = Some((end, took));
+        Ok(())
+    }
+
+    /// Whether some step failed.
+    fn has_failed(&self) -> bool {
+        self.ended.iter().flatten().any(|(end, _)| matches!(end, End::Failed(_)))
+    }
+}
+
+/// Runs one step to its end.
 fn execute(action: &Action, root: &Path) -> Result<End> {
     match action {
         Action::Skip(why) => Ok(End::Skipped(why.clone())),
         Action::Fail(why) => Ok(End::Failed(why.clone())),
-        Action::Run(line) => {
+        Action::Run(line) | Action::Beside(line) => {
             let status = line.command(root).and_then(|mut command| command.status());
-            let status = status
-                .map_err(|error| Error::failed(format!("failed to start {line}: {error}")))?;
+            let status = status.map_err(|error| line.not_started(&error))?;
             Ok(if status.success() { End::Ok } else { End::Failed(status.to_string()) })
         }
     }
 }
 
-/// One line on how a step ended.
-fn outcome(name: &str, end: &End, took: Duration) -> String {
+/// One line on how a step ended, whose name is this wide.
+fn outcome(name: &str, width: usize, end: &End, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     match end {
-        End::Ok => format!("{name:8} ok       {seconds:7.1} s"),
-        End::Skipped(why) => format!("{name:8} skipped  {why}"),
-        End::Failed(how) => format!("{name:8} FAILED   {seconds:7.1} s, {how}"),
+        End::Ok => format!("{name:width$} ok       {seconds:7.1} s"),
+        End::Skipped(why) => format!("{name:width$} skipped  {why}"),
+        End::Failed(how) => format!("{name:width$} FAILED   {seconds:7.1} s, {how}"),
     }
 }
 
 /// How all of them ended, and which were not begun.
-fn summary(steps: &[Step], ended: &[(End, Duration)], took: Duration) -> String {
+fn summary(steps: &[Step], ended: &[Ended], took: Duration) -> String {
+    let width = steps.iter().map(|step| step.name.len()).max().unwrap_or_default();
     let mut lines = vec!["\nsummary:".to_owned()];
-    for (index, step) in steps.iter().enumerate() {
-        lines.push(match ended.get(index) {
-            Some((end, took)) => format!("  {}", outcome(step.name, end, *took)),
-            None => format!("  {:8} not run", step.name),
+    for (step, ended) in steps.iter().zip(ended) {
+        let beside = if matches!(step.action, Action::Beside(_)) { ", beside others" } else { "" };
+        lines.push(match ended {
+            Some((end, took)) => format!("  {}{beside}", outcome(step.name, width, end, *took)),
+            None => format!("  {:width$} not run", step.name),
         });
     }
-    let failed = steps.iter().zip(ended).find(|(_, (end, _))| matches!(end, End::Failed(_)));
-    let verdict = match failed {
-        Some((Step { name, action: Action::Run(line), .. }, _)) => {
-            format!("{name} failed; by itself: {line}")
-        }
-        Some((Step { name, .. }, _)) => format!("{name} failed"),
-        None => "all steps passed".into(),
-    };
-    lines.push(format!("{verdict} ({:.0} s)", took.as_secs_f64()));
+    let failed = |(_, ended): &(_, &Ended)| matches!(ended, Some((End::Failed(_), _)));
+    let failed = steps.iter().zip(ended).filter(failed).map(|(Step { name, action, .. }, _)| {
+        action
+            .line()
+            .map_or(format!("{name} failed"), |line| format!("{name} failed; by itself: {line}"))
+    });
+    let mut verdicts: Vec<_> = failed.collect();
+    if verdicts.is_empty() {
+        verdicts.push("all steps passed".into());
+    }
+    lines.push(format!("{} ({:.0} s)", verdicts.join("\n"), took.as_secs_f64()));
     lines.join("\n")
 }
 
@@ -189,12 +278,52 @@ mod tests {
     #[test]
     fn the_summary_names_what_failed_and_what_was_not_run() {
         let steps = ["one", "two", "three"].map(|name| cargo_says(name, "x"));
-        let ended =
-            [(End::Ok, Duration::from_secs(2)), (End::Failed("it fell".into()), Duration::ZERO)];
+        let failed = End::Failed("it fell".into());
+        let ended = [Some((End::Ok, Duration::from_secs(2))), Some((failed, Duration::ZERO)), None];
         let summary = summary(&steps, &ended, Duration::from_secs(3));
-        assert!(summary.contains("one      ok           2.0 s"), "{summary}");
-        assert!(summary.contains("two      FAILED") && summary.contains("it fell"), "{summary}");
-        assert!(summary.contains("three    not run"), "{summary}");
+        assert!(summary.contains("one   ok           2.0 s"), "{summary}");
+        assert!(summary.contains("two   FAILED") && summary.contains("it fell"), "{summary}");
+        assert!(summary.contains("three not run"), "{summary}");
         assert!(summary.ends_with("two failed; by itself: cargo x (3 s)"), "{summary}");
+    }
+
+    /// A step that runs beside others, and whose command ends in this way.
+    fn beside(name: &'static str, argument: &str) -> Step {
+        step(name, Action::Beside(CommandLine::cargo([argument])))
+    }
+
+    #[test]
+    fn what_runs_beside_others_is_shown_when_it_has_ended_and_counts() {
+        let next = || cargo_says("next", "--version");
+        let (exit, said) = ran(&[beside("slow", "--version"), next()]);
+        assert_eq!(exit, Exit::Ok);
+        let place = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words}: {said}"));
+        assert!(place("=== slow goes on") < place("=== 2/2 next"), "{said}");
+        assert!(place("=== next ok") < place("slow ran beside the others, and said:\ncargo 1."));
+        assert!(said.contains(" s, beside others\n") && said.contains("all steps passed"));
+        let (exit, said) = ran(&[beside("slow", "planted"), next()]);
+        assert_eq!(exit, Exit::Failed);
+        assert!(said.contains("no such command: `planted`"), "its errors are shown: {said}");
+        assert!(said.contains("slow failed; by itself: cargo planted ("), "{said}");
+        // Both fail: neither hides the other.
+        let (_, said) = ran(&[beside("slow", "planted"), cargo_says("next", "planted-too")]);
+        assert!(
+            said.contains("cargo planted\nnext failed; by itself: cargo planted-too"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn nothing_runs_beside_what_measures() {
+        let measures = step("measures", Action::Run(CommandLine::xtask(["compare"])));
+        // What would measure is not begun: what ran beside the steps before it has failed.
+        let (exit, said) =
+            ran(&[beside("slow", "planted"), cargo_says("next", "--version"), measures.clone()]);
+        assert_eq!(exit, Exit::Failed);
+        assert!(said.contains("measures not run") && !said.contains("3/3"), "{said}");
+        let (_, said) = ran(&[beside("slow", "planted"), measures]);
+        assert!(!said.contains("goes on") && !said.contains("2/2"), "there is no company: {said}");
+        let tidy = Action::Run(CommandLine::xtask(["tidy"]));
+        assert!(!tidy.measures() && !Action::Run(CommandLine::cargo(["bench"])).measures());
     }
 }

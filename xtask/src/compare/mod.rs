@@ -58,7 +58,7 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     (built.absent, built.cluster) = (absent, options.cluster.clone());
     if !peers.is_empty() {
         progress.say("building the lane hosts of the peers");
-        built.peers = host::build_peer_hosts(&workspace, &peers)?;
+        built.peers = host::build_peer_hosts(&workspace, &peers, options.purpose())?;
         interrupt::check()?;
     }
     progress.say("asking the lane hosts");

@@ -7,7 +7,7 @@ use common::workload::{self, Tier, Workload};
 use crate::{
     cli::CompareArgs,
     error::{Error, Result},
-    host::PeerHost,
+    host::{PeerHost, Purpose},
     nearest::unknown_name,
 };
 
@@ -84,6 +84,12 @@ impl Options {
             limit: args.timeout.map_or(limit, |seconds| Duration::from_secs(seconds.get().into())),
             files: args.files.clone(),
         })
+    }
+
+    /// What is asked of the programs: the smoke tier shows times, too, but says that they mean
+    /// nothing.
+    pub fn purpose(&self) -> Purpose {
+        if self.tier == Tier::Smoke { Purpose::Results } else { Purpose::Times }
     }
 
     /// Those of these hosts of peers that are needed: of each, some lane was named, or all were asked

@@ -48,7 +48,8 @@ impl<'a> Rounds<'a> {
         prepared: &'a Prepared,
         allowance: Option<Duration>,
     ) -> Self {
-        Self { options, prepared, allowance, repeats: Repeats::new(), begin: Instant::now() }
+        let repeats = Repeats::new(options.purpose());
+        Self { options, prepared, allowance, repeats, begin: Instant::now() }
     }
 
     /// Executes all rounds: judged ones and controls in turn, so that both see the same machine.

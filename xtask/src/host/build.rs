@@ -63,18 +63,31 @@ pub fn build(workspace: &Workspace) -> Result<Built> {
     Ok(built)
 }
 
-/// Builds lane hosts of the workspace of peers, in the profile this program was built in, like those
-/// they are compared with.
+/// What programs of the peers are built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Their times count.
+    Times,
+    /// Only whether their results are right: that is seen without optimisation too, and many a peer
+    /// stands on a hundred crates.
+    Results,
+}
+
+/// Builds lane hosts of the workspace of peers; those whose times count in the profile this program
+/// was built in, like those they are compared with.
 ///
 /// # Errors
 /// When Cargo cannot be started or the build fails; what Cargo says goes to standard error.
-pub fn build_peer_hosts(workspace: &Workspace, hosts: &[PeerHost]) -> Result<Vec<PathBuf>> {
-    let mut cargo = cargo_build(&workspace.peers_folder());
-    cargo.arg("--target-dir").arg(workspace.peers_target());
+pub fn build_peer_hosts(
+    workspace: &Workspace,
+    hosts: &[PeerHost],
+    purpose: Purpose,
+) -> Result<Vec<PathBuf>> {
+    let mut cargo = peers_build(workspace);
     for host in hosts {
         cargo.args(["--package", &host.package]);
     }
-    if !cfg!(debug_assertions) {
+    if purpose == Purpose::Times && !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     let does_not =
@@ -84,20 +97,30 @@ pub fn build_peer_hosts(workspace: &Workspace, hosts: &[PeerHost]) -> Result<Vec
     Ok(hosts.map(|(_, path)| path).collect())
 }
 
-/// Builds a bench program of the workspace of peers, always optimised: what else would be measured?
-/// It has a target folder of its own, for nothing in it is built like the project.
+/// Builds a bench program of the workspace of peers, optimised whenever its times count: what else
+/// would be measured?
 ///
 /// # Errors
 /// When Cargo cannot be started or the build fails; what Cargo says goes to standard error.
-pub fn build_peer(workspace: &Workspace, package: &str) -> Result<PathBuf> {
-    let mut cargo = cargo_build(&workspace.peers_folder());
-    cargo.arg("--release").args(["--package", package]);
-    cargo.arg("--target-dir").arg(workspace.peers_target());
+pub fn build_peer(workspace: &Workspace, package: &str, purpose: Purpose) -> Result<PathBuf> {
+    let mut cargo = peers_build(workspace);
+    cargo.args(["--package", package]);
+    if purpose == Purpose::Times {
+        cargo.arg("--release");
+    }
     let does_not =
         || Error::failed(format!("{package} does not build; cargo's messages are above"));
     let programs = programs_of(cargo)?.ok_or_else(does_not)?;
     let program = programs.into_iter().find(|(name, _)| name == package);
     program.map(|(_, path)| path).ok_or_else(|| Error::failed(format!("{package} is no program")))
+}
+
+/// A build of programs in the workspace of peers, to the project's target folder: the crates of others
+/// that both workspaces use are built once.
+fn peers_build(workspace: &Workspace) -> Command {
+    let mut cargo = cargo_build(&workspace.peers_folder());
+    cargo.arg("--target-dir").arg(&workspace.target);
+    cargo
 }
 
 /// A build of programs, in this folder.

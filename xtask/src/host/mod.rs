@@ -8,11 +8,10 @@ mod once;
 mod peers;
 mod process;
 mod python;
-mod semaphores;
 mod stub;
 mod tail;
 
-pub use build::{Built, build, build_peer, build_peer_hosts};
+pub use build::{Built, Purpose, build, build_peer, build_peer_hosts};
 pub use client::Client;
 pub use directory::{Directory, HostEntry, Program};
 pub use once::ask_once;

@@ -1,7 +1,7 @@
 //! A child process that answers in lines, each within a deadline.
 
 use std::{
-    fmt,
+    env, fmt,
     io::{BufRead, BufReader, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
@@ -10,11 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::leftovers;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::interrupt;
 
-use super::{semaphores, tail::Tail};
+use super::tail::Tail;
 
 /// How often a wait looks whether the user interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -165,7 +166,7 @@ impl Process {
         // It fails when nobody is left in the group: that is what is wanted.
         kill_process_group(self.pid(), Signal::KILL).ok();
         self.child.wait().ok();
-        semaphores::remove_of(self.pid());
+        leftovers::remove_of(self.pid().as_raw_pid(), &env::temp_dir());
     }
 }
 
@@ -224,4 +225,53 @@ fn describe(status: ExitStatus) -> String {
 fn signal_name(signal: i32) -> String {
     signal_hook::low_level::signal_name(signal)
         .map_or_else(|| format!("signal {signal}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{host::find_python, workspace::Workspace};
+
+    /// Makes semaphores of each kind as a lane does, and a directory as its fork server does, says
+    /// which, and waits to be killed.
+    const PROGRAM: &str = "
+import multiprocessing, os, sys, time
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from lane_host import name_leftovers
+name_leftovers()
+from multiprocessing import util
+kept = [multiprocessing.get_context(how).Semaphore(0) for how in ('spawn', 'forkserver')]
+mine = f'sem.triptych-{os.getpgrp()}-'
+print(sum(name.startswith(mine) for name in os.listdir('/dev/shm')), util.get_temp_dir(), flush=True)
+time.sleep(600)
+";
+
+    #[test]
+    fn a_python_program_that_is_killed_leaves_nothing() {
+        let workspace = Workspace::find();
+        let Ok(python) = find_python(&workspace) else {
+            println!("skipped: there is no Python to leave something");
+            return;
+        };
+        let folder = workspace.root.join("xtask/peers/python");
+        let mut command = Command::new(&python.path);
+        command.args(["-c", PROGRAM]).arg(folder).stdin(Stdio::null());
+        let mut process = Process::start(&mut command).unwrap();
+        let line = process.line(Duration::from_mins(1)).unwrap();
+        let (semaphores, directory) = line.trim().split_once(' ').unwrap();
+        assert_eq!(semaphores, "2", "they have the names that are looked for");
+        assert!(Path::new(directory).is_dir(), "{directory}");
+        let group = process.pid().as_raw_pid();
+        drop(process);
+        assert!(!Path::new(directory).exists(), "{directory} is left");
+        let left = |folder: &Path, prefix: &str| {
+            let left = fs::read_dir(folder).unwrap().flatten();
+            left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        };
+        assert!(!left(Path::new("/dev/shm"), &format!("sem.triptych-{group}-")));
+        assert!(!left(&env::temp_dir(), &format!("triptych-{group}-")));
+    }
 }

@@ -2,14 +2,16 @@
 
 use std::process::Command;
 
+use xtask::{host, workspace::Workspace};
+
 use crate::started::{Ended, Started};
 
 /// Runs the host of `threads` by hand.
 fn by_hand(arguments: &[&str]) -> Ended {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    cargo.args(["run", "--quiet", "--package", "threads-lane", "--"]).args(arguments);
-    Started::new(&mut cargo).end()
+    // As a comparison builds it, so that it is built once.
+    let built = host::build(&Workspace::find()).expect("the hosts build");
+    let host = built.hosts.iter().find(|path| path.ends_with("threads-lane"));
+    Started::new(Command::new(host.expect("it is one of them")).args(arguments)).end()
 }
 
 #[test]

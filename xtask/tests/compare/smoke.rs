@@ -9,8 +9,13 @@ use crate::started::{Started, cells, compare, program};
 
 #[test]
 fn every_cell_is_verified_and_nothing_is_left_behind() {
-    let ended = compare(&["--tier", "smoke", "--rounds", "1", "--message-format", "json"]);
+    let temporary = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(program());
+    command.args(["compare", "--tier", "smoke", "--rounds", "1", "--message-format", "json"]);
+    let ended = Started::new(command.env("TMPDIR", temporary.path())).end();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let left: Vec<_> = temporary.path().read_dir().expect("it is there").flatten().collect();
+    assert!(left.is_empty(), "temporary files are left: {left:?}");
     let run = ended.run();
     assert_eq!(
         (run["schema"].as_str(), run["finish"].as_str()),

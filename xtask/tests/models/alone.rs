@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     os::unix::fs::symlink,
     path::Path,
     process::{Command, Output},
@@ -32,9 +33,9 @@ fn evented_alone() {
 /// to build, to run, and to bring in nothing of the comparison.
 fn alone(model: &str) {
     let readme = fs::read_to_string(root().join(model).join("README.md")).expect("it has a README");
-    let folder = tempfile::tempdir().expect("a folder");
-    symlink(root(), folder.path().join("triptych")).expect("a link");
-    let project = folder.path().join("project");
+    // The same folder each time: what was built for it is still there the next time.
+    let folder = target().join("models").join(model);
+    let project = folder.join("project");
     fs::create_dir_all(project.join("src")).expect("the folder can be written to");
     let manifest = format!(
         "[package]\nname = \"project\"\nedition = \"2024\"\n\n[dependencies]\n{}\n\n[workspace]\n",
@@ -43,11 +44,16 @@ fn alone(model: &str) {
     fs::write(project.join("Cargo.toml"), manifest).expect("the folder can be written to");
     fs::write(project.join("src/main.rs"), first_program(&readme))
         .expect("the folder can be written to");
+    let clone = folder.join("triptych");
+    match symlink(root(), &clone) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        linked => linked.expect("a link"),
+    }
     // The same versions as here: nothing has to be fetched.
     fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock"))
         .expect("the folder can be written to");
-    succeed(in_project(&project, model).args(["run", "--offline", "--quiet"]));
-    let tree = succeed(in_project(&project, model).args([
+    succeed(in_project(&project).args(["run", "--offline", "--quiet"]));
+    let tree = succeed(in_project(&project).args([
         "tree",
         "--offline",
         "--edges",
@@ -65,10 +71,10 @@ fn alone(model: &str) {
     }
 }
 
-/// Cargo in the project, with a target folder that outlives it.
-fn in_project(project: &Path, model: &str) -> Command {
+/// Cargo in the project, with the target folder of this test: what both need alike is there.
+fn in_project(project: &Path) -> Command {
     let mut command = cargo();
-    command.current_dir(project).env("CARGO_TARGET_DIR", target().join("models").join(model));
+    command.current_dir(project).env("CARGO_TARGET_DIR", target());
     command
 }
 

@@ -11,8 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::protocol::{Reply, Request};
+use common::{
+    leftovers,
+    protocol::{Reply, Request},
+};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use tempfile::TempDir;
 
 /// How long anything may take that is expected to happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +38,7 @@ pub(super) enum Heard {
 /// A started lane host, the leader of a process group of its own.
 ///
 /// Dropped, it kills the group, waits for the host, and checks that no process of the group is
-/// left.
+/// left, and no temporary file.
 pub(super) struct Host {
     /// The host.
     child: Child,
@@ -48,14 +52,18 @@ pub(super) struct Host {
     reader: Option<JoinHandle<()>>,
     /// What the host and its tasks print; shown when a test fails.
     printed: File,
+    /// Where it puts temporary files.
+    temporary: TempDir,
 }
 
 impl Host {
     /// Starts the Python host and takes its greeting; `None`, after saying so, without a Python.
     pub(super) fn start() -> Option<(Self, Reply)> {
         let printed = tempfile::tempfile().unwrap();
+        let temporary = tempfile::tempdir().unwrap();
         let mut child = python()?
             .arg("--serve")
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(printed.try_clone().unwrap())
@@ -68,7 +76,8 @@ impl Host {
         let reader = thread::spawn(move || {
             from.lines().map_while(Result::ok).try_for_each(|line| to_test.send(line)).ok();
         });
-        let mut host = Self { child, status: None, requests, lines, reader: Some(reader), printed };
+        let mut host =
+            Self { child, status: None, requests, lines, reader: Some(reader), printed, temporary };
         let hello = host.reply();
         Some((host, hello))
     }
@@ -145,23 +154,13 @@ impl Host {
             // of zombies need not be killed, and on some systems cannot be.
             kill_process_group(self.id(), Signal::KILL).ok();
             self.status = self.child.wait().ok();
-            remove_semaphores(self.id());
+            leftovers::remove_of(self.id().as_raw_pid(), self.temporary.path());
         }
     }
 
     /// The host's process id, which is the id of its group.
     pub(super) fn id(&self) -> Pid {
         Pid::from_child(&self.child)
-    }
-}
-
-/// Removes what Python's pools leave when their group is killed; hosts name it after that.
-fn remove_semaphores(group: Pid) {
-    let prefix = format!("sem.triptych-{}-", group.as_raw_nonzero());
-    for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
-            std::fs::remove_file(entry.path()).ok();
-        }
     }
 }
 
@@ -179,6 +178,8 @@ impl Drop for Host {
         } else {
             let group = self.id();
             wait_until("all killed processes are gone", || members_of(group).is_empty());
+            let left: Vec<_> = self.temporary.path().read_dir().unwrap().flatten().collect();
+            assert!(left.is_empty(), "temporary files are left: {left:?}");
         }
     }
 }

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 
 SIGKILL_AT_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG
@@ -22,11 +23,14 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(SIGKILL_AT_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
-def name_semaphores():
-    """Names semaphores after the process group, whose killer removes them (xtask/src/host/semaphores.rs)."""
+def name_leftovers():
+    """Names semaphores and temporary files after the process group, whose killer removes them (common/src/leftovers.rs)."""
+    name = f"triptych-{os.getpgrp()}-"
+    folder = tempfile.mkdtemp(prefix=name, dir=os.environ.get("TMPDIR") or "/tmp")
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
     config = getattr(multiprocessing.current_process(), "_config", {})
     if "semprefix" in config:
-        config["semprefix"] = f"/triptych-{os.getpgrp()}"
+        config["semprefix"] = f"/{name.rstrip('-')}"
 
 
 def same(x):
@@ -322,7 +326,7 @@ def sample(metric, contender, units, workers):
 
 def main():
     die_with_parent()
-    name_semaphores()
+    name_leftovers()
     metric, contender, units, workers = sys.argv[1:]
     wall, found, *cpu = sample(metric, contender, int(units), int(workers))
     if metric.startswith("queue."):

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use common::workload;
 
 use crate::{
@@ -75,14 +75,14 @@ enum Beside {
 #[derive(Clone, Debug, Args)]
 pub struct CompareArgs {
     /// Workloads, by name or part of it ("real.", "io.wait"); without any, those of the tier.
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
     pub filters: Vec<String>,
     /// How thorough: smoke checks results, quick answers within three minutes, full measures
     /// everything.
     #[arg(long, value_enum, default_value_t = TierArg::Quick)]
     pub tier: TierArg,
     /// Lanes to compare, separated by commas; without it, those worth showing for each workload.
-    #[arg(long, value_name = "LANE", value_delimiter = ',')]
+    #[arg(long, value_name = "LANE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub lanes: Option<Vec<String>>,
     /// Compare with the lanes of other runtimes, too, which are built first; naming one of them with
     /// --lanes does the same for it.
@@ -93,19 +93,19 @@ pub struct CompareArgs {
     #[arg(long, value_name = "URL")]
     pub cluster: Option<String>,
     /// Rounds of each timed workload; an interval needs at least six.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number)]
     pub rounds: Option<NonZeroU16>,
     /// Workers for computing; without it, as many as this process may use cores.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number)]
     pub workers: Option<NonZeroU16>,
     /// The directory that real.tree-hash hashes.
     #[arg(long, value_name = "DIR")]
     pub files: Option<PathBuf>,
     /// Leave rounds out rather than take longer than this, once everything is built.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub budget: Option<NonZeroU32>,
     /// How long one run may take before its lane host is killed.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<NonZeroU32>,
     /// The seed of the random order of executions.
     #[arg(long, value_name = "N")]
@@ -166,6 +166,22 @@ pub enum Color {
     Always,
     /// Never.
     Never,
+}
+
+/// How many of something.
+///
+/// # Errors
+/// What it takes.
+pub(crate) fn number(text: &str) -> std::result::Result<NonZeroU16, String> {
+    text.parse().map_err(|_| format!("it takes a whole number from 1 to {}", u16::MAX))
+}
+
+/// How many seconds.
+///
+/// # Errors
+/// What it takes.
+pub(crate) fn seconds(text: &str) -> std::result::Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("it takes whole seconds, from 1 to {}", u32::MAX))
 }
 
 impl Cli {

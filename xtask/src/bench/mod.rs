@@ -21,7 +21,7 @@ pub mod record;
 mod report;
 mod rounds;
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use crate::{
     compare::{
@@ -81,7 +81,7 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
     progress.prepare(&args.model);
     let mut rounds = Rounds::new(&program, &options, &listing.metrics);
     let samples: usize = listing.metrics.iter().map(|metric| metric.contenders().count()).sum();
-    let mut saver = Saver { folder: &folder, progress, metrics: &listing.metrics };
+    let mut saver = Saver { folder: &folder, progress, metrics: &listing.metrics, saved: Ok(()) };
     let measured = rounds.calibrate(&mut run).and_then(|()| {
         saver.progress.start(&args.model, samples * options.rounds);
         rounds.execute(&mut run, &mut saver)
@@ -95,23 +95,38 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
     if measured.is_ok() && !options.smoke {
         calls::count(&program, &listing.metrics, options.limit, &mut run);
     }
-    folder.write(FILE, &json(&run))?;
-    let mut files = vec![folder.file(FILE)];
-    for path in &options.exports {
-        fs::write(path, json(&run)).map_err(Error::io("write the export", path))?;
-        files.push(path.clone());
-    }
-    if let Some(path) = options.splice.as_deref().filter(|_| run.finish == Finish::Complete) {
-        let conclusion = program.conclude(&run)?;
-        splice::splice("bench", &markdown::block(&run, conclusion.as_deref()), path)?;
-        files.push(path.to_owned());
-    }
+    // What could not be saved is shown all the same.
+    let (files, written) = write(&run, &folder, &options, &program);
     terminal.print(&report::render(&run, &terminal, &files))?;
+    saver.saved.and(written)?;
     match measured {
         Err(error) if error.exit != Exit::Interrupted => Err(error),
         Err(_) => Ok(Exit::Interrupted),
         Ok(()) => Ok(judge::exit(&run, args.gate)),
     }
+}
+
+/// Writes the results wherever they are to go: the files that they went to, and the first failure.
+fn write(
+    run: &Run,
+    folder: &Folder,
+    options: &Options,
+    program: &Program,
+) -> (Vec<PathBuf>, Result<()>) {
+    let mut done = vec![(folder.file(FILE), folder.write(FILE, &json(run)))];
+    for path in &options.exports {
+        let written = fs::write(path, json(run)).map_err(Error::io("write the export", path));
+        done.push((path.clone(), written));
+    }
+    if let Some(path) = options.splice.as_deref().filter(|_| run.finish == Finish::Complete) {
+        let spliced = program.conclude(run).and_then(|conclusion| {
+            splice::splice("bench", &markdown::block(run, conclusion.as_deref()), path)
+        });
+        done.push((path.to_owned(), spliced));
+    }
+    let files = done.iter().filter(|(_, written)| written.is_ok());
+    let files = files.map(|(path, _)| path.clone()).collect();
+    (files, done.into_iter().try_for_each(|(_, written)| written))
 }
 
 /// A run of which nothing has been measured.
@@ -163,6 +178,8 @@ struct Saver<'a> {
     progress: Progress,
     /// What the rows are computed with.
     metrics: &'a [Metric],
+    /// The first failure to save; reported at the end, for the measurements are still worth showing.
+    saved: Result<()>,
 }
 
 impl Watcher for Saver<'_> {
@@ -170,9 +187,11 @@ impl Watcher for Saver<'_> {
         self.progress.step(&format!("{metric}: {contender}"));
     }
 
-    fn round_over(&mut self, run: &Run) -> Result<()> {
-        let mut run = run.clone();
-        judge(&mut run, self.metrics);
-        self.folder.write(FILE, &json(&run))
+    fn round_over(&mut self, run: &Run) {
+        if self.saved.is_ok() {
+            let mut run = run.clone();
+            judge(&mut run, self.metrics);
+            self.saved = self.folder.write(FILE, &json(&run));
+        }
     }
 }

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use crate::{
-    cli::Color,
+    cli::{self, Color},
     error::{Error, Result},
     host::Purpose,
     nearest::unknown_name,
@@ -26,20 +26,20 @@ use super::{
 #[command(after_help = EXIT_CODES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct BenchArgs {
-    /// The model to measure against its peers.
+    /// The model to measure against its peers: threads, processes or evented.
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// Metrics, by name or part of it, separated by commas; without it, all.
-    #[arg(long, value_name = "FILTER", value_delimiter = ',')]
+    /// Metrics, by name or part of it, separated by commas; without it, all (--list shows them).
+    #[arg(long, value_name = "FILTER", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub metric: Vec<String>,
     /// Rounds of each metric; goals are judged from six on.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = cli::number)]
     pub rounds: Option<NonZeroU16>,
     /// Leave rounds out rather than take longer than this, once everything is built.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = cli::seconds)]
     pub budget: Option<NonZeroU32>,
     /// How long one sample may take before it is killed.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = cli::seconds)]
     pub timeout: Option<NonZeroU32>,
     /// The seed of the random order of samples.
     #[arg(long, value_name = "N")]

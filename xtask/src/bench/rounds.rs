@@ -25,10 +25,7 @@ pub(super) trait Watcher {
     fn sampled(&mut self, metric: &str, contender: &str);
 
     /// A round is over.
-    ///
-    /// # Errors
-    /// When what was measured cannot be saved.
-    fn round_over(&mut self, run: &Run) -> Result<()>;
+    fn round_over(&mut self, run: &Run);
 }
 
 /// Takes all samples.
@@ -70,8 +67,7 @@ impl<'a> Rounds<'a> {
     /// Takes the samples of all rounds.
     ///
     /// # Errors
-    /// When the user interrupts or results cannot be saved; what was measured until then is in
-    /// `run`.
+    /// When the user interrupts; what was measured until then is in `run`.
     pub(super) fn execute(&mut self, run: &mut Run, watcher: &mut dyn Watcher) -> Result<()> {
         let begin = Instant::now();
         for round in 0..self.options.rounds {
@@ -83,7 +79,7 @@ impl<'a> Rounds<'a> {
             for metric in shuffled(&metrics, self.options.seed ^ round as u64) {
                 self.undisturbed(run, metric, round, watcher)?;
             }
-            watcher.round_over(run)?;
+            watcher.round_over(run);
         }
         Ok(())
     }

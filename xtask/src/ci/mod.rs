@@ -77,9 +77,10 @@ fn choose(steps: Vec<Step>, args: &CiArgs) -> Result<Vec<Step>> {
 /// Prints what each step is.
 fn list(steps: &[Step]) -> Result<Exit> {
     let mut out = stdout().lock();
+    let width = steps.iter().map(|step| step.name.len()).max().unwrap_or_default();
     for step in steps {
         let extra = if step.is_extra { " (only with --with-sanitizers, or by name)" } else { "" };
-        writeln!(out, "{:8} {}{extra}\n         {}", step.name, step.about, step.action)
+        writeln!(out, "{:width$} {}{extra}\n    {}", step.name, step.about, step.action)
             .map_err(|error| Error::failed(format!("failed to list the steps: {error}")))?;
     }
     Ok(Exit::Ok)

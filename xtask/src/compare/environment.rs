@@ -45,13 +45,19 @@ pub(crate) fn revision(workspace: &Workspace) -> Option<String> {
 
 /// The command line that runs the same again.
 pub(crate) fn command_line() -> String {
-    let quoted = |argument: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,+:".contains(c);
-        if argument.chars().all(plain) { argument } else { format!("'{argument}'") }
-    };
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     let arguments = arguments.map(|argument| quoted(without_password(&argument)));
     ["cargo xtask".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,+:".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument
+    } else {
+        format!("'{}'", argument.replace('\'', "'\\''"))
+    }
 }
 
 /// An argument as it may be kept: who speaks to a server, and how that is proved, is left out of its URL.
@@ -162,5 +168,14 @@ mod tests {
     fn a_quota_below_one_core_is_warned_of() {
         assert!(low_quota(0.5).is_some_and(|warning| warning.contains("0.50 cores")));
         assert_eq!(low_quota(1.0), None);
+    }
+
+    #[test]
+    fn arguments_are_shown_as_a_shell_takes_them() {
+        for (argument, shown) in
+            [("--rounds", "--rounds"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\\''s'")]
+        {
+            assert_eq!(quoted(argument.into()), shown);
+        }
     }
 }

@@ -14,6 +14,9 @@ use crate::{
 
 use super::{environment, record::Run};
 
+/// The file with all that is known about a run.
+pub(super) const RUN: &str = "run.json";
+
 /// The folder of a run.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -45,10 +48,9 @@ impl Folder {
     /// # Errors
     /// Those of writing a file.
     pub fn save(&self, run: &Run) -> Result<()> {
-        let path = self.file("run.json");
-        run.save(&path).map_err(Error::io("save the results to", &path))?;
-        self.link_as_latest();
-        Ok(())
+        let json = serde_json::to_vec_pretty(run)
+            .map_err(|error| Error::failed(format!("failed to save the results: {error}")))?;
+        self.write(RUN, &json)
     }
 
     /// Writes a file, aside first, so that no reader sees half of it.
@@ -59,6 +61,10 @@ impl Folder {
         let path = self.file(name);
         let aside = path.with_extension("tmp");
         let written = fs::write(&aside, content).and_then(|()| fs::rename(&aside, &path));
+        if written.is_err() {
+            // Half a file is of no use, and the disk may be full.
+            fs::remove_file(&aside).ok();
+        }
         written.map_err(Error::io("save the results to", &path))?;
         self.link_as_latest();
         Ok(())

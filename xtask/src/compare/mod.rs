@@ -78,9 +78,9 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
     };
     judge(&mut run);
     saver.progress.finish();
-    folder.save(&run)?;
-    saver.saved?;
-    report::show(&run, &folder, &outputs)?;
+    // What could not be saved is shown all the same.
+    let kept = saver.saved.and(folder.save(&run));
+    report::show(&run, &folder, kept, &outputs)?;
     match finished {
         Err(error) if error.exit != Exit::Interrupted => Err(error),
         Err(_) => Ok(Exit::Interrupted),

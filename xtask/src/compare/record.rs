@@ -3,7 +3,7 @@
 //! A counter that was not measured is `null`, never 0. Fields may be added within a schema version;
 //! readers ignore what they do not know.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::collections::BTreeMap;
 
 use common::{
     Digest,
@@ -210,16 +210,6 @@ pub enum HostFate {
 }
 
 impl Run {
-    /// Writes the run to `path`, aside first, so that no reader sees half of it.
-    ///
-    /// # Errors
-    /// Those of writing a file.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
-        let aside = path.with_extension("tmp");
-        fs::write(&aside, serde_json::to_vec_pretty(self)?)?;
-        fs::rename(&aside, path)
-    }
-
     /// The cell of a (workload, point, lane).
     pub fn cell(&self, workload: &str, point: &str, lane: &str) -> Option<&Cell> {
         let is =

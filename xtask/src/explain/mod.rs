@@ -26,7 +26,7 @@ use crate::{
 /// What `explain` takes.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// The workload, by its full name.
+    /// The workload, by its full name (`cargo xtask list` shows them).
     #[arg(value_name = "WORKLOAD")]
     pub workload: String,
     /// Whether to use colour.

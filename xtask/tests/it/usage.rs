@@ -22,7 +22,14 @@ fn unknown_names_are_refused_with_the_nearest() {
 
 #[test]
 fn impossible_values_are_refused() {
-    refused(&["compare", "--rounds", "0"], "--rounds");
+    refused(
+        &["compare", "--rounds", "0"],
+        "--rounds <N>': it takes a whole number from 1 to 65535",
+    );
+    refused(&["compare", "--workers", "70000"], "it takes a whole number from 1 to 65535");
+    refused(&["compare", "--timeout", "1.5"], "it takes whole seconds, from 1 to 4294967295");
+    refused(&["compare", "--lanes", "seq,,threads"], "--lanes <LANE>");
+    refused(&["compare", ""], "FILTER");
     refused(&["compare", "--files", "/no/such/directory"], "/no/such/directory");
     refused(&["compare", "--export", "json"], "FORMAT=FILE");
     refused(&["compare", "--splice", "/no/such/file"], "/no/such/file");

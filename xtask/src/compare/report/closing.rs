@@ -35,7 +35,7 @@ pub(super) fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
         page.item(&format!("  {name:<width$}  "), Look::Plain, value);
     }
     page.heading("Noise");
-    for sentence in remarks::noise(&run.noise) {
+    for sentence in remarks::noise(run) {
         page.paragraph(2, &sentence);
     }
     if !run.missing.is_empty() {

@@ -51,7 +51,7 @@ pub(super) fn whole(run: &Run) -> String {
     list_footnotes(&mut text, &footnotes);
     for (title, lines) in [
         ("Problems", remarks::problems(run)),
-        ("Noise", remarks::noise(&run.noise)),
+        ("Noise", remarks::noise(run)),
         ("Missing", run.missing.clone()),
     ] {
         if !lines.is_empty() {

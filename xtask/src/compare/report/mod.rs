@@ -25,7 +25,10 @@ use crate::{
     error::{Error, Result},
 };
 
-use super::{folder::Folder, record::Run};
+use super::{
+    folder::{Folder, RUN},
+    record::Run,
+};
 
 pub use outputs::Outputs;
 pub use progress::Progress;
@@ -35,15 +38,19 @@ pub(crate) use layout::{Look, Page};
 pub(crate) use markdown::escape;
 pub(crate) use terminal::Terminal;
 
-/// Writes `samples.csv` and what else was asked for, and shows the run on standard output.
+/// Writes `samples.csv` and what else was asked for, and shows the run on standard output; `saved` is what
+/// became of saving it.
 ///
 /// # Errors
-/// When a file cannot be written; the run has been shown then.
-pub fn show(run: &Run, folder: &Folder, outputs: &Outputs) -> Result<()> {
+/// When a file cannot be written, or the run was not saved; it has been shown then.
+pub fn show(run: &Run, folder: &Folder, saved: Result<()>, outputs: &Outputs) -> Result<()> {
     let table = folder.file("samples.csv");
-    let saved = samples::csv(run).and_then(|text| fs::write(&table, text));
-    let mut files = vec![folder.file("run.json")];
+    let tabled = samples::csv(run).and_then(|text| fs::write(&table, text));
+    let mut files = Vec::new();
     if saved.is_ok() {
+        files.push(folder.file(RUN));
+    }
+    if tabled.is_ok() {
         files.push(table.clone());
     }
     let (written, exported) = outputs.write(run);
@@ -60,7 +67,8 @@ pub fn show(run: &Run, folder: &Folder, outputs: &Outputs) -> Result<()> {
         let document = document.display();
         anstream::eprintln!("note: {document} is left as it was: the results are partial");
     }
-    saved.map_err(Error::io("save the samples to", &table))?;
+    saved?;
+    tabled.map_err(Error::io("save the samples to", &table))?;
     exported
 }
 

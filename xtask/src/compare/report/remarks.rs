@@ -12,6 +12,9 @@ use crate::{
 
 use super::{entry, grid::workloads};
 
+/// The tier in which only results count.
+const SMOKE: &str = "smoke";
+
 /// The share of disturbed rounds from which a host counts as noisy.
 const NOISY_ROUNDS: f64 = 0.25;
 
@@ -68,7 +71,8 @@ fn is_noisy(noise: &Noise) -> bool {
 }
 
 /// How disturbed the measurements were, in sentences.
-pub(super) fn noise(noise: &Noise) -> Vec<String> {
+pub(super) fn noise(run: &Run) -> Vec<String> {
+    let noise = &run.noise;
     if noise.rounds == 0 {
         return vec!["no round was timed".into()];
     }
@@ -77,9 +81,14 @@ pub(super) fn noise(noise: &Noise) -> Vec<String> {
         |share| format!("in the median they used {}", percent(share)),
     );
     let word = if is_noisy(noise) { "noisy" } else { "quiet" };
+    let repeated = if run.tier == SMOKE {
+        "in this tier, none was repeated"
+    } else {
+        "such rounds are repeated, twice in a workload at most"
+    };
     let rounds = format!(
         "a {word} host: in {} of {} rounds others used more than 10 % of the machine ({others}); \
-         such rounds are repeated, twice in a workload at most",
+         {repeated}",
         noise.noisy_rounds, noise.rounds
     );
     let control = noise.control_half_width.map_or_else(

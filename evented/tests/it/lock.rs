@@ -1,6 +1,7 @@
 //! What tasks wait at for each other: order, giving up, other threads. Here `Semaphore` and `Notify`.
 
 mod event;
+mod giving_up;
 mod mutex;
 mod watch;
 

@@ -188,3 +188,21 @@ fn a_channel_that_is_never_empty_starves_nothing() {
         until(|| evented::stats().tasks == 0).await;
     }));
 }
+
+/// It is woken by the last of them, and by no other.
+#[test]
+fn a_receiver_that_waits_hears_that_all_senders_are_gone() {
+    block_on(bounded(async {
+        let (sender, mut receiver) = mpsc::bounded::<u8>(1);
+        let other = sender.clone();
+        let waits = spawn(async move { receiver.recv().await });
+        yield_now().await;
+        drop(sender);
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(!waits.is_finished());
+        drop(other);
+        assert_eq!(waits.await.unwrap(), None);
+    }));
+}

@@ -328,3 +328,36 @@ fn time_goes_no_further_than_the_clock() {
     let reactor = Reactor::builder().virtual_time().build().unwrap();
     reactor.block_on(async { advance(Duration::MAX) });
 }
+
+/// Each comes to its time from as far away as timers may be, and in the order of the deadlines.
+#[test]
+fn sleeps_of_up_to_seventy_years_end_when_they_should() {
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async {
+        let start = now();
+        let ended = Rc::new(RefCell::new(Vec::new()));
+        // 2^51 microseconds are 71 years. Those in between come from another list of the wheel.
+        let mut wanted: Vec<_> = (0..=51)
+            .flat_map(|power| [1_u64 << power, (1 << power) + (1 << power >> 3) + 1])
+            .map(Duration::from_micros)
+            .collect();
+        // The far ones first, and every third of them last.
+        wanted.reverse();
+        wanted.sort_by_key(|wanted| wanted.as_micros() % 3 == 0);
+        let tasks: Vec<_> = wanted
+            .iter()
+            .map(|&duration| {
+                let ended = Rc::clone(&ended);
+                spawn(async move {
+                    sleep(duration).await;
+                    ended.borrow_mut().push(now() - start);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        wanted.sort_unstable();
+        assert_eq!(*ended.borrow(), wanted);
+    });
+}

@@ -9,6 +9,7 @@ mod program;
 mod refused;
 mod security;
 mod servers;
+mod streams;
 pub(crate) mod support;
 mod three_brokers;
 

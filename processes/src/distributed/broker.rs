@@ -4,13 +4,13 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use async_nats::Client;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::object_store::{self, InfoErrorKind, ObjectStore};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
+use async_nats::{Client, Subject};
 use futures_lite::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
@@ -110,6 +110,8 @@ pub(super) struct Broker {
     pub(super) jetstream: Context,
     /// The names.
     pub(super) names: Rc<Names>,
+    /// That of calls, which is said often.
+    pub(super) call: Subject,
     /// Calls that no node has finished.
     pub(super) calls: Stream,
     /// What all nodes take them from.
@@ -228,7 +230,8 @@ impl Broker {
         let store = store.map_err(|error| no("open the object store", true, &error))?;
         let bodies = jetstream.get_stream(format!("OBJ_{}", names.stream(BODIES))).await;
         let bodies = bodies.map_err(|error| no("open the object store", true, &error))?;
-        Ok(Self { jetstream, names: Rc::new(names), calls, consumer, store, bodies })
+        let call = Subject::from(names.call());
+        Ok(Self { jetstream, names: Rc::new(names), call, calls, consumer, store, bodies })
     }
 
     /// Waits until the broker has taken in what was said before on this connection.

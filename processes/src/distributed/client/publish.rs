@@ -23,7 +23,8 @@ struct Dispatch {
 }
 
 impl Desk {
-    /// Sends a call, and tries until the broker has it or it has ended.
+    /// Sends a call, and tries until the broker has it or it has ended. Each call has such a task: what is
+    /// seldom done lies elsewhere, for it would make all of them large.
     pub(super) async fn publish(self: Rc<Self>, number: u64) {
         let mut stored = false;
         loop {
@@ -31,7 +32,7 @@ impl Desk {
                 return;
             };
             let sent = if head.stored.is_some() && !stored {
-                let put = self.store_argument(number).await;
+                let put = Box::pin(self.store_argument(number)).await;
                 stored = put.is_ok();
                 put.map(|()| None)
             } else {
@@ -43,7 +44,7 @@ impl Desk {
                 Ok(Some(sequence)) => return self.remote.is_sent(number, resent, sequence),
                 Err(_why) => {
                     sleep(PAUSE).await;
-                    let _reopened = self.reopen().await;
+                    let _reopened = Box::pin(self.reopen()).await;
                 }
             }
         }
@@ -68,7 +69,7 @@ impl Desk {
     /// Sends a message into the stream of calls. Returns where it is.
     async fn send(&self, id: &str, message: Vec<u8>) -> Result<u64, String> {
         let message = PublishMessage::build().payload(message.into()).message_id(id);
-        let subject = self.broker.names.call();
+        let subject = self.broker.call.clone();
         let text = |error: async_nats::jetstream::context::PublishError| error.to_string();
         let acknowledged =
             self.broker.jetstream.send_publish(subject, message).await.map_err(text)?;

@@ -6,6 +6,28 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+/// How long an operation may wait, or that it may not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    /// Not at all.
+    Now,
+    /// Until this time of the monotonic clock.
+    Deadline(u64),
+    /// As long as it takes.
+    Forever,
+}
+
+impl Until {
+    /// When that is, which may be over; none when never.
+    pub(crate) fn deadline_ns(self) -> Option<u64> {
+        match self {
+            Self::Now => Some(0),
+            Self::Deadline(at_ns) => Some(at_ns),
+            Self::Forever => None,
+        }
+    }
+}
+
 /// Nanoseconds of `CLOCK_MONOTONIC`: the same clock in every process of the machine.
 pub(crate) fn now_ns() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);

@@ -31,7 +31,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::{self, Until};
 use crate::life::{Home, Life};
 use crate::monitor::{Kind, Monitor};
 use crate::robust::Owned;
@@ -53,17 +53,6 @@ const MOST: usize = 1;
 const USED: usize = 2;
 /// The first slot; each takes two words: process id and count, start time.
 const FIRST: usize = 3;
-
-/// How long to wait for a permit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Until {
-    /// Not at all.
-    Now,
-    /// Until this time of the monotonic clock.
-    Deadline(u64),
-    /// As long as it takes.
-    Forever,
-}
 
 /// Whose a permit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +105,7 @@ impl Permits {
             if let Some(holder) = self.take() {
                 return Some(holder);
             }
-            let deadline_ns = match until {
-                Until::Now => return None,
-                Until::Deadline(at_ns) => at_ns,
-                Until::Forever => u64::MAX,
-            };
+            let deadline_ns = until.deadline_ns().unwrap_or(u64::MAX);
             let look_ns = clock::after_ns(LOOK_AGAIN).min(deadline_ns);
             if !self.monitor.sleep(epoch, Some(look_ns)) {
                 return None;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::clock;
+use crate::clock::{self, Until};
 use crate::codec;
 use crate::error::{GetError, PutError};
 use crate::ring::{Direction, Refusal, Ring, SPOILED};
@@ -23,17 +23,6 @@ pub(crate) const BYTES_PER_MESSAGE: usize = 64;
 
 /// No queue holds more messages.
 pub(crate) const MAX_MESSAGES: usize = 1 << 24;
-
-/// How long an operation may wait, or that it may not.
-#[derive(Clone, Copy)]
-enum Until {
-    /// Not at all.
-    Now,
-    /// Until this time of the monotonic clock.
-    Deadline(u64),
-    /// As long as it takes.
-    Forever,
-}
 
 /// A bounded queue of values in shared memory; any number of processes may put and get.
 ///
@@ -151,17 +140,14 @@ impl<T: Serialize> Queue<T> {
                     let reason = format!("{} bytes never fit into this queue", message.len());
                     return Err(PutError::Unsendable(value, reason));
                 }
-                Err(Refusal::Wait(epoch)) => match until {
-                    Until::Now => return Err(PutError::Full(value)),
-                    Until::Forever => {
-                        self.ring.sleep(Direction::Room, epoch, None);
+                Err(Refusal::Wait(_)) if matches!(until, Until::Now) => {
+                    return Err(PutError::Full(value));
+                }
+                Err(Refusal::Wait(epoch)) => {
+                    if !self.ring.sleep(Direction::Room, epoch, until.deadline_ns()) {
+                        return Err(PutError::TimedOut(value));
                     }
-                    Until::Deadline(at_ns) => {
-                        if !self.ring.sleep(Direction::Room, epoch, Some(at_ns)) {
-                            return Err(PutError::TimedOut(value));
-                        }
-                    }
-                },
+                }
             }
         }
     }
@@ -197,17 +183,14 @@ impl<T: DeserializeOwned> Queue<T> {
         loop {
             match self.ring.get() {
                 Ok(message) => return codec::decode(&message).map_err(GetError::Decode),
-                Err(Refusal::Wait(epoch)) => match until {
-                    Until::Now => return Err(GetError::Empty),
-                    Until::Forever => {
-                        self.ring.sleep(Direction::Message, epoch, None);
+                Err(Refusal::Wait(_)) if matches!(until, Until::Now) => {
+                    return Err(GetError::Empty);
+                }
+                Err(Refusal::Wait(epoch)) => {
+                    if !self.ring.sleep(Direction::Message, epoch, until.deadline_ns()) {
+                        return Err(GetError::TimedOut);
                     }
-                    Until::Deadline(at_ns) => {
-                        if !self.ring.sleep(Direction::Message, epoch, Some(at_ns)) {
-                            return Err(GetError::TimedOut);
-                        }
-                    }
-                },
+                }
                 Err(Refusal::ShutDown | Refusal::TooLong) => return Err(GetError::ShutDown),
                 Err(Refusal::Spoiled) => return Err(GetError::Decode(SPOILED.to_owned())),
             }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::clock;
+use crate::clock::{self, Until};
 use crate::monitor::{Kind, Monitor};
-use crate::permits::{Holder, MAX_PERMITS, Permits, Until};
+use crate::permits::{Holder, MAX_PERMITS, Permits};
 
 /// More permits were released than were acquired; nothing was changed.
 ///

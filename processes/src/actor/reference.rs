@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::call::Post;
-use crate::clock;
+use crate::clock::{self, Until};
 use crate::codec;
 use crate::error::{ActorError, Side};
 use crate::scope;
@@ -49,33 +49,6 @@ pub struct ActorRef<S> {
     pub(super) mailbox: Mailbox,
     /// What is sent takes an `S`.
     state: PhantomData<fn(S)>,
-}
-
-/// How long an operation may wait.
-#[derive(Clone, Copy)]
-enum Until {
-    /// Not at all.
-    Now,
-    /// Until this time of the monotonic clock.
-    Deadline(u64),
-    /// As long as it takes.
-    Forever,
-}
-
-impl Until {
-    /// When that is; none when never.
-    fn deadline_ns(self) -> Option<u64> {
-        match self {
-            Self::Now => Some(0),
-            Self::Deadline(at_ns) => Some(at_ns),
-            Self::Forever => None,
-        }
-    }
-
-    /// What it means that time is over.
-    fn error(self) -> ActorError {
-        if matches!(self, Self::Now) { ActorError::Full } else { ActorError::TimedOut }
-    }
 }
 
 impl<S: 'static> ActorRef<S> {
@@ -293,7 +266,8 @@ fn open<R: DeserializeOwned>(reply: Reply, limit: usize) -> Result<R, ActorError
 /// What became of a call that has no reply.
 fn failure(verdict: Verdict, until: Until) -> ActorError {
     match verdict {
-        Verdict::Over => until.error(),
+        Verdict::Over if matches!(until, Until::Now) => ActorError::Full,
+        Verdict::Over => ActorError::TimedOut,
         Verdict::Lost(reason) => ActorError::Lost { reason },
         Verdict::Ended(reason) => ActorError::Ended { reason },
     }

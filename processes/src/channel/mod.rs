@@ -17,27 +17,6 @@ pub use sender::Sender;
 
 use end::{ANNEX, End, Side};
 
-/// How long an operation may wait, or that it may not.
-#[derive(Clone, Copy)]
-enum Until {
-    /// Not at all.
-    Now,
-    /// Until this time of the monotonic clock.
-    Deadline(u64),
-    /// As long as it takes.
-    Forever,
-}
-
-impl Until {
-    /// When that is.
-    fn deadline_ns(self) -> Option<u64> {
-        match self {
-            Self::Now | Self::Forever => None,
-            Self::Deadline(at_ns) => Some(at_ns),
-        }
-    }
-}
-
 /// A channel for `n` messages: values that are sent into one end come out at the other, in this
 /// process or in others. A full channel holds the senders up.
 ///

@@ -7,13 +7,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::clock;
+use crate::clock::{self, Until};
 use crate::codec;
 use crate::error::RecvError;
 use crate::holders::Holders;
 use crate::ring::{Direction, Refusal, Ring, SPOILED};
 
-use super::Until;
 use super::end::{End, Side, handle};
 
 /// The end of a [`channel`](crate::channel()) where values come out.

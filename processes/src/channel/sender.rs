@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::clock;
+use crate::clock::{self, Until};
 use crate::codec;
 use crate::error::SendError;
 use crate::ring::{Direction, Refusal, SPOILED};
 
-use super::Until;
 use super::end::{End, Side, handle};
 
 /// The end of a [`channel`](crate::channel()) where values go in.

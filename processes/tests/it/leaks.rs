@@ -7,7 +7,7 @@ use processes::{
 };
 
 use crate::support::{
-    BOUND, children, descriptors, gates, is_alive, kill, signal, soon, state_of, wait_until,
+    BOUND, children, descriptors, gated, gates, is_alive, kill, signal, soon, state_of, wait_until,
 };
 
 /// What the first `spawn` opens and keeps: the supervisor's epoll set and bell, the receiver's
@@ -136,4 +136,65 @@ fn a_worker_that_waits_for_room_goes_with_its_parent() {
     assert!(matches!(error, JoinError::WorkerLost { signal: Some(9), .. }), "{error}");
     wait_until("the worker is gone", || !is_alive(worker));
     assert_eq!(executed[0].load(Ordering::Relaxed), 17);
+}
+
+/// What this process has: threads and descriptors.
+fn threads_and_descriptors() -> (usize, usize) {
+    (std::fs::read_dir("/proc/self/task").unwrap().count(), descriptors())
+}
+
+#[test]
+fn a_pool_has_as_many_threads_and_descriptors_as_is_promised() {
+    let counted: fn(()) -> bool = |()| {
+        // The first one opens more: ipc-channel keeps two.
+        Pool::new(1).unwrap().submit(|x: u8| x, 1).join().unwrap();
+        let (entered, gate) = gates();
+        for (workers, stderr_bytes, each) in [(1, 0, 4), (3, 0, 4), (2, 1_000, 5)] {
+            let before = threads_and_descriptors();
+            let has = |what: &str, threads, descriptors| {
+                let expected = (before.0 + threads, before.1 + descriptors);
+                wait_until(what, || threads_and_descriptors() == expected);
+            };
+            let builder = Pool::builder().workers(workers).capture_stderr(stderr_bytes);
+            let pool = builder.build().unwrap();
+            wait_until("they are ready", || pool.stats().ready == workers);
+            has("an idle one", 2, 6 + each * workers);
+            let calls: Vec<_> =
+                (0..100).map(|_| pool.submit(gated, (entered.clone(), gate.clone()))).collect();
+            soon(&entered);
+            has("one with many calls", 2, 6 + each * workers);
+            gate.put(1).unwrap();
+            for _ in 1..calls.len() {
+                soon(&entered);
+                gate.put(1).unwrap();
+            }
+            let last = calls.into_iter().map(|call| call.join().unwrap()).last();
+            let call = pool.submit(|x: u32| x, last.unwrap());
+            call.on_done(|_outcome| ());
+            assert_eq!(call.join().unwrap(), 1);
+            has("one with a callback", 3, 6 + each * workers);
+            pool.shutdown();
+            has("none", 0, 0);
+        }
+        true
+    };
+    let counted = spawn(counted, ()).unwrap().join_timeout(5 * BOUND);
+    assert!(counted.expect("it ends").unwrap());
+}
+
+#[test]
+fn what_a_call_has_started_is_killed_with_its_worker() {
+    let pool = Pool::new(1).unwrap();
+    let started = Queue::bounded(1).unwrap();
+    let starts: fn(Queue<u32>) = |started| {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        started.put(child.id()).unwrap();
+        child.wait().unwrap();
+    };
+    let call = pool.submit(starts, started.clone());
+    let child = soon(&started);
+    assert!(is_alive(child));
+    assert!(call.kill());
+    call.join_timeout(BOUND).expect("it ends").unwrap_err();
+    wait_until("its child is gone", || !is_alive(child));
 }

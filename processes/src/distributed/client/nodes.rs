@@ -157,9 +157,9 @@ impl State {
         flight.is_some_and(|flight| self.nodes.is_there(flight.node(), lease, self.is_deaf(lease)))
     }
 
-    /// Whether nodes could not be heard during all of this time.
+    /// Whether nodes could not be heard during all of this time: there is no broker, or not for so long.
     fn is_deaf(&self, lease: Duration) -> bool {
-        self.connected.is_some_and(|at| at.elapsed() < lease)
+        self.offline_since.is_some() || self.connected.is_some_and(|at| at.elapsed() < lease)
     }
 
     /// What each node has done, by name.

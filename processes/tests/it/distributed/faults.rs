@@ -1,7 +1,7 @@
 //! Nodes, brokers and clients that die: every call resolves once.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
@@ -183,5 +183,10 @@ fn a_client_that_is_killed_holds_up_nobody() {
     let results = pool.map(marked, (0..1_000).map(|n| (new.path(), n)));
     assert_eq!(results.flatten().count(), 1_000);
     assert_eq!(new.counts(1_000), vec![1; 1_000]);
+    assert!(old.counts(200).iter().all(|&count| count <= 1));
+    // It might come back for 30 s.
+    let begun = Instant::now();
+    wait_until("a part of that has passed", || begun.elapsed() > Duration::from_secs(20));
+    wait_until("what it had under way is dropped", || broker.messages("calls") == 0);
     assert!(old.counts(200).iter().all(|&count| count <= 1));
 }

@@ -155,6 +155,17 @@ fn a_withdrawn_call_that_a_node_has_ends_when_that_is_silent() {
 }
 
 #[test]
+fn nodes_are_not_lost_while_there_is_no_broker() {
+    let (remote, ticket, _orders) = one_under_way(3);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    remote.lock().flights.get_mut(&0).unwrap().withdrawn = true;
+    remote.lock().offline_since = Some(Instant::now());
+    assert!(!remote.end_withdrawn(0, OVER) && ticket.place().is_some(), "nobody can hear them");
+    remote.lock().offline_since = None;
+    assert!(remote.end_withdrawn(0, OVER));
+}
+
+#[test]
 fn a_withdrawn_call_that_runs_is_not_said_to_be_cancelled() {
     let (remote, ticket, _orders) = one_under_way(3);
     assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);

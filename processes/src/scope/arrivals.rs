@@ -1,6 +1,6 @@
 //! What has come to a worker ahead of the calls that need it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
@@ -11,6 +11,9 @@ use crate::segment::{Segment, SegmentId, is_freezable};
 /// How long a worker waits for a descriptor that was sent ahead of its frame. It is already in
 /// the socket when the frame arrives, so this only ends a wait on a broken peer.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long it waits for what was lost before, and may be on its way once more.
+const AGAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Why something did not arrive.
 pub(crate) const NO_DESCRIPTOR: &str = "no descriptor was left for it in the worker, or no memory";
@@ -53,8 +56,10 @@ struct Table {
     segments: HashMap<SegmentId, Arrived>,
     /// Large arguments; each is taken once.
     payloads: HashMap<SegmentId, OwnedFd>,
-    /// What this process had no descriptor for when it came, until somebody asks for it.
-    lost: HashSet<SegmentId>,
+    /// What this process had no descriptor for when it came. A payload is asked for once. A shared object
+    /// may come again, so here is whether a call has been told of the loss: what a later one finds may be
+    /// older than what was sent ahead of it.
+    lost: HashMap<SegmentId, bool>,
 }
 
 /// This process's arrivals.
@@ -97,7 +102,7 @@ impl Arrivals {
 
     /// Something arrived, but this process had no descriptor left for it, or cannot map it.
     pub(crate) fn lose(&self, id: SegmentId) {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).lost.insert(id);
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).lost.insert(id, false);
         self.arrived.notify_all();
     }
 
@@ -115,9 +120,9 @@ impl Arrivals {
     /// # Errors
     /// It did not come, as a sentence.
     pub(crate) fn payload(&self, id: SegmentId) -> Result<OwnedFd, &'static str> {
-        let found = self.wait(|table| {
+        let found = self.wait(ARRIVAL_TIMEOUT, |table| {
             let payload = table.payloads.remove(&id).map(Ok);
-            payload.or_else(|| table.lost.remove(&id).then_some(Err(NO_DESCRIPTOR)))
+            payload.or_else(|| table.lost.remove(&id).map(|_told| Err(NO_DESCRIPTOR)))
         });
         found.unwrap_or(Err("it did not arrive"))
     }
@@ -127,12 +132,20 @@ impl Arrivals {
     /// # Errors
     /// It did not come, as a sentence.
     pub(super) fn segment(&self, id: SegmentId) -> Result<Arc<Segment>, &'static str> {
-        let found = self.wait(|table| {
-            let segment = table.segments.get(&id).map(|arrived| arrived.segment(id));
-            segment.or_else(|| table.lost.contains(&id).then_some(None))
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_lost = table.lost.get(&id) == Some(&true);
+        drop(table);
+        let limit = if was_lost { AGAIN_TIMEOUT } else { ARRIVAL_TIMEOUT };
+        let found = self.wait(limit, |table| {
+            if let Some(arrived) = table.segments.get(&id) {
+                return Some(arrived.segment(id));
+            }
+            let told = table.lost.get_mut(&id)?;
+            (!std::mem::replace(told, true)).then_some(None)
         });
         match found {
             Some(segment) => segment.ok_or(NO_DESCRIPTOR),
+            None if was_lost => Err(NO_DESCRIPTOR),
             None => Err("the memory of a shared object is not known here"),
         }
     }
@@ -142,13 +155,13 @@ impl Arrivals {
         self.table.lock().unwrap_or_else(PoisonError::into_inner).segments.contains_key(&id)
     }
 
-    /// Waits until `find` finds something, at most [`ARRIVAL_TIMEOUT`].
-    fn wait<T>(&self, mut find: impl FnMut(&mut Table) -> Option<T>) -> Option<T> {
+    /// Waits until `find` finds something, at most `limit`.
+    fn wait<T>(&self, limit: Duration, mut find: impl FnMut(&mut Table) -> Option<T>) -> Option<T> {
         let mut found = None;
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let (table, _timeout) = self
             .arrived
-            .wait_timeout_while(table, ARRIVAL_TIMEOUT, |table| {
+            .wait_timeout_while(table, limit, |table| {
                 found = find(table);
                 found.is_none() && table.open
             })

@@ -11,6 +11,9 @@ use super::{
 /// clocks, short beside what else happens on a machine.
 const SAMPLE_NS: f64 = 60e6;
 
+/// The same of a slice: short beside the time in which a machine becomes another one.
+const SLICE_NS: f64 = 10e6;
+
 /// How many times as long a sample of the slowest contender may take.
 const LONGER: f64 = 8.0;
 
@@ -35,11 +38,12 @@ pub(super) fn units(
     contenders: &mut [Contender],
     options: &Options,
 ) -> Result<Option<u64>, Interrupted> {
-    let (first, step) = match metric.amount {
+    let (first, step, wanted_ns) = match metric.amount {
         Amount::Fixed { units, smoke } => {
             return Ok(Some(if options.smoke { smoke } else { units }));
         }
-        Amount::Calibrated { first, step } => (first.max(1), step.max(1)),
+        Amount::Calibrated { first, step } => (first.max(1), step.max(1), SAMPLE_NS),
+        Amount::Sliced { first, step, .. } => (first.max(1), step.max(1), SLICE_NS),
     };
     if options.smoke {
         return Ok(Some(first));
@@ -50,7 +54,7 @@ pub(super) fn units(
             let sample = program.sample(&metric.name, &contender.name, units, options.limit)?;
             Ok(sample.wall_ns)
         };
-        match in_time(first, sample) {
+        match in_time(first, wanted_ns, sample) {
             Ok(units) => found.push(units),
             Err(NoSample::Interrupted) => return Err(Interrupted),
             Err(NoSample::Problem(problem)) => contender.problem = Some(problem),
@@ -62,16 +66,17 @@ pub(super) fn units(
 /// The user interrupted.
 pub(super) struct Interrupted;
 
-/// How many units take about [`SAMPLE_NS`], where `sample` says how long a number of them takes.
+/// How many units take about so long, where `sample` says how long a number of them takes.
 fn in_time(
     first: u64,
+    wanted_ns: f64,
     mut sample: impl FnMut(u64) -> Result<u64, NoSample>,
 ) -> Result<f64, NoSample> {
     let mut units = first;
     loop {
         let ns = sample(units)?.max(1);
         if ns >= ENOUGH_NS {
-            return Ok(units as f64 * SAMPLE_NS / ns as f64);
+            return Ok(units as f64 * wanted_ns / ns as f64);
         }
         let growth = (2 * ENOUGH_NS / ns).clamp(2, GROWTH);
         units = units.checked_mul(growth).ok_or_else(|| {
@@ -106,7 +111,7 @@ mod tests {
     /// The units found for a contender that needs so long for each, after a start.
     fn found(ns_each: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time")]
-        in_time(100, |units| Ok((units as f64 * ns_each) as u64)).unwrap()
+        in_time(100, SAMPLE_NS, |units| Ok((units as f64 * ns_each) as u64)).unwrap()
     }
 
     #[test]
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_contender_that_does_nothing_is_wrong() {
-        let found = in_time(100, |_| Ok(10));
+        let found = in_time(100, SAMPLE_NS, |_| Ok(10));
         assert!(matches!(found, Err(NoSample::Problem(Problem { wrong: true, .. }))), "{found:?}");
     }
 

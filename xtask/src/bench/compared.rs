@@ -29,6 +29,11 @@ impl Compared {
         }
     }
 
+    /// Compares what both cost above a baseline in each round, where that is known already.
+    pub fn above(ours: &[Option<f64>], peer: &[Option<f64>], baseline: &[Option<f64>]) -> Self {
+        Self::Above(Above::of_differences(ours, peer, baseline))
+    }
+
     /// How many rounds were compared.
     pub fn rounds(&self) -> usize {
         match self {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::goal::Goal;
 
 /// The version of the contract.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a program can measure.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,6 +86,15 @@ pub enum Amount {
         /// Of how many it has to be a multiple.
         step: u64,
     },
+    /// As many as take the time of a slice.
+    Sliced {
+        /// As above.
+        first: u64,
+        /// As above.
+        step: u64,
+        /// How many slices of each contender a round has, beside each peer.
+        slices: u64,
+    },
     /// Always the same.
     Fixed {
         /// In a measurement.
@@ -129,6 +138,25 @@ impl Metric {
     pub fn contenders(&self) -> impl Iterator<Item = &str> {
         let peers = self.peers.iter().map(|peer| &*peer.name);
         std::iter::once(&*self.ours).chain(peers).chain(self.baseline.as_deref())
+    }
+
+    /// How many processes a round of it takes.
+    pub fn steps(&self) -> usize {
+        match self.amount.slices(false) {
+            Some(_) => self.peers.len(),
+            None => self.contenders().count(),
+        }
+    }
+}
+
+impl Amount {
+    /// How many slices a round has, where contenders take them by turns; only one, with too little work for
+    /// times, where only the results are checked (`smoke`).
+    pub fn slices(self, smoke: bool) -> Option<u64> {
+        match self {
+            Self::Sliced { slices, .. } => Some(if smoke { 1 } else { slices.max(1) }),
+            Self::Calibrated { .. } | Self::Fixed { .. } => None,
+        }
     }
 }
 

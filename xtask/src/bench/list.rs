@@ -22,6 +22,13 @@ pub(super) fn show(listing: &Listing, terminal: &Terminal) -> Result<Exit> {
                 format!("Compared are the costs above those of {baseline}, in the same round.");
             page.paragraph(2, &what);
         }
+        if let Some(slices) = metric.amount.slices(false) {
+            let what = format!(
+                "In each round ours, a peer and the baseline take {slices} slices of some milliseconds by \
+                 turns, in one process for each peer; compared are the medians over the slices."
+            );
+            page.paragraph(2, &what);
+        }
         for peer in &metric.peers {
             let goal = |name: &str, goal: Option<super::goal::Goal>| {
                 goal.map(|goal| format!("{name}: {goal}"))

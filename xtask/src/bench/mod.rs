@@ -80,7 +80,7 @@ pub fn bench(args: &BenchArgs) -> Result<Exit> {
     let mut run = begin(&options, &listing, &workspace);
     progress.prepare(&args.model);
     let mut rounds = Rounds::new(&program, &options, &listing.metrics);
-    let samples: usize = listing.metrics.iter().map(|metric| metric.contenders().count()).sum();
+    let samples: usize = listing.metrics.iter().map(Metric::steps).sum();
     let mut saver = Saver { folder: &folder, progress, metrics: &listing.metrics, saved: Ok(()) };
     let measured = rounds.calibrate(&mut run).and_then(|()| {
         saver.progress.start(&args.model, samples * options.rounds);

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     error::{Error, Result},
     host::{self, HostError, Purpose},
@@ -122,6 +124,35 @@ impl Program {
         taken(Command::new(&self.path), [metric, contender], units, limit)
     }
 
+    /// Takes so many slices of each of these contenders by turns, in one fresh process, and verifies them;
+    /// in the order of the contenders.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample); what one of them does wrong is said of all.
+    pub(super) fn slices(
+        &self,
+        metric: &str,
+        contenders: &[&str],
+        (units, slices): (u64, u64),
+        limit: Duration,
+    ) -> std::result::Result<Vec<Vec<Sample>>, NoSample> {
+        let mut command = Command::new(&self.path);
+        command.args(["--slices", &slices.to_string()]);
+        let taken: Vec<Vec<Sample>> =
+            answer(command, [metric, &contenders.join(",")], units, limit)?;
+        let problem = |why| NoSample::Problem(Problem { wrong: true, why });
+        let expected = usize::try_from(slices).ok();
+        if taken.len() != contenders.len() || taken.iter().any(|of| Some(of.len()) != expected) {
+            return Err(problem("there are not as many slices as it was asked for".into()));
+        }
+        for (name, samples) in std::iter::zip(contenders, &taken) {
+            for sample in samples {
+                sample.verify(units).map_err(|why| problem(format!("{name}: {why}")))?;
+            }
+        }
+        Ok(taken)
+    }
+
     /// Takes a sample under callgrind, whose words go to the file `log`, and verifies it.
     ///
     /// # Errors
@@ -159,20 +190,30 @@ impl Program {
 
 /// Takes a sample with a command that starts a program.
 fn taken(
+    command: Command,
+    asked: [&str; 2],
+    units: u64,
+    limit: Duration,
+) -> std::result::Result<Sample, NoSample> {
+    let sample: Sample = answer(command, asked, units, limit)?;
+    sample.verify(units).map_err(|why| NoSample::Problem(Problem { wrong: true, why }))?;
+    Ok(sample)
+}
+
+/// What a program answers that is started with a command, asked for so much work of this metric and this
+/// contender, or these.
+fn answer<T: DeserializeOwned>(
     mut command: Command,
     [metric, contender]: [&str; 2],
     units: u64,
     limit: Duration,
-) -> std::result::Result<Sample, NoSample> {
+) -> std::result::Result<T, NoSample> {
     command.args(["--metric", metric, "--contender", contender]);
     command.args(["--units", &units.to_string()]);
-    let problem = |wrong, why| NoSample::Problem(Problem { wrong, why });
-    let sample: Sample = host::ask_once(&mut command, limit).map_err(|error| match error {
+    host::ask_once(&mut command, limit).map_err(|error| match error {
         HostError::Interrupted => NoSample::Interrupted,
-        error => problem(false, told(&error)),
-    })?;
-    sample.verify(units).map_err(|why| problem(true, why))?;
-    Ok(sample)
+        error => NoSample::Problem(Problem { wrong: false, why: told(&error) }),
+    })
 }
 
 /// What a program did instead of answering, in words.

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::compare::record::{Finish, Noise};
+use crate::{
+    compare::record::{Finish, Noise},
+    stats::median,
+};
 
 use super::{contract::Cost, goal::Goal};
 
@@ -157,8 +160,13 @@ pub struct Calls {
 pub struct Timed {
     /// The round it belongs to.
     pub round: usize,
+    /// The how many-th execution of that round it is from.
+    pub repetition: usize,
     /// Whether others disturbed its round so much that a repetition of it is judged.
     pub quarantined: bool,
+    /// Where it was taken by turns with other contenders.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
     /// Wall-clock time in nanoseconds.
     pub wall_ns: u64,
     /// Processor time in nanoseconds.
@@ -166,6 +174,15 @@ pub struct Timed {
     /// Bytes of memory, where that is what is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+}
+
+/// A sample that was taken by turns with those of other contenders, in one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Slice {
+    /// The peer for which that was done: its place among the contenders.
+    pub beside: usize,
+    /// The turn.
+    pub slice: usize,
 }
 
 /// What went wrong with a contender.
@@ -183,23 +200,48 @@ impl Contender {
         Self { name: name.into(), samples: Vec::new(), calls: None, problem: None }
     }
 
-    /// The cost of a unit in each of `rounds` rounds, in nanoseconds or bytes. None of them where something
-    /// went wrong.
-    pub fn costs(&self, cost: Cost, units: u64, rounds: usize) -> Vec<Option<f64>> {
-        let mut costs = vec![None; rounds];
-        for sample in self.samples.iter().filter(|sample| !sample.quarantined) {
-            let total = match cost {
-                Cost::Wall => Some(sample.wall_ns),
-                Cost::Cpu => Some(sample.cpu_ns),
-                Cost::Bytes => sample.bytes,
-            };
-            if self.problem.is_none()
-                && let Some(total) = total
-                && let Some(place) = costs.get_mut(sample.round)
-            {
-                *place = Some(total as f64 / units as f64);
-            }
-        }
-        costs
+    /// The cost of a unit in each of `rounds` rounds, in nanoseconds or bytes: that of the one sample, or the
+    /// median of the slices that were taken beside the contender in this place. None of them where something went wrong.
+    pub fn costs(&self, per: Per, rounds: usize, beside: usize) -> Vec<Option<f64>> {
+        (0..rounds).map(|round| median(&self.in_round(per, round, beside))).collect()
     }
+
+    /// What a unit costs more than one of `base` in each round: the median of the differences between slices of
+    /// the same turn.
+    pub fn beyond(&self, base: &Self, per: Per, rounds: usize, beside: usize) -> Vec<Option<f64>> {
+        let of = |round| {
+            let (own, base) =
+                (self.in_round(per, round, beside), base.in_round(per, round, beside));
+            let differences: Vec<f64> =
+                std::iter::zip(own, base).map(|(own, base)| own - base).collect();
+            median(&differences)
+        };
+        (0..rounds).map(of).collect()
+    }
+
+    /// The costs of a unit in a round, one for each slice that was taken beside this peer; one in all if there
+    /// are no slices.
+    fn in_round(&self, per: Per, round: usize, beside: usize) -> Vec<f64> {
+        let counts = |sample: &&Timed| {
+            sample.round == round
+                && !sample.quarantined
+                && sample.slice.is_none_or(|slice| slice.beside == beside)
+        };
+        let total = |sample: &Timed| match per.cost {
+            Cost::Wall => Some(sample.wall_ns),
+            Cost::Cpu => Some(sample.cpu_ns),
+            Cost::Bytes => sample.bytes,
+        };
+        let samples = self.samples.iter().filter(|_| self.problem.is_none()).filter(counts);
+        samples.filter_map(total).map(|total| total as f64 / per.units as f64).collect()
+    }
+}
+
+/// What is divided by what.
+#[derive(Clone, Copy, Debug)]
+pub struct Per {
+    /// What is judged.
+    pub cost: Cost,
+    /// The units of a sample.
+    pub units: u64,
 }

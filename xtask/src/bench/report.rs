@@ -267,7 +267,7 @@ fn closing(page: &mut Page, run: &Run, files: &[PathBuf]) {
         2,
         &format!(
             "Rounds: {rounds}; in each a sample of every contender in a fresh process, in random \
-             order; ratios are taken within rounds, and where something is named as less, after that \
+             order, or slices by turns in one process for each peer (see --list); ratios are taken within rounds, and where something is named as less, after that \
              was subtracted. Workers of each pool: {}. [low, high] holds the median ratio with \
              95 % probability; (low, high) is the range of too few rounds.",
             run.workers

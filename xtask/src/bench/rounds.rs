@@ -1,7 +1,9 @@
 //! In which order samples are taken.
 //!
 //! In each round the metrics come in random order, and the contenders of each in random order right
-//! after each other: the ratio is taken between samples that are close in time.
+//! after each other: the ratio is taken between samples that are close in time. Where contenders take
+//! slices by turns, each peer has a process of its own, together with ours and the baseline: what one
+//! of the peers does to its process, such as to start a thread, is nothing that another one meets.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +15,10 @@ use crate::{
 
 use super::{
     calibrate,
-    contract::Metric,
+    contract::{Metric, Sample},
     options::Options,
     program::{NoSample, Program},
-    record::{Run, Timed},
+    record::{Contender, Run, Series, Slice, Timed},
 };
 
 /// Told what is going on.
@@ -101,7 +103,8 @@ impl<'a> Rounds<'a> {
         let begin = Instant::now();
         let mut disturbances = Vec::new();
         loop {
-            let last = self.once(run, metric, round, watcher)?;
+            let at = Execution { round, repetition: disturbances.len() };
+            let last = self.once(run, metric, at, watcher)?;
             disturbances.push(last);
             run.noise.rounds += 1;
             run.noise.noisy_rounds += usize::from(last.noisy);
@@ -114,43 +117,112 @@ impl<'a> Rounds<'a> {
         run.noise.foreign_cpu = median(&run.noise.foreign_cpu_rounds);
         let least = least_disturbed(&disturbances);
         for contender in &mut run.metrics[metric].contenders {
-            let here = contender.samples.iter_mut().filter(|sample| sample.round == round);
-            for (repetition, sample) in here.enumerate() {
-                sample.quarantined = Some(repetition) != least;
+            for sample in contender.samples.iter_mut().filter(|sample| sample.round == round) {
+                sample.quarantined = Some(sample.repetition) != least;
             }
         }
         Ok(())
     }
 
-    /// Takes a sample of each contender of a metric, in random order.
+    /// Takes a sample of each contender of a metric, in random order; or slices of each peer, ours and the
+    /// baseline.
     fn once(
         &self,
         run: &mut Run,
         metric: usize,
-        round: usize,
+        at: Execution,
         watcher: &mut dyn Watcher,
     ) -> Result<crate::rounds::Disturbance> {
         let seed = self.options.seed ^ run.noise.rounds as u64;
         let series = &mut run.metrics[metric];
-        let indices: Vec<usize> = (0..series.contenders.len()).collect();
+        let slices = self.metrics[metric].amount.slices(self.options.smoke);
+        let peers = self.metrics[metric].peers.len();
+        let indices: Vec<usize> = match slices {
+            Some(_) => (1..=peers).collect(),
+            None => (0..series.contenders.len()).collect(),
+        };
         once(shuffled(&indices, seed), |index| {
-            let contender = &mut series.contenders[index];
-            if let (Some(units), None) = (series.units, &contender.problem) {
-                let name = &contender.name;
-                match self.program.sample(&series.name, name, units, self.options.limit) {
-                    Ok(sample) => contender.samples.push(Timed {
-                        round,
-                        quarantined: false,
-                        wall_ns: sample.wall_ns,
-                        cpu_ns: sample.cpu_ns,
-                        bytes: sample.bytes,
-                    }),
-                    Err(NoSample::Interrupted) => return Err(Error::interrupted()),
-                    Err(NoSample::Problem(problem)) => contender.problem = Some(problem),
+            match slices {
+                Some(slices) => {
+                    let baseline = peers + 1..series.contenders.len();
+                    let places: Vec<usize> = [0, index].into_iter().chain(baseline).collect();
+                    self.slices(series, &places, slices, at)?;
                 }
+                None => self.sample(series, index, at)?,
             }
-            watcher.sampled(&series.name, &contender.name);
+            watcher.sampled(&series.name, &series.contenders[index].name);
             Ok(())
         })
+    }
+
+    /// Takes a sample of the contender with this place.
+    fn sample(&self, series: &mut Series, place: usize, at: Execution) -> Result<()> {
+        let contender = &mut series.contenders[place];
+        if let (Some(units), None) = (series.units, &contender.problem) {
+            let name = &contender.name;
+            match self.program.sample(&series.name, name, units, self.options.limit) {
+                Ok(sample) => contender.samples.push(at.timed(&sample, None)),
+                Err(NoSample::Interrupted) => return Err(Error::interrupted()),
+                Err(NoSample::Problem(problem)) => contender.problem = Some(problem),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes slices of the contenders with these places: ours, a peer, and the baseline, if there is one.
+    /// What goes wrong is said of the peer: beside another one, ours may be right.
+    fn slices(
+        &self,
+        series: &mut Series,
+        places: &[usize],
+        slices: u64,
+        at: Execution,
+    ) -> Result<()> {
+        let peer = places[1];
+        let taking_part: Vec<&Contender> =
+            places.iter().map(|&place| &series.contenders[place]).collect();
+        let Some(units) = series.units else { return Ok(()) };
+        if taking_part.iter().any(|contender| contender.problem.is_some()) {
+            return Ok(());
+        }
+        let names: Vec<&str> = taking_part.iter().map(|contender| &*contender.name).collect();
+        let asked = (units, slices);
+        match self.program.slices(&series.name, &names, asked, self.options.limit) {
+            Ok(taken) => {
+                for (&place, samples) in std::iter::zip(places, &taken) {
+                    let timed = samples.iter().enumerate().map(|(slice, sample)| {
+                        at.timed(sample, Some(Slice { beside: peer, slice }))
+                    });
+                    series.contenders[place].samples.extend(timed);
+                }
+            }
+            Err(NoSample::Interrupted) => return Err(Error::interrupted()),
+            Err(NoSample::Problem(problem)) => series.contenders[peer].problem = Some(problem),
+        }
+        Ok(())
+    }
+}
+
+/// A round of a metric is executed.
+#[derive(Clone, Copy, Debug)]
+struct Execution {
+    /// The round.
+    round: usize,
+    /// How often it was executed before.
+    repetition: usize,
+}
+
+impl Execution {
+    /// A sample that was taken in it.
+    fn timed(self, sample: &Sample, slice: Option<Slice>) -> Timed {
+        Timed {
+            round: self.round,
+            repetition: self.repetition,
+            quarantined: false,
+            slice,
+            wall_ns: sample.wall_ns,
+            cpu_ns: sample.cpu_ns,
+            bytes: sample.bytes,
+        }
     }
 }

@@ -55,6 +55,19 @@ impl Above {
         Self { rounds: rounds.collect() }
     }
 
+    /// The same where the differences within each round are known already: what the lanes cost above the
+    /// baseline, and that. A round counts only if all three are there and finite, and the baseline is above
+    /// zero.
+    pub fn of_differences(a: &[Option<f64>], b: &[Option<f64>], baseline: &[Option<f64>]) -> Self {
+        let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+        let rounds = std::iter::zip(std::iter::zip(a, b), baseline);
+        let rounds = rounds.filter_map(|((&a, &b), &baseline)| {
+            let baseline = finite(baseline).filter(|baseline| *baseline > 0.0)?;
+            Some(Round { a: finite(a)?, b: finite(b)?, baseline })
+        });
+        Self { rounds: rounds.collect() }
+    }
+
     /// How many rounds were compared.
     pub fn rounds(&self) -> usize {
         self.rounds.len()
@@ -154,6 +167,20 @@ mod tests {
         }
         let none = Above::new(&[], &[], &[]);
         assert_eq!((none.a(), none.ratio(), none.is_told()), (None, None, false));
+    }
+
+    #[test]
+    fn differences_that_are_known_are_compared_as_those_that_are_taken() {
+        let rounds = [(1.0, 4.0), (-0.5, 2.0), (1.5, 3.0)];
+        let [a, b] = [rounds.map(|round| Some(round.0)), rounds.map(|round| Some(round.1))];
+        let base = [Some(2.0), Some(4.0), Some(8.0)];
+        let known = Above::of_differences(&a, &b, &base);
+        assert_eq!(known, above(&[2.0, 4.0, 8.0], &rounds));
+        let some = [Some(1.0), None, Some(f64::NAN)];
+        for [a, b, base] in [[some, b, base], [a, some, base], [a, b, some]] {
+            assert_eq!(Above::of_differences(&a, &b, &base).rounds(), 1);
+        }
+        assert_eq!(Above::of_differences(&a, &b, &[Some(0.0); 3]).rounds(), 0);
     }
 
     #[test]

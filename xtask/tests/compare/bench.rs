@@ -105,6 +105,31 @@ fn a_goal_that_is_missed_closes_the_gate_and_nothing_else() {
 }
 
 #[test]
+fn slices_are_taken_by_turns_beside_each_peer() {
+    let (ended, run) = bench(&["--metric", "dummy.slices", "--rounds", "2"]);
+    assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.err);
+    let [ours, right, once, base] = &contenders(&run)[..] else { panic!("four: {run}") };
+    let problem = once["problem"]["why"].as_str().unwrap();
+    assert!(problem.contains("it was asked twice"), "{problem}");
+    for contender in [ours, right, base] {
+        assert!(contender["problem"].is_null(), "beside another peer it is right: {contender}");
+        let samples = contender["samples"].as_array().unwrap();
+        let mut judged: Vec<_> = samples
+            .iter()
+            .filter(|sample| sample["quarantined"] == false)
+            .map(|sample| ["round", "beside", "slice"].map(|field| sample[field].as_u64().unwrap()))
+            .collect();
+        judged.sort_unstable();
+        let expected = [[0, 1, 0], [0, 1, 1], [0, 1, 2], [1, 1, 0], [1, 1, 1], [1, 1, 2]];
+        assert_eq!(judged, expected, "{contender}");
+    }
+    let rows = run["rows"].as_array().unwrap();
+    let rounds = rows.iter().map(|row| row["rounds"].as_u64());
+    assert_eq!(rounds.collect::<Vec<_>>(), [Some(2), Some(0)], "{run}");
+    assert!(rows[0]["above"]["ours"].is_f64() && rows[0]["above"]["cost"].is_f64(), "{run}");
+}
+
+#[test]
 fn more_instructions_than_recorded_are_missed() {
     let valgrind = Command::new("valgrind").arg("--version").output();
     if !cfg!(target_arch = "x86_64") || valgrind.is_err() {

@@ -8,21 +8,26 @@ use rustix::{
     net::{RecvFlags, SendFlags, recv, send},
 };
 
+use crate::sockets::Pair;
+
 /// Events that are taken at once.
 const EVENTS: usize = 1_024;
 
 /// Sockets in a poll set, edge-triggered. Those at even places ask, and those after them answer.
+/// With what else there is to do for each message that comes back.
 #[derive(Debug)]
-pub(crate) struct Raw {
+pub(crate) struct Raw<D> {
     /// The poll set.
     set: OwnedFd,
     /// The ends of all pairs.
     sockets: Vec<UnixStream>,
+    /// What is done besides.
+    besides: D,
 }
 
-impl Raw {
+impl<D: Fn()> Raw<D> {
     /// A poll set with these pairs.
-    pub(crate) fn new(pairs: Vec<(UnixStream, UnixStream)>) -> Self {
+    pub(crate) fn new(pairs: Vec<Pair>, besides: D) -> Self {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC).expect("descriptors are left");
         let sockets: Vec<_> = pairs.into_iter().flat_map(|(near, far)| [near, far]).collect();
         for (place, socket) in (0..).zip(&sockets) {
@@ -30,7 +35,7 @@ impl Raw {
             let data = epoll::EventData::new_u64(place);
             epoll::add(&set, socket, data, flags).expect("it is not there yet");
         }
-        Self { set, sockets }
+        Self { set, sockets, besides }
     }
 
     /// Has the first `active` pairs exchange a message so often each, with one `recv` and one `send`
@@ -50,6 +55,7 @@ impl Raw {
                 let (read, _) = recv(&self.sockets[place], &mut buffer, RecvFlags::empty())
                     .expect("the event says that there is something");
                 if place % 2 == 0 {
+                    (self.besides)();
                     right += u64::from(buffer[..read] == *message);
                     left[place / 2] -= 1;
                     if left[place / 2] == 0 {
@@ -72,6 +78,8 @@ impl Raw {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::sockets::pairs;
 
@@ -79,8 +87,10 @@ mod tests {
     fn only_the_active_pairs_exchange_messages() {
         let pairs = pairs(5);
         let idle = [&pairs[3].0, &pairs[4].1].map(|socket| socket.try_clone().unwrap());
-        let raw = Raw::new(pairs);
+        let besides = Cell::new(0);
+        let raw = Raw::new(pairs, || besides.set(besides.get() + 1));
         assert_eq!(raw.round_trips(3, 4, b"there and back"), 12);
+        assert_eq!(besides.get(), 12);
         for socket in idle {
             assert!(recv(&socket, &mut [0; 1], RecvFlags::empty()).is_err(), "it has got data");
         }

@@ -44,6 +44,9 @@ pub(crate) trait Local: Loop {
     where
         F: Future + 'static,
         F::Output: 'static;
+
+    /// Has a closure run when it is its turn.
+    fn soon(call: impl FnOnce() + 'static);
 }
 
 /// Waits for a task whose handle speaks of panics.
@@ -113,6 +116,9 @@ impl<const RECORDED: bool> Local for Ours<RECORDED> {
         F::Output: 'static,
     {
         Unwrapped(evented::spawn(future))
+    }
+    fn soon(call: impl FnOnce() + 'static) {
+        drop(evented::call_soon(call));
     }
 }
 
@@ -189,6 +195,9 @@ impl Local for TokioLocal {
     {
         Unwrapped(tokio::task::spawn_local(future))
     }
+    fn soon(call: impl FnOnce() + 'static) {
+        drop(Self::spawn_local(async move { call() }));
+    }
 }
 
 /// The executor and the reactor of smol, for tasks of one thread.
@@ -235,5 +244,8 @@ impl Local for Smol {
         F::Output: 'static,
     {
         EXECUTOR.with(|executor| executor.spawn(future))
+    }
+    fn soon(call: impl FnOnce() + 'static) {
+        Self::spawn_local(async move { call() }).detach();
     }
 }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 /// All metrics, in the order in which they are shown.
 fn metrics(_workers: usize) -> Vec<Metric> {
     let mut metrics = Vec::from(switching::metrics());
-    metrics.push(spawning::metric());
+    metrics.extend(spawning::metrics());
     metrics.push(timers::metric());
     metrics.extend(tree::metrics());
     metrics.extend(round_trip::metrics());

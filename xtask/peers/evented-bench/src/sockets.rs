@@ -1,6 +1,7 @@
 //! Sockets, as each loop has them.
 
 use std::{
+    cell::RefCell,
     future::poll_fn,
     io,
     os::unix::net::UnixStream,
@@ -63,8 +64,11 @@ pub(crate) async fn write_all<L: Sockets>(
     .await
 }
 
-/// So many pairs of connected sockets that do not block.
-pub(crate) fn pairs(count: u64) -> Vec<(UnixStream, UnixStream)> {
+/// Connected sockets that do not block.
+pub(crate) type Pair = (UnixStream, UnixStream);
+
+/// So many pairs.
+pub(crate) fn pairs(count: u64) -> Vec<Pair> {
     raise_limit();
     let pair = |_| {
         let (near, far) = UnixStream::pair().expect("descriptors are left");
@@ -73,6 +77,23 @@ pub(crate) fn pairs(count: u64) -> Vec<(UnixStream, UnixStream)> {
         (near, far)
     };
     (0..count).map(pair).collect()
+}
+
+thread_local! {
+    /// Pairs that are used again and again.
+    static LASTING: RefCell<Vec<Pair>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Descriptors of so many pairs, always the same ones in a process: where the system has put them is the
+/// same for all who take turns with them. Who gets them leaves nothing in them.
+pub(crate) fn lasting_pairs(count: u64) -> Vec<Pair> {
+    let count = usize::try_from(count).expect("they are descriptors");
+    LASTING.with_borrow_mut(|lasting| {
+        let missing = count.saturating_sub(lasting.len());
+        lasting.append(&mut pairs(missing as u64));
+        let again = |socket: &UnixStream| socket.try_clone().expect("descriptors are left");
+        lasting[..count].iter().map(|(near, far)| (again(near), again(far))).collect()
+    })
 }
 
 /// How many pairs there may be, at most `wanted`.

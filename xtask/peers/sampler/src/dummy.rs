@@ -1,6 +1,6 @@
 //! Metrics that go wrong on purpose: whoever takes samples has to say how.
 
-use std::{hint, thread};
+use std::{cell::Cell, hint, thread};
 
 use crate::{
     metric::{Amount, Contender, Cost, Counted, Goal, Metric},
@@ -13,7 +13,7 @@ pub(crate) const COUNTED: [Counted; 1] =
     [Counted { named_only: true, ..Counted::new("dummy.missed", 100_000, 0.01) }];
 
 /// Contenders that count wrongly, add up wrongly, end early, never end, and talk rubbish; each in a
-/// metric of its own, beside one that does as it should. And a goal that nobody meets.
+/// metric of its own, beside one that does as it should. And a goal that nobody meets, and slices.
 pub(crate) fn metrics() -> Vec<Metric> {
     let few = |units: u64| sample(units, Tally::of_range(units - 1));
     let off = |units| sample(units, Tally { sum: 7, ..Tally::of_range(units) });
@@ -34,7 +34,35 @@ pub(crate) fn metrics() -> Vec<Metric> {
     let mut missed = metric("dummy.missed", right);
     missed.peers[0].required = Some(Goal::CostAtMost(0.0));
     metrics.push(missed);
+    metrics.push(slices());
     metrics
+}
+
+/// A metric whose contenders take slices by turns, one of which fails the second time.
+fn slices() -> Metric {
+    let ran = Cell::new(false);
+    let once = move |units| {
+        assert!(!ran.replace(true), "it was asked twice");
+        counted(units)
+    };
+    Metric {
+        cost: Cost::Cpu,
+        amount: Amount::Sliced { first: 1_000, step: 10, slices: 3 },
+        ours: Contender::new("right", counted),
+        peers: vec![
+            Contender::new("as-right", counted).peer(),
+            Contender::new("once", once).peer(),
+        ],
+        baseline: Some(Contender::new("base", counted)),
+        ..metric("dummy.slices", right)
+    }
+}
+
+/// A sample that is right, and has counted while time was taken.
+fn counted(units: u64) -> Sample {
+    let watch = Stopwatch::start();
+    let found = (0..units).map(hint::black_box).collect();
+    Sample::new(units, watch.stop(), found, Tally::of_range(units))
 }
 
 /// A metric with ours as it should be and this peer.

@@ -13,6 +13,10 @@
 //! `PROGRAM --metric M --contender C --units N` does the work of metric M with contender C, N units
 //! of it, once, and prints one line of JSON: a [`Sample`].
 //!
+//! `PROGRAM --metric M --contender A,B,C --units N --slices S` does so by turns, S times N units with each of
+//! these contenders, all in the one process, and prints one line of JSON: for each of them, in this
+//! order, its S [`Sample`]s.
+//!
 //! `PROGRAM --conclude COSTS`, where COSTS is a JSON object with our median cost of a unit in each metric, prints
 //! one line of JSON: Markdown that says what follows from them ([`Offer::conclusion`]), or `null`.
 //!
@@ -21,7 +25,8 @@
 //! *metric*: something that costs time, wall-clock or processor, or memory. *contender*: ours or a *peer*,
 //! which does the same work. *baseline*: what does it without the thing that is measured, where only
 //! the costs above that are compared. *unit*: what a metric counts, a job or an item. *sample*: the
-//! measurement of so many units in a process of its own.
+//! measurement of so many units in a process of its own. *slice*: a short one, taken by turns with those
+//! of other contenders in the same process; see [`Amount::Sliced`].
 //!
 //! # Adding a metric
 //!
@@ -34,6 +39,7 @@ mod dummy;
 mod metric;
 mod program;
 mod sample;
+mod slices;
 mod stopwatch;
 
 pub use countdown::Countdown;

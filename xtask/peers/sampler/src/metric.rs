@@ -54,6 +54,18 @@ pub enum Amount {
         /// Of how many the number of units is a multiple: they come in pieces that cannot be divided.
         step: u64,
     },
+    /// As many as take some milliseconds, to be found out as well; and in each round so many slices of
+    /// that size, by turns with ours, each peer and the baseline, in one process for each peer. For what
+    /// differs by less than samples in processes of their own do. A contender is run again and again in
+    /// its process then: it has to end everything that it begins, threads of others included.
+    Sliced {
+        /// As above.
+        first: u64,
+        /// As above.
+        step: u64,
+        /// How many slices of each contender a round has, beside each peer.
+        slices: u64,
+    },
     /// Always the same, because units are a matter of time themselves.
     Fixed {
         /// In a measurement.

@@ -13,11 +13,12 @@ use lexopt::Arg::Long;
 
 use crate::{
     dummy,
-    metric::{Costs, Counted, Listing, Offer},
+    metric::{Costs, Counted, Listing, Metric, Offer},
+    slices,
 };
 
 /// The version of what programs and `cargo xtask bench` say to each other.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// The exit code for wrong arguments.
 const WRONG_USE: u8 = 2;
@@ -40,6 +41,17 @@ enum Request {
         contender: String,
         /// How much of it.
         units: u64,
+    },
+    /// Slices of several contenders by turns.
+    Slices {
+        /// The name of the metric.
+        metric: String,
+        /// The names of the contenders.
+        contenders: Vec<String>,
+        /// How much of it each slice has.
+        units: u64,
+        /// How many of each contender.
+        slices: usize,
     },
 }
 
@@ -71,12 +83,15 @@ pub fn main<O: Into<Offer>>(
             Ok(serde_json::to_string(&conclusion.and_then(|conclusion| conclusion(&costs))))
         }
         Request::Sample { metric, contender, units } => {
-            let found = metrics.iter().find(|found| found.name == metric);
-            let found = found.ok_or_else(|| format!("there is no metric {metric}"))?;
+            let found = named(&metrics, &metric)?;
             let contender = found
                 .contender(&contender)
                 .ok_or_else(|| format!("{metric} has no contender {contender}"))?;
             Ok(serde_json::to_string(&contender.run(units)))
+        }
+        Request::Slices { metric, contenders, units, slices } => {
+            let taken = slices::take(named(&metrics, &metric)?, &contenders, units, slices)?;
+            Ok(serde_json::to_string(&taken))
         }
     });
     match answer {
@@ -86,6 +101,12 @@ pub fn main<O: Into<Offer>>(
             ExitCode::from(WRONG_USE)
         }
     }
+}
+
+/// The metric with this name.
+fn named<'a>(metrics: &'a [Metric], name: &str) -> Result<&'a Metric, String> {
+    let found = metrics.iter().find(|found| found.name == name);
+    found.ok_or_else(|| format!("there is no metric {name}"))
 }
 
 /// Prints one line.
@@ -103,7 +124,8 @@ fn print(line: &str) -> ExitCode {
 /// What the command line asks for.
 fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut metric, mut contender, mut units) = (None, None, None);
+    let (mut metric, mut contender) = (None::<String>, None::<String>);
+    let (mut units, mut slices) = (None, None);
     let text = |parser: &mut lexopt::Parser| {
         parser.value().and_then(lexopt::ValueExt::string).map_err(|error| error.to_string())
     };
@@ -113,20 +135,30 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
             Long("conclude") => return Ok(Request::Conclude { costs: text(&mut parser)? }),
             Long("metric") => metric = Some(text(&mut parser)?),
             Long("contender") => contender = Some(text(&mut parser)?),
-            Long("units") => {
-                let value = text(&mut parser)?;
-                let number = value.parse().ok().filter(|units| *units > 0);
-                units = Some(number.ok_or_else(|| format!("--units {value}: not above zero"))?);
+            Long("units") => units = Some(above_zero("units", &text(&mut parser)?)?),
+            Long("slices") => {
+                let number = above_zero("slices", &text(&mut parser)?)?;
+                slices = Some(usize::try_from(number).map_err(|error| error.to_string())?);
             }
             other => return Err(other.unexpected().to_string()),
         }
     }
-    match (metric, contender, units) {
-        (Some(metric), Some(contender), Some(units)) => {
+    match (metric, contender, units, slices) {
+        (Some(metric), Some(contender), Some(units), None) => {
             Ok(Request::Sample { metric, contender, units })
+        }
+        (Some(metric), Some(contenders), Some(units), Some(slices)) => {
+            let contenders = contenders.split(',').map(Into::into).collect();
+            Ok(Request::Slices { metric, contenders, units, slices })
         }
         _ => Err("--metric, --contender and --units belong together".into()),
     }
+}
+
+/// The number that an option was given.
+fn above_zero(option: &str, value: &str) -> Result<u64, String> {
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("--{option} {value}: not above zero"))
 }
 
 /// Has the kernel end this process when the one that started it is gone, so that a sample that hangs
@@ -156,6 +188,13 @@ mod tests {
         assert_eq!(parsed("--conclude {}"), Ok(Request::Conclude { costs: "{}".into() }));
         let sample = Request::Sample { metric: "a".into(), contender: "b".into(), units: 3 };
         assert_eq!(parsed("--metric a --contender b --units 3"), Ok(sample));
+        let slices = Request::Slices {
+            metric: "a".into(),
+            contenders: vec!["b".into(), "c".into()],
+            units: 3,
+            slices: 4,
+        };
+        assert_eq!(parsed("--metric a --contender b,c --units 3 --slices 4"), Ok(slices));
     }
 
     #[test]
@@ -165,6 +204,8 @@ mod tests {
             ("--metric a --units 3", "belong together"),
             ("--metric a --contender b --units 0", "--units 0"),
             ("--metric a --contender b --units x", "--units x"),
+            ("--metric a --contender b --units 1 --slices 0", "--slices 0"),
+            ("--metric a --contender b --slices 2", "belong together"),
             ("--loud", "--loud"),
         ] {
             assert!(parsed(line).unwrap_err().contains(words), "{line}");

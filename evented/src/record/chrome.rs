@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::event::{Event, What};
+use super::event::{Event, Polled, What};
 use super::report::{Dump, Record, TaskState};
 use super::who::{Cause, TaskId};
 
@@ -84,8 +84,6 @@ struct Writer<'a, W> {
     next_arrow: u64,
     /// Tasks that are known to be ready.
     ready: HashSet<TaskId>,
-    /// Tasks that have yielded in the poll that will be recorded next.
-    yielded: HashSet<TaskId>,
     /// How many tasks are alive.
     alive: usize,
 }
@@ -124,7 +122,6 @@ impl Record {
             arrows: HashMap::new(),
             next_arrow: 0,
             ready: HashSet::new(),
-            yielded: HashSet::new(),
             alive: (living.count() + ended).saturating_sub(spawned),
         };
         writer.begin()?;
@@ -186,14 +183,9 @@ impl<'a, W: Write> Writer<'a, W> {
         };
         match (&event.what, event.task) {
             (What::Poll { took, result }, Some(task)) => {
-                let result = format!("{result:?}").to_lowercase();
-                self.poll(task, slice(track_of(event), *took), &result)
+                self.poll(task, slice(track_of(event), *took), *result)
             }
             (What::Wake(cause), Some(task)) => self.wake(*cause, task, event.time),
-            (What::Yield, Some(task)) => {
-                self.yielded.insert(task);
-                Ok(())
-            }
             (What::Spawn { spawned_at, .. }, Some(task)) => {
                 if let Some(place) = spawned_at {
                     self.places.insert(task, place);
@@ -251,9 +243,9 @@ impl<'a, W: Write> Writer<'a, W> {
         self.instant(event, name, format_args!("\"task\":\"{}\",{more}", Escaped(&label)))
     }
 
-    fn poll(&mut self, task: TaskId, slice: Slice, result: &str) -> io::Result<()> {
-        let label = self.label(task);
-        self.slice(slice, &label, format_args!("\"task\":\"{task}\",\"result\":\"{result}\""))?;
+    fn poll(&mut self, task: TaskId, slice: Slice, result: Polled) -> io::Result<()> {
+        let (label, word) = (self.label(task), format!("{result:?}").to_lowercase());
+        self.slice(slice, &label, format_args!("\"task\":\"{task}\",\"result\":\"{word}\""))?;
         for arrow in self.arrows.remove(&task).unwrap_or_default() {
             self.arrow("f", slice.track, slice.start, arrow)?;
         }
@@ -265,7 +257,7 @@ impl<'a, W: Write> Writer<'a, W> {
         }
         self.last.insert(task, slice);
         self.ready.remove(&task);
-        if self.yielded.remove(&task) {
+        if result == Polled::Yielded {
             self.ready.insert(task);
         }
         self.counter("ready tasks", slice.end, self.ready.len())

@@ -36,10 +36,9 @@ pub enum What {
         /// What came out.
         result: Polled,
     },
-    /// The task was put into the queue of its class. Nothing is recorded of a task that is there.
+    /// The task was put into the queue of its class. Nothing is recorded of a task that is there, and of one
+    /// that woke itself while it was polled, the poll says so: [`Polled::Yielded`].
     Wake(Cause),
-    /// The task woke itself while it was polled: it yields.
-    Yield,
     /// The task was spawned.
     Spawn {
         /// By whom.
@@ -99,6 +98,8 @@ pub enum Polled {
     Ready,
     /// The future has panicked.
     Panicked,
+    /// The future waits, and the task has woken itself meanwhile: it lets others go first.
+    Yielded,
 }
 
 /// How a future ended.
@@ -125,11 +126,11 @@ impl Event {
                 result: match detail {
                     0 => Polled::Pending,
                     1 => Polled::Ready,
+                    3 => Polled::Yielded,
                     _ => Polled::Panicked,
                 },
             },
             kind::WAKE => What::Wake(cause),
-            kind::YIELD => What::Yield,
             kind::SPAWN => What::Spawn { parent: cause, spawned_at: image.text(text.into()) },
             kind::DONE => What::Done(match detail {
                 0 => Ended::Returned,

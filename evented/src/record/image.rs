@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::layout::{
-    EVENT_WORDS, GRAIN, HEAD_BYTES, Kind, MAGIC, NAME_IS_TEXT, NAME_WORDS, TASK_WORDS, TEXTS_AT,
-    head, task, wait,
+    EVENT_WORDS, GRAIN, HEAD_BYTES, Kind, MAGIC, MAGIC_OF_ALL, NAME_IS_TEXT, NAME_WORDS,
+    TASK_WORDS, TEXTS_AT, head, task, wait,
 };
 use super::mapping::Mapping;
 use super::shared::{CHUNKS, Shared, first_of_chunk};
@@ -74,7 +74,12 @@ impl Image {
         }
         let start = read_words(&file, 0, HEAD_BYTES)?;
         if start[head::MAGIC] != MAGIC {
-            return Err(invalid("it begins with something else"));
+            let is_one = (start[head::MAGIC] ^ MAGIC) & MAGIC_OF_ALL == 0;
+            return Err(invalid(if is_one {
+                "it is one, of another version of this crate"
+            } else {
+                "it begins with something else"
+            }));
         }
         let regions = regions(&start, len).ok_or_else(|| invalid("a region is not in it"))?;
         let read = |kind: Kind| {

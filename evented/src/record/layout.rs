@@ -5,8 +5,10 @@
 
 use crate::name::Name;
 
-/// The first word.
-pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"EVENTED1");
+/// The first word. The last of its bytes is the version: with another one, words mean other things.
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"EVENTED2");
+/// The bits of it that are the same in all versions.
+pub(super) const MAGIC_OF_ALL: u64 = u64::MAX >> 8;
 /// Regions begin at a multiple of this, which is one of every page size in use.
 pub(super) const GRAIN: usize = 1 << 16;
 /// Bytes of the region that holds header, schema and texts.
@@ -90,7 +92,6 @@ pub(super) enum Kind {
 pub(super) mod kind {
     pub(in super::super) const POLL: u8 = 1;
     pub(in super::super) const WAKE: u8 = 2;
-    pub(in super::super) const YIELD: u8 = 3;
     pub(in super::super) const SPAWN: u8 = 4;
     pub(in super::super) const DONE: u8 = 5;
     pub(in super::super) const CANCEL: u8 = 6;
@@ -154,7 +155,7 @@ impl Who {
 
 /// What the file says about itself, so that a program of any language and any later day can read it.
 pub(super) const SCHEMA: &str = "\
-# A record of an event loop, version 1. Lines that do not begin with # are for programs.
+# A record of an event loop, version 2. Lines that do not begin with # are for programs.
 # Everything is a 64-bit word in the byte order of the machine; each is written as a whole.
 # One thread writes. What others read is as follows.
 # Events: event number n is in place n mod (number of events) of the ring. Read `head` (events so
@@ -207,11 +208,11 @@ event kind 3 0 8
 event class 3 8 8
 event detail 3 16 16
 event text 3 32 32
-# A poll: time is its start, value how long it took; detail 0 pending, 1 ready, 2 panicked.
+# A poll: time is its start, value how long it took; detail 0 pending, 1 ready, 2 panicked, 3 pending and
+# the task has woken itself meanwhile, of which no wake tells.
 event_kind 1 poll
-# A wake: value is who did it. A yield: a task wakes itself.
+# A wake: value is who did it.
 event_kind 2 wake
-event_kind 3 yield
 # value is the parent, text the place in the source.
 event_kind 4 spawn
 # detail 0 returned, 1 panicked, 2 cancelled.

@@ -25,7 +25,7 @@
 //! `$XDG_RUNTIME_DIR`. When there is no directory, no room or no descriptor left, the record is in memory
 //! of the process alone, and all else works; [`Reactor::recording`](crate::Reactor::recording) tells.
 //!
-//! The file begins with `EVENTED1` and carries a description of itself, as text from byte 4,096 on:
+//! The file begins with `EVENTED2` and carries a description of itself, as text from byte 4,096 on:
 //! programs in other languages find everything by it.
 //!
 //! Who can write to the file as this user can spoil what is read, and end the process by cutting the file

@@ -1,6 +1,8 @@
 //! The writer of a record: what the reactor calls when something happens.
 //!
-//! Time is taken once per poll, at its end, which is also the beginning of the next one; and after a
+//! To read the clock is nearly all that a record costs (8.4 of 9.3 ns for a poll that does nothing, where the
+//! processor waits for its time-stamp counter and does the rest meanwhile). So it is read as rarely as can be:
+//! time is taken once per poll, at its end, which is also the beginning of the next one; and after a
 //! wait for the system, and after calls. Everything else has the time that was taken last.
 
 use std::panic::Location;
@@ -146,10 +148,11 @@ impl Recorder {
     pub(crate) fn within(&self, name: Name, f: impl FnOnce()) {
         let Some(on) = &self.on else { return f() };
         let running = &on.header()[head::RUNNING];
-        let outer = load(running);
+        let (outer, yields) = (load(running), on.yields.get());
         store(running, Who::task(name).0);
         f();
         store(running, outer);
+        on.yields.set(yields);
     }
 
     /// The reactor looks outside; what is woken from here on, `who` has woken.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// The time of the current reactor, which deadlines are compared with; of the system, outside of one.
 /// They are the same unless the reactor is in [virtual time](crate::Builder::virtual_time).
 pub fn now() -> Instant {
-    crate::current::try_engine().map_or_else(Instant::now, |engine| engine.now())
+    crate::current::with(|engine| engine.map_or_else(Instant::now, |engine| engine.now()))
 }
 
 /// Lets time pass in [virtual time](crate::Builder::virtual_time), as if the task that calls this had

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{after, now};
 use crate::current;
+use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::record::WaitsFor;
 use crate::timers::TimerId;
@@ -56,16 +57,20 @@ impl Sleep {
 
     fn stop(&mut self) {
         let Some((handle, id)) = self.timer.take() else { return };
-        match current::try_engine() {
-            Some(engine) if engine.id() == handle.id() => engine.stop_timer(id),
+        let is_stopped = current::with(|engine| {
+            let own = engine.filter(|engine| engine.id() == handle.id());
+            own.is_some_and(|engine| {
+                engine.stop_timer(id);
+                true
+            })
+        });
+        if !is_stopped {
             // On another thread. If the reactor is gone, so is the timer.
-            _ => {
-                let _ = handle.call(move || {
-                    if let Some(engine) = current::try_engine() {
-                        engine.stop_timer(id);
-                    }
-                });
-            }
+            let _ = handle.call(move || {
+                if let Some(engine) = current::try_engine() {
+                    engine.stop_timer(id);
+                }
+            });
         }
     }
 }
@@ -77,7 +82,14 @@ impl Future for Sleep {
     ///
     /// Outside a reactor.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let engine = current::engine();
+        current::with_engine(|engine| self.poll_in(engine, cx))
+    }
+}
+
+impl Sleep {
+    /// The same in this reactor, which runs on this thread.
+    #[inline]
+    fn poll_in(&mut self, engine: &Engine, cx: &Context<'_>) -> Poll<()> {
         if self.is_endless {
             // No timer: virtual time would jump to it.
             engine.waits_for(WaitsFor::Timer);
@@ -108,7 +120,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let id = engine.start_timer(self.deadline, cx.waker().clone());
-        self.timer = Some((Handle::new(&engine), id));
+        self.timer = Some((Handle::new(engine), id));
         engine.waits_for(WaitsFor::Timer);
         Poll::Pending
     }

@@ -80,8 +80,7 @@ fn a_known_program_in_virtual_time() {
     let seen = history(&record, child);
     assert_eq!(spawned(&seen), (0, Cause::Task(parent)), "in the poll that began at 0");
     let expected = [
-        (3, What::Yield),
-        (3, poll(2, Polled::Pending)),
+        (3, poll(2, Polled::Yielded)),
         (3, What::Overrun(2 * MS)),
         (5, poll(0, Polled::Pending)),
         (15, What::Wake(Cause::Timer)),
@@ -210,7 +209,7 @@ fn the_time_that_a_drop_takes() {
     let polls: Vec<_> =
         of_next.iter().filter(|(_, what)| matches!(what, What::Poll { .. })).collect();
     let brief = |result| What::Poll { took: Duration::ZERO, result };
-    assert_eq!(polls[..2], [&(0, brief(Polled::Pending)), &(0, brief(Polled::Pending))]);
+    assert_eq!(polls[..2], [&(0, brief(Polled::Yielded)), &(0, brief(Polled::Yielded))]);
     assert_eq!(*polls[2], (5, brief(Polled::Ready)));
     let of_dropped = history(&record, dropped);
     let end = [(0, What::Overrun(5 * MS)), (5, What::Done(Ended::Cancelled))];
@@ -247,12 +246,9 @@ fn a_task_that_is_cancelled_at_birth_takes_nobodys_name() {
     });
     let record = reactor.record();
     let of_born = history(&record, born);
-    assert!(
-        !of_born.iter().any(|(_, what)| matches!(what, What::Poll { .. } | What::Yield)),
-        "{of_born:?}"
-    );
+    assert!(!of_born.iter().any(|(_, what)| matches!(what, What::Poll { .. })), "{of_born:?}");
     let of_root = history(&record, root);
-    let poll = What::Poll { took: 3 * MS, result: Polled::Pending };
+    let poll = What::Poll { took: 3 * MS, result: Polled::Yielded };
     assert!(of_root.iter().any(|(_, what)| *what == poll), "{of_root:?}");
     let other = |what: &What| matches!(what, What::Wake(Cause::Task(_)));
     assert!(!of_root.iter().any(|(_, what)| other(what)), "it has woken itself: {of_root:?}");
@@ -274,7 +270,6 @@ fn a_reader_tolerates_overwriting() {
                 assert_eq!(event.number, number);
                 match &event.what {
                     What::Poll { .. }
-                    | What::Yield
                     | What::Wake(_)
                     | What::Spawn { .. }
                     | What::IoWait { .. }

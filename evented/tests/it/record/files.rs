@@ -206,6 +206,10 @@ fn what_is_no_record_is_refused() {
         fs::write(&path, content).unwrap();
         assert_eq!(Record::open(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     }
+    let good = fs::read(file_of(&Reactor::new().unwrap())).unwrap();
+    fs::write(&path, [b"EVENTED1", &good[8..]].concat()).unwrap();
+    let error = Record::open(&path).unwrap_err().to_string();
+    assert!(error.ends_with("it is one, of another version of this crate"), "{error}");
     // A copy with words spoiled is refused or read, and never a panic.
     let reactor = Reactor::new().unwrap();
     let task = reactor.spawn_with(Spawn::new().name("x"), pending::<()>());

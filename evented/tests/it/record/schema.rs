@@ -27,7 +27,7 @@ impl Reader {
             .chunks_exact(8)
             .map(|word| u64::from_ne_bytes(word.try_into().unwrap()))
             .collect();
-        assert_eq!(&bytes[..8], b"EVENTED1");
+        assert_eq!(&bytes[..8], b"EVENTED2");
         let (at, len) = (usize::try_from(words[1]).unwrap(), usize::try_from(words[2]).unwrap());
         let schema = std::str::from_utf8(&bytes[at..at + len]).unwrap();
         let (mut fields, mut numbers, mut tables) = (Fields::new(), HashMap::new(), HashMap::new());
@@ -156,7 +156,6 @@ fn compare_events(reader: &Reader, record: &Record) {
         let expected = match &event.what {
             What::Poll { .. } => "poll",
             What::Wake(_) => "wake",
-            What::Yield => "yield",
             What::Spawn { .. } => "spawn",
             What::Done(_) => "done",
             What::Cancel(_) => "cancel",

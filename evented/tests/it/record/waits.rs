@@ -4,10 +4,10 @@ use std::future::{Future, pending};
 use std::process::Stdio;
 
 use evented::process::Command;
-use evented::record::{TaskId, TaskState, WaitsFor};
+use evented::record::{Cause, Polled, TaskId, TaskState, WaitsFor, What};
 use evented::signal::{Kind, Signal};
 use evented::sync::{Event, Mutex, Notify, Semaphore, mpsc, oneshot, watch};
-use evented::{Task, TaskGroup, handle, spawn, yield_now};
+use evented::{Reactor, Task, TaskGroup, handle, spawn, yield_now};
 
 use crate::support::{bounded, until};
 
@@ -270,4 +270,42 @@ fn channels_know_who_is_to_end_the_wait() {
         }
         drop(claims);
     }));
+}
+
+/// That a task has woken itself is told with its poll, and from then on the table says that it is ready.
+#[test]
+fn a_task_that_yields_is_ready_by_itself() {
+    let reactor = Reactor::new().unwrap();
+    let (yielding, waiting) = reactor.block_on(async {
+        let yielding = spawn(async {
+            yield_now().await;
+            pending::<()>().await;
+        });
+        let waiting = spawn(pending::<()>());
+        yield_now().await;
+        let dump = handle().dump().unwrap();
+        let told = |id| {
+            let task = dump.tasks.iter().find(|task| task.id == id).unwrap();
+            (task.state, task.last_waker)
+        };
+        let (by_itself, nobody) = (Cause::Task(yielding.id()), Cause::Nobody);
+        assert_eq!(told(yielding.id()), (TaskState::Ready, by_itself), "{dump}");
+        assert_eq!(told(waiting.id()), (TaskState::Waiting, nobody), "{dump}");
+        yield_now().await;
+        let dump = handle().dump().unwrap();
+        let task = dump.tasks.iter().find(|task| task.id == yielding.id()).unwrap();
+        assert_eq!((task.state, task.polls), (TaskState::Waiting, 2), "{dump}");
+        (yielding.id(), waiting.id())
+    });
+    let record = reactor.record();
+    let polls = |id| {
+        let polls = record.events().iter().filter(|event| event.task == Some(id));
+        let results = polls.filter_map(|event| match event.what {
+            What::Poll { result, .. } => Some(result),
+            _ => None,
+        });
+        results.collect::<Vec<_>>()
+    };
+    assert_eq!(polls(yielding), [Polled::Yielded, Polled::Pending]);
+    assert_eq!(polls(waiting), [Polled::Pending], "the one before it has yielded, not this one");
 }

@@ -11,7 +11,7 @@ use evented::{Class, ClassSpec, Reactor, Spawn, spawn, spawn_with, yield_now};
 use futures_lite::AsyncReadExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{bounded, poll_once, until_readers_wait};
+use crate::support::{bounded, poll_once, until, until_readers_wait};
 
 /// More connections than the reactor takes events at once.
 const CROWD: usize = 1_200;
@@ -125,16 +125,19 @@ fn what_a_look_has_left_is_looked_at() {
         // Its rank is the first one that is used: that of the others has a set with less room.
         let (mut first, _silent) = connection(&listener).await;
         assert!(poll_once(&mut first.read(&mut [0])).is_pending());
-        let (mut kept, mut peers) = (Vec::new(), Vec::new());
+        let (kept, mut peers) = (Rc::new(RefCell::new(Vec::new())), Vec::new());
         for _ in 0..300 {
             let (mut stream, peer) = connection(&listener).await;
-            let waits = spawn_with(Spawn::new().class(low), async move {
+            let kept = Rc::clone(&kept);
+            // Nobody joins them: they would be looked at in the rank of who does.
+            let waits = async move {
                 assert!(poll_once(&mut stream.read(&mut [0])).is_pending());
-                stream
-            });
-            kept.push(waits.await.unwrap());
+                kept.borrow_mut().push(stream);
+            };
+            spawn_with(Spawn::new().class(low), waits).detach();
             peers.push(peer);
         }
+        until(|| kept.borrow().len() == 300).await;
         let (stream, mut last) = connection(&listener).await;
         let order = Rc::new(RefCell::new(Vec::new()));
         let task = spawn_with(Spawn::new().class(low), read(stream, "last", order));
@@ -143,7 +146,7 @@ fn what_a_look_has_left_is_looked_at() {
             peer.write_all(&[1]).unwrap();
         }
         last.write_all(&[1]).unwrap();
-        task.await.unwrap();
+        until(|| task.is_finished()).await;
         drop(kept);
     }));
 }

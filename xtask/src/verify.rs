@@ -8,6 +8,8 @@
 //! - For `processes`, chaos: storms of kills, stops and shortages, and decoding of bytes that were
 //!   changed at random, each from a seed, for as long as `--seconds` says, from the seed that `--seed`
 //!   says on. What fails names its seed.
+//!
+//! `--step` runs some of that only, and `--list` says what there is.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +31,12 @@ pub struct VerifyArgs {
     /// The models to check; without any, all three.
     #[arg(value_enum, value_name = "MODEL")]
     pub models: Vec<Model>,
+    /// Run this step only; may be given more than once. Without it, all of them run.
+    #[arg(long = "step", value_name = "STEP")]
+    pub steps: Vec<String>,
+    /// List the steps and their command lines, and run nothing.
+    #[arg(long)]
+    pub list: bool,
     /// How long chaos may take.
     #[arg(long, value_name = "N", default_value_t = 120)]
     pub seconds: u32,
@@ -62,14 +70,23 @@ impl Model {
 /// Runs the long checks.
 ///
 /// # Errors
-/// A command that cannot be started. A check that fails is no error but [`Exit::Failed`], and is
-/// reported.
+/// A step that does not exist, or a command that cannot be started. A check that fails is no error but
+/// [`Exit::Failed`], and is reported.
 pub fn verify(args: &VerifyArgs) -> Result<Exit> {
     let workspace = Workspace::find();
-    ci::run(&steps(&workspace, args), &workspace.root)
+    let steps = chosen(&workspace, args)?;
+    if args.list { ci::list(&steps) } else { ci::run(&steps, &workspace.root) }
 }
 
-/// The steps for the models that are asked for, or for all if none is.
+/// The steps that are asked for, in their order.
+fn chosen(workspace: &Workspace, args: &VerifyArgs) -> Result<Vec<Step>> {
+    let mut steps = steps(workspace, args);
+    ci::check_names(&steps, &args.steps)?;
+    steps.retain(|step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name));
+    Ok(steps)
+}
+
+/// All steps for the models that are asked for, or for all if none is.
 fn steps(workspace: &Workspace, args: &VerifyArgs) -> Vec<Step> {
     let wanted = Model::value_variants().iter();
     let wanted = wanted.filter(|model| args.models.is_empty() || args.models.contains(model));
@@ -127,12 +144,33 @@ fn chaos(args: &VerifyArgs, wanted: &[&str]) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+
+    /// What is typed for these models.
+    fn args(models: &[Model]) -> VerifyArgs {
+        let (models, steps) = (models.to_vec(), Vec::new());
+        VerifyArgs { models, steps, list: false, seconds: 7, seed: Some(9) }
+    }
+
+    #[test]
+    fn steps_can_be_chosen() {
+        let workspace = Workspace::find();
+        let names = |steps: &[&str]| {
+            let steps = steps.iter().map(|step| (*step).to_owned()).collect();
+            let args = VerifyArgs { steps, ..args(&[Model::Processes]) };
+            let chosen = chosen(&workspace, &args)?;
+            Ok::<_, Error>(chosen.iter().map(|step| step.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["chaos", "long"]).unwrap(), ["long", "chaos"]);
+        assert_eq!(names(&[]).unwrap().len(), steps(&workspace, &args(&[])).len());
+        let error = names(&["caos"]).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.message.contains("did you mean chaos?"), "{error}");
+    }
 
     #[test]
     fn each_model_is_checked_once() {
         let workspace = Workspace::find();
-        let args =
-            |models: &[Model]| VerifyArgs { models: models.to_vec(), seconds: 7, seed: Some(9) };
         let long = |models: &[Model]| steps(&workspace, &args(models))[1].action.to_string();
         let all =
             "TRIPTYCH_LONG=1 cargo test --release --lib --tests -p threads -p processes -p evented";

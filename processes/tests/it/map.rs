@@ -4,10 +4,11 @@ mod frames;
 mod kills;
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use processes::Pool;
 
-use crate::support::{gated, gates, soon};
+use crate::support::{BOUND, gated, gates, soon};
 
 #[test]
 fn an_endless_input_is_taken_only_as_far_as_the_buffer() {
@@ -43,4 +44,40 @@ fn dropping_it_early_cancels_what_has_not_started() {
     let stats = pool.stats();
     pool.shutdown();
     assert!(stats.cancelled >= 8, "{stats:?}");
+}
+
+/// How many calls this worker has executed before.
+fn executed_before((): ()) -> u64 {
+    static EXECUTED: AtomicU64 = AtomicU64::new(0);
+    EXECUTED.fetch_add(1, Ordering::Relaxed)
+}
+
+/// As many items without bytes as frames hold, one by one; in a process of its own: a pool whose worker
+/// does not come to an end would hold up the test for ever.
+fn count_items_without_bytes((): ()) {
+    let pool = Pool::new(1).unwrap();
+    // After some ten thousand, frames hold thousands.
+    let count = 90_000;
+    let items = || std::iter::repeat_n((), usize::try_from(count).unwrap());
+    let mut results = pool.map(executed_before, items());
+    for expected in 0..count {
+        let result = results.next_timeout(BOUND).expect("each item is executed").unwrap();
+        assert_eq!(result.unwrap(), expected, "and once");
+    }
+    assert!(results.next().is_none());
+    let (mut ordered, mut unordered) =
+        (pool.map(|()| (), items()), pool.map_unordered(|()| (), items()));
+    for _ in 0..count {
+        assert!(matches!(ordered.next_timeout(BOUND), Ok(Some(Ok(())))));
+        assert!(matches!(unordered.next_timeout(BOUND), Ok(Some(Ok(())))));
+    }
+    assert!(ordered.next().is_none() && unordered.next().is_none());
+    let again = pool.submit(executed_before, ()).join().unwrap();
+    assert_eq!(again, count);
+}
+
+#[test]
+fn items_and_results_without_bytes_are_counted() {
+    let counted = processes::spawn(count_items_without_bytes, ()).unwrap();
+    counted.join_timeout(4 * BOUND).expect("it ends").unwrap();
 }

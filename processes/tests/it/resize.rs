@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use processes::Pool;
@@ -91,11 +92,13 @@ fn a_worker_that_uses_too_much_memory_is_replaced() {
     let pool = Pool::builder().workers(1).recycle_above_rss(64 << 20).build().unwrap();
     let first = pool.submit(pid, 0).join().unwrap();
     assert_eq!(pool.submit(pid, 0).join().unwrap(), first, "it uses little");
-    let leak: fn(()) -> u32 = |()| {
-        std::mem::forget(std::hint::black_box(vec![1_u8; 100 << 20]));
+    let hoard: fn(()) -> u32 = |()| {
+        // Where LeakSanitizer sees it.
+        static KEPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+        *KEPT.lock().unwrap() = vec![1; 100 << 20];
         std::process::id()
     };
-    assert_eq!(pool.submit(leak, ()).join().unwrap(), first);
+    assert_eq!(pool.submit(hoard, ()).join().unwrap(), first);
     wait_until("it is replaced", || pool.submit(pid, 0).join().unwrap() != first);
     wait_until("it has left", || !is_alive(first));
     assert_eq!((pool.stats().recycled, pool.stats().lost), (1, 0));

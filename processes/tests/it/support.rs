@@ -40,7 +40,7 @@ fn what_is_required_is_not_skipped() {
 }
 
 /// True where AddressSanitizer watches, which has terabytes of addresses reserved: then they cannot be
-/// limited. Says that `what` is skipped.
+/// limited; it also reports what leaks on purpose. Says that `what` is skipped.
 pub(crate) fn is_sanitized(what: &str) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();

@@ -3,8 +3,8 @@
 use std::{
     env,
     ffi::OsString,
-    fmt, io,
-    path::Path,
+    fmt, fs, io,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -28,13 +28,15 @@ pub(crate) struct CommandLine {
     arguments: Vec<String>,
     /// Variables of the environment that it sets.
     variables: Vec<(&'static str, String)>,
+    /// Where all processes that it starts write what they find, if they do.
+    reports: Option<PathBuf>,
 }
 
 impl CommandLine {
     /// Cargo with these arguments.
     pub(crate) fn cargo<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        Self { program: Program::Cargo, arguments: Vec::new(), variables: Vec::new() }
-            .args(arguments)
+        let (program, none, variables) = (Program::Cargo, Vec::new(), Vec::new());
+        Self { program, arguments: none, variables, reports: None }.args(arguments)
     }
 
     /// Another command of this program.
@@ -69,6 +71,36 @@ impl CommandLine {
     /// That it could not be started.
     pub(super) fn not_started(&self, error: &io::Error) -> Error {
         Error::failed(format!("failed to start {self}: {error}"))
+    }
+
+    /// It succeeds only if no process has written a file into this folder. Not for what runs beside
+    /// others.
+    pub(crate) fn reports(self, folder: PathBuf) -> Self {
+        Self { reports: Some(folder), ..self }
+    }
+
+    /// Makes the folder of reports anew, so that those of an earlier run are gone.
+    pub(super) fn clear_reports(&self) -> io::Result<()> {
+        let Some(folder) = &self.reports else { return Ok(()) };
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => fs::create_dir_all(folder),
+        }
+    }
+
+    /// What was written into the folder of reports, each with the file that it is in.
+    pub(super) fn read_reports(&self) -> io::Result<Vec<(PathBuf, String)>> {
+        let Some(folder) = &self.reports else { return Ok(Vec::new()) };
+        let mut files = fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<Vec<_>>>()?;
+        files.retain(|path| path.is_file());
+        files.sort();
+        let read = |path: PathBuf| {
+            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+            Ok((path, text))
+        };
+        files.into_iter().map(read).collect()
     }
 
     /// What starts it in this folder.

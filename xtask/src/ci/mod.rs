@@ -53,17 +53,7 @@ pub fn ci(args: &CiArgs) -> Result<Exit> {
 
 /// Keeps the steps that were asked for, in their order.
 fn choose(steps: Vec<Step>, args: &CiArgs) -> Result<Vec<Step>> {
-    for wanted in &args.steps {
-        if !steps.iter().any(|step| step.name == wanted) {
-            let nearest = steps.iter().min_by_key(|step| strsim::levenshtein(step.name, wanted));
-            let nearest = nearest.map_or("", |step| step.name);
-            let names: Vec<_> = steps.iter().map(|step| step.name).collect();
-            return Err(Error::usage(format!(
-                "there is no step {wanted}; did you mean {nearest}? There are: {}",
-                names.join(", ")
-            )));
-        }
-    }
+    check_names(&steps, &args.steps)?;
     let chosen = |step: &Step| {
         if args.steps.is_empty() {
             !step.is_extra || args.with_sanitizers || args.list
@@ -74,8 +64,27 @@ fn choose(steps: Vec<Step>, args: &CiArgs) -> Result<Vec<Step>> {
     Ok(steps.into_iter().filter(chosen).collect())
 }
 
+/// Checks that there are steps with these names.
+///
+/// # Errors
+/// There is none with one of them; the nearest is named, and what there is.
+pub(crate) fn check_names(steps: &[Step], wanted: &[String]) -> Result<()> {
+    for wanted in wanted {
+        if !steps.iter().any(|step| step.name == wanted) {
+            let nearest = steps.iter().min_by_key(|step| strsim::levenshtein(step.name, wanted));
+            let nearest = nearest.map_or("", |step| step.name);
+            let names: Vec<_> = steps.iter().map(|step| step.name).collect();
+            return Err(Error::usage(format!(
+                "there is no step {wanted}; did you mean {nearest}? There are: {}",
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Prints what each step is.
-fn list(steps: &[Step]) -> Result<Exit> {
+pub(crate) fn list(steps: &[Step]) -> Result<Exit> {
     let mut out = stdout().lock();
     let width = steps.iter().map(|step| step.name.len()).max().unwrap_or_default();
     for step in steps {

@@ -295,7 +295,11 @@ pub(crate) enum Under {
     Tests,
 }
 
-/// Builds or tests these crates under AddressSanitizer, which the stable compiler contains.
+/// Tests that crash a process on purpose want its signal, not a report.
+const SANITIZER_OPTIONS: &str = "handle_segv=0:handle_sigbus=0:handle_abort=0";
+
+/// Builds or tests these crates under AddressSanitizer, which the stable compiler contains, and which looks
+/// for leaks, too.
 pub(crate) fn address_sanitizer(workspace: &Workspace, crates: &[&str], what: Under) -> Action {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
         return Action::Skip("AddressSanitizer is used on x86_64 Linux only".into());
@@ -311,9 +315,13 @@ pub(crate) fn address_sanitizer(workspace: &Workspace, crates: &[&str], what: Un
         .target_folder(workspace, "asan")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address")
-        // Tests that crash a process on purpose want its signal, not a report.
-        .env("ASAN_OPTIONS", "handle_segv=0:handle_sigbus=0:handle_abort=0");
-    Action::Run(line)
+        // Without, it is so slow that bounded waits end before what they wait for.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+    // What a worker says at its end is heard by nobody, and its exit code may be nobody's business: so all
+    // processes write what they find, leaks too, into one folder.
+    let reports = workspace.target.join("asan").join("reports");
+    let options = format!("{SANITIZER_OPTIONS}:log_path='{}'", reports.join("of").display());
+    Action::Run(line.env("ASAN_OPTIONS", options).reports(reports))
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Running<'_> {
                 say(out, &format!("=== {} goes on beside what follows", step.name))?;
             } else {
                 let started = Instant::now();
-                let end = execute(&step.action, self.root)?;
+                let end = execute(&step.action, self.root, out)?;
                 self.note(index, end, started.elapsed(), out)?;
             }
         }
@@ -175,14 +175,26 @@ impl Running<'_> {
 }
 
 /// Runs one step to its end.
-fn execute(action: &Action, root: &Path) -> Result<End> {
+fn execute(action: &Action, root: &Path, out: &mut impl Write) -> Result<End> {
     match action {
         Action::Skip(why) => Ok(End::Skipped(why.clone())),
         Action::Fail(why) => Ok(End::Failed(why.clone())),
         Action::Run(line) | Action::Beside(line) => {
+            let failed = |doing: &'static str| {
+                move |error| Error::failed(format!("failed to {doing} {line}: {error}"))
+            };
+            line.clear_reports().map_err(failed("make a folder for the reports of"))?;
             let status = line.command(root).and_then(|mut command| command.status());
             let status = status.map_err(|error| line.not_started(&error))?;
-            Ok(if status.success() { End::Ok } else { End::Failed(status.to_string()) })
+            let reports = line.read_reports().map_err(failed("read the reports of"))?;
+            for (path, text) in &reports {
+                say(out, &format!("{}:\n{text}", path.display()))?;
+            }
+            Ok(match reports.len() {
+                0 if status.success() => End::Ok,
+                0 => End::Failed(status.to_string()),
+                count => End::Failed(format!("{status}, processes with reports: {count}")),
+            })
         }
     }
 }
@@ -273,6 +285,22 @@ mod tests {
         let (exit, said) = ran(&[step("needless", Action::Skip(because()))]);
         assert_eq!(exit, Exit::Ok);
         assert!(said.contains("skipped  it is not there"), "{said}");
+    }
+
+    #[test]
+    fn a_report_is_a_failure_whatever_the_command_says_and_an_old_one_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let reports = root.path().join("target").join("reports");
+        let writes = CommandLine::cargo(["init", "--vcs", "none", "--name", "report", "--lib"])
+            .args([reports.to_string_lossy()])
+            .reports(reports.clone());
+        let (exit, said) = ran(&[step("writes", Action::Run(writes))]);
+        assert_eq!(exit, Exit::Failed, "{said}");
+        assert!(said.contains("exit status: 0, processes with reports: 1"), "{said}");
+        assert!(said.contains("Cargo.toml:\n[package]"), "{said}");
+        let silent = CommandLine::cargo(["--version"]).reports(reports);
+        let (exit, said) = ran(&[step("silent", Action::Run(silent))]);
+        assert_eq!(exit, Exit::Ok, "{said}");
     }
 
     #[test]

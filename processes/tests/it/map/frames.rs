@@ -1,13 +1,12 @@
 //! Many short calls travel together; each is on its own nevertheless.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use processes::{CallOptions, JoinError, Pool, Queue, Side};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::support::{BOUND, wait_until};
+use crate::support::{BOUND, is_sanitized, wait_until};
 
 /// After so many short calls, frames hold thousands.
 const WARM: u64 = 30_000;
@@ -286,6 +285,9 @@ fn dropping_it_in_the_middle_of_a_frame_cancels_the_rest_of_that() {
 
 #[test]
 fn a_forgotten_map_does_not_hold_up_the_shutdown() {
+    if is_sanitized("a leak on purpose") {
+        return;
+    }
     let start = || {
         let pool = Pool::new(2).unwrap();
         let mut results = pool.map(|x: u64| x, 0..10 * WARM);
@@ -363,32 +365,4 @@ fn a_worker_executes_no_more_items_than_it_may() {
     }
     assert!(executed.len() >= 5 && executed.values().all(|&items| items <= 7_000), "{executed:?}");
     assert_eq!(pool.stats().lost, 0);
-}
-
-/// How many calls this worker has executed before.
-fn executed_before((): ()) -> u64 {
-    static EXECUTED: AtomicU64 = AtomicU64::new(0);
-    EXECUTED.fetch_add(1, Ordering::Relaxed)
-}
-
-#[test]
-fn items_and_results_without_bytes_are_counted() {
-    let pool = Pool::new(1).unwrap();
-    let count = 3 * WARM;
-    let items = || std::iter::repeat_n((), usize::try_from(count).unwrap());
-    let mut results = pool.map(executed_before, items());
-    for expected in 0..count {
-        let result = results.next_timeout(BOUND).expect("each item is executed").unwrap();
-        assert_eq!(result.unwrap(), expected, "and once");
-    }
-    assert!(results.next().is_none());
-    let (mut ordered, mut unordered) =
-        (pool.map(|()| (), items()), pool.map_unordered(|()| (), items()));
-    for _ in 0..count {
-        assert!(matches!(ordered.next_timeout(BOUND), Ok(Some(Ok(())))));
-        assert!(matches!(unordered.next_timeout(BOUND), Ok(Some(Ok(())))));
-    }
-    assert!(ordered.next().is_none() && unordered.next().is_none());
-    let again = pool.submit(executed_before, ()).join().unwrap();
-    assert_eq!(again, count);
 }

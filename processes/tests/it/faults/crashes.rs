@@ -3,7 +3,7 @@
 use processes::{JoinError, Pool};
 
 use super::ended;
-use super::system::ignore;
+use super::system::{heed, ignore};
 use crate::support::{gated, gates, kill, soon, wait_until};
 
 /// Runs `f`, which must lose its worker, and checks that the pool lives on.
@@ -87,12 +87,15 @@ fn an_idle_worker_that_dies_is_replaced() {
 
 #[test]
 fn a_child_that_somebody_else_reaps_is_lost_without_a_status() {
+    const SIGCHLD: i32 = 17;
     let ignoring: fn(()) -> bool = |()| {
-        const SIGCHLD: i32 = 17;
         ignore(SIGCHLD);
         let pool = Pool::new(1).unwrap();
         let lost = ended(pool.submit(|()| std::process::abort(), ()));
         assert_eq!(ended(pool.submit(|x: u8| x, 1)).unwrap(), 1);
+        // What looks for leaks when processes end has a child, and waits for it.
+        ended(pool.submit(heed, SIGCHLD)).unwrap();
+        heed(SIGCHLD);
         matches!(lost, Err::<(), _>(JoinError::WorkerLost { signal: None, exit_code: None, .. }))
     };
     assert!(ended(processes::spawn(ignoring, ()).unwrap()).unwrap());

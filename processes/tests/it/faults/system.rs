@@ -28,11 +28,24 @@ pub(super) fn limit(resource: Resource, amount: u64) {
 
 /// Has a signal of this number ignored.
 pub(super) fn ignore(number: i32) {
+    // SIG_IGN.
+    dispose(number, 1);
+}
+
+/// Undoes [`ignore`].
+pub(super) fn heed(number: i32) {
+    // SIG_DFL.
+    dispose(number, 0);
+}
+
+/// Sets what happens at a signal; 0 and 1 are no handlers.
+fn dispose(number: i32, disposition: usize) {
     unsafe extern "C" {
         fn signal(number: i32, handler: usize) -> usize;
     }
-    // SAFETY: 1 is SIG_IGN; no handler is installed.
-    assert_ne!(unsafe { signal(number, 1) }, usize::MAX);
+    assert!(disposition < 2);
+    // SAFETY: below 2 are SIG_DFL and SIG_IGN; no handler is installed.
+    assert_ne!(unsafe { signal(number, disposition) }, usize::MAX);
 }
 
 /// Sends SIGKILL, without a tool: that would need descriptors.

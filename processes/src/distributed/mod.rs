@@ -71,6 +71,8 @@ mod broker;
 mod client;
 mod cluster;
 mod dial;
+#[cfg(test)]
+pub(crate) mod fuzz;
 pub(crate) mod node;
 mod runtime;
 mod shape;

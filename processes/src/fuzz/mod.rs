@@ -16,13 +16,15 @@ mod targets;
 
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::ops::Range;
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::chaos::{Random, for_seeds};
 use crate::{ProcessBuilder, SharedMem};
 use mutate::mutate;
-use targets::{TARGETS, Target};
+pub(crate) use targets::Target;
+use targets::{HERE, targets};
 
 /// The longest input.
 const MAX_INPUT: usize = 1024;
@@ -93,7 +95,7 @@ fn attempt(target: &mut Target, scratch: &Scratch, input: &[u8]) -> String {
 /// A round: how many different things were said.
 fn round((index, seed, memory): (usize, u64, SharedMem)) -> usize {
     let scratch = Scratch(memory);
-    let mut target = TARGETS[index]();
+    let mut target = targets()[index]();
     let mut kept = (target.right)();
     kept.extend(parse(target.corpus));
     let mut known = HashSet::new();
@@ -116,12 +118,24 @@ fn round((index, seed, memory): (usize, u64, SharedMem)) -> usize {
 
 #[test]
 fn whatever_comes_is_decoded_or_refused() {
+    decoded_or_refused(0..HERE.len());
+}
+
+#[cfg(feature = "distributed")]
+#[test]
+fn whatever_comes_from_a_cluster_is_decoded_or_refused() {
+    decoded_or_refused(HERE.len()..targets().len());
+}
+
+/// Feeds some of the targets.
+fn decoded_or_refused(which: Range<usize>) {
     let memory = SharedMem::new(2 + MAX_INPUT).unwrap();
     let scratch = Scratch(memory.clone());
-    let mut most = vec![0; TARGETS.len()];
+    let all = &targets()[which.clone()];
+    let mut most = vec![0; all.len()];
     for_seeds(2, 3, |seed| {
-        for (index, most) in most.iter_mut().enumerate() {
-            let name = TARGETS[index]().name;
+        for ((index, target), most) in which.clone().zip(all).zip(&mut most) {
+            let name = target().name;
             let builder = ProcessBuilder::new().name("fuzz").stderr(Stdio::null());
             let process = builder.spawn(round, (index, seed, memory.clone())).unwrap();
             let ended = process.join_timeout(BOUND).unwrap_or_else(|_process| {

@@ -24,19 +24,27 @@ use crate::{JoinError, Limit, Side};
 type Run = Box<dyn FnMut(&[u8]) -> String>;
 
 /// Something that takes bytes from elsewhere.
-pub(super) struct Target {
+pub(crate) struct Target {
     /// Its name, and that of its corpus.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Inputs of which something is known.
-    pub(super) corpus: &'static str,
+    pub(crate) corpus: &'static str,
     /// Inputs that are right.
-    pub(super) right: fn() -> Vec<Vec<u8>>,
+    pub(crate) right: fn() -> Vec<Vec<u8>>,
     /// Takes an input; says what it did with it.
-    pub(super) run: Run,
+    pub(crate) run: Run,
 }
 
-/// All of them.
-pub(super) const TARGETS: [fn() -> Target; 7] = [calls, items, results, gathered, down, up, values];
+/// All of them: those of this machine, and those of clusters.
+pub(super) fn targets() -> Vec<fn() -> Target> {
+    let mut targets = HERE.to_vec();
+    #[cfg(feature = "distributed")]
+    targets.extend(crate::distributed::fuzz::TARGETS);
+    targets
+}
+
+/// What comes from processes of this machine.
+pub(super) const HERE: [fn() -> Target; 7] = [calls, items, results, gathered, down, up, values];
 
 /// Frames of calls, as a worker takes them apart.
 fn calls() -> Target {
@@ -289,7 +297,7 @@ fn values() -> Target {
 
 #[test]
 fn right_inputs_are_right() {
-    for make in TARGETS {
+    for make in targets() {
         let mut target = make();
         for input in (target.right)() {
             let said = (target.run)(&input);

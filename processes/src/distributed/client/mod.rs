@@ -176,6 +176,12 @@ impl Remote {
     }
 }
 
+/// Reads a report about three items of a map, for who feeds it what is none.
+#[cfg(test)]
+pub(super) fn read_report(report: super::wire::Report, body: &[u8]) -> String {
+    report::Addressee::of_three_items().read(report, body)
+}
+
 impl Remote {
     /// Waits a moment for the first node.
     fn wait_for_nodes(&self) {

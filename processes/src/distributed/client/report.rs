@@ -200,6 +200,24 @@ fn check_records(mut records: &[u8], count: u16) -> Result<(), &'static str> {
 }
 
 #[cfg(test)]
+impl Addressee {
+    /// That of three items.
+    pub(super) fn of_three_items() -> Self {
+        let portion = Portion::new(&std::sync::Arc::default(), 7);
+        Self { items: 3, portion: Some(portion), may_have_run: true }
+    }
+
+    /// What a report means, in words.
+    pub(super) fn read(&self, report: Report, body: &[u8]) -> String {
+        match self.ending(report, body.to_vec(), 100).values {
+            Values::Whole(Ok(_)) => "one value".to_owned(),
+            Values::Whole(Err(error)) => error.to_string(),
+            Values::Pieces(pieces, _timing) => format!("{} pieces", "many ".repeat(pieces.len())),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 

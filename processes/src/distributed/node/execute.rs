@@ -48,7 +48,7 @@ pub(super) fn local_call(
 }
 
 /// Refuses bytes that are not so many items, or more than a frame holds.
-fn check_items(mut body: &[u8], count: u16) -> Result<(), JoinError> {
+pub(in crate::distributed) fn check_items(mut body: &[u8], count: u16) -> Result<(), JoinError> {
     let whole = body.len() <= MAX_INLINE
         && count > 0
         && (0..count).all(|_| take_item(&mut body).is_some())

@@ -25,6 +25,8 @@ use super::cluster::Cluster;
 use super::runtime;
 use leave::Leave;
 
+#[cfg(test)]
+pub(super) use execute::check_items;
 pub use program::{main, main_with};
 
 /// Serves the cluster at `url` with so many workers, until the process ends: `Cluster::new(url)`, with

@@ -1,5 +1,7 @@
 //! What nodes do with calls on their own: limits, attempts, leases; and what is known of each node.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,27 @@ processes::task! {
     }
 }
 
+/// How many deliveries of calls a broker has made, each call as often as it was offered.
+pub(super) fn deliveries(broker: &Broker) -> u64 {
+    let url = broker.url();
+    let mut connection = TcpStream::connect(url.strip_prefix("nats://").unwrap()).unwrap();
+    connection.set_read_timeout(Some(BOUND)).unwrap();
+    let subject = "$JS.API.CONSUMER.INFO.triptych-calls.nodes";
+    let request = format!("CONNECT {{}}\r\nSUB answer 1\r\nPUB {subject} answer 0\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let (mut said, mut part) = (String::new(), [0; 4096]);
+    let number = loop {
+        let length = connection.read(&mut part).unwrap();
+        assert!(length > 0, "the broker has hung up: {said}");
+        said.push_str(std::str::from_utf8(&part[..length]).unwrap());
+        let number = said.split_once(r#""delivered":{"consumer_seq":"#);
+        if let Some((number, _)) = number.and_then(|(_, rest)| rest.split_once(',')) {
+            break number;
+        }
+    };
+    number.parse().unwrap()
+}
+
 /// What is known of a node.
 fn stats_of(all: &[NodeStats], node: &Node) -> NodeStats {
     let end = format!("/{}", node.process().pid());
@@ -69,6 +92,27 @@ fn a_slow_node_gets_fewer_calls() {
         assert!(stats.busy >= least && stats.busy <= took, "{stats:?} {took:?}");
         assert_eq!((stats.slots, stats.running, stats.lost), (1, 0, 0), "{stats:?}");
     }
+}
+
+#[test]
+fn calls_that_a_node_cannot_begin_are_left_to_others() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let first = broker.node(1);
+    let pool = broker.connect();
+    let long = pool.submit(waits, (marks.path(), 0, gate.to_str().unwrap().to_owned()));
+    wait_until("it runs", || marks.counts(1) == [1]);
+    let calls: Vec<_> = (0..5).map(|_| pool.submit(sleeps, 0)).collect();
+    wait_until("they are in the stream", || broker.messages("calls") == 6);
+    let second = broker.node(1);
+    for call in calls {
+        assert_eq!(call.join_timeout(BOUND).expect("it does not wait").unwrap(), 0);
+    }
+    std::fs::write(gate, "").unwrap();
+    long.join_timeout(BOUND).expect("it ends").unwrap();
+    let nodes = pool.nodes();
+    assert_eq!((stats_of(&nodes, &first).done, stats_of(&nodes, &second).done), (1, 5));
+    assert_eq!(deliveries(&broker), 6);
 }
 
 #[test]
@@ -144,4 +188,6 @@ fn a_call_that_takes_many_leases_is_executed_once() {
         assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), n);
     }
     assert_eq!((marks.counts(2), pool.stats().retried), (vec![1; 2], 0));
+    // Otherwise the client has told the third node to wait.
+    assert_eq!(deliveries(&broker), 2, "their leases were renewed");
 }

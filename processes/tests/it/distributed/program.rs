@@ -98,6 +98,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("a node, {:?}, has said:\n{}", self.process.exit_status(), self.said());
+        }
         self.process.kill();
     }
 }

@@ -1,10 +1,11 @@
 //! Calls, clients and nodes that are refused.
 
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, Lock};
 
+use super::nodes::deliveries;
 use super::support::{Broker, Tethered, connect};
 use super::{locked, square};
 use crate::examples;
@@ -63,6 +64,7 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     let other = Tethered::start(examples::path("processes_node"), &arguments, None);
     let pool = connect(&broker.cluster().patience(Duration::from_secs(2)));
     wait_until("it is there", || pool.workers() > 0);
+    let begun = Instant::now();
     let unknown = pool.submit(square, 1);
     let misunderstood = pool.submit(collatz, "27".to_owned());
     let unknown = unknown.join_timeout(BOUND).expect("it ends").unwrap_err();
@@ -72,12 +74,18 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     assert!(matches!(misunderstood, JoinError::NotServed { .. }), "{misunderstood}");
     assert!(misunderstood.to_string().contains("collatz has other types"), "{misunderstood}");
 
-    // A call that is refused at first is served once somebody knows its function.
+    // Each refusal gives others a second.
+    let most = 2 * (begun.elapsed().as_secs() + 2);
+    assert!((4..=most).contains(&deliveries(&broker)), "{} of {most}", deliveries(&broker));
+
+    // A call that is refused at first is served once somebody knows its function, with its types.
     let patient = connect(&broker.cluster().patience(Duration::from_mins(10)));
     let waiting = patient.submit(square, 7);
+    let understood = patient.submit(collatz, "27".to_owned());
     assert!(!waiting.wait_timeout(Duration::from_millis(500)));
     let _node = broker.node(1);
     assert_eq!(waiting.join_timeout(BOUND).expect("it ends").unwrap(), 49);
+    assert_eq!(understood.join_timeout(BOUND).expect("it ends").unwrap(), "27");
     drop((other, pool, patient));
     wait_until("the stream is empty", || broker.messages("calls") == 0);
 }

@@ -37,10 +37,11 @@ pub(crate) struct Target {
 
 /// All of them: those of this machine, and those of clusters.
 pub(super) fn targets() -> Vec<fn() -> Target> {
-    let mut targets = HERE.to_vec();
     #[cfg(feature = "distributed")]
-    targets.extend(crate::distributed::fuzz::TARGETS);
-    targets
+    let elsewhere = crate::distributed::fuzz::TARGETS.as_slice();
+    #[cfg(not(feature = "distributed"))]
+    let elsewhere = &[];
+    [HERE.as_slice(), elsewhere].concat()
 }
 
 /// What comes from processes of this machine.

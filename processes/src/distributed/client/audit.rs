@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::error::JoinError;
 
 use super::super::broker::argument_name;
+use super::super::wire::Shout;
 use super::Remote;
 use super::run::Desk;
 
@@ -101,7 +102,7 @@ impl Desk {
     }
 
     /// Looks for a call, and makes good what the broker has lost of it. False when it does not answer.
-    async fn look_for(self: Rc<Self>, number: u64) -> bool {
+    pub(super) async fn look_for(self: Rc<Self>, number: u64) -> bool {
         let Some(Whereabouts { sequence, resent, put }) = self.remote.whereabouts(number) else {
             return true;
         };
@@ -110,6 +111,9 @@ impl Desk {
             Ok(true) => {
                 if self.remote.resend(number, sequence) {
                     self.spawn("sending a call again", Rc::clone(&self).publish(number));
+                } else if let Some(node) = self.holder(number) {
+                    // It may have dropped the call because this client was away for long.
+                    self.shout(Shout::Has { id: self.remote.call_id(number), node }).await;
                 }
                 return true;
             }
@@ -123,6 +127,11 @@ impl Desk {
             Ok(_) => self.store_argument(number).await.is_ok(),
             Err(_why) => false,
         }
+    }
+
+    /// The node that has a call, if that speaks.
+    fn holder(&self, number: u64) -> Option<String> {
+        self.remote.lock().holder(number, self.broker.lease())
     }
 
     /// Whether the broker has not the message of this name at this place.

@@ -5,6 +5,7 @@
 //! | `Begin` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; else counted, and `Go` |
 //! | `Refused` | the first time is noted; after the client's patience the call is `NotServed` |
 //! | `Again` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
+//! | `HasNot` | if it is the node that has begun it, that does not count as having it any more |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
 //!
 //! A call that ends as `Cancelled` was never begun: no node has heard `Go`, or the one that did has said
@@ -42,6 +43,8 @@ pub(super) struct Flight {
     begun: u32,
     /// The last one of these.
     node: String,
+    /// Whether that one has said that it has it no more.
+    dropped: bool,
     /// The delivery with which that one has begun it.
     delivered: u64,
     /// For how many of these it is counted that the node was lost.
@@ -81,6 +84,11 @@ impl Flight {
     /// Whether a node has it.
     pub(super) fn is_begun(&self) -> bool {
         self.begun > 0
+    }
+
+    /// Whether a node has it which has not said otherwise.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_begun() && !self.dropped
     }
 
     /// The last node that has begun it; empty if none has.
@@ -138,6 +146,7 @@ impl Remote {
                     resent: 0,
                     begun: 0,
                     node: String::new(),
+                    dropped: false,
                     delivered: 0,
                     lost: 0,
                     waits: 0,
@@ -192,6 +201,7 @@ impl Remote {
         }
         flight.begun += 1;
         flight.delivered = delivered;
+        flight.dropped = false;
         flight.waits = 0;
         node.clone_into(&mut flight.node);
         flight.refused_since = None;
@@ -247,6 +257,19 @@ impl Remote {
         };
         self.end(state, number, error);
         Verdict::Poison
+    }
+
+    /// A node has not a call, for which it was asked. True: it was the one that had begun it. It has dropped
+    /// the call, because this client was away for long; what is to become of it is said when it is delivered
+    /// again.
+    pub(super) fn has_not(&self, number: u64, node: &str) -> bool {
+        let mut state = self.lock();
+        let flight = state.flights.get_mut(&number);
+        let Some(flight) = flight.filter(|flight| flight.is_held() && flight.node == node) else {
+            return false;
+        };
+        flight.dropped = true;
+        true
     }
 
     /// Ends a withdrawn call if no node has it, or the one that had it has said nothing for a lease.

@@ -9,7 +9,9 @@ use futures_lite::future::poll_once;
 use tokio::time::sleep;
 
 use super::super::broker::{Unfetched, result_name};
-use super::super::wire::{Answers, News, Report, Said, Sender, all_said, pack, unpack};
+use super::super::wire::{
+    Answers, News, Report, Said, Sender, Shout, Verdict, all_said, pack, unpack,
+};
 use super::flight::Missed;
 use super::run::{Desk, PAUSE};
 use super::settle::From;
@@ -82,12 +84,23 @@ impl Desk {
             match news {
                 News::Begin { ticket, delivered } => {
                     let verdict = self.remote.begin(number, &node, delivered, lease);
+                    self.doubt(number, verdict);
                     answers.verdicts.push((ticket, verdict));
                 }
                 News::Refused(why) => self.remote.refused(number, &node, &why),
                 News::Again { ticket } => {
-                    answers.verdicts.push((ticket, self.remote.again(number, &node, lease)));
+                    let verdict = self.remote.again(number, &node, lease);
+                    self.doubt(number, verdict);
+                    answers.verdicts.push((ticket, verdict));
                 }
+                News::HasNot if self.remote.has_not(number, &node) => {
+                    // The broker may have lost it, too.
+                    let desk = Rc::clone(self);
+                    self.spawn("looking for a call", async move {
+                        let _answered = desk.look_for(number).await;
+                    });
+                }
+                News::HasNot => {}
                 News::Done { report, busy, stored: None } => {
                     let had_argument = self.has_stored_argument(number);
                     self.remote.done(From { number, node: &node, busy }, report, body.to_vec());
@@ -105,6 +118,17 @@ impl Desk {
         }
         if answers.verdicts.is_empty() && answers.confirmed.is_empty() {
             replies.swap_remove(place);
+        }
+    }
+
+    /// When nodes have to wait for another one that has a call, that one is asked now and then whether it has
+    /// it.
+    fn doubt(self: &Rc<Self>, number: u64, verdict: Verdict) {
+        if verdict == Verdict::Wait
+            && let Some(node) = self.remote.lock().doubted(number)
+        {
+            let (desk, id) = (Rc::clone(self), self.remote.call_id(number));
+            self.spawn("asking a node", async move { desk.shout(Shout::Has { id, node }).await });
         }
     }
 

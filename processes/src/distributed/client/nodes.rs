@@ -15,8 +15,9 @@ use super::settle::Counters;
 /// After this time without a word a node is not counted any more.
 const SILENT: Duration = Duration::from_secs(10);
 
-/// How often nodes are told to wait for another one that has a call; each time takes a second.
-const MAX_WAITS: u32 = 10;
+/// When nodes were told so often to wait for another one that has a call, that one is asked whether it has
+/// it; each time takes a second.
+const DOUBT: u32 = 4;
 
 /// The most nodes that are remembered; of more, those are forgotten that have been silent for longest.
 const MAX_NODES: usize = 4096;
@@ -27,7 +28,8 @@ const MAX_NODES: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeStats {
-    /// Its name: host, `/`, process id; for a second node of one process a number more.
+    /// Its name: host, `/`, process id, `/`, eight digits at random, by which nodes are told apart whose hosts
+    /// and processes have the same names, as in containers.
     pub name: String,
     /// How many workers it has; none when it has left, or has said nothing for 10 s.
     pub slots: usize,
@@ -137,23 +139,33 @@ impl State {
     /// for a lease: brokers offer calls too early when they have been away themselves, because they
     /// have not heard that those go on.
     ///
-    /// It is not believed for ever. A node that has a call renews its lease, and the call is not
-    /// offered again; one that is, again and again, may be there with the name of another one, as in a
-    /// container that was started again.
+    /// The other one is asked from time to time ([`doubted`](Self::doubted)): it may have dropped the call,
+    /// because this client was away for long.
     pub(super) fn is_elsewhere(&mut self, number: u64, node: &str, lease: Duration) -> bool {
         let is_deaf = self.is_deaf(lease);
         let Some(flight) = self.flights.get_mut(&number) else { return false };
-        let elsewhere = flight.is_begun()
+        let elsewhere = flight.is_held()
             && flight.node() != node
-            && flight.waits < MAX_WAITS
             && self.nodes.is_there(flight.node(), lease, is_deaf);
-        flight.waits += u32::from(elsewhere);
+        flight.waits = flight.waits.wrapping_add(u32::from(elsewhere));
         elsewhere
+    }
+
+    /// The node that is to be asked whether it still has this call, of which another one was told just now
+    /// that it has to wait.
+    pub(super) fn doubted(&self, number: u64) -> Option<String> {
+        let flight = self.flights.get(&number)?;
+        (flight.waits % DOUBT == 0).then(|| flight.node().to_owned())
+    }
+
+    /// The node that has begun this call, and has not been silent for a lease.
+    pub(super) fn holder(&self, number: u64, lease: Duration) -> Option<String> {
+        self.is_held(number, lease).then(|| self.flights[&number].node().to_owned())
     }
 
     /// Whether a node has begun this call and has not been silent for a lease.
     pub(super) fn is_held(&self, number: u64, lease: Duration) -> bool {
-        let flight = self.flights.get(&number).filter(|flight| flight.is_begun());
+        let flight = self.flights.get(&number).filter(|flight| flight.is_held());
         flight.is_some_and(|flight| self.nodes.is_there(flight.node(), lease, self.is_deaf(lease)))
     }
 

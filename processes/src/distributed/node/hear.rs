@@ -5,7 +5,7 @@ use std::rc::Rc;
 use async_nats::{StatusCode, Subscriber};
 use futures_lite::StreamExt;
 
-use super::super::wire::{Answers, CallId, Shout, unpack};
+use super::super::wire::{Answers, CallId, News, Shout, unpack};
 use super::held::Inside;
 use super::run::Desk;
 
@@ -16,11 +16,8 @@ pub(super) async fn take_answers(desk: Rc<Desk>, mut messages: Subscriber) {
             let client = message.subject.rsplit('.').next();
             let client = client.and_then(|hex| u128::from_str_radix(hex, 16).ok());
             if let Some(client) = client {
-                let is_gone = desk.shelf.is_silent(client);
+                desk.shelf.is_not_there(client);
                 desk.outbox.nobody(client);
-                if is_gone {
-                    desk.shelf.give_up(client);
-                }
             }
             continue;
         }
@@ -47,6 +44,10 @@ pub(super) async fn obey(desk: Rc<Desk>, mut messages: Subscriber) {
             Shout::Withdraw(id) => desk.withdraw(id, false),
             Shout::Kill(id) => desk.withdraw(id, true),
             Shout::Bye(client) => desk.shelf.is_leaving(client),
+            Shout::Has { id, node } if node == desk.name && desk.shelf.find(id).is_none() => {
+                desk.tell(id, News::HasNot);
+            }
+            Shout::Has { .. } => {}
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::fuzz::Target;
 use crate::options::Retry;
 
 use super::wire::{
-    Answers, CallHead, CallId, End, Here, Letter, NEEDED, News, Part, Report, Said, Sender, Shout,
-    VERSION, Verdict, all_said, pack, unpack, version_of,
+    Answers, CallHead, CallId, End, Here, Letter, News, Part, Report, Said, Sender, Shout, VERSION,
+    Verdict, all_said, pack, unpack, version_of,
 };
 use super::{client, node};
 
@@ -63,7 +63,7 @@ fn heads() -> Target {
 fn letters() -> Target {
     fn right() -> Vec<Vec<u8>> {
         let letter = |said: &[(News, &[u8])]| {
-            let mut letter = Letter::of("host/7", NEEDED);
+            let mut letter = Letter::of("host/7");
             for (number, (news, body)) in (300..).zip(said) {
                 letter.add(&pack(&Said { number, news: news.clone() }, body));
             }
@@ -83,9 +83,10 @@ fn letters() -> Target {
         let all = Part { first: 0, count: 3, end: End::Failed(failed.clone()) };
         vec![
             letter(&[
-                (News::Begin { ticket: 1 << 40, delivered: 1 }, b""),
-                (News::Again { ticket: 9 }, b""),
+                (News::Begin { ticket: 1 << 40, first: 300 }, b""),
+                (News::Again { ticket: 9, unbegun: Some(1 << 40) }, b""),
                 (News::Refused("why".to_owned()), b""),
+                (News::NotHere { unbegun: None }, b""),
             ]),
             letter(&[
                 (done(Report::Items { parts, timing: Some((3, 1 << 50)) }), &body),
@@ -104,8 +105,8 @@ fn letters() -> Target {
                 News::Begin { .. } => " begin".to_owned(),
                 News::Again { .. } => " again".to_owned(),
                 News::Refused(_) => " refused".to_owned(),
+                News::NotHere { .. } => " not here".to_owned(),
                 News::Done { stored: Some(_), .. } => " stored".to_owned(),
-                News::HasNot => " has not".to_owned(),
                 News::Done { report, .. } => client::read_report(report, body),
             };
         }
@@ -131,6 +132,7 @@ fn answers() -> Target {
             pack(&Answers { client, verdicts: Vec::new(), confirmed: Vec::new() }, b""),
             pack(&Shout::Kill(id), b""),
             pack(&Shout::Bye(client), b""),
+            pack(&Shout::Have(id, "host/7".to_owned()), b""),
             pack(&Here { node: "host/7".to_owned(), slots: 300 }, b""),
         ]
     }

@@ -25,23 +25,24 @@
 //! |---|---|---|
 //! | a node | the broker: no progress for a lease | delivered to another node, which asks the client; while the first one speaks, that says to wait |
 //! | a result on the way, a confirmation | the node: not confirmed for 3 s | sent again |
-//! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id |
+//! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id; if a node has it that speaks, only once that has said that it has not |
 //! | an argument in the store, or it has half of the age that the store allows | the client, when it looks for its calls | put there again |
 //! | a result in the store | the client: it was not there three times | the call is begun again, or, when it may not be, lost |
 //! | a panic in the thread of a client | that thread: all of its tasks are watched | all calls are lost, the pool has ended |
 //! | a part of an object, while it is fetched | who fetches it: none for 10 s | the call is offered again, or the result announced again |
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
 //! | the stream itself | client and node: an error | made again |
-//! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s |
+//! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s; the client is told that they were not begun |
+//! | a result that a node has given up, because its client was away | the client: another node is offered the call, or the broker does not have it; it asks the node | the call is begun again, or, when it may not be, lost |
 //! | a task of a node, by a panic | the node | it ends with an error, and gives its calls back |
-//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun; when it comes back, it sends those again |
-//! | what a node has dropped of a client that comes back | the client: the broker has not the call, and the node has it not, which it is asked | begun again, or, when it may not be, lost |
+//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun |
 //!
 //! The client is the authority: it alone knows whether a call has ended, and how often it was begun. So a
 //! node asks before it begins a call, and does what the client says (`wire::Verdict`). Were it only told
 //! of it, a call that kills its node at once would not be counted, and could end all nodes; and one that
 //! must not be begun twice could be. A node that gets a call that was delivered before asks what is to
-//! become of it, also when it does not know the function.
+//! become of it, also when it does not know the function. What a client has counted because a node has asked,
+//! and the node has not begun because the answer came too late, is not counted any more when the node says so.
 //! A second result for a call finds no call, and is confirmed without effect. So each call resolves
 //! once, also when it was executed twice.
 //!
@@ -50,13 +51,15 @@
 //! broker handles between four and five messages for each, in and out. Each question has a ticket, and
 //! each call of a letter is counted as if it came alone.
 //!
+//! Clients and nodes of different versions do not read each other's messages, but the form in which a call
+//! is refused (`refusal`): it waits for a node of its version, and ends with the reason when none comes.
+//!
 //! # Bounds
 //!
 //! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
 //! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
 //! least one and at most 64 for each worker, and fetches no more while it has 256 results that were not
-//! confirmed, or 32 MiB of them, for each worker; what it had asked for until then still comes, and results
-//! count until they are in the store. The stream
+//! confirmed, or 32 MiB of them, for each worker. The stream
 //! refuses more than a million calls or 1 GiB ([`Cluster::reserve`]), whereupon clients try again. The stream
 //! of poison calls forgets the oldest above 10,000 or a quarter of that. Brokers set both aside. Objects in the store are removed by whoever ends the call;
 //! those of clients and nodes that were killed go after a day. What a client waits for is put there again
@@ -76,6 +79,7 @@ mod dial;
 #[cfg(test)]
 pub(crate) mod fuzz;
 pub(crate) mod node;
+mod refusal;
 mod runtime;
 mod shape;
 mod task;

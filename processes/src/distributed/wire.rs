@@ -29,8 +29,9 @@ use crate::codec;
 use crate::error::JoinError;
 use crate::options::Retry;
 
-/// The version of all this. A call of another one is refused, and offered to other nodes.
-pub(super) const VERSION: u8 = 3;
+/// The version of all this. A call of another one is refused, and offered to other nodes. What all versions
+/// keep to is in [`super::refusal`].
+pub(super) const VERSION: u8 = 4;
 
 /// The longest body inside of a message; brokers take messages of 1 MiB unless told otherwise.
 pub(super) const MAX_INLINE: usize = 512 * 1024;
@@ -43,9 +44,6 @@ const MAX_TEXTS: usize = MAX_INLINE / 2;
 
 /// How long a letter may be that says more than one thing.
 const MAX_LETTER: usize = MAX_INLINE;
-
-/// A letter that says one thing is so much longer than that, at most.
-pub(super) const ENVELOPE: usize = 1024;
 
 /// How many things a letter may say.
 const MAX_SAID: usize = 256;
@@ -99,7 +97,7 @@ pub(super) struct CallHead {
 /// Who has written a letter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Sender {
-    /// Host, process, and digits at random: no two nodes have the same.
+    /// Host, process, and what tells the node from the one before it.
     pub(super) node: String,
 }
 
@@ -115,13 +113,13 @@ pub(super) struct Said {
 /// What a node says about a call. A *ticket* names a question; its answer has the same.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum News {
-    /// The node has it: may it begin? Answered by a [`Verdict`]. Asked again until there is an answer, which
-    /// is the same for the same node and delivery.
+    /// The node has it: may it begin? Answered by a [`Verdict`]. Asked again when there is no answer, which
+    /// is the same for the same node and attempt.
     Begin {
         /// The ticket.
         ticket: u64,
-        /// The how manieth delivery it is.
-        delivered: u64,
+        /// Names the attempt: the ticket of its first question.
+        first: u64,
     },
     /// The node does not know the function, or knows another of that name.
     Refused(String),
@@ -130,6 +128,8 @@ pub(super) enum News {
     Again {
         /// The ticket.
         ticket: u64,
+        /// The attempt of this node that it has asked for and not begun, if there is one.
+        unbegun: Option<u64>,
     },
     /// It has ended. Said again until it is confirmed.
     Done {
@@ -140,8 +140,12 @@ pub(super) enum News {
         /// The length of the body, if that is in the store.
         stored: Option<u64>,
     },
-    /// The node has not the call, of which the client has asked it by [`Shout::Has`].
-    HasNot,
+    /// The node does not have it, or not any more. Said when it does not wait any longer for the answer to
+    /// [`Begin`](Self::Begin), and when the client asks ([`Shout::Have`]).
+    NotHere {
+        /// The attempt of this node that it has asked for and not begun, if there is one.
+        unbegun: Option<u64>,
+    },
 }
 
 /// How a call has ended; the values are in the body, one after the other.
@@ -253,13 +257,8 @@ pub(super) enum Shout {
     Kill(CallId),
     /// This client ends: it wants nothing any more.
     Bye(u128),
-    /// If this node has not this call, it is to say so ([`News::HasNot`]). The one that has it need not.
-    Has {
-        /// The call.
-        id: CallId,
-        /// The name of the node.
-        node: String,
-    },
+    /// If you are this node: say so ([`News::NotHere`]) if you do not have this call.
+    Have(CallId, String),
 }
 
 /// What a node says to all clients, from time to time.
@@ -308,21 +307,17 @@ pub(super) struct Letter {
     message: Vec<u8>,
     /// How many things it says.
     said: usize,
-    /// How long it may be.
-    longest: usize,
 }
 
 impl Letter {
-    /// One of this node, that says nothing yet, to a broker that takes messages of so many bytes.
-    pub(super) fn of(node: &str, longest: usize) -> Self {
-        let message = pack(&Sender { node: node.to_owned() }, &[]);
-        Self { message, said: 0, longest: longest.min(MAX_LETTER) }
+    /// One of this node, that says nothing yet.
+    pub(super) fn of(node: &str) -> Self {
+        Self { message: pack(&Sender { node: node.to_owned() }, &[]), said: 0 }
     }
 
     /// Whether it may say this, too; the first thing it may say in any case.
     pub(super) fn takes(&self, said: &[u8]) -> bool {
-        self.said == 0
-            || self.said < MAX_SAID && self.message.len() + 4 + said.len() <= self.longest
+        self.said == 0 || self.said < MAX_SAID && self.message.len() + 4 + said.len() <= MAX_LETTER
     }
 
     /// Adds something that is said: a packed [`Said`] with its body.
@@ -411,38 +406,14 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_report_fits_into_a_message() {
-        let failed = JoinError::Panicked {
-            message: "m".repeat(50),
-            location: Some("l".repeat(50)),
-            backtrace: Some("b".repeat(50)),
-        };
-        let end = |first: u16| match first % 2 {
-            0 => End::Values(u64::from(u16::MAX)),
-            _ => End::Failed(failed.clone()),
-        };
-        let part = |first| Part { first, count: 1, end: end(first) };
-        let mut report = Report::Items { parts: (0..u16::MAX).map(part).collect(), timing: None };
-        report.shorten();
-        let news = News::Done { report, busy: Duration::MAX, stored: Some(u64::MAX) };
-        let said = pack(&Said { number: u64::MAX, news }, &[]);
-        assert!(said.len() + ENVELOPE <= NEEDED, "{}", said.len());
-        let mut letter = Letter::of(&"n".repeat(200), NEEDED);
-        letter.add(&said);
-        assert!(letter.finish().unwrap().len() <= said.len() + ENVELOPE);
-    }
-
-    #[test]
     fn a_letter_says_what_it_was_given_as_long_as_it_takes_it() {
         let done = |number, body: &[u8]| {
             let report = Report::One(Ok(()));
             let news = News::Done { report, busy: Duration::ZERO, stored: None };
             pack(&Said { number, news }, body)
         };
-        let mut letter = Letter::of("n", NEEDED);
-        assert!(
-            Letter::of("n", NEEDED).finish().is_none() && letter.takes(&vec![0; 2 * MAX_LETTER])
-        );
+        let mut letter = Letter::of("n");
+        assert!(Letter::of("n").finish().is_none() && letter.takes(&vec![0; 2 * MAX_LETTER]));
         letter.add(&done(1, b"one"));
         letter.add(&done(2, b""));
         assert!(!letter.takes(&vec![0; MAX_LETTER]), "it would be too long");
@@ -456,10 +427,7 @@ mod tests {
         for length in 0..rest.len() {
             assert_eq!(said(&rest[..length]).len(), usize::from(length >= first), "{length}");
         }
-        let mut narrow = Letter::of("n", 100);
-        narrow.add(&[0; 80]);
-        assert!(!narrow.takes(&[0; 20]), "the broker takes less");
-        let mut many = Letter::of("n", NEEDED);
+        let mut many = Letter::of("n");
         let count = std::iter::repeat_with(|| many.takes(b"x").then(|| many.add(b"x")));
         assert_eq!(count.take_while(Option::is_some).count(), MAX_SAID);
     }

@@ -1,12 +1,12 @@
 //! Calls that go through a broker to nodes, all on this machine.
 
-mod away;
 mod bodies;
 mod faults;
 mod machines;
 mod nodes;
 mod operator;
 mod program;
+mod raw;
 mod refused;
 mod security;
 mod servers;

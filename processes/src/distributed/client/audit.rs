@@ -2,7 +2,7 @@
 //!
 //! A broker may have lost them with its disk, or its memory; and the store forgets what is old, for which a
 //! call may have to wait longer than that. So they are looked for from time to time, and when the
-//! connection is a new one. A call that is missing is sent again, an argument that is missing, or
+//! connection is a new one. A call that is missing is sent again, unless a node has it, an argument that is missing, or
 //! has half of the age that the store allows, is put there again. (A node that is fetching it at this
 //! moment finds that it does not go on, and is offered the call again.)
 
@@ -19,9 +19,8 @@ use tokio::time::timeout;
 use crate::error::JoinError;
 
 use super::super::broker::argument_name;
-use super::super::wire::Shout;
 use super::Remote;
-use super::run::Desk;
+use super::run::{Desk, PAUSE};
 
 /// How often it is looked whether calls that are under way are still there.
 const AUDIT_EVERY: Duration = Duration::from_secs(30);
@@ -50,6 +49,9 @@ pub(super) async fn audit(desk: Rc<Desk>, mut connections: watch::Receiver<u64>)
     let keeps = desk.broker.keeps();
     let every = keeps.map_or(AUDIT_EVERY, |keeps| AUDIT_EVERY.min(keeps / LOOKS));
     loop {
+        // Who has a call that is missing was asked. What that one has said, or not, is soon known.
+        let soon = desk.broker.lease() + PAUSE;
+        let every = if desk.remote.misses_any() { every.min(soon) } else { every };
         if let Ok(Err(_gone)) = timeout(every, connections.changed()).await {
             return;
         }
@@ -94,6 +96,36 @@ where
     all
 }
 
+/// Puts an argument again which is not there, or old. False when the broker has not said whether it is there.
+///
+/// What it says when it does not take the argument (there is no room, or this one is too large) is not the end
+/// of the look: others are looked for, and the next look tries again.
+async fn renew(
+    has: Result<bool, String>,
+    is_old: bool,
+    put: impl Future<Output = Result<(), String>>,
+) -> bool {
+    match has {
+        Ok(true) if !is_old => true,
+        Ok(_) => {
+            let (Ok(()) | Err(_)) = put.await;
+            true
+        }
+        Err(_why) => false,
+    }
+}
+
+/// What is to be done about a call that the broker has lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Resend {
+    /// It is to be sent again.
+    Now,
+    /// This node is to be asked whether it has it: if so, nothing is lost.
+    Ask(String),
+    /// Nothing: that is no news, or nobody wants it.
+    No,
+}
+
 impl Desk {
     /// Looks for all calls that are under way. False when the broker does not answer.
     async fn look_for_all(self: &Rc<Self>) -> bool {
@@ -102,18 +134,19 @@ impl Desk {
     }
 
     /// Looks for a call, and makes good what the broker has lost of it. False when it does not answer.
-    pub(super) async fn look_for(self: Rc<Self>, number: u64) -> bool {
+    async fn look_for(self: Rc<Self>, number: u64) -> bool {
         let Some(Whereabouts { sequence, resent, put }) = self.remote.whereabouts(number) else {
             return true;
         };
         match self.has_lost(&self.message_id(number, resent), sequence).await {
             Err(NoAnswer) => return false,
             Ok(true) => {
-                if self.remote.resend(number, sequence) {
-                    self.spawn("sending a call again", Rc::clone(&self).publish(number));
-                } else if let Some(node) = self.holder(number) {
-                    // It may have dropped the call because this client was away for long.
-                    self.shout(Shout::Has { id: self.remote.call_id(number), node }).await;
+                match self.remote.resend(number, sequence, self.broker.lease()) {
+                    Resend::Now => {
+                        self.spawn("sending a call again", Rc::clone(&self).publish(number));
+                    }
+                    Resend::Ask(node) => self.ask_whether_it_has(number, node),
+                    Resend::No => {}
                 }
                 return true;
             }
@@ -122,16 +155,7 @@ impl Desk {
         let Some((since, length)) = put else { return true };
         let is_old = self.broker.keeps().is_some_and(|keeps| since.elapsed() >= keeps / 2);
         let name = argument_name(self.remote.call_id(number));
-        match self.broker.has(&name, length).await {
-            Ok(true) if !is_old => true,
-            Ok(_) => self.store_argument(number).await.is_ok(),
-            Err(_why) => false,
-        }
-    }
-
-    /// The node that has a call, if that speaks.
-    fn holder(&self, number: u64) -> Option<String> {
-        self.remote.lock().holder(number, self.broker.lease())
+        renew(self.broker.has(&name, length).await, is_old, self.store_argument(number)).await
     }
 
     /// Whether the broker has not the message of this name at this place.
@@ -156,24 +180,35 @@ impl Remote {
         Some(Whereabouts { sequence: flight.sequence?, resent: flight.resent, put })
     }
 
-    /// The broker has lost a call. True: it is to be sent again; false: that is no news, or nobody wants it.
-    pub(super) fn resend(&self, number: u64, sequence: u64) -> bool {
+    /// Whether the broker has lost a call, which a node is asked for.
+    fn misses_any(&self) -> bool {
+        self.lock().flights.values().any(|flight| flight.missing)
+    }
+
+    /// The broker has lost a call.
+    ///
+    /// One that a node has begun which is there is not sent again before that has said that it does not have
+    /// it: another one would execute it, too.
+    pub(super) fn resend(&self, number: u64, sequence: u64, lease: Duration) -> Resend {
         let mut state = self.lock();
+        let is_held = state.is_held(number, lease);
         let flight = state.flights.get_mut(&number);
         let Some(flight) = flight.filter(|flight| flight.sequence == Some(sequence)) else {
-            return false;
+            return Resend::No;
         };
+        if is_held {
+            flight.missing = true;
+            return Resend::Ask(flight.node().to_owned());
+        }
         if flight.withdrawn {
             // One that a node has begun may go on there: whoever has withdrawn it looks after that.
             if !flight.is_begun() {
                 self.end(state, number, JoinError::Cancelled);
             }
-            return false;
+            return Resend::No;
         }
-        flight.sequence = None;
-        // A broker that remembers the id, but has not the message, would drop it as a duplicate.
-        flight.resent += 1;
-        true
+        state.send_again(number);
+        Resend::Now
     }
 }
 
@@ -233,6 +268,26 @@ mod tests {
         assert!(rounds < 10_000, "one after the other takes 20 rounds for each: {rounds}");
         let (all, looked, most, _rounds) = look(3, None);
         assert_eq!((all, looked, most), (true, 3, 3));
+    }
+
+    #[test]
+    fn an_argument_that_is_not_taken_does_not_end_the_look() {
+        let look = |has, is_old, put: Result<(), String>| {
+            let asked = Cell::new(false);
+            let put = async {
+                asked.set(true);
+                put
+            };
+            let goes_on = futures_lite::future::block_on(renew(has, is_old, put));
+            (goes_on, asked.get())
+        };
+        let refused = || Err("there is no room".to_owned());
+        assert_eq!(look(Ok(true), false, Ok(())), (true, false));
+        assert_eq!(look(Ok(true), true, Ok(())), (true, true));
+        assert_eq!(look(Ok(false), false, Ok(())), (true, true));
+        assert_eq!(look(Ok(false), false, refused()), (true, true), "others are looked for");
+        assert_eq!(look(Ok(true), true, refused()), (true, true));
+        assert_eq!(look(Err(String::new()), false, Ok(())), (false, false), "it does not answer");
     }
 
     #[test]

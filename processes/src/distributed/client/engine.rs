@@ -93,7 +93,7 @@ impl Engine for Remote {
     fn is_running(&self, ticket: &Ticket) -> bool {
         let state = self.lock();
         let number = state.number_of(ticket);
-        number.is_some_and(|number| state.flights[&number].is_begun())
+        number.is_some_and(|number| state.flights[&number].holder().is_some())
     }
 
     fn pid_of(&self, _ticket: &Ticket) -> Option<u32> {
@@ -158,7 +158,7 @@ impl Engine for Remote {
 
     fn stats(&self) -> Stats {
         let state = self.lock();
-        let begun = state.flights.values().filter(|flight| flight.is_begun());
+        let begun = state.flights.values().filter(|flight| flight.holder().is_some());
         let running: u64 = begun.map(|flight| u64::from(flight.call.items())).sum();
         let flying: u64 = state.flights.values().map(|f| u64::from(f.call.items())).sum();
         let queued = state.queue.iter().filter(|(call, _)| call.target.is_queued());

@@ -2,24 +2,29 @@
 //!
 //! | said | done |
 //! |---|---|
-//! | `Begin` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; else counted, and `Go` |
-//! | `Refused` | the first time is noted; after the client's patience the call is `NotServed` |
+//! | `Begin` | `Drop` if it is no flight any more; `Go` if this attempt was counted; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; else counted, and `Go` |
+//! | `Refused` | nothing if a node has begun it and is there; else the first time is noted; after the client's patience the call is `NotServed` |
 //! | `Again` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
-//! | `HasNot` | if it is the node that has begun it, that does not count as having it any more |
+//! | `NotHere` | its node does not count as there any more; an attempt that it has not begun is not counted any more |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
 //!
 //! A call that ends as `Cancelled` was never begun: no node has heard `Go`, or the one that did has said
 //! that it has not. One that a node had begun which is heard of no more is `NodeLost`, also when it was
 //! withdrawn: nobody knows whether it runs there.
+//!
+//! A node that is there, by what it says, keeps what it has begun, whatever brokers offer to others. When that
+//! is in doubt it is asked, see [`doubt`](super::doubt).
 
 use std::time::{Duration, Instant};
 
 use crate::call::{Argument, Call};
 use crate::error::JoinError;
+use crate::target::Target;
 use crate::ticket::Place;
 
 use super::super::task::Named;
-use super::super::wire::{CallHead, VERSION, Verdict};
+use super::super::wire::{CallHead, CallId, Shout, VERSION, Verdict};
+use super::begun::Begun;
 use super::body::Body;
 use super::settle::Settled;
 use super::{MAX_FLIGHT_BYTES, MAX_FLIGHTS, Remote, State};
@@ -39,16 +44,10 @@ pub(super) struct Flight {
     pub(super) sequence: Option<u64>,
     /// How often it was sent because the broker had lost it.
     pub(super) resent: u32,
-    /// How many nodes have begun it.
-    begun: u32,
-    /// The last one of these.
-    node: String,
-    /// Whether that one has said that it has it no more.
-    dropped: bool,
-    /// The delivery with which that one has begun it.
-    delivered: u64,
-    /// For how many of these it is counted that the node was lost.
-    lost: u32,
+    /// Which nodes have begun it.
+    pub(super) begun: Begun,
+    /// True when the broker has lost its message, and the last node is asked whether it has the call.
+    pub(super) missing: bool,
     /// How often nodes were told since then that another one has it.
     pub(super) waits: u32,
     /// Since when nodes refuse it.
@@ -72,6 +71,15 @@ pub(super) enum Missed {
     Ended,
 }
 
+/// What is to be done about a call that nobody wants any more.
+#[derive(Debug)]
+pub(super) struct Withdrawn {
+    /// What nodes are told; none: its node goes on, because somebody reads what comes of it.
+    pub(super) word: Option<Shout>,
+    /// Whether it was withdrawn before.
+    pub(super) again: bool,
+}
+
 /// Who reads that a call is not served, wants to know what would help.
 const WHAT_TO_DO: &str =
     "start a node whose program has it by this name, with the same version and types (see `task!`)";
@@ -81,37 +89,45 @@ const WHAT_TO_DO: &str =
 const MISSES: u32 = 3;
 
 impl Flight {
-    /// Whether a node has it.
+    /// Whether a node has begun it.
     pub(super) fn is_begun(&self) -> bool {
-        self.begun > 0
-    }
-
-    /// Whether a node has it which has not said otherwise.
-    pub(super) fn is_held(&self) -> bool {
-        self.is_begun() && !self.dropped
+        self.begun.times() > 0
     }
 
     /// The last node that has begun it; empty if none has.
     pub(super) fn node(&self) -> &str {
-        &self.node
+        self.begun.node()
+    }
+
+    /// The node that has begun it, unless that has said that it does not have it any more.
+    pub(super) fn holder(&self) -> Option<&str> {
+        self.begun.holder()
+    }
+
+    /// Whether a call that is begun is not to be told that it is withdrawn: a node would throw away the
+    /// results of all its items, and somebody reads those.
+    pub(super) fn is_read(&self) -> bool {
+        let Target::Items(portion) = &self.call.target else { return false };
+        self.is_begun() && !portion.harvest.is_closed()
     }
 
     /// Whether a node that was heard of no more has begun it, and then another one.
     pub(super) fn may_have_run_before(&self) -> bool {
-        self.begun > 1
+        self.begun.times() > 1
     }
 
     /// What it ends with when nobody wants it, and no node is known to have it.
-    fn withdrawn_end(&self) -> JoinError {
+    pub(super) fn withdrawn_end(&self) -> JoinError {
         if !self.is_begun() {
             return JoinError::Cancelled;
         }
-        let reason = format!("it was withdrawn, and node {} has not said how it ended", self.node);
+        let reason =
+            format!("it was withdrawn, and node {} has not said how it ended", self.node());
         JoinError::NodeLost { reason }
     }
 
     /// The head of its message.
-    pub(super) fn head(&self, id: super::CallId) -> CallHead {
+    pub(super) fn head(&self, id: CallId) -> CallHead {
         let items = matches!(self.call.argument, Argument::Items(_));
         CallHead {
             version: VERSION,
@@ -144,11 +160,8 @@ impl Remote {
                     named,
                     sequence: None,
                     resent: 0,
-                    begun: 0,
-                    node: String::new(),
-                    dropped: false,
-                    delivered: 0,
-                    lost: 0,
+                    begun: Begun::default(),
+                    missing: false,
                     waits: 0,
                     refused_since: None,
                     withdrawn: false,
@@ -170,20 +183,14 @@ impl Remote {
         numbers
     }
 
-    /// A node wants to begin a call. That is counted before it does: a call that kills its node at once
-    /// is counted, too.
-    pub(super) fn begin(
-        &self,
-        number: u64,
-        node: &str,
-        delivered: u64,
-        lease: Duration,
-    ) -> Verdict {
+    /// A node wants to begin a call, with this attempt. That is counted before it does: a call that kills
+    /// its node at once is counted, too.
+    pub(super) fn begin(&self, number: u64, node: &str, first: u64, lease: Duration) -> Verdict {
         let mut state = self.lock();
         // A broker that was stopped may not know that it has delivered the call before.
         let is_elsewhere = state.is_elsewhere(number, node, lease);
         let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
-        if flight.is_begun() && flight.node == node && flight.delivered == delivered {
+        if flight.begun.is_known(node, first) {
             // It has not heard the answer.
             return Verdict::Go;
         }
@@ -195,25 +202,24 @@ impl Remote {
             self.end(state, number, error);
             return Verdict::Drop;
         }
-        if flight.begun >= self.cluster.attempts {
+        if flight.begun.times() >= self.cluster.attempts {
             // Another one has begun it since this one has asked what is to become of it.
             return Verdict::Poison;
         }
-        flight.begun += 1;
-        flight.delivered = delivered;
-        flight.dropped = false;
-        flight.waits = 0;
-        node.clone_into(&mut flight.node);
-        flight.refused_since = None;
-        let is_again = flight.begun > 1;
+        flight.begun.add(node, first);
+        (flight.missing, flight.waits, flight.refused_since) = (false, 0, None);
+        let is_again = flight.begun.times() > 1;
         state.counters.retried += u64::from(is_again);
         state.nodes.begins(node);
         Verdict::Go
     }
 
-    /// A node has refused a call.
-    pub(super) fn refused(&self, number: u64, node: &str, why: &str) {
+    /// A node has refused a call. That is nothing to one that another node has.
+    pub(super) fn refused(&self, number: u64, node: &str, why: &str, lease: Duration) {
         let mut state = self.lock();
+        if state.is_held(number, lease) {
+            return;
+        }
         let Some(flight) = state.flights.get_mut(&number) else { return };
         let since = *flight.refused_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= self.cluster.patience {
@@ -222,10 +228,17 @@ impl Remote {
         }
     }
 
-    /// A call was delivered again, to this node: is it to be executed? A node that says nothing for a
-    /// lease is gone.
-    pub(super) fn again(&self, number: u64, node: &str, lease: Duration) -> Verdict {
+    /// A call was delivered again, to this node, which has not begun this attempt: is it to be executed? A
+    /// node that says nothing for a lease is gone.
+    pub(super) fn again(
+        &self,
+        number: u64,
+        node: &str,
+        unbegun: Option<u64>,
+        lease: Duration,
+    ) -> Verdict {
         let mut state = self.lock();
+        state.was_not_begun(number, node, unbegun);
         let is_elsewhere = state.is_elsewhere(number, node, lease);
         let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
         if is_elsewhere {
@@ -236,40 +249,26 @@ impl Remote {
             self.end(state, number, error);
             return Verdict::Drop;
         }
-        if flight.begun == 0 {
+        if !flight.is_begun() {
             return Verdict::Go;
         }
-        let (attempts, node) = (flight.begun, flight.node.clone());
-        // Nodes ask again when they have not heard the answer.
-        let is_news = std::mem::replace(&mut flight.lost, attempts) < attempts;
-        let reason = format!("node {node} had it and was heard of no more");
-        let lost = JoinError::NodeLost { reason };
-        if is_news {
-            state.nodes.lost(&node);
-            state.counters.lost += 1;
+        match state.lose(number, self.cluster.attempts) {
+            Some(error) => {
+                self.end(state, number, error);
+                Verdict::Poison
+            }
+            None => Verdict::Go,
         }
-        if attempts < self.cluster.attempts {
-            return Verdict::Go;
-        }
-        let error = match attempts {
-            1 => lost,
-            _ => JoinError::Poison { attempts, last: Box::new(lost) },
-        };
-        self.end(state, number, error);
-        Verdict::Poison
     }
 
-    /// A node has not a call, for which it was asked. True: it was the one that had begun it. It has dropped
-    /// the call, because this client was away for long; what is to become of it is said when it is delivered
-    /// again.
-    pub(super) fn has_not(&self, number: u64, node: &str) -> bool {
+    /// Withdraws a call, of which nodes are told with this word. None: it has ended.
+    pub(super) fn withdraw(&self, number: u64, word: fn(CallId) -> Shout) -> Option<Withdrawn> {
         let mut state = self.lock();
-        let flight = state.flights.get_mut(&number);
-        let Some(flight) = flight.filter(|flight| flight.is_held() && flight.node == node) else {
-            return false;
-        };
-        flight.dropped = true;
-        true
+        let flight = state.flights.get_mut(&number)?;
+        let again = std::mem::replace(&mut flight.withdrawn, true);
+        let word = word(self.call_id(number));
+        let is_kept = matches!(word, Shout::Withdraw(_)) && flight.is_read();
+        Some(Withdrawn { word: (!is_kept).then_some(word), again })
     }
 
     /// Ends a withdrawn call if no node has it, or the one that had it has said nothing for a lease.
@@ -296,15 +295,16 @@ impl Remote {
         if flight.missed < MISSES {
             return Missed::Wait;
         }
-        if flight.withdrawn || flight.begun >= self.cluster.attempts {
-            let reason = format!("the broker has lost its result, which node {} had", flight.node);
+        if flight.withdrawn || flight.begun.times() >= self.cluster.attempts {
+            let node = flight.node();
+            let reason = format!("the broker has lost its result, which node {node} had");
             self.end(state, number, JoinError::NodeLost { reason });
             return Missed::Ended;
         }
         // Its node has ended it, and nobody has to wait for that one.
-        flight.node.clear();
-        (flight.missed, flight.sequence) = (0, None);
-        flight.resent += 1;
+        flight.missed = 0;
+        flight.begun.release();
+        state.send_again(number);
         Missed::Send
     }
 
@@ -353,6 +353,15 @@ impl State {
     /// Whether one more may be under way.
     fn has_room(&self) -> bool {
         self.flights.len() < MAX_FLIGHTS && self.flight_bytes < MAX_FLIGHT_BYTES
+    }
+
+    /// A call is to be sent again, because the broker has lost it or its result.
+    pub(super) fn send_again(&mut self, number: u64) {
+        if let Some(flight) = self.flights.get_mut(&number) {
+            (flight.sequence, flight.missing) = (None, false);
+            // A broker that remembers the id, but has not the message, would drop it as a duplicate.
+            flight.resent += 1;
+        }
     }
 
     /// A call has ended like this, without a result: nobody fetches its argument any more. That of a

@@ -6,7 +6,9 @@
 //! as lost ([`watch`]).
 
 mod audit;
+mod begun;
 mod body;
+mod doubt;
 mod engine;
 mod flight;
 mod news;

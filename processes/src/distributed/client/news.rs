@@ -9,6 +9,7 @@ use futures_lite::future::poll_once;
 use tokio::time::sleep;
 
 use super::super::broker::{Unfetched, result_name};
+use super::super::refusal::Refusal;
 use super::super::wire::{
     Answers, News, Report, Said, Sender, Shout, Verdict, all_said, pack, unpack,
 };
@@ -71,6 +72,15 @@ impl Desk {
 
     /// Takes in a letter of a node, and adds what is to be answered.
     fn hear(self: &Rc<Self>, letter: &Message, replies: &mut Vec<Reply>) {
+        let lease = self.broker.lease();
+        if let Some(Refusal { id, node, why }) =
+            Refusal::of(letter.headers.as_ref(), &letter.payload)
+        {
+            if id.client == self.remote.id {
+                self.remote.refused(id.number, &node, &why, lease);
+            }
+            return;
+        }
         let Ok((Sender { node }, body)) = unpack::<Sender>(&letter.payload) else { return };
         let Some(reply) = &letter.reply else { return };
         let place = replies.iter().position(|(subject, _)| subject == reply);
@@ -79,28 +89,24 @@ impl Desk {
             replies.len() - 1
         });
         let answers = &mut replies[place].1;
-        let lease = self.broker.lease();
         for (Said { number, news }, body) in all_said(body) {
             match news {
-                News::Begin { ticket, delivered } => {
-                    let verdict = self.remote.begin(number, &node, delivered, lease);
-                    self.doubt(number, verdict);
+                News::Begin { ticket, first } => {
+                    let verdict = self.remote.begin(number, &node, first, lease);
                     answers.verdicts.push((ticket, verdict));
-                }
-                News::Refused(why) => self.remote.refused(number, &node, &why),
-                News::Again { ticket } => {
-                    let verdict = self.remote.again(number, &node, lease);
                     self.doubt(number, verdict);
+                }
+                News::Refused(why) => self.remote.refused(number, &node, &why, lease),
+                News::Again { ticket, unbegun } => {
+                    let verdict = self.remote.again(number, &node, unbegun, lease);
                     answers.verdicts.push((ticket, verdict));
+                    self.doubt(number, verdict);
                 }
-                News::HasNot if self.remote.has_not(number, &node) => {
-                    // The broker may have lost it, too.
-                    let desk = Rc::clone(self);
-                    self.spawn("looking for a call", async move {
-                        let _answered = desk.look_for(number).await;
-                    });
+                News::NotHere { unbegun } => {
+                    if self.remote.not_here(number, &node, unbegun) {
+                        self.spawn("sending a call again", Rc::clone(self).publish(number));
+                    }
                 }
-                News::HasNot => {}
                 News::Done { report, busy, stored: None } => {
                     let had_argument = self.has_stored_argument(number);
                     self.remote.done(From { number, node: &node, busy }, report, body.to_vec());
@@ -121,15 +127,21 @@ impl Desk {
         }
     }
 
-    /// When nodes have to wait for another one that has a call, that one is asked now and then whether it has
-    /// it.
+    /// A node was told this about a call; if that is to wait for another one, the other one may be asked.
     fn doubt(self: &Rc<Self>, number: u64, verdict: Verdict) {
         if verdict == Verdict::Wait
-            && let Some(node) = self.remote.lock().doubted(number)
+            && let Some(node) = self.remote.doubted(number)
         {
-            let (desk, id) = (Rc::clone(self), self.remote.call_id(number));
-            self.spawn("asking a node", async move { desk.shout(Shout::Has { id, node }).await });
+            self.ask_whether_it_has(number, node);
         }
+    }
+
+    /// Asks a node whether it has a call. It says so if it has not; what of that is lost, the next time
+    /// makes good.
+    pub(super) fn ask_whether_it_has(self: &Rc<Self>, number: u64, node: String) {
+        let (desk, id) = (Rc::clone(self), self.remote.call_id(number));
+        let asked = async move { desk.shout(Shout::Have(id, node)).await };
+        self.spawn("asking a node", asked);
     }
 
     /// Tells a node that a result has arrived.

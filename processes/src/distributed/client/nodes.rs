@@ -15,10 +15,6 @@ use super::settle::Counters;
 /// After this time without a word a node is not counted any more.
 const SILENT: Duration = Duration::from_secs(10);
 
-/// When nodes were told so often to wait for another one that has a call, that one is asked whether it has
-/// it; each time takes a second.
-const DOUBT: u32 = 4;
-
 /// The most nodes that are remembered; of more, those are forgotten that have been silent for longest.
 const MAX_NODES: usize = 4096;
 
@@ -28,8 +24,7 @@ const MAX_NODES: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeStats {
-    /// Its name: host, `/`, process id, `/`, eight digits at random, by which nodes are told apart whose hosts
-    /// and processes have the same names, as in containers.
+    /// Its name: host, `/`, process id; for a second node of one process a number more.
     pub name: String,
     /// How many workers it has; none when it has left, or has said nothing for 10 s.
     pub slots: usize,
@@ -137,36 +132,21 @@ impl Nodes {
 impl State {
     /// Whether a call that is offered to this node was begun by another one, which has not been silent
     /// for a lease: brokers offer calls too early when they have been away themselves, because they
-    /// have not heard that those go on.
-    ///
-    /// The other one is asked from time to time ([`doubted`](Self::doubted)): it may have dropped the call,
-    /// because this client was away for long.
+    /// have not heard that those go on, and offer those again that they had lost. The node may have given
+    /// the call up; that is asked, see [`Remote::doubted`](super::Remote::doubted).
     pub(super) fn is_elsewhere(&mut self, number: u64, node: &str, lease: Duration) -> bool {
-        let is_deaf = self.is_deaf(lease);
+        let elsewhere = self.is_held(number, lease);
         let Some(flight) = self.flights.get_mut(&number) else { return false };
-        let elsewhere = flight.is_held()
-            && flight.node() != node
-            && self.nodes.is_there(flight.node(), lease, is_deaf);
+        let elsewhere = elsewhere && flight.holder() != Some(node);
         flight.waits = flight.waits.wrapping_add(u32::from(elsewhere));
         elsewhere
     }
 
-    /// The node that is to be asked whether it still has this call, of which another one was told just now
-    /// that it has to wait.
-    pub(super) fn doubted(&self, number: u64) -> Option<String> {
-        let flight = self.flights.get(&number)?;
-        (flight.waits % DOUBT == 0).then(|| flight.node().to_owned())
-    }
-
-    /// The node that has begun this call, and has not been silent for a lease.
-    pub(super) fn holder(&self, number: u64, lease: Duration) -> Option<String> {
-        self.is_held(number, lease).then(|| self.flights[&number].node().to_owned())
-    }
-
-    /// Whether a node has begun this call and has not been silent for a lease.
+    /// Whether a node has begun this call, has not said that it does not have it, and has not been silent
+    /// for a lease.
     pub(super) fn is_held(&self, number: u64, lease: Duration) -> bool {
-        let flight = self.flights.get(&number).filter(|flight| flight.is_held());
-        flight.is_some_and(|flight| self.nodes.is_there(flight.node(), lease, self.is_deaf(lease)))
+        let node = self.flights.get(&number).and_then(|flight| flight.holder());
+        node.is_some_and(|node| self.nodes.is_there(node, lease, self.is_deaf(lease)))
     }
 
     /// Whether nodes could not be heard during all of this time: there is no broker, or not for so long.
@@ -177,8 +157,10 @@ impl State {
     /// What each node has done, by name.
     pub(super) fn node_stats(&self) -> Vec<NodeStats> {
         let mut running: HashMap<&str, u64> = HashMap::new();
-        for flight in self.flights.values().filter(|flight| flight.is_begun()) {
-            *running.entry(flight.node()).or_default() += u64::from(flight.call.items());
+        for flight in self.flights.values() {
+            if let Some(node) = flight.holder() {
+                *running.entry(node).or_default() += u64::from(flight.call.items());
+            }
         }
         let stats = self.nodes.0.iter().map(|(name, node)| NodeStats {
             name: name.clone(),

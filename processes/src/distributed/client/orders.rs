@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::tray::{Look, STALE, Tray};
 
 use super::super::wire::{CallId, Shout};
+use super::flight::Withdrawn;
 use super::run::Desk;
 use super::{Command, Remote};
 
@@ -59,15 +60,16 @@ impl Desk {
     /// Withdraws a call that is under way from nodes that have not begun it, with this word, and out of
     /// the stream.
     ///
+    /// Of a map whose results are read, as when the pool is stopped at once, items that a node has begun
+    /// go on there: they end with what comes of them, or with the grace of the cluster.
+    ///
     /// One that a node has stays in the stream until the node has ended it: without its message the call
     /// would look as if the broker had lost it, and not go to another node when that one is lost.
     async fn withdraw(self: Rc<Self>, number: u64, shout: fn(CallId) -> Shout) {
-        let again = {
-            let mut state = self.remote.lock();
-            let Some(flight) = state.flights.get_mut(&number) else { return };
-            std::mem::replace(&mut flight.withdrawn, true)
-        };
-        self.shout(shout(self.remote.call_id(number))).await;
+        let Some(Withdrawn { word, again }) = self.remote.withdraw(number, shout) else { return };
+        if let Some(word) = word {
+            self.shout(word).await;
+        }
         if again {
             // The first time, it is looked after until it has ended.
             return;

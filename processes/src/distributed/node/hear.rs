@@ -16,8 +16,11 @@ pub(super) async fn take_answers(desk: Rc<Desk>, mut messages: Subscriber) {
             let client = message.subject.rsplit('.').next();
             let client = client.and_then(|hex| u128::from_str_radix(hex, 16).ok());
             if let Some(client) = client {
-                desk.shelf.is_not_there(client);
+                let is_gone = desk.shelf.is_silent(client);
                 desk.outbox.nobody(client);
+                if is_gone {
+                    desk.shelf.give_up(client);
+                }
             }
             continue;
         }
@@ -41,18 +44,23 @@ pub(super) async fn obey(desk: Rc<Desk>, mut messages: Subscriber) {
         let Ok((shout, _body)) = unpack::<Shout>(&message.payload) else { continue };
         match shout {
             Shout::Who => desk.say().await,
+            Shout::Have(id, node) if node == desk.name => desk.say_if_not_here(id),
+            Shout::Have(..) => {}
             Shout::Withdraw(id) => desk.withdraw(id, false),
             Shout::Kill(id) => desk.withdraw(id, true),
             Shout::Bye(client) => desk.shelf.is_leaving(client),
-            Shout::Has { id, node } if node == desk.name && desk.shelf.find(id).is_none() => {
-                desk.tell(id, News::HasNot);
-            }
-            Shout::Has { .. } => {}
         }
     }
 }
 
 impl Desk {
+    /// A client asks whether a call is here.
+    fn say_if_not_here(&self, id: CallId) {
+        if self.shelf.find(id).is_none() {
+            self.tell(id, News::NotHere { unbegun: self.outbox.unbegun.of(id) });
+        }
+    }
+
     /// A client does not want a call to begin, or to go on.
     fn withdraw(&self, id: CallId, kill: bool) {
         self.shelf.withdraw(id);

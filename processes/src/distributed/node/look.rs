@@ -6,9 +6,9 @@ use async_nats::Subject;
 use async_nats::jetstream::Message;
 use tokio::time::timeout;
 
+use super::super::refusal::Refusal;
 use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, News, VERSION, Verdict, unpack, version_of};
-use super::held::First;
 use super::outbox::Heard;
 use super::run::{Desk, PAUSE};
 
@@ -37,7 +37,7 @@ pub(super) enum Look {
 
 /// Why there is no answer of a client.
 pub(super) enum Unanswered {
-    /// It is gone, also now.
+    /// It is gone.
     Gone,
     /// Nobody knows.
     Not,
@@ -45,26 +45,26 @@ pub(super) enum Unanswered {
 
 impl Desk {
     /// Offers a call to nodes of its own version. Its head cannot be read here, but the name of its
-    /// message.
-    fn refuse_version(&self, message: &Message) -> Look {
+    /// message; and its client cannot read the letters of this node, but a [`Refusal`].
+    async fn refuse_version(&self, message: &Message) -> Look {
         let headers = message.headers.as_ref();
         let name = headers.and_then(|headers| headers.get("Nats-Msg-Id"));
         if let Some(id) = name.and_then(|name| CallId::of_message(name.as_str())) {
             let why =
                 format!("it speaks version {VERSION} of the protocol, the client another one");
-            self.tell(id, News::Refused(why));
+            let to = self.broker.names.client(id.client);
+            let (headers, text) = Refusal { id, node: self.name.clone(), why }.message();
+            // What is lost is said again when the call is offered again.
+            let said = self.client.publish_with_headers(to, headers, text.into());
+            let (Ok(()) | Err(_)) = said.await;
         }
         Look::Later(REFUSED_FOR)
     }
 
     /// Decides what is to become of a message, which was delivered so often and is to be answered there.
     pub(super) async fn look(&self, message: &Message, delivered: u64, place: &Subject) -> Look {
-        if self.failure.has_happened() {
-            // Also what was here, and is given back.
-            return Look::Later(NOT_HERE_FOR);
-        }
         if version_of(&message.payload) != Some(VERSION) {
-            return self.refuse_version(message);
+            return self.refuse_version(message).await;
         }
         let (head, body) = match unpack::<CallHead>(&message.payload) {
             Ok(both) => both,
@@ -76,17 +76,24 @@ impl Desk {
             return Look::Known;
         }
         let stored = head.stored.is_some().then_some(head.id);
-        match self.shelf.first(head.id, delivered) {
-            First::Drop => return Look::Drop(stored),
-            First::Later => return Look::Later(2 * PAUSE),
-            First::Ask => match self.ask(head.id, |ticket| News::Again { ticket }).await {
+        if self.shelf.is_withdrawn(head.id) || self.shelf.is_gone(head.id.client) {
+            return Look::Drop(stored);
+        }
+        if self.shelf.is_slow(head.id.client) {
+            return Look::Later(2 * PAUSE);
+        }
+        if delivered > 1 {
+            let unbegun = self.outbox.unbegun.of(head.id);
+            match self.ask(head.id, |ticket| News::Again { ticket, unbegun }).await {
                 Ok(Verdict::Go) => {}
                 Ok(Verdict::Wait) => return Look::Later(PAUSE),
                 Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Look::Drop(stored),
                 Ok(Verdict::Poison) => return Look::Bury("it has lost its nodes".to_owned()),
                 Err(Unanswered::Not) => return Look::Later(2 * PAUSE),
-            },
-            First::Begin => {}
+            }
+        } else if self.shelf.is_quiet(head.id.client) {
+            // Perhaps it is gone. When the call is delivered again, the client is asked.
+            return Look::Later(2 * PAUSE);
         }
         if self.leave.is_told() {
             return Look::Later(NOT_HERE_FOR);
@@ -113,7 +120,7 @@ impl Desk {
         let mut ticket = self.outbox.ask(id.client, id.number, question);
         match timeout(ANSWER, &mut ticket.answer).await {
             Ok(Ok(Heard::Said(verdict))) => Ok(verdict),
-            Ok(Ok(Heard::Nobody)) if self.shelf.is_gone(id.client) => Err(Unanswered::Gone),
+            Ok(Ok(Heard::Nobody)) if self.shelf.is_silent(id.client) => Err(Unanswered::Gone),
             Ok(Ok(Heard::Nobody) | Err(_)) => Err(Unanswered::Not),
             Err(_late) => {
                 self.shelf.has_not_answered(id.client);

@@ -9,8 +9,8 @@
 //!
 //! A question has a *ticket*, which is never used again: the answer to an earlier question about the same
 //! call, that was lost for a while, is not taken for the answer to a later one. A question that is not
-//! waited for any more is not sent; so a client has counted no beginning of which the node is not told,
-//! unless the answer is late or lost.
+//! waited for any more is not sent from here. One that was sent may reach its client long after, when a
+//! connection is back; what a client has so counted and the node has not begun is in [`unbegun`](super::unbegun).
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use super::super::wire::{Letter, News, Said, Verdict, pack};
 use super::run::Desk;
+use super::unbegun::Unbegun;
 
 /// How long results wait for others at most, where the clock is that exact.
 const LINGER: Duration = Duration::from_millis(1);
@@ -54,11 +55,6 @@ impl Parcel {
     /// News of a call, with their body.
     pub(super) fn new(number: u64, news: News, body: &[u8]) -> Rc<Self> {
         Self::with(None, number, news, body)
-    }
-
-    /// What is said, as letters have it.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// The same, with the ticket of a question.
@@ -118,6 +114,8 @@ pub(super) struct Outbox {
     questions: RefCell<HashMap<u64, Question>>,
     /// The next ticket.
     next: Cell<u64>,
+    /// What clients were asked to count as begun, and was not.
+    pub(super) unbegun: Unbegun,
 }
 
 impl Outbox {
@@ -190,12 +188,11 @@ impl Outbox {
         }
     }
 
-    /// The next letter, for a broker that takes messages of so many bytes, and to whom; none: everything
-    /// is said.
-    fn next_letter(&self, node: &str, longest: usize) -> Option<(u128, Vec<u8>)> {
+    /// The next letter, and to whom; none: everything is said.
+    fn next_letter(&self, node: &str) -> Option<(u128, Vec<u8>)> {
         let mut all = self.parcels.borrow_mut();
         while let Some((&client, parcels)) = all.iter_mut().next() {
-            let mut letter = Letter::of(node, longest);
+            let mut letter = Letter::of(node);
             while let Some(parcel) = parcels.pop_front_if(|parcel| letter.takes(&parcel.bytes)) {
                 parcel.waits.set(false);
                 let is_wanted = parcel
@@ -224,10 +221,10 @@ pub(super) async fn send_letters(desk: Rc<Desk>) {
         desk.outbox.linger().await;
         // Others that can go on now may have something to say to the same clients.
         yield_now().await;
-        while let Some((client, letter)) = desk.outbox.next_letter(&desk.name, desk.longest()) {
+        while let Some((client, letter)) = desk.outbox.next_letter(&desk.name) {
             let to = desk.broker.names.client(client);
             let back = desk.broker.names.node(desk.id, client);
-            // It fails when the broker takes only shorter messages: what has to arrive is said again.
+            // It fails only when the connection is given up, which never happens.
             let (Ok(()) | Err(_)) = desk.client.publish_with_reply(to, back, letter.into()).await;
         }
     }
@@ -240,7 +237,7 @@ mod tests {
 
     /// The letters that there are: to whom, and about which calls.
     fn letters(outbox: &Outbox) -> Vec<(u128, Vec<u64>)> {
-        let next = || outbox.next_letter("n", 1_000_000);
+        let next = || outbox.next_letter("n");
         let read = |(client, letter): (u128, Vec<u8>)| {
             let (_sender, body) = unpack::<Sender>(&letter).unwrap();
             (client, all_said(body).map(|(said, _body)| said.number).collect())
@@ -312,7 +309,7 @@ mod tests {
     #[test]
     fn an_answer_is_that_of_its_question() {
         let outbox = Outbox::default();
-        let again = |ticket| News::Again { ticket };
+        let again = |ticket| News::Again { ticket, unbegun: None };
         let mut first = outbox.ask(7, 1, again);
         let number = first.number;
         let mut second = outbox.ask(7, 1, again);
@@ -333,7 +330,7 @@ mod tests {
     #[test]
     fn a_question_that_nobody_waits_for_is_not_sent() {
         let outbox = Outbox::default();
-        let begin = |ticket| News::Begin { ticket, delivered: 1 };
+        let begin = |ticket| News::Begin { ticket, first: ticket };
         drop(outbox.ask(7, 1, begin));
         assert!(letters(&outbox).is_empty(), "it would be counted as begun");
         let waited = outbox.ask(7, 2, begin);

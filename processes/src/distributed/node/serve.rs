@@ -10,7 +10,7 @@ use crate::error::{JoinError, Side};
 
 use super::super::broker::{argument_name, result_name};
 use super::super::task::Named;
-use super::super::wire::{CallHead, CallId, ENVELOPE, MAX_INLINE, News, Report, Verdict};
+use super::super::wire::{CallHead, CallId, MAX_INLINE, News, Report, Verdict};
 use super::execute::{local_call, outcome};
 use super::held::Held;
 use super::look::{Look, Unanswered};
@@ -44,7 +44,7 @@ impl Drop for Hand {
             // Results wait for no others any more.
             self.0.outbox.hurry();
         }
-        self.0.shelf.eased.notify_one();
+        self.0.room.notify_one();
     }
 }
 
@@ -80,7 +80,7 @@ impl Desk {
         };
         drop(message);
         let Some(held) = self.shelf.take(call.id, place) else { return };
-        let result = self.execute(&held, &call, named, delivered, body).await;
+        let result = self.execute(&held, &call, named, body).await;
         drop(hand);
         match result {
             Some(done) => {
@@ -93,15 +93,15 @@ impl Desk {
             None => self.answer(&held, AckKind::Nak(Some(PAUSE))).await,
         }
         self.shelf.drop_call(call.id);
+        self.room.notify_one();
     }
 
-    /// Executes a call that was delivered so often. None: it is to be offered again.
+    /// Executes a call. None: it is to be offered again.
     async fn execute(
         &self,
         held: &Held,
         call: &CallHead,
         named: Named,
-        delivered: u64,
         mut body: Vec<u8>,
     ) -> Option<Done> {
         if let Some(length) = call.stored {
@@ -112,7 +112,7 @@ impl Desk {
             }
             body = self.broker.get(&argument_name(call.id), length).await.ok()?;
         }
-        if !self.may_begin(call.id, delivered).await? || self.shelf.is_withdrawn(call.id) {
+        if !self.may_begin(call.id).await? || self.shelf.is_withdrawn(call.id) {
             return Some(failed(JoinError::Cancelled));
         }
         let engine = self.pool.engine();
@@ -133,16 +133,37 @@ impl Desk {
     }
 
     /// Whether a call may begin, as its client says, who counts it. None: it is to be offered again.
-    async fn may_begin(&self, id: CallId, delivered: u64) -> Option<bool> {
+    ///
+    /// When there is no answer, the client may have counted the attempt nevertheless: it is told that it was
+    /// not begun, now and, as that may be lost, when it is asked about the call again.
+    async fn may_begin(&self, id: CallId) -> Option<bool> {
+        // The same attempt as before, if that was not begun.
+        let mut attempt = self.outbox.unbegun.of(id);
         for _ in 0..QUESTIONS {
-            match self.ask(id, |ticket| News::Begin { ticket, delivered }).await {
-                Ok(Verdict::Go) => return Some(true),
-                Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Some(false),
+            let begin = |ticket| {
+                let first = *attempt.get_or_insert(ticket);
+                News::Begin { ticket, first }
+            };
+            match self.ask(id, begin).await {
+                Ok(Verdict::Go) => {
+                    self.outbox.unbegun.forget(id);
+                    return Some(true);
+                }
+                Ok(Verdict::Drop) => {
+                    self.outbox.unbegun.forget(id);
+                    return Some(false);
+                }
                 Ok(Verdict::Poison | Verdict::Wait) => return None,
-                Err(Unanswered::Not) if self.shelf.is_quiet(id.client) => return None,
-                // The answer may be lost, or late, and it counts as begun.
+                // It may come back. If not, the call is thrown away when it is offered again.
+                Err(Unanswered::Gone) => break,
+                Err(Unanswered::Not) if self.shelf.is_quiet(id.client) => break,
+                // The answer may be lost, or late.
                 Err(Unanswered::Not) => {}
             }
+        }
+        if let Some(first) = attempt {
+            self.outbox.unbegun.note(id, first);
+            self.tell(id, News::NotHere { unbegun: Some(first) });
         }
         None
     }
@@ -157,52 +178,29 @@ impl Desk {
         }
     }
 
-    /// Sends a result until the client has it, or is gone. Returns whether it was put into the store, which it
-    /// is if it does not fit into a message, also when that shows later, with another broker.
+    /// Sends a result until the client has it, or is gone. Returns whether it was put into the store.
     async fn deliver(&self, held: &Held, id: CallId, done: Done) -> bool {
         let Done { report, busy, mut body } = done;
-        self.shelf.ends(id, held, body.len()).await;
-        let said = |stored| News::Done { report: report.clone(), busy, stored };
-        let bare = Parcel::new(id.number, said(None), &[]);
-        if body.is_empty() {
-            self.shelf.keep(held, bare.bytes().len());
-            self.announce(held, id, &bare, true).await;
-            return false;
-        }
-        if body.len() <= MAX_INLINE {
-            let whole = Parcel::new(id.number, said(None), &body);
-            drop(body);
-            self.shelf.keep(held, whole.bytes().len());
-            if self.announce(held, id, &whole, false).await {
-                return false;
-            }
-            body = whole.bytes()[bare.bytes().len()..].to_vec();
-        }
-        drop(bare);
-        while self.broker.put(&result_name(id, &self.name), &body).await.is_err() {
-            if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
+        let mut stored = None;
+        while body.len() > MAX_INLINE {
+            if self.broker.put(&result_name(id, &self.name), &body).await.is_ok() {
+                stored = Some(body.len() as u64);
+                body = Vec::new();
+            } else if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
                 return false;
             }
         }
-        let parcel = Parcel::new(id.number, said(Some(body.len() as u64)), &[]);
+        let is_stored = stored.is_some();
+        let parcel = Parcel::new(id.number, News::Done { report, busy, stored }, &body);
+        self.shelf.keep(held, body.len());
         drop(body);
-        self.shelf.keep(held, parcel.bytes().len());
-        self.announce(held, id, &parcel, true).await;
-        true
-    }
-
-    /// Says how a call has ended, until the client has confirmed that, or is gone. False: that does not fit into
-    /// a message of the broker of the moment. With `anyhow` it is said all the same, as nothing can be taken
-    /// out of it, and there may be another broker later.
-    async fn announce(&self, held: &Held, id: CallId, parcel: &Rc<Parcel>, anyhow: bool) -> bool {
-        while anyhow || parcel.bytes().len() + ENVELOPE <= self.longest() {
+        loop {
             let haste = if self.shelf.more_results_come() { Haste::Patient } else { Haste::AtOnce };
-            self.outbox.post(id.client, parcel, haste);
+            self.outbox.post(id.client, &parcel, haste);
             if timeout(RESEND, held.confirmed.notified()).await.is_ok() {
-                return true;
+                return is_stored;
             }
         }
-        false
     }
 }
 

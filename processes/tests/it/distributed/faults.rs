@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
+use super::raw::Raw;
 use super::support::{Broker, Marks, connect, mark};
 use super::{marked, processes_sleep, square};
 use crate::support::{BOUND, Stopped, kill, soon, wait_until};
@@ -130,6 +131,36 @@ fn a_broker_that_has_forgotten_everything_costs_time_only() {
     assert_eq!(pool.stats().done, 50);
 }
 
+#[test]
+fn a_node_keeps_what_it_executes_when_the_broker_has_lost_it() {
+    let Some(mut broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    // Long enough for all of them to find the broker again.
+    let pool = connect(&broker.cluster().lease(Duration::from_secs(12)).attempts(1));
+    let first = broker.node(1);
+    let call = pool.submit(held, (marks.path(), gate.to_str().unwrap().to_owned()));
+    wait_until("it has begun", || marks.counts(1) == [1]);
+    let _second = broker.node(1);
+    broker.purge_calls();
+    broker.stop();
+    broker.run();
+    assert!(broker.is_up());
+    let mut raw = Raw::hearing(&broker, &["triptych.nodes", "triptych.client.*"]);
+    // The client looks for its call, and asks the node that has it, rather than send it again.
+    let name = format!("/{}", first.process().pid());
+    let asked = std::iter::repeat_with(|| raw.next());
+    let mut asked = asked.filter(|message| message.text().contains(&name));
+    let asked = asked.find(|message| message.subject == "triptych.nodes").unwrap();
+    std::fs::write(gate, "").unwrap();
+    call.join_timeout(BOUND).expect("it ends").unwrap();
+    assert_eq!((marks.counts(1), broker.messages("calls")), (vec![1], 0));
+    // Asked now, the node says that it does not have it.
+    let _before = raw.heard();
+    raw.say("triptych.nodes", &asked.payload);
+    let answer = raw.next();
+    assert!(answer.subject.starts_with("triptych.client.") && answer.text().contains(&name));
+}
+
 /// The program of a client that does not live long.
 fn short_lived((url, path, ready): (String, String, Queue<u32>)) {
     let pool = Cluster::new(url).lease(Duration::from_secs(2)).connect().unwrap();
@@ -141,7 +172,9 @@ fn short_lived((url, path, ready): (String, String, Queue<u32>)) {
 
 /// The program of a client that submits calls and waits for them.
 fn patient((url, path, ended): (String, String, Queue<u32>)) {
-    let pool = Cluster::new(url).lease(Duration::from_secs(2)).connect().unwrap();
+    let cluster = Cluster::new(url).lease(Duration::from_secs(2));
+    // What a node asks for, and does not begin, because the answer comes late, is no attempt.
+    let pool = cluster.attempts(1).connect().unwrap();
     let calls: Vec<_> = (0..50).map(|n| pool.submit(marked, (path.clone(), n))).collect();
     let good = calls.into_iter().filter_map(|call| call.join().ok()).count();
     ended.put(u32::try_from(good).unwrap()).unwrap();

@@ -17,6 +17,12 @@ impl Broker {
         self.number(&format!("triptych-{stream}"), "last_seq") > 0
     }
 
+    /// Removes all calls.
+    pub(crate) fn purge_calls(&self) {
+        self.publish("$JS.API.STREAM.PURGE.triptych-calls", "");
+        wait_until("there are none", || self.messages("calls") == 0);
+    }
+
     /// Removes the parts of all bodies in the store, but not what says that they are there.
     pub(crate) fn purge_bodies(&self) {
         let filter = r#"{"filter":"$O.triptych-bodies.C.>"}"#;

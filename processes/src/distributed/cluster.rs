@@ -64,6 +64,8 @@ pub struct Cluster {
     pub(super) drain: Option<Duration>,
     /// Who is told of the connection; none: nobody.
     pub(super) log: Option<fn(&str)>,
+    /// How long a client may be away before nodes drop its results.
+    pub(super) gone_after: Duration,
     /// How long calls may take to end after `shutdown_now`.
     pub(super) grace: Duration,
     /// The longest argument or result.
@@ -89,6 +91,7 @@ impl Cluster {
             offline_limit: Duration::from_mins(10),
             drain: None,
             log: None,
+            gone_after: super::node::GONE_AFTER,
             grace: Duration::from_secs(5),
             max_payload: crate::builder::DEFAULT_MAX_PAYLOAD,
         }
@@ -171,6 +174,10 @@ impl Cluster {
     /// How long there may be no connection to a broker before all calls are
     /// [`NodeLost`](crate::JoinError::NodeLost). The default is 10 min. A broker that has come to take
     /// shorter messages than 1 MB (`max_payload`) counts as none, though calls go on that fit.
+    ///
+    /// Nodes drop what they have of a client that they have not found for 30 s. When it is connected again, it
+    /// sends its calls again: those that were executed meanwhile are executed again, if they
+    /// [may be](Self::attempts).
     pub fn offline_limit(mut self, limit: Duration) -> Self {
         self.offline_limit = limit;
         self
@@ -188,6 +195,13 @@ impl Cluster {
     /// The default is as long as they take.
     pub fn drain(mut self, limit: Duration) -> Self {
         self.drain = Some(limit);
+        self
+    }
+
+    /// How long a client may be away before a node drops its results: 30 s, which tests do not wait for.
+    #[doc(hidden)]
+    pub fn gone_after(mut self, limit: Duration) -> Self {
+        self.gone_after = limit;
         self
     }
 
@@ -316,6 +330,7 @@ impl fmt::Debug for Cluster {
             .field("patience", &self.patience)
             .field("offline_limit", &self.offline_limit)
             .field("drain", &self.drain)
+            .field("gone_after", &self.gone_after)
             .field("grace", &self.grace)
             .field("max_payload", &self.max_payload)
             .finish_non_exhaustive()

@@ -8,8 +8,8 @@ use crate::fuzz::Target;
 use crate::options::Retry;
 
 use super::wire::{
-    Answers, CallHead, CallId, End, Here, Letter, News, Part, Report, Said, Sender, Shout, VERSION,
-    Verdict, all_said, pack, unpack, version_of,
+    Answers, CallHead, CallId, End, Here, Letter, NEEDED, News, Part, Report, Said, Sender, Shout,
+    VERSION, Verdict, all_said, pack, unpack, version_of,
 };
 use super::{client, node};
 
@@ -63,7 +63,7 @@ fn heads() -> Target {
 fn letters() -> Target {
     fn right() -> Vec<Vec<u8>> {
         let letter = |said: &[(News, &[u8])]| {
-            let mut letter = Letter::of("host/7");
+            let mut letter = Letter::of("host/7", NEEDED);
             for (number, (news, body)) in (300..).zip(said) {
                 letter.add(&pack(&Said { number, news: news.clone() }, body));
             }

@@ -35,7 +35,8 @@
 //! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s; the client is told that they were not begun |
 //! | a result that a node has given up, because its client was away | the client: another node is offered the call, or the broker does not have it; it asks the node | the call is begun again, or, when it may not be, lost |
 //! | a task of a node, by a panic | the node | it ends with an error, and gives its calls back |
-//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun |
+//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun; when it comes back, it sends those again |
+//! | what a node has dropped of a client that comes back | the client: the broker has not the call, and the node has it not, which it is asked | begun again, or, when it may not be, lost |
 //!
 //! The client is the authority: it alone knows whether a call has ended, and how often it was begun. So a
 //! node asks before it begins a call, and does what the client says (`wire::Verdict`). Were it only told
@@ -59,7 +60,8 @@
 //! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
 //! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
 //! least one and at most 64 for each worker, and fetches no more while it has 256 results that were not
-//! confirmed, or 32 MiB of them, for each worker. The stream
+//! confirmed, or 32 MiB of them, for each worker; what it had asked for until then still comes, and results
+//! count until they are in the store. The stream
 //! refuses more than a million calls or 1 GiB ([`Cluster::reserve`]), whereupon clients try again. The stream
 //! of poison calls forgets the oldest above 10,000 or a quarter of that. Brokers set both aside. Objects in the store are removed by whoever ends the call;
 //! those of clients and nodes that were killed go after a day. What a client waits for is put there again

@@ -45,6 +45,9 @@ const MAX_TEXTS: usize = MAX_INLINE / 2;
 /// How long a letter may be that says more than one thing.
 const MAX_LETTER: usize = MAX_INLINE;
 
+/// A letter that says one thing is so much longer than that, at most.
+pub(super) const ENVELOPE: usize = 1024;
+
 /// How many things a letter may say.
 const MAX_SAID: usize = 256;
 
@@ -97,7 +100,7 @@ pub(super) struct CallHead {
 /// Who has written a letter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Sender {
-    /// Host, process, and what tells the node from the one before it.
+    /// Host, process, and digits at random: no two nodes have the same.
     pub(super) node: String,
 }
 
@@ -307,17 +310,21 @@ pub(super) struct Letter {
     message: Vec<u8>,
     /// How many things it says.
     said: usize,
+    /// How long it may be.
+    longest: usize,
 }
 
 impl Letter {
-    /// One of this node, that says nothing yet.
-    pub(super) fn of(node: &str) -> Self {
-        Self { message: pack(&Sender { node: node.to_owned() }, &[]), said: 0 }
+    /// One of this node, that says nothing yet, to a broker that takes messages of so many bytes.
+    pub(super) fn of(node: &str, longest: usize) -> Self {
+        let message = pack(&Sender { node: node.to_owned() }, &[]);
+        Self { message, said: 0, longest: longest.min(MAX_LETTER) }
     }
 
     /// Whether it may say this, too; the first thing it may say in any case.
     pub(super) fn takes(&self, said: &[u8]) -> bool {
-        self.said == 0 || self.said < MAX_SAID && self.message.len() + 4 + said.len() <= MAX_LETTER
+        self.said == 0
+            || self.said < MAX_SAID && self.message.len() + 4 + said.len() <= self.longest
     }
 
     /// Adds something that is said: a packed [`Said`] with its body.
@@ -406,14 +413,38 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_report_fits_into_a_message() {
+        let failed = JoinError::Panicked {
+            message: "m".repeat(50),
+            location: Some("l".repeat(50)),
+            backtrace: Some("b".repeat(50)),
+        };
+        let end = |first: u16| match first % 2 {
+            0 => End::Values(u64::from(u16::MAX)),
+            _ => End::Failed(failed.clone()),
+        };
+        let part = |first| Part { first, count: 1, end: end(first) };
+        let mut report = Report::Items { parts: (0..u16::MAX).map(part).collect(), timing: None };
+        report.shorten();
+        let news = News::Done { report, busy: Duration::MAX, stored: Some(u64::MAX) };
+        let said = pack(&Said { number: u64::MAX, news }, &[]);
+        assert!(said.len() + ENVELOPE <= NEEDED, "{}", said.len());
+        let mut letter = Letter::of(&"n".repeat(200), NEEDED);
+        letter.add(&said);
+        assert!(letter.finish().unwrap().len() <= said.len() + ENVELOPE);
+    }
+
+    #[test]
     fn a_letter_says_what_it_was_given_as_long_as_it_takes_it() {
         let done = |number, body: &[u8]| {
             let report = Report::One(Ok(()));
             let news = News::Done { report, busy: Duration::ZERO, stored: None };
             pack(&Said { number, news }, body)
         };
-        let mut letter = Letter::of("n");
-        assert!(Letter::of("n").finish().is_none() && letter.takes(&vec![0; 2 * MAX_LETTER]));
+        let mut letter = Letter::of("n", NEEDED);
+        assert!(
+            Letter::of("n", NEEDED).finish().is_none() && letter.takes(&vec![0; 2 * MAX_LETTER])
+        );
         letter.add(&done(1, b"one"));
         letter.add(&done(2, b""));
         assert!(!letter.takes(&vec![0; MAX_LETTER]), "it would be too long");
@@ -427,7 +458,10 @@ mod tests {
         for length in 0..rest.len() {
             assert_eq!(said(&rest[..length]).len(), usize::from(length >= first), "{length}");
         }
-        let mut many = Letter::of("n");
+        let mut narrow = Letter::of("n", 100);
+        narrow.add(&[0; 80]);
+        assert!(!narrow.takes(&[0; 20]), "the broker takes less");
+        let mut many = Letter::of("n", NEEDED);
         let count = std::iter::repeat_with(|| many.takes(b"x").then(|| many.add(b"x")));
         assert_eq!(count.take_while(Option::is_some).count(), MAX_SAID);
     }

@@ -24,7 +24,8 @@ const MAX_NODES: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeStats {
-    /// Its name: host, `/`, process id; for a second node of one process a number more.
+    /// Its name: host, `/`, process id, `/`, eight digits at random, by which nodes are told apart whose hosts
+    /// and processes have the same names, as in containers.
     pub name: String,
     /// How many workers it has; none when it has left, or has said nothing for 10 s.
     pub slots: usize,

@@ -20,7 +20,12 @@ pub(super) async fn fetch(desk: Rc<Desk>) {
     loop {
         let room = desk.shelf.room();
         if room == 0 {
-            desk.room.notified().await;
+            desk.shelf.eased.notified().await;
+            continue;
+        }
+        if desk.is_narrow() {
+            // Results might not get through. Another broker may take its place, or this one be set right.
+            sleep(PAUSE).await;
             continue;
         }
         let mut connections = desk.connections.clone();
@@ -33,7 +38,10 @@ pub(super) async fn fetch(desk: Rc<Desk>) {
         };
         desk.shelf.requested.set(desk.shelf.requested.get() + room);
         let taken = Rc::clone(&desk).take_batch(batch, room, connections);
-        drop(desk.failure.watch("take in calls", taken));
+        let taken = desk.failure.watch("take in calls", taken);
+        let mut batches = desk.batches.borrow_mut();
+        batches.retain(|batch| !batch.is_finished());
+        batches.push(taken);
     }
 }
 
@@ -72,6 +80,6 @@ impl Desk {
             sleep(PAUSE).await;
         }
         self.shelf.requested.set(self.shelf.requested.get() - left);
-        self.room.notify_one();
+        self.shelf.eased.notify_one();
     }
 }

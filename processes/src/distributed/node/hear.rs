@@ -16,11 +16,8 @@ pub(super) async fn take_answers(desk: Rc<Desk>, mut messages: Subscriber) {
             let client = message.subject.rsplit('.').next();
             let client = client.and_then(|hex| u128::from_str_radix(hex, 16).ok());
             if let Some(client) = client {
-                let is_gone = desk.shelf.is_silent(client);
+                desk.shelf.is_not_there(client);
                 desk.outbox.nobody(client);
-                if is_gone {
-                    desk.shelf.give_up(client);
-                }
             }
             continue;
         }

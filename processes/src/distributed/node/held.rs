@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::Subject;
+use futures_lite::future::poll_once;
 use tokio::sync::Notify;
 
 use crate::harvest::Harvest;
@@ -15,8 +16,16 @@ use crate::ticket::Ticket;
 use super::super::wire::CallId;
 use super::share::Shares;
 
-/// A client that could not be reached for so long is gone.
-const GONE_AFTER: Duration = Duration::from_secs(30);
+/// A client that could not be reached for so long is gone, unless tests say otherwise.
+pub(in super::super) const GONE_AFTER: Duration = Duration::from_secs(30);
+
+/// When nobody has said for so long that a client is not there, it may have been there meanwhile. Nodes ask
+/// more often than that.
+const UNSEEN: Duration = Duration::from_secs(10);
+
+/// What is known of clients that are not there is forgotten after so many times as long as it takes
+/// until they are gone.
+const REMEMBERED: u32 = 100;
 
 /// A client that has not answered is not waited for again for so long: others would wait with it.
 const SLOW_FOR: Duration = Duration::from_secs(10);
@@ -52,6 +61,28 @@ pub(super) enum Inside {
     Items(Arc<Harvest>),
 }
 
+/// A client that was not there when something was said to it, and from which nobody has heard since.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// Since when.
+    since: Instant,
+    /// When it was not there last, with no long time in between of which nobody knows.
+    until: Instant,
+}
+
+/// The first thing to do about a call that was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum First {
+    /// Nobody wants it.
+    Drop,
+    /// Its client is not waited for now.
+    Later,
+    /// Its client has to be asked what is to become of it.
+    Ask,
+    /// It can be begun, for which its client is asked.
+    Begin,
+}
+
 /// A call that this node holds, from its delivery until it is acknowledged.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -59,9 +90,9 @@ pub(super) struct Held {
     pub(super) place: RefCell<Subject>,
     /// Where it is in the pool, once it is.
     pub(super) inside: RefCell<Option<Inside>>,
-    /// How long its result is that lies here.
+    /// How many bytes of its result lie here.
     pub(super) kept: Cell<usize>,
-    /// Told when the client has the result, or is gone.
+    /// Told when the client has the result, or is gone. Before there is a result, it means nothing.
     pub(super) confirmed: Notify,
     /// Told when nobody wants the items any more.
     pub(super) abandoned: Notify,
@@ -72,8 +103,10 @@ pub(super) struct Held {
 pub(super) struct Shelf {
     /// Calls that it holds.
     held: RefCell<HashMap<CallId, Rc<Held>>>,
-    /// Clients that were not there, and since when.
-    silent: RefCell<HashMap<u128, Instant>>,
+    /// After how long a client is gone.
+    gone_after: Duration,
+    /// Clients that were not there.
+    silent: RefCell<HashMap<u128, Silence>>,
     /// Clients that were there and have not answered in time, and when.
     slow: RefCell<HashMap<u128, Instant>>,
     /// Clients that have said that they end; what comes from them later was sent before.
@@ -86,6 +119,8 @@ pub(super) struct Shelf {
     pub(super) in_hand: Cell<usize>,
     /// Calls that workers have.
     pub(super) shares: Shares,
+    /// Told when there may be room for calls, or fewer are here.
+    pub(super) eased: Notify,
     /// Calls that were asked for and have not come.
     pub(super) requested: Cell<usize>,
     /// About how long a call takes, in nanoseconds; none: nobody knows.
@@ -93,10 +128,11 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// One of a node with so many workers.
-    pub(super) fn new(slots: usize) -> Self {
+    /// One of a node with so many workers, for which a client is gone after this time.
+    pub(super) fn new(slots: usize, gone_after: Duration) -> Self {
         Self {
             held: RefCell::default(),
+            gone_after,
             silent: RefCell::default(),
             slow: RefCell::default(),
             left: RefCell::default(),
@@ -104,6 +140,7 @@ impl Shelf {
             kept_bytes: Cell::new(0),
             in_hand: Cell::new(0),
             shares: Shares::new(slots),
+            eased: Notify::new(),
             requested: Cell::new(0),
             pace_ns: Cell::new(None),
         }
@@ -130,14 +167,28 @@ impl Shelf {
     /// A call is not here any more.
     pub(super) fn drop_call(&self, id: CallId) {
         if let Some(held) = self.held.borrow_mut().remove(&id) {
-            self.kept_bytes.set(self.kept_bytes.get() - held.kept.get());
+            self.keep(&held, 0);
+        }
+        self.eased.notify_one();
+    }
+
+    /// A call has ended, and so many bytes of its result lie here until it is confirmed.
+    pub(super) async fn ends(&self, id: CallId, held: &Held, bytes: usize) {
+        self.keep(held, bytes);
+        // What was said before is not about this result: the client was gone for a while, or has
+        // confirmed the result of an earlier time. One that has left does not say so again.
+        if !self.has_left(id.client) {
+            let _not_about_this = poll_once(held.confirmed.notified()).await;
         }
     }
 
-    /// The result of a call that is here, so long, lies here until it is confirmed.
+    /// So many bytes of the result of a call lie here now.
     pub(super) fn keep(&self, held: &Held, bytes: usize) {
-        held.kept.set(bytes);
-        self.kept_bytes.set(self.kept_bytes.get() + bytes);
+        let before = held.kept.replace(bytes);
+        self.kept_bytes.set(self.kept_bytes.get() - before + bytes);
+        if bytes < before {
+            self.eased.notify_one();
+        }
     }
 
     /// A call that is here.
@@ -155,20 +206,59 @@ impl Shelf {
         self.held.borrow().is_empty()
     }
 
-    /// A client was not there. True when that has been so for a while: it is gone.
-    pub(super) fn is_silent(&self, client: u128) -> bool {
-        if self.is_gone(client) {
-            return true;
-        }
+    /// The broker says that a client is not there. What it has not confirmed does not hold up others from
+    /// now on; when it has not been there for a while, it is gone, and its results are kept no longer.
+    pub(super) fn is_not_there(&self, client: u128) {
+        let was_gone = self.is_gone(client);
+        let now = Instant::now();
         let mut silent = self.silent.borrow_mut();
-        silent.retain(|_client, since| since.elapsed() < 100 * GONE_AFTER);
-        silent.entry(client).or_insert_with(Instant::now).elapsed() >= GONE_AFTER
+        silent.retain(|_client, known| known.since.elapsed() < REMEMBERED * self.gone_after);
+        let known = silent.entry(client).or_insert(Silence { since: now, until: now });
+        if !was_gone && known.until.elapsed() >= UNSEEN {
+            // This side may have had no connection, and nothing is known of the client meanwhile.
+            known.since = now;
+        }
+        known.until = now;
+        drop(silent);
+        if self.is_gone(client) {
+            self.give_up(client);
+        }
+        self.eased.notify_one();
     }
 
-    /// Whether a client is gone, as far as anybody knows.
+    /// Whether a client is gone, as far as anybody knows. It may come back.
     pub(super) fn is_gone(&self, client: u128) -> bool {
+        let silent = self.silent.borrow();
+        let is_gone = |known: &Silence| known.until - known.since >= self.gone_after;
+        self.has_left(client) || silent.get(&client).is_some_and(is_gone)
+    }
+
+    /// Whether a client has said that it ends.
+    fn has_left(&self, client: u128) -> bool {
         self.left.borrow().contains(&client)
-            || self.silent.borrow().get(&client).is_some_and(|since| since.elapsed() >= GONE_AFTER)
+    }
+
+    /// Clients that were not there and are not gone yet.
+    pub(super) fn quiet_clients(&self) -> Vec<u128> {
+        let quiet: Vec<_> = self.silent.borrow().keys().copied().collect();
+        quiet.into_iter().filter(|client| !self.is_gone(*client)).collect()
+    }
+
+    /// The first thing to do about a call that was delivered so often. One that comes from a client that is
+    /// gone is asked about: it may have come back, and has sent again what nodes have dropped meanwhile.
+    pub(super) fn first(&self, id: CallId, delivered: u64) -> First {
+        if self.is_withdrawn(id) || self.has_left(id.client) {
+            First::Drop
+        } else if self.is_slow(id.client) {
+            First::Later
+        } else if delivered > 1 || self.is_gone(id.client) {
+            First::Ask
+        } else if self.is_quiet(id.client) {
+            // When it is delivered again, the client is asked.
+            First::Later
+        } else {
+            First::Begin
+        }
     }
 
     /// Whether nobody has heard of a client since it was not there.
@@ -206,7 +296,7 @@ impl Shelf {
     }
 
     /// The results of a client's calls need not be kept any more.
-    pub(super) fn give_up(&self, client: u128) {
+    fn give_up(&self, client: u128) {
         for (id, held) in self.held.borrow().iter() {
             if id.client == client {
                 held.confirmed.notify_one();
@@ -278,83 +368,4 @@ impl Shelf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_calls_are_fetched_ahead_and_long_ones_are_not() {
-        let shelf = Shelf::new(3);
-        assert_eq!(shelf.room(), 3, "nobody knows");
-        let learn = |took| (0..200).for_each(|_| shelf.learn(took));
-        learn(Duration::from_secs(2));
-        assert_eq!(shelf.room(), 3);
-        shelf.in_hand.set(2);
-        assert_eq!(shelf.room(), 1);
-        shelf.requested.set(1);
-        assert_eq!(shelf.room(), 0);
-        learn(Duration::from_micros(800));
-        assert!((30..=33).contains(&shelf.room()), "{}", shelf.room());
-        shelf.requested.set(20);
-        assert_eq!(shelf.room(), 0, "it is not worth a request");
-        shelf.in_hand.set(1);
-        shelf.requested.set(1);
-        assert!(shelf.room() > 30, "a worker has nothing to do");
-        learn(Duration::ZERO);
-        assert_eq!(shelf.room(), 3 * MAX_AHEAD - 2);
-    }
-
-    #[test]
-    fn results_that_nobody_confirms_leave_no_room_unless_their_client_is_not_there() {
-        let shelf = Shelf::new(1);
-        for number in 0..KEPT as u64 {
-            assert!(shelf.room() > 0, "{number}");
-            shelf.take(CallId { client: 7, number }, "place".into());
-        }
-        assert_eq!(shelf.room(), 0);
-        shelf.silent.borrow_mut().insert(8, Instant::now());
-        assert_eq!(shelf.room(), 0);
-        shelf.silent.borrow_mut().insert(7, Instant::now());
-        assert_eq!(shelf.room(), 1);
-        shelf.is_there(7);
-        let fourth = CallId { client: 7, number: 3 };
-        shelf.drop_call(fourth);
-        assert_eq!(shelf.room(), 1);
-        shelf.keep(&shelf.take(fourth, "place".into()).unwrap(), KEPT_BYTES);
-        shelf.drop_call(CallId { client: 7, number: 4 });
-        assert_eq!(shelf.room(), 0, "it is long");
-        shelf.drop_call(fourth);
-        assert_eq!(shelf.room(), 1);
-    }
-
-    #[test]
-    fn only_so_many_withdrawn_calls_are_remembered() {
-        let shelf = Shelf::new(1);
-        let id = |number| CallId { client: 1, number };
-        for number in 0..2 * MAX_WITHDRAWN as u64 {
-            shelf.withdraw(id(number));
-        }
-        assert!(!shelf.is_withdrawn(id(0)) && shelf.is_withdrawn(id(MAX_WITHDRAWN as u64 + 1)));
-        assert_eq!(shelf.withdrawn.borrow().0.len(), MAX_WITHDRAWN);
-    }
-
-    #[test]
-    fn a_client_is_gone_after_a_while_only() {
-        let shelf = Shelf::new(1);
-        assert!(!shelf.is_silent(7) && !shelf.is_gone(7));
-        let before = Instant::now().checked_sub(2 * GONE_AFTER).unwrap();
-        shelf.silent.borrow_mut().insert(7, before);
-        assert!(shelf.is_silent(7) && shelf.is_gone(7) && !shelf.is_gone(8));
-        shelf.is_there(7);
-        assert!(!shelf.is_gone(7));
-        shelf.has_not_answered(7);
-        assert!(shelf.is_slow(7) && !shelf.is_slow(8) && !shelf.is_gone(7));
-        shelf.is_there(7);
-        assert!(!shelf.is_slow(7));
-        shelf.has_not_answered(7);
-        shelf.slow.borrow_mut().insert(7, Instant::now().checked_sub(SLOW_FOR).unwrap());
-        assert!(!shelf.is_slow(7), "it may be asked again");
-        shelf.is_leaving(9);
-        shelf.is_there(9);
-        assert!(shelf.is_gone(9) && shelf.is_silent(9), "it has said so");
-    }
-}
+mod tests;

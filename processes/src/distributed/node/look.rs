@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::super::refusal::Refusal;
 use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, News, VERSION, Verdict, unpack, version_of};
+use super::held::First;
 use super::outbox::Heard;
 use super::run::{Desk, PAUSE};
 
@@ -37,7 +38,7 @@ pub(super) enum Look {
 
 /// Why there is no answer of a client.
 pub(super) enum Unanswered {
-    /// It is gone.
+    /// It is gone, also now.
     Gone,
     /// Nobody knows.
     Not,
@@ -63,6 +64,10 @@ impl Desk {
 
     /// Decides what is to become of a message, which was delivered so often and is to be answered there.
     pub(super) async fn look(&self, message: &Message, delivered: u64, place: &Subject) -> Look {
+        if self.failure.has_happened() {
+            // Also what was here, and is given back.
+            return Look::Later(NOT_HERE_FOR);
+        }
         if version_of(&message.payload) != Some(VERSION) {
             return self.refuse_version(message).await;
         }
@@ -76,24 +81,17 @@ impl Desk {
             return Look::Known;
         }
         let stored = head.stored.is_some().then_some(head.id);
-        if self.shelf.is_withdrawn(head.id) || self.shelf.is_gone(head.id.client) {
-            return Look::Drop(stored);
-        }
-        if self.shelf.is_slow(head.id.client) {
-            return Look::Later(2 * PAUSE);
-        }
-        if delivered > 1 {
-            let unbegun = self.outbox.unbegun.of(head.id);
-            match self.ask(head.id, |ticket| News::Again { ticket, unbegun }).await {
+        match self.shelf.first(head.id, delivered) {
+            First::Drop => return Look::Drop(stored),
+            First::Later => return Look::Later(2 * PAUSE),
+            First::Ask => match self.ask_again(head.id).await {
                 Ok(Verdict::Go) => {}
                 Ok(Verdict::Wait) => return Look::Later(PAUSE),
                 Ok(Verdict::Drop) | Err(Unanswered::Gone) => return Look::Drop(stored),
                 Ok(Verdict::Poison) => return Look::Bury("it has lost its nodes".to_owned()),
                 Err(Unanswered::Not) => return Look::Later(2 * PAUSE),
-            }
-        } else if self.shelf.is_quiet(head.id.client) {
-            // Perhaps it is gone. When the call is delivered again, the client is asked.
-            return Look::Later(2 * PAUSE);
+            },
+            First::Begin => {}
         }
         if self.leave.is_told() {
             return Look::Later(NOT_HERE_FOR);
@@ -111,6 +109,12 @@ impl Desk {
         }
     }
 
+    /// Asks the client about a call that was delivered again.
+    async fn ask_again(&self, id: CallId) -> Result<Verdict, Unanswered> {
+        let unbegun = self.outbox.unbegun.of(id);
+        self.ask(id, |ticket| News::Again { ticket, unbegun }).await
+    }
+
     /// Asks the client about a call, what `question` makes of a ticket.
     pub(super) async fn ask(
         &self,
@@ -120,7 +124,7 @@ impl Desk {
         let mut ticket = self.outbox.ask(id.client, id.number, question);
         match timeout(ANSWER, &mut ticket.answer).await {
             Ok(Ok(Heard::Said(verdict))) => Ok(verdict),
-            Ok(Ok(Heard::Nobody)) if self.shelf.is_silent(id.client) => Err(Unanswered::Gone),
+            Ok(Ok(Heard::Nobody)) if self.shelf.is_gone(id.client) => Err(Unanswered::Gone),
             Ok(Ok(Heard::Nobody) | Err(_)) => Err(Unanswered::Not),
             Err(_late) => {
                 self.shelf.has_not_answered(id.client);

@@ -28,6 +28,7 @@ use leave::Leave;
 
 #[cfg(test)]
 pub(super) use execute::check_items;
+pub(super) use held::GONE_AFTER;
 pub use program::{main, main_with};
 
 /// Serves the cluster at `url` with so many workers, until the process ends: `Cluster::new(url)`, with
@@ -55,7 +56,8 @@ pub fn serve(url: &str, slots: usize) -> io::Result<()> {
     Cluster::new(url).node(slots)?.wait()
 }
 
-/// A node that serves; made by [`Cluster::node`]. Dropping it is [`stop`](Self::stop).
+/// A node that serves; made by [`Cluster::node`]. Dropping it is [`stop`](Self::stop), without
+/// its error.
 ///
 /// A node takes no more calls from the broker than its workers can begin soon: as many as there are
 /// workers, and some more while calls take less than some milliseconds. While it holds a call it says
@@ -86,8 +88,11 @@ impl Node {
 
     /// Takes no more calls, executes those that it holds, and waits until their results have arrived. What
     /// is not done within [`Cluster::drain`] goes to other nodes.
-    pub fn stop(mut self) {
-        self.finish();
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait): it could not go on, before it was told to stop or after.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.finish()
     }
 
     /// Waits until the node ends, which it does on its own only when it cannot go on. It goes on through
@@ -97,33 +102,55 @@ impl Node {
     /// Why it could not go on: one of its tasks has panicked, which is a defect of this crate. Its
     /// calls have gone to other nodes.
     pub fn wait(mut self) -> io::Result<()> {
-        self.join().map(drop).map_err(io::Error::other)
+        self.join()
     }
 
-    /// Waits for the thread; how the node has ended.
-    fn join(&mut self) -> Result<usize, String> {
+    /// Waits for the thread.
+    ///
+    /// # Errors
+    /// Why the node could not go on.
+    fn join(&mut self) -> io::Result<()> {
         if let Some(thread) = self.thread.take() {
             // Its panic was reported by the panic hook.
             let (Ok(()) | Err(_)) = thread.join();
         }
-        self.leave.end()
+        self.leave.end().map(|_left| ()).map_err(io::Error::other)
     }
 
     /// Tells the thread to stop, and joins it; once.
-    fn finish(&mut self) {
+    fn finish(&mut self) -> io::Result<()> {
         self.leave.tell();
-        let (Ok(_) | Err(_)) = self.join();
+        self.join()
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.finish();
+        let (Ok(()) | Err(_)) = self.finish();
     }
 }
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("cluster", &self.place).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stops_a_node_that_has_failed_is_told() {
+        let node = |end| {
+            let leave = Leave::default();
+            leave.ended(end);
+            Node { leave: Arc::new(leave), thread: None, place: String::new() }
+        };
+        let failed = || node(Err("a task has panicked".to_owned()));
+        for error in [failed().stop().unwrap_err(), failed().wait().unwrap_err()] {
+            assert_eq!(error.to_string(), "a task has panicked");
+        }
+        assert!(node(Ok(3)).stop().is_ok(), "what is left to others is no failure");
     }
 }

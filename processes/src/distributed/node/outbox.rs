@@ -57,6 +57,11 @@ impl Parcel {
         Self::with(None, number, news, body)
     }
 
+    /// What is said, as letters have it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The same, with the ticket of a question.
     fn with(ticket: Option<u64>, number: u64, news: News, body: &[u8]) -> Rc<Self> {
         let bytes = pack(&Said { number, news }, body);
@@ -188,11 +193,12 @@ impl Outbox {
         }
     }
 
-    /// The next letter, and to whom; none: everything is said.
-    fn next_letter(&self, node: &str) -> Option<(u128, Vec<u8>)> {
+    /// The next letter, for a broker that takes messages of so many bytes, and to whom; none: everything
+    /// is said.
+    fn next_letter(&self, node: &str, longest: usize) -> Option<(u128, Vec<u8>)> {
         let mut all = self.parcels.borrow_mut();
         while let Some((&client, parcels)) = all.iter_mut().next() {
-            let mut letter = Letter::of(node);
+            let mut letter = Letter::of(node, longest);
             while let Some(parcel) = parcels.pop_front_if(|parcel| letter.takes(&parcel.bytes)) {
                 parcel.waits.set(false);
                 let is_wanted = parcel
@@ -221,10 +227,10 @@ pub(super) async fn send_letters(desk: Rc<Desk>) {
         desk.outbox.linger().await;
         // Others that can go on now may have something to say to the same clients.
         yield_now().await;
-        while let Some((client, letter)) = desk.outbox.next_letter(&desk.name) {
+        while let Some((client, letter)) = desk.outbox.next_letter(&desk.name, desk.longest()) {
             let to = desk.broker.names.client(client);
             let back = desk.broker.names.node(desk.id, client);
-            // It fails only when the connection is given up, which never happens.
+            // It fails when the broker takes only shorter messages: what has to arrive is said again.
             let (Ok(()) | Err(_)) = desk.client.publish_with_reply(to, back, letter.into()).await;
         }
     }
@@ -237,7 +243,7 @@ mod tests {
 
     /// The letters that there are: to whom, and about which calls.
     fn letters(outbox: &Outbox) -> Vec<(u128, Vec<u64>)> {
-        let next = || outbox.next_letter("n");
+        let next = || outbox.next_letter("n", 1_000_000);
         let read = |(client, letter): (u128, Vec<u8>)| {
             let (_sender, body) = unpack::<Sender>(&letter).unwrap();
             (client, all_said(body).map(|(said, _body)| said.number).collect())

@@ -1,14 +1,15 @@
 //! The thread of a node: what its tasks share, how it begins and how it ends.
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
 use async_nats::{Client, SubscribeError, Subscriber};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::pool::Pool;
@@ -16,6 +17,7 @@ use crate::pool::Pool;
 use super::super::broker::Broker;
 use super::super::cluster::Cluster;
 use super::super::task::Registry;
+use super::super::wire::NEEDED;
 use super::fetch::fetch;
 use super::hear::{obey, take_answers};
 use super::held::Shelf;
@@ -47,7 +49,8 @@ pub(super) struct Desk {
     pub(super) slots: usize,
     /// Names this node, at random.
     pub(super) id: u128,
-    /// Names it to people: host and process, and some digits of `id`.
+    /// Names it to people and to clients: host, process, and some digits of `id`, because hosts and processes
+    /// of containers may have the same names.
     pub(super) name: String,
     /// How long it may be silent about a call.
     pub(super) lease: Duration,
@@ -55,8 +58,8 @@ pub(super) struct Desk {
     pub(super) shelf: Shelf,
     /// What it says to clients.
     pub(super) outbox: Outbox,
-    /// Told when there is room for calls.
-    pub(super) room: Notify,
+    /// What takes in the calls that were asked for.
+    pub(super) batches: RefCell<Vec<JoinHandle<()>>>,
     /// Whether a task has failed.
     pub(super) failure: Rc<Failure>,
     /// Tells it to end.
@@ -88,7 +91,7 @@ pub(super) async fn open(
     let (count, connections) = watch::channel(0);
     let client = cluster.dial("node", Arc::new(count)).await?;
     let broker = Broker::open_soon(&client, &cluster).await?;
-    let lease = broker.lease();
+    let (lease, gone_after) = (broker.lease(), cluster.gone_after);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let id = crate::segment::random_id()?;
     let no = |error: SubscribeError| io::Error::new(io::ErrorKind::NotConnected, error);
@@ -102,11 +105,11 @@ pub(super) async fn open(
         pool,
         slots,
         id,
-        name: name(&host),
+        name: name(&host, id),
         lease,
-        shelf: Shelf::new(slots),
+        shelf: Shelf::new(slots, gone_after),
         outbox: Outbox::default(),
-        room: Notify::new(),
+        batches: RefCell::default(),
         failure: Rc::default(),
         leave: told,
         registry: Registry::get().map_err(io::Error::other)?,
@@ -114,14 +117,9 @@ pub(super) async fn open(
     Ok((Opened { desk, from_clients, to_all }, ()))
 }
 
-/// The name of one more node of this process.
-fn name(host: &str) -> String {
-    static NODES: AtomicU32 = AtomicU32::new(0);
-    let name = format!("{host}/{}", std::process::id());
-    match NODES.fetch_add(1, Ordering::Relaxed) {
-        0 => name,
-        others => format!("{name}/{}", others + 1),
-    }
+/// The name of a node of this process.
+fn name(host: &str, id: u128) -> String {
+    format!("{host}/{}/{:08x}", std::process::id(), id >> 96)
 }
 
 /// Serves until it is told to stop, or cannot go on.
@@ -157,6 +155,16 @@ pub(super) async fn run(opened: Opened) {
 }
 
 impl Desk {
+    /// How long a message may be that the broker of the moment takes.
+    pub(super) fn longest(&self) -> usize {
+        NEEDED.min(self.client.max_payload())
+    }
+
+    /// Whether the broker of the moment does not take messages that are long enough.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.client.max_payload() < NEEDED
+    }
+
     /// Waits until the calls that are here are executed, and their results have arrived, if that is in time.
     ///
     /// Calls that arrive from now on, because they were asked for before, are given back when they are
@@ -164,7 +172,7 @@ impl Desk {
     async fn drain(&self) {
         let executed = async {
             while self.shelf.in_hand.get() > 0 {
-                self.room.notified().await;
+                self.shelf.eased.notified().await;
             }
         };
         let in_time = if let Some(limit) = self.cluster.drain {
@@ -175,7 +183,7 @@ impl Desk {
         };
         let arrived = async {
             while !self.shelf.is_empty() {
-                self.room.notified().await;
+                self.shelf.eased.notified().await;
             }
         };
         if in_time {
@@ -186,6 +194,11 @@ impl Desk {
 
     /// Lets other nodes have at once what is still here; how many calls that is.
     async fn give_back(&self) -> usize {
+        // Otherwise what is given back would come back, by what this node has asked for.
+        for batch in self.batches.take() {
+            batch.abort();
+            let (Ok(()) | Err(_)) = batch.await;
+        }
         let left = self.shelf.all();
         let farewell = async {
             self.say().await;
@@ -202,5 +215,18 @@ impl Desk {
             let _nothing_left = engine.interrupt() && engine.interrupt();
         }
         left.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_the_same_host_and_process_have_names_of_their_own() {
+        let (one, two) = (0x1234_abcd_u128 << 96, 0x1234_abce_u128 << 96);
+        let process = std::process::id();
+        assert_eq!(name("host", one), format!("host/{process}/1234abcd"));
+        assert_ne!(name("host", one), name("host", two));
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{JoinError, Side};
 
 use super::super::broker::{argument_name, result_name};
 use super::super::task::Named;
-use super::super::wire::{CallHead, CallId, MAX_INLINE, News, Report, Verdict};
+use super::super::wire::{CallHead, CallId, ENVELOPE, MAX_INLINE, News, Report, Verdict};
 use super::execute::{local_call, outcome};
 use super::held::Held;
 use super::look::{Look, Unanswered};
@@ -44,7 +44,7 @@ impl Drop for Hand {
             // Results wait for no others any more.
             self.0.outbox.hurry();
         }
-        self.0.room.notify_one();
+        self.0.shelf.eased.notify_one();
     }
 }
 
@@ -93,7 +93,6 @@ impl Desk {
             None => self.answer(&held, AckKind::Nak(Some(PAUSE))).await,
         }
         self.shelf.drop_call(call.id);
-        self.room.notify_one();
     }
 
     /// Executes a call. None: it is to be offered again.
@@ -178,29 +177,52 @@ impl Desk {
         }
     }
 
-    /// Sends a result until the client has it, or is gone. Returns whether it was put into the store.
+    /// Sends a result until the client has it, or is gone. Returns whether it was put into the store, which it
+    /// is if it does not fit into a message, also when that shows later, with another broker.
     async fn deliver(&self, held: &Held, id: CallId, done: Done) -> bool {
         let Done { report, busy, mut body } = done;
-        let mut stored = None;
-        while body.len() > MAX_INLINE {
-            if self.broker.put(&result_name(id, &self.name), &body).await.is_ok() {
-                stored = Some(body.len() as u64);
-                body = Vec::new();
-            } else if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
+        self.shelf.ends(id, held, body.len()).await;
+        let said = |stored| News::Done { report: report.clone(), busy, stored };
+        let bare = Parcel::new(id.number, said(None), &[]);
+        if body.is_empty() {
+            self.shelf.keep(held, bare.bytes().len());
+            self.announce(held, id, &bare, true).await;
+            return false;
+        }
+        if body.len() <= MAX_INLINE {
+            let whole = Parcel::new(id.number, said(None), &body);
+            drop(body);
+            self.shelf.keep(held, whole.bytes().len());
+            if self.announce(held, id, &whole, false).await {
+                return false;
+            }
+            body = whole.bytes()[bare.bytes().len()..].to_vec();
+        }
+        drop(bare);
+        while self.broker.put(&result_name(id, &self.name), &body).await.is_err() {
+            if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
                 return false;
             }
         }
-        let is_stored = stored.is_some();
-        let parcel = Parcel::new(id.number, News::Done { report, busy, stored }, &body);
-        self.shelf.keep(held, body.len());
+        let parcel = Parcel::new(id.number, said(Some(body.len() as u64)), &[]);
         drop(body);
-        loop {
+        self.shelf.keep(held, parcel.bytes().len());
+        self.announce(held, id, &parcel, true).await;
+        true
+    }
+
+    /// Says how a call has ended, until the client has confirmed that, or is gone. False: that does not fit into
+    /// a message of the broker of the moment. With `anyhow` it is said all the same, as nothing can be taken
+    /// out of it, and there may be another broker later.
+    async fn announce(&self, held: &Held, id: CallId, parcel: &Rc<Parcel>, anyhow: bool) -> bool {
+        while anyhow || parcel.bytes().len() + ENVELOPE <= self.longest() {
             let haste = if self.shelf.more_results_come() { Haste::Patient } else { Haste::AtOnce };
-            self.outbox.post(id.client, &parcel, haste);
+            self.outbox.post(id.client, parcel, haste);
             if timeout(RESEND, held.confirmed.notified()).await.is_ok() {
-                return is_stored;
+                return true;
             }
         }
+        false
     }
 }
 

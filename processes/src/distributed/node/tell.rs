@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_nats::Subject;
+use async_nats::connection::State as Connection;
 use async_nats::jetstream::AckKind;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -23,6 +24,7 @@ pub(super) async fn say_here(desk: Rc<Desk>) {
     loop {
         ticks.tick().await;
         desk.say().await;
+        desk.look_for_clients();
     }
 }
 
@@ -57,6 +59,20 @@ impl Desk {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let here = pack(&Here { node: self.name.clone(), slots }, &[]);
         let (Ok(()) | Err(_)) = self.client.publish(self.broker.names.here(), here.into()).await;
+    }
+
+    /// Asks clients that were not there something, so that it shows soon whether they are: each answer says so.
+    fn look_for_clients(&self) {
+        if self.client.connection_state() != Connection::Connected {
+            return;
+        }
+        for client in self.shelf.quiet_clients() {
+            // There is no such call, and nobody waits for what becomes of it.
+            self.tell(
+                CallId { client, number: u64::MAX },
+                News::Again { ticket: u64::MAX, unbegun: None },
+            );
+        }
     }
 
     /// Says something about a call to its client.

@@ -5,11 +5,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use processes::{CallOptions, JoinError, NodeStats, ProcessBuilder};
+use processes::{CallOptions, Cluster, JoinError, NodeStats, ProcessBuilder, Queue};
 
-use super::support::{Broker, Marks, Node, mark};
+use super::support::{Broker, Marks, Node, connect, mark};
 use super::{fails, processes_sleep, sleeps};
-use crate::support::{BOUND, wait_until};
+use crate::support::{BOUND, soon, wait_until};
 
 /// Says how many times slower than others a node is.
 const SLOWNESS: &str = "TRIPTYCH_TEST_SLOWNESS";
@@ -64,10 +64,13 @@ pub(super) fn deliveries(broker: &Broker) -> u64 {
     number.parse().unwrap()
 }
 
+/// A lease that no test waits for.
+const LONG_LEASE: Duration = Duration::from_hours(1);
+
 /// What is known of a node.
 fn stats_of(all: &[NodeStats], node: &Node) -> NodeStats {
-    let end = format!("/{}", node.process().pid());
-    all.iter().find(|stats| stats.name.ends_with(&end)).expect("it has spoken").clone()
+    let part = format!("/{}/", node.process().pid());
+    all.iter().find(|stats| stats.name.contains(&part)).expect("it has spoken").clone()
 }
 
 #[test]
@@ -190,4 +193,34 @@ fn a_call_that_takes_many_leases_is_executed_once() {
     assert_eq!((marks.counts(2), pool.stats().retried), (vec![1; 2], 0));
     // Otherwise the client has told the third node to wait.
     assert_eq!(deliveries(&broker), 2, "their leases were renewed");
+}
+
+/// The program of a node that gives back what it has not executed soon after it is told to end.
+fn hasty((url, ready, leave): (String, Queue<u32>, Queue<u32>)) {
+    let cluster = Cluster::new(url).lease(LONG_LEASE).drain(Duration::from_millis(100));
+    let node = cluster.node(2).unwrap();
+    ready.put(0).unwrap();
+    leave.get().unwrap();
+    node.stop().unwrap();
+}
+
+#[test]
+fn what_a_node_gives_back_does_not_come_back_to_it() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let [ready, leave] = [(); 2].map(|()| Queue::bounded(1).unwrap());
+    let arguments = (broker.url(), ready.clone(), leave.clone());
+    let first = Node::of(ProcessBuilder::new().spawn(hasty, arguments).unwrap());
+    soon(&ready);
+    let pool = connect(&broker.cluster().lease(LONG_LEASE));
+    let call = pool.submit(waits, (marks.path(), 0, gate.to_str().unwrap().to_owned()));
+    wait_until("it runs", || marks.counts(1) == [1]);
+    let _second = broker.node(1);
+    wait_until("both are there", || pool.workers() == 3);
+    // It has a worker that has nothing to do, and has asked for a call.
+    leave.put(0).unwrap();
+    wait_until("the first one has ended", || first.process().is_finished());
+    wait_until("it has begun again", || marks.counts(1) == [2]);
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), 0);
 }

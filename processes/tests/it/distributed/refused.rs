@@ -1,13 +1,14 @@
 //! Calls, clients and nodes that are refused.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, Lock};
 
 use super::nodes::deliveries;
-use super::support::{Broker, Tethered, connect};
-use super::{locked, square};
+use super::support::{Broker, Marks, Tethered, connect, mark};
+use super::{locked, processes_sleep, square};
 use crate::examples;
 use crate::support::{BOUND, wait_until};
 
@@ -16,6 +17,17 @@ processes::task! {
     /// The example of a cluster has one of this name with other types.
     fn collatz(text: String) -> String {
         text
+    }
+}
+
+processes::task! {
+    /// Marks that it has begun, and waits for a file; its result is long, but not too long for a message.
+    fn held_text((marks, gate): (String, String)) -> String {
+        mark(&marks, 0);
+        while !Path::new(&gate).exists() {
+            processes_sleep(5);
+        }
+        "x".repeat(400_000)
     }
 }
 
@@ -127,6 +139,23 @@ fn a_broker_that_comes_to_take_short_messages_only_is_none() {
     wait_until("it serves", || {
         pool.submit(square, 4).join_timeout(BOUND).expect("it ends").is_ok_and(|x| x == 16)
     });
+}
+
+#[test]
+fn a_result_that_fits_into_no_message_any_more_goes_through_the_store() {
+    let Some(mut broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let _node = broker.node(1);
+    let pool = broker.connect();
+    let call = pool.submit(held_text, (marks.path(), gate.to_str().unwrap().to_owned()));
+    wait_until("it has begun", || marks.counts(1) == [1]);
+    broker.config = "max_payload: 200KB".to_owned();
+    broker.stop();
+    broker.run();
+    assert!(broker.is_up());
+    std::fs::write(gate, "").unwrap();
+    assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap(), "x".repeat(400_000));
+    assert_eq!(marks.counts(1), [1]);
 }
 
 #[test]

@@ -110,3 +110,6 @@ pub(crate) struct Ready {
     /// Writing would not block.
     pub(crate) write: bool,
 }
+
+#[cfg(test)]
+mod tests;

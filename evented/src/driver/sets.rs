@@ -23,9 +23,9 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::class::{RANKS, Rank};
 
 /// How many events one look at the top set takes at most. What is left comes with the next.
-const EVENTS: usize = 1024;
+pub(super) const EVENTS: usize = 1024;
 /// The same for other sets: they are many.
-const MEMBER_EVENTS: usize = 256;
+pub(super) const MEMBER_EVENTS: usize = 256;
 /// Token of the unparker.
 pub(super) const UNPARK: Token = Token(usize::MAX);
 /// Token of the timer for short sleeps.

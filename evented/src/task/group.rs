@@ -46,7 +46,7 @@ pub struct TaskGroup<T> {
     finished: Rc<RefCell<Finished>>,
 }
 
-/// Which tasks of a group have finished.
+/// Which tasks of a group have finished, or are about to.
 #[derive(Default)]
 struct Finished {
     /// Their keys, in that order.
@@ -128,16 +128,29 @@ impl<T: 'static> TaskGroup<T> {
         let unknown = self.tasks.range(std::mem::replace(&mut self.known, self.next_key)..);
         unknown.filter_map(|(_, task)| task.name()).for_each(|task| self.together.add(task));
         let waker = cx.waker().clone();
-        let old = self.finished.borrow_mut().waiter.replace(waker);
+        let (old, is_ending) = {
+            let mut finished = self.finished.borrow_mut();
+            (finished.waiter.replace(waker), !finished.keys.is_empty())
+        };
         drop(old);
+        if is_ending {
+            // That task has told already, and will not do so again once it has ended.
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
     /// The result of the task that has finished first of those that are left.
     fn take_finished(&mut self) -> Option<(u64, Result<T, JoinError>)> {
         loop {
-            let key = self.finished.borrow_mut().keys.pop_front()?;
-            // The report comes from inside the task's last poll, and this code runs after it.
+            let key = {
+                let keys = &mut self.finished.borrow_mut().keys;
+                // A report comes from inside the end of its task. Code of the user's that runs in there, a drop or
+                // a waker, may ask before there is a result: the report stays.
+                let has_ended = |key| self.tasks.get(key).is_none_or(Task::is_finished);
+                let place = keys.iter().position(has_ended)?;
+                keys.remove(place).expect("it was found there")
+            };
             if let Some(mut task) = self.tasks.remove(&key)
                 && let Poll::Ready(result) =
                     Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()))
@@ -156,7 +169,8 @@ impl<T: 'static> TaskGroup<T> {
         }
     }
 
-    /// A result that is there, without waiting. None when there is none yet, or no task is left.
+    /// A result that is there, without waiting. None when there is none yet, or no task is left. That of a task
+    /// whose future is being dropped is not there yet.
     pub fn try_next(&mut self) -> Option<Result<T, JoinError>> {
         self.take_finished().map(|(_, result)| result)
     }
@@ -243,7 +257,8 @@ impl<T> fmt::Debug for TaskGroup<T> {
     }
 }
 
-/// Tells the group that a task is finished, by being dropped.
+/// Tells the group that a task ends, by being dropped. Its result is there only after that, and after the drop of
+/// the future: before the first poll, the future is dropped last.
 struct Report {
     key: u64,
     finished: Rc<RefCell<Finished>>,

@@ -1,17 +1,21 @@
 //! A reactor as part of another loop.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use evented::net::{UdpSocket, Watch};
 use evented::sync::oneshot;
-use evented::{Class, Reactor, Spawn, Turn, blocking, call_later, sleep, spawn, spawn_with};
+use evented::{
+    Class, Reactor, Spawn, Turn, blocking, call_later, sleep, spawn, spawn_with, yield_now,
+};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 
@@ -166,10 +170,13 @@ fn a_crowd_that_is_ready_at_once() {
                 for watch in &watches {
                     let mut gives_up = Box::pin(watch.readable());
                     assert!(poll_once(&mut gives_up).is_pending());
+                    // One poll does not do so many things.
+                    yield_now().await;
                 }
                 last.read_with(|mut pipe| pipe.read(&mut [0])).await.unwrap()
             });
             while reactor.turn(Duration::ZERO) == Turn::Again {}
+            assert_eq!(reactor.stats().sources, CROWD + 1);
             for writer in &mut writers {
                 writer.write_all(b"x").unwrap();
             }
@@ -179,6 +186,55 @@ fn a_crowd_that_is_ready_at_once() {
             outer.run(&reactor, || urgent.is_finished());
         }
     });
+}
+
+/// A turn that has only looked at what is urgent, and has polled nobody, is not the last one: to the edge that
+/// the other loop has seen, no second one comes.
+#[test]
+fn a_turn_that_has_not_looked_at_everything() {
+    let reactor = Reactor::new().unwrap();
+    for outer in Outer::each(&reactor) {
+        let (pipe, mut writer) = std::io::pipe().unwrap();
+        let reader = reactor.spawn(async move {
+            Watch::new(pipe).unwrap().read_with(|mut pipe| pipe.read(&mut [0])).await.unwrap()
+        });
+        let urgent = Spawn::new().class(Class::RT);
+        let urgent = reactor.spawn_with(urgent, std::future::pending::<()>());
+        while reactor.turn(Duration::ZERO) == Turn::Again {}
+        writer.write_all(b"x").unwrap();
+        assert!(outer.wait(BOUND));
+        // Its future is dropped in the next turn, before anybody looks at what is less urgent.
+        drop(urgent);
+        let polls = reactor.stats().polls;
+        assert_eq!(reactor.turn(Duration::ZERO), Turn::Again);
+        assert_eq!(reactor.stats().polls, polls, "somebody was polled");
+        outer.run(&reactor, || reader.is_finished());
+    }
+}
+
+/// Also of a turn in which nobody was polled, and no call was run.
+#[test]
+fn a_waker_that_ends_the_reactor_is_not_forgotten() {
+    struct Ends;
+    impl Wake for Ends {
+        fn wake(self: Arc<Self>) {
+            evented::stop().unwrap();
+        }
+    }
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    let left = reactor.spawn(std::future::pending::<()>());
+    let mut timer = None;
+    reactor.block_on(async {
+        let timer = Pin::new(timer.insert(sleep(Duration::from_millis(1))));
+        let waker = Waker::from(Arc::new(Ends));
+        assert!(timer.poll(&mut Context::from_waker(&waker)).is_pending());
+    });
+    while reactor.turn(Duration::ZERO) == Turn::Again {}
+    let polls = reactor.stats().polls;
+    assert_eq!(reactor.turn(Duration::from_millis(1)), Turn::Again, "it has yet to end");
+    assert_eq!(reactor.stats().polls, polls, "somebody was polled");
+    assert_eq!(reactor.turn(Duration::ZERO), Turn::Ended);
+    assert!(left.is_finished());
 }
 
 /// Each comes while the other loop sleeps, or is about to.

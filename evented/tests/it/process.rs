@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -324,6 +325,8 @@ fn ends_that_are_ignored_are_errors_that_say_so() {
             assert!(says_so, "{error:?}");
         }
     }));
+    // What looks for leaks when this process ends has a child, and waits for it.
+    signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::default()).unwrap();
 }
 
 #[test]

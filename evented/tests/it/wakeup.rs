@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::{Poll, Waker};
 
@@ -122,7 +122,7 @@ fn a_storm_from_eight_threads_is_a_bounded_queue() {
     in_own_process(NAME, || {
         block_on(bounded(async {
             let stop = Arc::new(AtomicBool::new(false));
-            let woken = Arc::new(AtomicU64::new(0));
+            let (woken, settled) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
             let polls = Rc::new(Cell::new(0_u64));
             let place = Rc::new(Cell::new(None::<Waker>));
             let (count, hand) = (Rc::clone(&polls), Rc::clone(&place));
@@ -138,8 +138,11 @@ fn a_storm_from_eight_threads_is_a_bounded_queue() {
                 .map(|_| {
                     let (waker, stop) = (waker.clone(), Arc::clone(&stop));
                     let (woken, start) = (Arc::clone(&woken), Arc::clone(&start));
+                    let settled = Arc::clone(&settled);
                     std::thread::spawn(move || {
                         start.wait();
+                        waker.wake_by_ref();
+                        settled.fetch_add(1, Ordering::Relaxed);
                         while !stop.load(Ordering::Relaxed) {
                             waker.wake_by_ref();
                             woken.fetch_add(1, Ordering::Relaxed);
@@ -148,8 +151,8 @@ fn a_storm_from_eight_threads_is_a_bounded_queue() {
                 })
                 .collect();
             start.wait();
-            // The threads have all that they need by then.
-            until_blocking(|| woken.load(Ordering::Relaxed) > 1_000);
+            // Each of the threads has all that it needs by then.
+            until_blocking(|| settled.load(Ordering::Relaxed) == THREADS);
             let resident_before = resident();
             // The reactor stands still meanwhile: what is not bounded piles up, 8 bytes and more for each.
             until_blocking(|| woken.load(Ordering::Relaxed) > WAKES);

@@ -48,14 +48,19 @@ struct Whereabouts {
 pub(super) async fn audit(desk: Rc<Desk>, mut connections: watch::Receiver<u64>) {
     let keeps = desk.broker.keeps();
     let every = keeps.map_or(AUDIT_EVERY, |keeps| AUDIT_EVERY.min(keeps / LOOKS));
+    let mut looked = true;
     loop {
         // Who has a call that is missing was asked. What that one has said, or not, is soon known.
         let soon = desk.broker.lease() + PAUSE;
         let every = if desk.remote.misses_any() { every.min(soon) } else { every };
+        // A look that there was no connection for is made as soon as there is one: that this is a new one may
+        // have been said before it is one.
+        let every = if looked { every } else { PAUSE };
         if let Ok(Err(_gone)) = timeout(every, connections.changed()).await {
             return;
         }
-        if desk.client.connection_state() != Connection::Connected {
+        looked = desk.client.connection_state() == Connection::Connected;
+        if !looked {
             continue;
         }
         // Perhaps there is no stream.

@@ -151,6 +151,14 @@ fn servers_go_on_after_they_had_no_descriptors() {
             let listener = TcpListener::bind(loopback).unwrap();
             let addresses = [listener.local_addr().unwrap(), over_cores];
             let server = evented::protocol::serve(listener, || Echo(None));
+            // A core that begins opens files and closes them: first each has a connection, which it keeps.
+            let mut kept = Vec::new();
+            for _ in 0..2 {
+                let mut client = TcpStream::connect(over_cores).await.unwrap();
+                client.write_all(b"x").await.unwrap();
+                client.read_exact(&mut [0]).await.unwrap();
+                kept.push(client);
+            }
             // One is left: that of a client. There is none for the other end.
             let left = std::fs::File::open("/dev/null").unwrap();
             let spare = take_all_descriptors();

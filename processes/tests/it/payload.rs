@@ -9,6 +9,7 @@ use crate::support::{BOUND, gated, gates, soon};
 mod arena;
 mod buffer;
 mod forked;
+mod names;
 
 #[test]
 fn sizes_around_every_boundary_come_back_whole() {

@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ use evented::{
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 
-use crate::support::{BOUND, in_own_process, pair, poll_once};
+use crate::support::{BOUND, in_own_process, pair, poll_once, woken_by_another_thread};
 
 /// How the other loop waits for the descriptor.
 enum Outer<'a> {
@@ -243,28 +242,8 @@ fn no_wake_of_another_thread_is_lost() {
     const ROUNDS: u64 = 2_000;
     let reactor = Reactor::new().unwrap();
     for outer in Outer::each(&reactor) {
-        let (to_thread, from_reactor) = std::sync::mpsc::channel::<(u64, Waker)>();
-        let answer = Arc::new(AtomicU64::new(0));
-        let seen = Arc::clone(&answer);
-        let thread = std::thread::spawn(move || {
-            for (round, waker) in from_reactor {
-                answer.store(round, Ordering::Release);
-                waker.wake();
-            }
-        });
-        let task = reactor.spawn(async move {
-            for round in 1..=ROUNDS {
-                let mut sent = false;
-                std::future::poll_fn(|cx| {
-                    if !std::mem::replace(&mut sent, true) {
-                        to_thread.send((round, cx.waker().clone())).unwrap();
-                    }
-                    let is_there = seen.load(Ordering::Acquire) == round;
-                    if is_there { Poll::Ready(()) } else { Poll::Pending }
-                })
-                .await;
-            }
-        });
+        let (wakes, thread) = woken_by_another_thread(ROUNDS);
+        let task = reactor.spawn(wakes);
         outer.run(&reactor, || task.is_finished());
         thread.join().unwrap();
     }

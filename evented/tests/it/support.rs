@@ -1,9 +1,13 @@
 //! What the tests share.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Seek};
+use std::mem;
 use std::process::Command;
-use std::task::{Context, Waker};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use evented::net::{TcpListener, TcpStream};
@@ -45,7 +49,7 @@ pub(crate) fn until_blocking(mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < BOUND, "the condition did not come true");
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }
 
@@ -55,7 +59,7 @@ pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
 }
 
 /// Polls once with a waker that does nothing.
-pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -116,4 +120,34 @@ pub(crate) fn descriptors() -> usize {
 /// How many threads this process has.
 pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// What waits so many times for a wake of another thread, and
+/// that thread, which ends with it.
+pub(crate) fn woken_by_another_thread(
+    rounds: u64,
+) -> (impl Future<Output = ()> + 'static, JoinHandle<()>) {
+    let (to_thread, from_task) = mpsc::channel::<(u64, Waker)>();
+    let answer = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&answer);
+    let thread = thread::spawn(move || {
+        for (round, waker) in from_task {
+            answer.store(round, Ordering::Release);
+            waker.wake();
+        }
+    });
+    let wakes = async move {
+        for round in 1..=rounds {
+            let mut sent = false;
+            poll_fn(|cx| {
+                if !mem::replace(&mut sent, true) {
+                    to_thread.send((round, cx.waker().clone())).unwrap();
+                }
+                let is_there = seen.load(Ordering::Acquire) == round;
+                if is_there { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    };
+    (wakes, thread)
 }

@@ -9,7 +9,9 @@ use std::task::{Poll, Waker};
 
 use evented::{Reactor, block_on, spawn, yield_now};
 
-use crate::support::{bounded, in_own_process, rounds, until, until_blocking};
+use crate::support::{
+    bounded, in_own_process, rounds, until, until_blocking, woken_by_another_thread,
+};
 
 /// The memory of this process that is in use, in bytes.
 fn resident() -> u64 {
@@ -183,27 +185,7 @@ fn wakes_from_another_thread() {
     const ROUNDS: u64 = 5_000;
     // The reactor parks in every round; the other thread woken it at all sorts of moments.
     let reactor = Reactor::new().unwrap();
-    let (to_thread, from_reactor) = std::sync::mpsc::channel::<(u64, Waker)>();
-    let answer = Arc::new(AtomicU64::new(0));
-    let seen = Arc::clone(&answer);
-    let thread = std::thread::spawn(move || {
-        for (round, waker) in from_reactor {
-            answer.store(round, Ordering::Release);
-            waker.wake();
-        }
-    });
-    reactor.block_on(bounded(async move {
-        for round in 1..=ROUNDS {
-            let mut sent = false;
-            poll_fn(|cx| {
-                if !sent {
-                    sent = true;
-                    to_thread.send((round, cx.waker().clone())).unwrap();
-                }
-                if seen.load(Ordering::Acquire) == round { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-        }
-    }));
+    let (wakes, thread) = woken_by_another_thread(ROUNDS);
+    reactor.block_on(bounded(wakes));
     thread.join().unwrap();
 }

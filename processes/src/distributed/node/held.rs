@@ -75,7 +75,7 @@ struct Silence {
 pub(super) enum First {
     /// Nobody wants it.
     Drop,
-    /// Its client is not waited for now.
+    /// Its client does not answer at present: the call is to be offered again, later.
     Later,
     /// Its client has to be asked what is to become of it.
     Ask,

@@ -1,22 +1,19 @@
 //! Long arguments and results, which lie in the store of the broker: that it forgets them, or loses them,
 //! costs time only.
 
-use std::path::Path;
 use std::time::Duration;
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
-use super::support::{Broker, LEASE, Marks, connect, mark};
-use super::{MARKS, bytes, processes_sleep, reversed};
+use super::support::{Broker, LEASE, Marks, connect, mark, until_there};
+use super::{MARKS, bytes, reversed};
 use crate::support::{BOUND, Stopped, wait_until};
 
 processes::task! {
     /// Marks that it has begun, and waits for a file; its result is long.
     fn held_long((marks, gate): (String, String)) -> Vec<u8> {
         mark(&marks, 0);
-        while !Path::new(&gate).exists() {
-            processes_sleep(5);
-        }
+        until_there(&gate);
         vec![7; 700_000]
     }
 }

@@ -1,12 +1,11 @@
 //! Nodes, brokers and clients that die: every call resolves once.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
 use super::raw::Raw;
-use super::support::{Broker, Marks, connect, mark};
+use super::support::{Broker, Marks, connect, mark, until_there};
 use super::{marked, processes_sleep, square};
 use crate::support::{BOUND, Stopped, kill, soon, wait_until};
 
@@ -14,9 +13,7 @@ processes::task! {
     /// Marks that it has begun, and waits for a file.
     pub(crate) fn held((marks, gate): (String, String)) -> u32 {
         mark(&marks, 0);
-        while !Path::new(&gate).exists() {
-            processes_sleep(5);
-        }
+        until_there(&gate);
         std::process::id()
     }
 }

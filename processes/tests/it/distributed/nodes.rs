@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use processes::{CallOptions, Cluster, JoinError, NodeStats, ProcessBuilder, Queue};
 
-use super::support::{Broker, Marks, Node, connect, mark};
+use super::support::{Broker, Marks, Node, connect, mark, until_there};
 use super::{fails, processes_sleep, sleeps};
 use crate::support::{BOUND, soon, wait_until};
 
@@ -36,9 +35,7 @@ processes::task! {
     /// Marks that it has begun, and waits for a file.
     fn waits((marks, number, gate): (String, u64, String)) -> u64 {
         mark(&marks, number);
-        while !Path::new(&gate).exists() {
-            processes_sleep(5);
-        }
+        until_there(&gate);
         number
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use processes::{Cluster, JoinError, JoinHandle, Pool, Process, ProcessBuilder, node};
 
-use super::support::{Broker, Marks, connect, mark};
+use super::support::{Broker, Marks, connect, mark, until_there};
 use super::{marked, processes_sleep};
 use crate::examples;
 use crate::support::{BOUND, is_alive, signal, wait_until};
@@ -21,9 +21,7 @@ processes::task! {
     /// Marks that it has begun, and waits for a file.
     fn waits((marks, gate): (String, String)) -> u32 {
         mark(&marks, 0);
-        while !std::path::Path::new(&gate).exists() {
-            processes_sleep(5);
-        }
+        until_there(&gate);
         std::os::unix::process::parent_id()
     }
 }

@@ -1,14 +1,13 @@
 //! Calls, clients and nodes that are refused.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, Lock};
 
 use super::nodes::deliveries;
-use super::support::{Broker, Marks, Tethered, connect, mark};
-use super::{locked, processes_sleep, square};
+use super::support::{Broker, Marks, Tethered, connect, mark, until_there};
+use super::{locked, square};
 use crate::examples;
 use crate::support::{BOUND, wait_until};
 
@@ -24,9 +23,7 @@ processes::task! {
     /// Marks that it has begun, and waits for a file; its result is long, but not too long for a message.
     fn held_text((marks, gate): (String, String)) -> String {
         mark(&marks, 0);
-        while !Path::new(&gate).exists() {
-            processes_sleep(5);
-        }
+        until_there(&gate);
         "x".repeat(400_000)
     }
 }

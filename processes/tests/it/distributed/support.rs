@@ -7,12 +7,12 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use processes::{Cluster, Pool, Process, ProcessBuilder, Queue};
 use tempfile::TempDir;
 
-use crate::support::{skip, soon, wait_until};
+use crate::support::{BOUND, skip, soon, wait_until};
 
 /// Short, so that a test of a lost node is.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
@@ -297,4 +297,13 @@ impl Marks {
 pub(crate) fn mark(path: &str, number: u64) {
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
     file.write_all(&number.to_le_bytes()).unwrap();
+}
+
+/// Waits, in a call, until a file is there: that the test goes on.
+pub(super) fn until_there(file: &str) {
+    let begun = Instant::now();
+    while !Path::new(file).exists() {
+        assert!(begun.elapsed() < 4 * BOUND, "still waiting for {file}");
+        super::processes_sleep(5);
+    }
 }

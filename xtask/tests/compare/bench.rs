@@ -58,7 +58,9 @@ fn every_contender_does_its_work() {
         assert!(row["metric"].as_str().is_some_and(|name| !name.starts_with("dummy")), "{row}");
     }
     assert!(ended.out.contains("contenders did their work, and rightly"), "{}", ended.out);
-    assert!(ended.out.lines().all(|line| line.chars().count() <= 80), "{}", ended.out);
+    // Names of files are as long as they are.
+    let mut lines = ended.out.lines().filter(|line| !line.contains("bench.json"));
+    assert!(lines.all(|line| line.chars().count() <= 80), "{}", ended.out);
 }
 
 #[test]

@@ -126,12 +126,14 @@ fn required(no_machines: Option<&str>) -> &'static str {
 
 /// Makes what machines of tests consist of, in namespaces of its own.
 const MACHINE: &str = "mount -t tmpfs tmpfs /run && ip netns add a && \
-    ip link add v type veth peer name eth0 netns a";
+    ip link add bridge type bridge && ip link add v type veth peer name eth0 netns a && \
+    nsenter --net=/run/netns/a ip link set eth0 up";
 
 /// Why this system does not allow that, as some containers do not. A missing program is no such reason:
 /// the tests say which one it is.
 fn machines_missing() -> Option<String> {
-    let mut command = Command::new("unshare");
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare"]);
     // A user who is not root becomes one inside.
     command.args(["--user", "--map-root-user"].iter().filter(|_| !is_root()));
     command.args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", MACHINE]);

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -33,14 +34,21 @@ impl Folder {
         let revision = environment::revision(workspace).unwrap_or_else(|| "no-revision".into());
         let time = environment::now_utc().replace([':', '-'], "");
         let name = format!("{time}-{}", revision.replace('+', "-changed"));
-        let path = (0..100)
-            .map(|number| {
-                all.join(if number == 0 { name.clone() } else { format!("{name}-{number}") })
-            })
-            .find(|path| !path.exists())
-            .ok_or_else(|| Error::failed("failed to find a free name for the results"))?;
-        fs::create_dir_all(&path).map_err(Error::io("make the folder for the results,", &path))?;
-        Ok(Self { path })
+        let doing = "make the folder for the results,";
+        fs::create_dir_all(all).map_err(Error::io(doing, all))?;
+        for number in 0..100 {
+            let path =
+                all.join(if number == 0 { name.clone() } else { format!("{name}-{number}") });
+            // Another run may begin in the same second: whoever makes the folder has it.
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.map_err(Error::io(doing, &path))?;
+                    return Ok(Self { path });
+                }
+            }
+        }
+        Err(Error::failed("failed to find a free name for the results"))
     }
 
     /// Saves the run.

@@ -1,18 +1,12 @@
 //! Whole benches, of real contenders and of those that go wrong on purpose.
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, process::Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    disturbed::{Identity, identity_of, wait_for_end_of},
+    disturbed::{Identity, wait_for_child_of, wait_for_end_of},
     started::{Ended, Started, program},
 };
 
@@ -82,12 +76,13 @@ fn a_wrong_answer_has_no_time_and_is_the_gravest() {
 
 #[test]
 fn a_contender_that_fails_is_reported_for_what_it_did() {
-    for (metric, words) in [
-        ("dummy.panic", "as it was asked to"),
-        ("dummy.hang", "no answer within"),
-        ("dummy.rubbish", "it said what is no answer: not a sample"),
+    for (metric, timeout, words) in [
+        ("dummy.panic", "100", "as it was asked to"),
+        // Those beside it have to answer within that.
+        ("dummy.hang", "5", "no answer within"),
+        ("dummy.rubbish", "100", "it said what is no answer: not a sample"),
     ] {
-        let (ended, run) = bench(&["--metric", metric, "--rounds", "1", "--timeout", "1"]);
+        let (ended, run) = bench(&["--metric", metric, "--rounds", "1", "--timeout", timeout]);
         assert_eq!(ended.code, Some(1), "{metric}: {}{}", ended.out, ended.err);
         let why = contenders(&run)[1]["problem"]["why"].to_string();
         assert!(why.contains(words), "{why}");
@@ -185,23 +180,13 @@ fn hanging(arguments: &[&str]) -> (Started, Pid, Identity) {
     command.args(["bench", "threads", "--metric", "dummy.hang", "--timeout", "100"]);
     let mut started = Started::new(command.args(arguments));
     started.wait_for("threads: about");
-    let id = started.id();
-    let children = format!("/proc/{id}/task/{id}/children");
-    let deadline = Instant::now() + Duration::from_mins(1);
-    let sample = loop {
-        let children = fs::read_to_string(&children).unwrap_or_default();
-        let hangs = |child: &&str| {
-            let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            // It is parked: it has told the kernel to end it with its parent before that.
-            let place = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-            line.split('\0').any(|word| word == "wrong") && place.contains(") S ")
-        };
-        if let Some(identity) = children.split_whitespace().find(hangs).and_then(identity_of) {
-            break identity;
-        }
-        assert!(Instant::now() < deadline, "no sample hangs");
-        thread::yield_now();
-    };
-    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
-    (started, pid.expect("it is that of a process"), sample)
+    let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
+    let pid = pid.expect("it is that of a process");
+    let sample = wait_for_child_of(pid, |child| {
+        let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        // It is parked: it has told the kernel to end it with its parent before that.
+        let place = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        line.split('\0').any(|word| word == "wrong") && place.contains(") S ")
+    });
+    (started, pid, sample)
 }

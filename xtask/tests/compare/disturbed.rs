@@ -116,30 +116,47 @@ pub(crate) type Identity = (String, String);
 /// Waits until a process has a lane host as its child that sleeps for a time: one that waits for
 /// its input would notice the end of it. `None`: the kernel does not tell.
 fn wait_for_hanging_child_of(parent: Pid) -> Option<Identity> {
-    let waits_for = |pid: &str| fs::read_to_string(format!("/proc/{pid}/wchan"));
-    if waits_for("self").is_err() {
+    if !told_what_is_waited_for() {
         return None;
     }
-    let hangs = |pid: &str| waits_for(pid).unwrap_or_default().contains("nanosleep");
-    Some(wait_for_host_of(parent, hangs))
+    Some(wait_for_child_of(parent, |pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.trim_end().ends_with("-lane") && sleeps_for_a_time(pid)
+    }))
 }
 
-/// Waits until a process has a lane host of this kind as its child. It leads a group of its own, and
-/// would have another parent if it outlived this one: only its identity finds it again.
-fn wait_for_host_of(parent: Pid, is_meant: impl Fn(&str) -> bool) -> Identity {
+/// Whether a process is in a system call that waits for a time, if the kernel tells such things.
+fn sleeps_for_a_time(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default().contains("nanosleep")
+}
+
+/// Whether the kernel tells what a process waits for: one that certainly waits is looked at.
+fn told_what_is_waited_for() -> bool {
+    let mut sleeper = Command::new("sleep").arg("100").spawn().expect("there is a sleep");
+    let pid = sleeper.id().to_string();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !sleeps_for_a_time(&pid) && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    let told = sleeps_for_a_time(&pid);
+    sleeper.kill().expect("it has not been waited for");
+    sleeper.wait().expect("it is a child");
+    told
+}
+
+/// Waits until a process has such a process as its child. It leads a group of its own, and would have
+/// another parent if it outlived this one: only its identity finds it again.
+pub(crate) fn wait_for_child_of(parent: Pid, is_meant: impl Fn(&str) -> bool) -> Identity {
     let parent = parent.as_raw_pid().to_string();
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let processes = fs::read_dir("/proc").expect("it is mounted").filter_map(Result::ok);
-        let host =
-            processes.filter_map(|process| process.file_name().into_string().ok()).find(|pid| {
-                let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-                name.trim_end().ends_with("-lane") && is_child(pid, &parent) && is_meant(pid)
-            });
-        if let Some(identity) = host.as_deref().and_then(identity_of) {
+        let mut names = processes.filter_map(|process| process.file_name().into_string().ok());
+        let child = names.find(|pid| is_child(pid, &parent) && is_meant(pid));
+        if let Some(identity) = child.as_deref().and_then(identity_of) {
             return identity;
         }
-        assert!(Instant::now() < deadline, "there is no such lane host");
+        assert!(Instant::now() < deadline, "there is no such child");
         thread::yield_now();
     }
 }
@@ -162,7 +179,7 @@ pub(crate) fn wait_for_end_of(process: &Identity) {
 }
 
 /// The identity of a live process.
-pub(crate) fn identity_of(pid: &str) -> Option<Identity> {
+fn identity_of(pid: &str) -> Option<Identity> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The fields after the name: state first, start time twentieth.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();

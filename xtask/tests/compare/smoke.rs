@@ -1,13 +1,6 @@
 //! Every workload in every lane it is asked of, small.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Command,
-};
+use std::{env, ffi::OsString, os::unix::fs::symlink, path::Path, process::Command};
 
 use serde_json::Value;
 use xtask::compare::question::{QUESTIONS, Question};
@@ -114,7 +107,9 @@ fn peers_are_built_when_they_are_asked_for_and_are_verified() {
     // A host whose program is not there is not built, and it is said why.
     let mut command = Command::new(program());
     command.arg("compare").args(arguments).args(["--peers", "cpu.stencil"]);
-    let ended = Started::new(command.env("PATH", path_without("nats-server"))).end();
+    let links = tempfile::tempdir().expect("a folder");
+    let path = path_without("nats-server", links.path());
+    let ended = Started::new(command.env("PATH", path)).end();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let run = ended.run();
     let missing = run["missing"].to_string();
@@ -130,10 +125,19 @@ fn peers_are_built_when_they_are_asked_for_and_are_verified() {
     assert!(run["environment"]["host peers-lane"].is_string(), "{}", run["environment"]);
 }
 
-/// Where programs are looked for, without the folders that have this one.
-fn path_without(program: &str) -> OsString {
+/// Where programs are looked for, without this one: instead of folders that have it, `links` has links to
+/// all else that is in them.
+fn path_without(program: &str, links: &Path) -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).filter(|folder| !folder.join(program).exists());
+    let (with, mut folders): (Vec<_>, Vec<_>) =
+        env::split_paths(&path).partition(|folder| folder.join(program).exists());
+    for entry in with.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten() {
+        if entry.file_name() != program {
+            // What is in two folders is that of the first.
+            symlink(entry.path(), links.join(entry.file_name())).ok();
+        }
+    }
+    folders.push(links.to_owned());
     env::join_paths(folders).expect("they came from there")
 }
 
@@ -165,17 +169,16 @@ fn an_export_that_fails_at_the_end_fails_the_comparison_and_the_results_are_show
 /// The cargo it calls is not held to that: it may write the list of a program's sources again, which is longer than
 /// 8 KiB in some folders, though there is nothing to build.
 fn with_small_files(blocks: u32, arguments: &[&str]) -> Ended {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let unlimited = folder.path().join("cargo");
-    let script = "#!/bin/sh\nulimit -S -f \"$(ulimit -H -f)\" && exec \"$REAL_CARGO\" \"$@\"\n";
-    fs::write(&unlimited, script).expect("a file there");
-    fs::set_permissions(&unlimited, Permissions::from_mode(0o755)).expect("the file is ours");
+    // Programs may be run from there; and this process, whose threads start others, does not write it.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let write = "printf '%s\\n' '#!/bin/sh' \
+        'ulimit -S -f \"$(ulimit -H -f)\" && exec \"$REAL_CARGO\" \"$@\"' >\"$CARGO\" && chmod +x \"$CARGO\"";
+    // A write beyond the limit is an error, as on a full disk.
+    let script = format!("{write} && trap '' XFSZ && ulimit -S -f {blocks} && exec \"$0\" \"$@\"");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut shell = Command::new("sh");
-    // A write beyond the limit is an error, as on a full disk.
-    let script = format!("trap '' XFSZ; ulimit -S -f {blocks} && exec \"$0\" \"$@\"");
     shell.args(["-c", &script]).arg(program()).args(arguments);
-    shell.env("REAL_CARGO", cargo).env("CARGO", &unlimited);
+    shell.env("REAL_CARGO", cargo).env("CARGO", folder.path().join("cargo"));
     Started::new(&mut shell).end()
 }
 

@@ -22,7 +22,7 @@ fn the_doctor_looks_at_everything_and_says_what_to_do() {
     ] {
         let named = |line: &&str| {
             let line = line.strip_prefix("ok    ").or_else(|| line.strip_prefix("warn  "));
-            line.is_some_and(|line| line.starts_with(&format!("{what}: ")))
+            line.is_some_and(|line| line.starts_with(&format!("{what}:")))
         };
         assert_eq!(said.out.lines().filter(named).count(), 1, "{what}: {}", said.out);
     }

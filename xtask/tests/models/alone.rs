@@ -38,13 +38,17 @@ fn alone(model: &str) {
     let project = folder.join("project");
     fs::create_dir_all(project.join("src")).expect("the folder can be written to");
     let manifest = format!(
-        "[package]\nname = \"project\"\nedition = \"2024\"\n\n[dependencies]\n{}\n\n[workspace]\n",
+        "[package]\nname = \"project-{model}\"\nedition = \"2024\"\n\n[dependencies]\n{}\n\n[workspace]\n",
         dependency_line(&readme, model)
     );
     fs::write(project.join("Cargo.toml"), manifest).expect("the folder can be written to");
     fs::write(project.join("src/main.rs"), first_program(&readme))
         .expect("the folder can be written to");
     let clone = folder.join("triptych");
+    // The target folder may have been that of a clone elsewhere.
+    if fs::read_link(&clone).is_ok_and(|linked| linked != root()) {
+        fs::remove_file(&clone).expect("it is a link");
+    }
     match symlink(root(), &clone) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         linked => linked.expect("a link"),

@@ -81,7 +81,7 @@ impl Handle {
             };
             Task::spawn_at(location, current::engine(), Spawn::new(), reporting).detach();
         });
-        let may_run = sent.is_ok() && !self.mailbox.is_shut_down();
+        let may_run = sent.is_ok() && !self.mailbox.inbox().is_shut_down();
         RemoteTask { reactor: *self, receiver: may_run.then_some(receiver) }
     }
 

@@ -6,7 +6,7 @@
 //! of tasks per reactor that were ever alive at the same time (4 bytes per task).
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -30,8 +30,6 @@ pub(crate) struct Mailbox {
     words: [OnceLock<Box<[Word]>>; CHUNKS],
     /// Who takes things out; none while no reactor uses the mailbox.
     reader: Mutex<Option<Reader>>,
-    /// The reader was shut down, see [`shut_down`](Self::shut_down).
-    is_shut_down: AtomicBool,
 }
 
 /// The reactor that uses a mailbox.
@@ -83,7 +81,6 @@ pub(crate) fn acquire() -> io::Result<(&'static Mailbox, u64)> {
         inbox: Inbox::default(),
         words: [const { OnceLock::new() }; CHUNKS],
         reader: Mutex::new(None),
-        is_shut_down: AtomicBool::new(false),
     });
     Ok((mailbox, NEXT_ID.fetch_add(1, Ordering::Relaxed)))
 }
@@ -122,26 +119,8 @@ impl Mailbox {
         self.words.get(chunk)?.get()?.get(place)
     }
 
-    /// The reader cancels what is spawned from here on, and may never run again although it is alive.
-    /// It has to run the calls that have come, *after* this.
-    ///
-    /// No task is waited for in vain then. Pushing and draining take the inbox's lock. If a push comes
-    /// first, its call is drained and its task cancelled; if the drain does, what was stored before it
-    /// is visible after the push, where [`is_shut_down`](Self::is_shut_down) is asked. Relaxed is
-    /// therefore enough.
-    pub(crate) fn shut_down(&self) {
-        self.is_shut_down.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a call that has just been pushed may stay where it is for ever, see
-    /// [`shut_down`](Self::shut_down).
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.is_shut_down.load(Ordering::Relaxed)
-    }
-
     /// Starts to take in for the reactor with this id, which is this thread's.
     pub(crate) fn open(&self, id: u64, unparker: Arc<dyn Unpark>, record: Option<Arc<Shared>>) {
-        self.is_shut_down.store(false, Ordering::Relaxed);
         let thread = thread::current().id();
         *lock(&self.reader) = Some(Reader { id, thread, unparker, record });
         self.inbox.open(id);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::primitives::{AtomicU8, Mutex, Ordering};
+use super::primitives::{AtomicBool, AtomicU8, Mutex, Ordering};
 
 /// Something is in the queue, or about to be seen there.
 const PENDING: u8 = 1;
@@ -26,6 +26,8 @@ pub(crate) struct Inbox<C> {
     state: AtomicU8,
     /// What has been pushed. Held for a push or a swap only; nothing is called or dropped under it.
     queue: Mutex<Queue<C>>,
+    /// The reader was shut down, see [`shut_down`](Self::shut_down).
+    is_shut_down: AtomicBool,
 }
 
 /// The part of an inbox under its lock.
@@ -57,13 +59,15 @@ impl<C> Default for Drained<C> {
 impl<C> Default for Inbox<C> {
     fn default() -> Self {
         let queue = Queue { reader: 0, names: Vec::new(), calls: VecDeque::new() };
-        Self { state: AtomicU8::new(0), queue: Mutex::new(queue) }
+        let (state, is_shut_down) = (AtomicU8::new(0), AtomicBool::new(false));
+        Self { state, queue: Mutex::new(queue), is_shut_down }
     }
 }
 
 impl<C> Inbox<C> {
     /// From here on `reader` takes what is pushed.
     pub(crate) fn open(&self, reader: u64) {
+        self.is_shut_down.store(false, Ordering::Relaxed);
         self.with_queue(|queue| queue.reader = reader);
     }
 
@@ -111,6 +115,22 @@ impl<C> Inbox<C> {
     /// Whether `reader` still takes what is pushed.
     pub(crate) fn is_read_by(&self, reader: u64) -> bool {
         self.with_queue(|queue| queue.reader == reader)
+    }
+
+    /// The reader cancels what is spawned from here on, and may never run again although it is alive.
+    /// It has to run the calls that have come, *after* this.
+    ///
+    /// No task is waited for in vain then. Pushing and draining take the lock. If a push comes first, its
+    /// call is drained and its task cancelled; if the drain does, what was stored before it is visible
+    /// after the push, where [`is_shut_down`](Self::is_shut_down) is asked. Relaxed is therefore enough.
+    pub(crate) fn shut_down(&self) {
+        self.is_shut_down.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a call that has just been pushed may stay where it is for ever, see
+    /// [`shut_down`](Self::shut_down).
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.is_shut_down.load(Ordering::Relaxed)
     }
 
     /// Cheap look from the reactor's thread: is there something to drain? May miss a push that is

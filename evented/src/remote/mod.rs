@@ -10,7 +10,9 @@
 //! The reactor takes the names out, clears each notified bit *before* it polls the task (a wake from
 //! here on is a new entry and a new poll), and before it parks sets *parked*, which fails if
 //! *pending* is set. Both flags live in one atomic, so the two sides cannot miss each other: whichever
-//! read-modify-write comes second in its modification order sees the other's flag.
+//! read-modify-write comes second in its modification order sees the other's flag. What was pushed is made
+//! visible by the lock of the queue, and what a waker wrote before, by the word: each wake, also one that
+//! finds the bit set, writes the word with release, and taking the name out reads it with acquire.
 
 mod inbox;
 mod word;
@@ -23,11 +25,11 @@ mod primitives {
     #[cfg(loom)]
     pub(super) use loom::sync::{
         Mutex,
-        atomic::{AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     };
     #[cfg(not(loom))]
     pub(super) use std::sync::{
         Mutex,
-        atomic::{AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     };
 }

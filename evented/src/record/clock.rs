@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::rate::{Moment, Rate};
 #[cfg(target_arch = "x86_64")]
 use super::tsc;
 
@@ -26,7 +28,12 @@ pub(crate) enum Clock {
 impl Clock {
     /// The cheapest one that can be trusted.
     pub(crate) fn real() -> Self {
-        if tsc::is_trusted() { Self::Tsc } else { Self::System(Instant::now()) }
+        if !tsc::is_trusted() {
+            return Self::System(Instant::now());
+        }
+        // The first reading, from which the rate is taken: the longer ago, the better.
+        lock(&RATE).get_or_insert_with(|| Rate::new(Moment::now(tsc::read)));
+        Self::Tsc
     }
 
     /// That of a reactor in virtual time.
@@ -68,7 +75,7 @@ impl Clock {
     /// Nanoseconds of a tick, as well as is known so far.
     pub(super) fn ns_per_tick(&self) -> f64 {
         match self {
-            Self::Tsc => tsc::ns_per_tick(),
+            Self::Tsc => ns_per_tick(),
             Self::System(_) | Self::Virtual { .. } => 1.0,
         }
     }
@@ -104,6 +111,27 @@ impl SharedClock {
     }
 }
 
+/// What is known of the rate of the time-stamp counter.
+static RATE: Mutex<Option<Rate>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Nothing under the lock can panic, so the rate is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nanoseconds of a tick of that counter. The first time in a process this takes up to 100 microseconds.
+fn ns_per_tick() -> f64 {
+    let mut rate = lock(&RATE);
+    loop {
+        // Read under the lock, so that no reading is older than the one before.
+        let now = Moment::now(tsc::read);
+        if let Some(known) = rate.get_or_insert_with(|| Rate::new(now)).take(now) {
+            return known;
+        }
+        std::hint::spin_loop();
+    }
+}
+
 fn nanos(duration: Duration) -> u64 {
     // 584 years.
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -118,10 +146,6 @@ mod tsc {
 
     pub(super) fn read() -> u64 {
         0
-    }
-
-    pub(super) fn ns_per_tick() -> f64 {
-        1.0
     }
 }
 

@@ -21,7 +21,11 @@ pub(super) const TEXTS_AT: usize = 2048;
 pub(super) const TEXTS_WORDS: usize = HEAD_BYTES / 8 - TEXTS_AT;
 /// Words of an event.
 pub(super) const EVENT_WORDS: usize = 4;
-/// Words of an entry of the task table.
+/// Words of an entry of the task table: a cache line.
+///
+/// Fewer would be of no use. What an entry says has 443 bits if the slot and the reactor are left out of
+/// each name of this reactor's; so seven words would do, with fields that lie across words and are not written
+/// as a whole any more, and six only with fewer things that are told.
 pub(super) const TASK_WORDS: usize = 8;
 /// Words of a name.
 pub(super) const NAME_WORDS: usize = 8;

@@ -41,6 +41,7 @@ mod layout;
 mod mapping;
 mod options;
 mod pen;
+mod rate;
 mod recorder;
 mod report;
 mod shared;

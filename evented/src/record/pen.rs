@@ -53,6 +53,10 @@ pub(super) struct Pen {
     rated: Cell<u64>,
 }
 
+/// By how many ticks the counters of two processors differ at most: far more than where the kernel keeps time
+/// by them, and less than a millisecond.
+const MOST_BEHIND: u64 = 1 << 20;
+
 /// After how many ticks the rate of the clock is taken again.
 const RATE_EVERY: u64 = 1 << 28;
 
@@ -152,11 +156,23 @@ impl Pen {
     #[inline]
     fn tick_at(&self, now: u64) -> (u64, u64) {
         let word = &self.header()[head::NOW];
-        let before = load(word);
-        // The counter of another processor may be a little behind.
-        let took = now.saturating_sub(before);
-        store(word, before + took);
-        (before, took)
+        let (before, now) = (load(word), self.shared.shifted(now));
+        if now < before {
+            self.is_behind(before - now);
+            return (before, 0);
+        }
+        store(word, now);
+        (before, now - before)
+    }
+
+    /// The clock is behind the time that was taken last, by so much. Of a little nothing is to be known: it is
+    /// the counter of another processor. If it is more, the counter has begun anew, as it may do while the
+    /// machine sleeps.
+    #[cold]
+    fn is_behind(&self, by: u64) {
+        if by > MOST_BEHIND {
+            self.shared.set_back(by);
+        }
     }
 
     // What happens for each poll is in functions of its own, so that it takes no registers from those
@@ -351,3 +367,6 @@ fn ticks_of(time: Duration, ns_per_tick: f64) -> u64 {
     let ticks = (time.as_nanos() as f64 / ns_per_tick) as u64;
     ticks
 }
+
+#[cfg(test)]
+mod tests;

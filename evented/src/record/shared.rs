@@ -45,6 +45,8 @@ const HEADER_WORDS: usize = 512;
 pub(crate) struct Shared {
     /// What others than the writer know of the clock.
     clock: SharedClock,
+    /// What is added to ticks, see [`set_back`](Self::set_back).
+    shift: AtomicU64,
     /// Header, schema and texts.
     head: Mapping,
     /// The ring; the number of its events is a power of two.
@@ -81,6 +83,7 @@ impl Shared {
     pub(super) fn new(clock: SharedClock, head: Mapping, ring: Mapping) -> Self {
         Self {
             clock,
+            shift: AtomicU64::new(0),
             head,
             ring,
             tasks: [const { OnceLock::new() }; CHUNKS],
@@ -90,7 +93,20 @@ impl Shared {
 
     /// Now, in ticks; in virtual time, when the reactor last looked.
     pub(super) fn ticks(&self) -> u64 {
-        self.clock.ticks().unwrap_or_else(|| self.header()[head::NOW].load(Ordering::Relaxed))
+        let now = self.clock.ticks().map(|ticks| self.shifted(ticks));
+        now.unwrap_or_else(|| self.header()[head::NOW].load(Ordering::Relaxed))
+    }
+
+    /// What these ticks of the clock are in this record.
+    #[inline]
+    pub(super) fn shifted(&self, ticks: u64) -> u64 {
+        ticks.wrapping_add(self.shift.load(Ordering::Relaxed))
+    }
+
+    /// The clock has begun anew, so many ticks below where it was: the record goes on from there. Only for
+    /// the one thread that writes.
+    pub(super) fn set_back(&self, by: u64) {
+        self.shift.store(self.shifted(by), Ordering::Relaxed);
     }
 
     /// The words of the header.

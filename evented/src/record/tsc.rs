@@ -4,13 +4,6 @@
 //! that asking the system takes.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
-/// The first reading of counter and system clock in this process, from which the rate is taken: the
-/// longer ago, the better.
-static FIRST: OnceLock<(u64, Instant)> = OnceLock::new();
-/// A rate from less time than this is off by more than a thousandth.
-const SHORTEST: Duration = Duration::from_micros(100);
 
 /// Whether the counter runs at one rate on all processors, whatever they do. The kernel tests that
 /// as long as it keeps time by it, and turns to another clock when it is not so.
@@ -18,11 +11,7 @@ pub(super) fn is_trusted() -> bool {
     static TRUSTED: OnceLock<bool> = OnceLock::new();
     *TRUSTED.get_or_init(|| {
         const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-        let trusted = std::fs::read_to_string(SOURCE).is_ok_and(|text| text.trim() == "tsc");
-        if trusted {
-            FIRST.get_or_init(|| (read(), Instant::now()));
-        }
-        trusted
+        std::fs::read_to_string(SOURCE).is_ok_and(|text| text.trim() == "tsc")
     })
 }
 
@@ -31,15 +20,4 @@ pub(super) fn read() -> u64 {
     // SAFETY: `_rdtsc` asks only that the processor has the instruction, and every x86-64 has. A
     // system may forbid it; then it would not be the kernel's clock, see `is_trusted`.
     unsafe { core::arch::x86_64::_rdtsc() }
-}
-
-pub(super) fn ns_per_tick() -> f64 {
-    let &(first, then) = FIRST.get_or_init(|| (read(), Instant::now()));
-    loop {
-        let (ticks, elapsed) = (read().saturating_sub(first), then.elapsed());
-        if elapsed >= SHORTEST && ticks > 0 {
-            return elapsed.as_nanos() as f64 / ticks as f64;
-        }
-        std::hint::spin_loop();
-    }
 }

@@ -157,6 +157,38 @@ fn a_reserve_is_not_saved_up() {
     assert!((990..1_600).contains(&polls), "{polls}");
 }
 
+/// What a class has not used of its reserve is gone when the policy changes.
+#[test]
+fn a_policy_that_changes_begins_a_new_account() {
+    let mut model = Model::new();
+    model.class("urgent", |class| class.rank(0));
+    let other = model.classes.add(ClassSpec::new("other").reserve(0.5), 1).unwrap();
+    let (other, id) = (model.asleep(other), other.id_in(1));
+    for _ in 0..2_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    model.classes.change(id, model.classes.spec(id)).unwrap();
+    model.classes.push(&model.slots, other, model.slots.get(other));
+    for _ in 0..200 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let polls = model.polls[other as usize];
+    assert!((90..=110).contains(&polls), "half of 200, and not all of them: {polls}");
+}
+
+/// Of several classes that wait the smallest latency counts, whatever their ranks.
+#[test]
+fn the_smallest_latency_counts() {
+    let mut model = Model::new();
+    model.class("a", |class| class.rank(1).latency(micros(50)));
+    model.class("b", |class| class.rank(1).latency(micros(70)));
+    model.class("c", |class| class.rank(2).latency(micros(20)));
+    model.classes.add(ClassSpec::new("empty").rank(2).latency(micros(1)), 1).unwrap();
+    let latency = |ranks: u8| model.classes.latency(ranks);
+    assert_eq!([0b10, 0b100, 0b110].map(latency), [50, 20, 20].map(micros));
+    assert_eq!(latency(0b1000), Duration::MAX);
+}
+
 /// One poll each time the limit has passed.
 #[test]
 fn nobody_starves_longer_than_asked() {

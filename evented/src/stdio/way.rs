@@ -124,3 +124,35 @@ fn open_again(fd: BorrowedFd<'_>, kind: FileType, stat: &Stat, access: OFlags) -
 fn open_again(_: BorrowedFd<'_>, _: FileType, _: &Stat, _: OFlags) -> Option<OwnedFd> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A pipe that is ready has room for a piece and for no more: all else would block the loop.
+    #[test]
+    fn a_shared_pipe_takes_a_piece_at_a_time() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        // All but one of its pages are full.
+        let room = rustix::pipe::fcntl_getpipe_size(&writer).unwrap() - rustix::pipe::PIPE_BUF;
+        writer.write_all(&vec![0; room]).unwrap();
+        let (done, waits) = mpsc::channel();
+        let write = thread::spawn(move || {
+            let mut way = Way::Shared(Watch::new(writer.into()).unwrap());
+            let bytes = [0; 4 * rustix::pipe::PIPE_BUF];
+            let written = crate::block_on(std::future::poll_fn(|cx| way.poll_write(cx, &bytes)));
+            done.send(()).unwrap();
+            written.unwrap()
+        });
+        let is_done = waits.recv_timeout(Duration::from_secs(30)).is_ok();
+        // Lets one go that is blocked.
+        drop(reader);
+        assert!(is_done, "it has blocked the loop");
+        assert_eq!(write.join().unwrap(), rustix::pipe::PIPE_BUF);
+    }
+}

@@ -82,6 +82,8 @@ impl Model {
     /// What is to hold at any time.
     fn check(&self) {
         assert_eq!(self.timers.len(), self.sorted.len());
+        let is_armed = self.timers.armed() == Class::NORMAL.strict_rank().bit();
+        assert!(is_armed || (self.sorted.is_empty() && self.timers.armed() == 0));
         let first = self.sorted.first_key_value().map(|(key, _)| key.deadline);
         let next = self.timers.next();
         assert_eq!(next.is_some(), first.is_some());
@@ -215,4 +217,23 @@ fn what_was_there_is_handed_back() {
     }
     model.insert(1 << 20);
     model.jump();
+}
+
+#[test]
+fn ranks_are_armed_while_somebody_of_them_waits() {
+    let start = Instant::now();
+    let mut timers = Timers::new(start);
+    let [urgent, normal, idle] = [Class::RT, Class::NORMAL, Class::IDLE].map(Class::strict_rank);
+    let mut insert = |rank| timers.insert(start, Waker::noop().clone(), rank);
+    let (first, second) = (insert(idle), insert(normal));
+    timers.set_rank(first, urgent);
+    assert_eq!(timers.armed(), urgent.bit() | normal.bit());
+    timers.set_rank(first, urgent);
+    assert!(timers.remove(second).is_some());
+    assert_eq!(timers.armed(), urgent.bit());
+    assert!(timers.pop_due(start).is_some());
+    assert_eq!(timers.armed(), 0);
+    // One that has fired has no rank any more.
+    timers.set_rank(first, normal);
+    assert_eq!(timers.armed(), 0);
 }

@@ -1,5 +1,6 @@
 //! One loop per core: who gets a connection, and how all of it ends.
 
+mod ends;
 mod panics;
 mod stuck;
 

@@ -7,7 +7,7 @@ use evented::sync::mpsc::{TryRecvError, TrySendError};
 use evented::sync::{mpsc, oneshot};
 use evented::{TaskGroup, block_on, blocking, sleep, spawn, yield_now};
 
-use crate::support::{bounded, poll_once, until};
+use crate::support::{bounded, poll_once, until, until_blocking};
 
 #[test]
 fn values_come_in_order_and_the_bound_holds() {
@@ -205,4 +205,24 @@ fn a_receiver_that_waits_hears_that_all_senders_are_gone() {
         drop(other);
         assert_eq!(waits.await.unwrap(), None);
     }));
+}
+
+/// Asks its channel while it is dropped.
+struct Asks(mpsc::Sender<Asks>);
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        assert!(self.0.is_closed());
+    }
+}
+
+#[test]
+fn values_that_nobody_takes_are_dropped_outside_of_the_lock() {
+    let dropping = std::thread::spawn(|| {
+        let (sender, receiver) = mpsc::bounded(1);
+        assert!(sender.try_send(Asks(sender.clone())).is_ok());
+        drop(receiver);
+    });
+    until_blocking(|| dropping.is_finished());
+    dropping.join().unwrap();
 }

@@ -1,5 +1,7 @@
 //! Standard input and output: as a terminal, pipe, socket and file, shared with others.
 
+mod files;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -92,17 +94,39 @@ fn pipes() {
     assert!(!is_nonblocking(&shared_in) && !is_nonblocking(&shared_out));
 }
 
-#[test]
-fn a_terminal() {
-    if is_child() {
-        return echo();
-    }
+/// Both sides of a new terminal.
+fn terminal() -> (OwnedFd, OwnedFd) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let terminal = rustix::fs::open(&name, flags, rustix::fs::Mode::empty()).unwrap();
+    (master, terminal)
+}
+
+/// To open that side once more would make another terminal, of which nobody has the other side.
+#[test]
+fn the_side_of_a_terminal_on_which_its_program_is() {
+    if is_child() {
+        return block_on(bounded(async {
+            let mut line = String::new();
+            BufReader::new(stdin().unwrap()).read_line(&mut line).await.unwrap();
+            assert_eq!(line.trim_end(), "written");
+        }));
+    }
+    let (master, terminal) = terminal();
+    let child = child("the_side_of_a_terminal_on_which_its_program_is", master, Stdio::null());
+    File::from(terminal.try_clone().unwrap()).write_all(b"written\n").unwrap();
+    ends_well(child);
+}
+
+#[test]
+fn a_terminal() {
+    if is_child() {
+        return echo();
+    }
+    let (master, terminal) = terminal();
     let settings = rustix::termios::tcgetattr(&terminal).unwrap();
     let copy = || terminal.try_clone().unwrap();
     let child = child("a_terminal", copy(), copy());

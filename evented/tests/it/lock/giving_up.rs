@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use evented::sync::{Mutex, Notify, Semaphore, mpsc};
+use evented::CancelToken;
+use evented::sync::{Event, Mutex, Notify, Semaphore, mpsc, watch};
 
 use crate::support::rounds;
 
@@ -166,4 +167,34 @@ fn notifications() {
         });
         assert_eq!(told, done);
     });
+}
+
+/// Who gives up takes its waker along.
+#[test]
+fn nothing_is_left_of_a_wait_that_is_given_up() {
+    fn give_up(what: &str, future: impl Future) {
+        let woken = Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut future = Box::pin(future);
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "{what}");
+        drop(waker);
+        assert_eq!(Arc::strong_count(&woken), 2, "{what}: nobody would wake it");
+        drop(future);
+        assert_eq!(Arc::strong_count(&woken), 1, "{what}: its waker is left");
+    }
+    let limit = Semaphore::new(0);
+    give_up("permit", limit.acquire());
+    let lock = Mutex::new(());
+    let _guard = lock.try_lock().unwrap();
+    give_up("lock", lock.lock());
+    let (notify, event, token) = (Notify::new(), Event::new(), CancelToken::new());
+    give_up("notification", notify.notified());
+    give_up("event", event.wait());
+    give_up("cancellation", token.cancelled());
+    let (sender, mut receiver) = watch::channel(0);
+    give_up("change", receiver.changed());
+    give_up("end of the receivers", sender.closed());
+    let (sender, _receiver) = mpsc::bounded(1);
+    sender.try_send(1).unwrap();
+    give_up("room in a channel", sender.send(2));
 }

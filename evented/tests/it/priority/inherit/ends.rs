@@ -14,7 +14,7 @@ use evented::{
 use super::{WORK, hog, micros, of, reactor, urgent_wait, work};
 
 /// Whether a task comes any further beside the hog.
-async fn goes_on(polls: &Rc<Cell<u32>>) -> bool {
+pub(super) async fn goes_on(polls: &Rc<Cell<u32>>) -> bool {
     // What is on its way may still come.
     sleep(micros(300)).await;
     let before = polls.get();
@@ -22,7 +22,8 @@ async fn goes_on(polls: &Rc<Cell<u32>>) -> bool {
     polls.get() > before + 1
 }
 
-fn counted(class: Class) -> (Task<()>, Rc<Cell<u32>>) {
+/// A task that is always ready, and how often it was polled.
+pub(super) fn counted(class: Class) -> (Task<()>, Rc<Cell<u32>>) {
     let polls = Rc::new(Cell::new(0));
     let count = Rc::clone(&polls);
     let task = of(class, async move {

@@ -1,6 +1,7 @@
 //! Which class is next: the ready queues of all classes, and the accounts by which one is picked.
 //!
-//! After each poll, in this order, all of it independent of the number of tasks:
+//! After each poll, in this order, all of it independent of the number of tasks (but that a class with deadlines has a
+//! heap; to take a task out of the middle of that, when its urgency changes, takes time for each ready one):
 //!
 //! 1. a class whose guarantee ([`reserve`](ClassSpec::reserve), [`max_starve`](ClassSpec::max_starve))
 //!    is due; nothing is looked at unless a class with one is ready;

@@ -58,8 +58,8 @@ pub(crate) struct Engine {
     pub(crate) clock_gap: Cell<u32>,
     /// The slot of the task that is being polled, or [`NONE`].
     pub(crate) running: Cell<u32>,
-    /// Operations left to the task that is being polled.
-    pub(crate) operations_left: Cell<u32>,
+    /// Operations left to the task that is being polled. Below 0: so many were refused.
+    pub(crate) operations_left: Cell<i32>,
     /// Since when, if somebody has asked for the time.
     stint: Cell<Option<Stint>>,
     /// `block_on` or `run` is on the stack.

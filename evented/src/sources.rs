@@ -132,7 +132,9 @@ impl Sources {
         let source = self.entries.get(slot);
         let id = SourceId { slot, generation: source.generation.get() };
         let flags = Flags::LIVE.with(Flags::watched(direction));
-        driver.register(Watch { fd, token: id.token(), directions: flags.directions(), rank })?;
+        let rank = driver.rank_for(rank);
+        let watch = Watch { fd, token: id.token(), directions: flags.directions(), rank };
+        self.register(driver, watch, slot)?;
         if is_fresh {
             self.used.set(slot + 1);
         } else {
@@ -145,8 +147,36 @@ impl Sources {
         Ok(id)
     }
 
+    /// Registers the descriptor of the source in this place.
+    ///
+    /// A descriptor is in the poll set until its *open file* is closed: one that was closed while a duplicate of
+    /// it lives on is still there, under a number that has been given to somebody else since. If that is another
+    /// duplicate of the same open file, the system takes it for the old one. That is void, unless a source is
+    /// alive that has the number.
+    fn register(&self, driver: &mut dyn Driver, watch: Watch, slot: u32) -> io::Result<()> {
+        match driver.register(watch) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && !self.is_watched(watch.fd, slot) =>
+            {
+                driver.deregister(watch.fd, watch.rank)?;
+                driver.register(watch)
+            }
+            result => result,
+        }
+    }
+
+    /// Whether another source than the one in this place has this descriptor.
+    #[cold]
+    fn is_watched(&self, fd: RawFd, except: u32) -> bool {
+        let others = (0..self.used.get()).filter(|&slot| slot != except);
+        others
+            .map(|slot| self.entries.get(slot))
+            .any(|source| source.flags.get().has(Flags::LIVE) && source.fd.get() == fd)
+    }
+
     /// Forgets a source and hands its waiters back. With a driver, ends the registration, too;
-    /// without, the caller closes the descriptor.
+    /// without, the caller closes the descriptor, which does the same unless its open file lives on elsewhere.
     ///
     /// The waiters come back in any case: no waker is dropped in here.
     pub(crate) fn remove(
@@ -195,16 +225,15 @@ impl Sources {
         let before = source.flags.get().without(Flags::ready(direction));
         source.flags.set(before);
         let flags = before.with(Flags::watched(direction));
-        let rank = source.most_urgent(waker, rank);
         let (fd, old) = (source.fd.get(), source.rank.get());
+        let rank = driver.rank_for(source.most_urgent(waker, rank));
         let watch = Watch { fd, token: id.token(), directions: flags.directions(), rank };
-        if rank != old {
-            // In this order: if the first step fails, all is as it was.
-            driver.register(watch)?;
+        // When the system refuses, it stays where it is: that costs urgency, and no call fails for it.
+        if rank != old && self.register(driver, watch, id.slot).is_ok() {
             driver.deregister(fd, old)?;
             source.rank.set(rank);
         } else if flags != before {
-            driver.reregister(watch)?;
+            driver.reregister(Watch { rank: old, ..watch })?;
         }
         source.flags.set(flags);
         Ok(())

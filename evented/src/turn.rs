@@ -12,8 +12,8 @@
 //! While time is taken after each poll anyway (see [`Classes::is_metered`](crate::classes::Classes)),
 //! timers that are due fire then, so that whom they wake is in the choice of the next task.
 //!
-//! Timers that are started while timers fire are looked at in the next turn, so `call_later(0)` in a
-//! loop does not starve anything either.
+//! Timers that are started while timers fire are looked at in the next turn, or after a poll, which is one of those
+//! that a turn has; so `call_later(0)` in a loop does not starve anything either.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -360,7 +360,7 @@ impl Engine {
     /// Refuses new tasks and drops the futures of all tasks but the root, the newest first.
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
-        self.mailbox().shut_down();
+        self.mailbox().inbox().shut_down();
         self.recorder().reactor_acts();
         // Drops may spawn: such tasks are cancelled at birth. One pass is therefore enough.
         for index in self.tasks.live_newest_first() {

@@ -71,6 +71,10 @@ impl Driver for MioDriver {
         false
     }
 
+    fn rank_for(&mut self, rank: Rank) -> Rank {
+        self.sets.rank_for(rank)
+    }
+
     fn register(&mut self, watch: Watch) -> io::Result<()> {
         let registry = self.sets.registry(watch.rank)?;
         let interest = interest(watch.directions);

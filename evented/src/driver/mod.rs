@@ -28,7 +28,12 @@ pub(crate) trait Driver {
     /// Lets time pass. False for a clock that goes by itself.
     fn advance(&mut self, by: Duration) -> bool;
 
-    /// Reports readiness of a descriptor, edge-triggered. Closing the descriptor ends that.
+    /// The rank with which a descriptor of this rank is to be registered: another one where the system has
+    /// nothing left to tell it apart with.
+    fn rank_for(&mut self, rank: Rank) -> Rank;
+
+    /// Reports readiness of a descriptor, edge-triggered. Closing the descriptor ends that, if nobody else has
+    /// its open file.
     fn register(&mut self, watch: Watch) -> io::Result<()>;
 
     /// Changes the directions of a descriptor that is registered with this rank, and reports its

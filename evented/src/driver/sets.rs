@@ -103,6 +103,15 @@ impl Sets {
         self.top.registry()
     }
 
+    /// The rank in whose set descriptors of a rank can be: that of the top set, when it has no set and none can
+    /// be made for want of descriptors.
+    pub(super) fn rank_for(&mut self, rank: Rank) -> Rank {
+        match (self.registry(rank).is_ok(), self.own) {
+            (false, Some(own)) => own,
+            _ => rank,
+        }
+    }
+
     /// Where to register descriptors of a rank.
     pub(super) fn registry(&mut self, rank: Rank) -> io::Result<&Registry> {
         if *self.own.get_or_insert(rank) == rank {

@@ -70,6 +70,10 @@ impl Driver for VirtualDriver {
         true
     }
 
+    fn rank_for(&mut self, rank: Rank) -> Rank {
+        rank
+    }
+
     fn register(&mut self, _: Watch) -> io::Result<()> {
         let text = "a reactor in virtual time has no descriptors";
         Err(io::Error::new(io::ErrorKind::Unsupported, text))

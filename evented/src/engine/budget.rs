@@ -13,7 +13,12 @@ use crate::turn::SLICE;
 
 /// How many operations that are ready at once a task may do in one poll. After that leaf futures
 /// yield, so that a socket that is always readable cannot keep the loop.
-pub(super) const OPERATIONS_PER_POLL: u32 = 128;
+pub(super) const OPERATIONS_PER_POLL: i32 = 128;
+
+/// After how many operations in one poll that were refused more are allowed. Whoever heeds a refusal has returned
+/// long before; what does not is an executor inside of the task, which polls the same future again and again, and
+/// would do so for ever.
+const MOST_REFUSED: i32 = 1_024;
 
 /// The most questions of a task between two looks at the clock. They may be steps of work that are longer
 /// than those before.
@@ -46,17 +51,26 @@ impl Engine {
         may
     }
 
-    /// Charges one operation to the task being polled. False if none is left.
+    /// Charges one operation to the task being polled. False if none is left. Always true outside of a poll, where
+    /// nobody could yield.
     #[inline]
     pub(crate) fn take_operation(&self) -> bool {
         if self.tasks.classes.has_slices() && self.has_used_slice() {
-            self.operations_left.set(0);
+            self.operations_left.set(self.operations_left.get().min(0));
         }
         let left = self.operations_left.get();
-        if left > 0 {
-            self.operations_left.set(left - 1);
+        self.operations_left.set(left - 1);
+        left > 0 || self.is_asked_in_vain(left)
+    }
+
+    /// Whether to allow an operation although none is left, after so many less than 0 were refused.
+    #[cold]
+    fn is_asked_in_vain(&self, left: i32) -> bool {
+        let allowed = self.running.get() == NONE || left <= -MOST_REFUSED;
+        if allowed {
+            self.operations_left.set(OPERATIONS_PER_POLL);
         }
-        left > 0
+        allowed
     }
 
     /// Whether the task being polled has used up the slice that its class asks for. Not with the first

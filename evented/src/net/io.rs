@@ -18,12 +18,19 @@ pub(crate) struct Io<S: AsRawFd> {
     socket: Option<S>,
     /// Set when a call first would block, and never changed.
     source: OnceLock<(Handle, SourceId)>,
+    /// It was made elsewhere, so duplicates of it may be, too.
+    may_be_shared: bool,
 }
 
 impl<S: AsRawFd> Io<S> {
     /// `socket` must be in non-blocking mode.
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket: Some(socket), source: OnceLock::new() }
+        Self { socket: Some(socket), source: OnceLock::new(), may_be_shared: false }
+    }
+
+    /// The same of a descriptor that comes from somebody who may have duplicates of it.
+    pub(crate) fn of_others(socket: S) -> Self {
+        Self { socket: Some(socket), source: OnceLock::new(), may_be_shared: true }
     }
 
     pub(crate) fn socket(&self) -> &S {
@@ -266,12 +273,21 @@ where
 
 impl<S: AsRawFd> Drop for Io<S> {
     fn drop(&mut self) {
+        let source = self.source.take();
+        let engine = source.and_then(|(handle, _)| {
+            current::try_engine().filter(|engine| engine.id() == handle.id())
+        });
+        if let (true, Some(engine), Some((_, id))) = (self.may_be_shared, &engine, source) {
+            // While the number is still this one's. Fails only if it is not in the poll set.
+            drop(engine.remove_source(id));
+        }
         // Before the source is forgotten: the number may be given to another descriptor right after.
-        // Closing takes the descriptor out of the poll set.
+        // Closing takes the descriptor out of the poll set, if nobody else has its open file. If somebody has,
+        // what is left there is void, and is replaced when it is in the way (`Sources::register`).
         drop(self.socket.take());
-        let Some((handle, id)) = self.source.take() else { return };
-        match current::try_engine() {
-            Some(engine) if engine.id() == handle.id() => engine.forget_source(id),
+        let Some((handle, id)) = source else { return };
+        match engine {
+            Some(engine) => engine.forget_source(id),
             // On another thread. If the reactor is gone, so is the source.
             _ => {
                 let _ = handle.call(move || {

@@ -36,7 +36,7 @@ impl TcpListener {
     ///
     /// As [`std::net::TcpListener::bind`].
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        Self::new(mio::net::TcpListener::bind(address)?)
+        Self::of(mio::net::TcpListener::bind(address)?, Io::new)
     }
 
     /// Takes over a listener of the standard library.
@@ -46,12 +46,15 @@ impl TcpListener {
     /// When it cannot be made non-blocking, or there is no descriptor left for the reserve.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Self::new(mio::net::TcpListener::from_std(listener))
+        Self::of(mio::net::TcpListener::from_std(listener), Io::of_others)
     }
 
-    fn new(listener: mio::net::TcpListener) -> io::Result<Self> {
+    fn of(
+        listener: mio::net::TcpListener,
+        io: fn(mio::net::TcpListener) -> Io<mio::net::TcpListener>,
+    ) -> io::Result<Self> {
         let reserve = Reserve::of(listener.as_fd())?;
-        Ok(Self { io: Io::new(listener), reserve })
+        Ok(Self { io: io(listener), reserve })
     }
 
     /// Waits for a connection. Several tasks may accept from the same listener. A future that is dropped

@@ -58,7 +58,7 @@ impl PipeReader {
     pub fn from_fd(fd: impl Into<OwnedFd>) -> io::Result<Self> {
         let receiver = mio::unix::pipe::Receiver::from(fd.into());
         receiver.set_nonblocking(true)?;
-        Ok(Self { io: Io::new(receiver) })
+        Ok(Self { io: Io::of_others(receiver) })
     }
 
     /// Gives the descriptor away in blocking mode, to be the input of a child for example.
@@ -106,7 +106,7 @@ impl PipeWriter {
     pub fn from_fd(fd: impl Into<OwnedFd>) -> io::Result<Self> {
         let sender = mio::unix::pipe::Sender::from(fd.into());
         sender.set_nonblocking(true)?;
-        Ok(Self { io: Some(Io::new(sender)) })
+        Ok(Self { io: Some(Io::of_others(sender)) })
     }
 
     /// Gives the descriptor away in blocking mode, to be the output of a child for example.

@@ -64,7 +64,7 @@ impl TcpStream {
     /// When it cannot be made non-blocking.
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { io: Io::new(stream) })
+        Ok(Self { io: Io::of_others(stream) })
     }
 
     /// Gives the connection to the standard library, in blocking mode.

@@ -41,7 +41,7 @@ impl UdpSocket {
     /// When it cannot be made non-blocking.
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { io: Io::new(mio::net::UdpSocket::from_std(socket)) })
+        Ok(Self { io: Io::of_others(mio::net::UdpSocket::from_std(socket)) })
     }
 
     /// Gives the socket to the standard library, in blocking mode.

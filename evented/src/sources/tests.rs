@@ -1,5 +1,7 @@
 //! Readiness against a driver that does as it is told.
 
+mod sets;
+
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Wake;
@@ -14,6 +16,10 @@ use crate::driver::{Directions, Unpark, Wait, Watch};
 #[derive(Default)]
 struct Script {
     refuse: bool,
+    /// Descriptors that a poll set knows although they were closed.
+    stale: Vec<RawFd>,
+    /// There is no set for this rank, and none to be had.
+    has_no_set: Option<Rank>,
     /// (descriptor, token, directions) of each registration and change.
     asked: Vec<(RawFd, usize, Directions)>,
     /// The rank of each of them.
@@ -46,7 +52,14 @@ impl Driver for Script {
         false
     }
 
+    fn rank_for(&mut self, rank: Rank) -> Rank {
+        if self.has_no_set == Some(rank) { NORMAL } else { rank }
+    }
+
     fn register(&mut self, watch: Watch) -> io::Result<()> {
+        if self.stale.contains(&watch.fd) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
         self.ask(watch)
     }
 
@@ -56,6 +69,7 @@ impl Driver for Script {
 
     fn deregister(&mut self, fd: RawFd, rank: Rank) -> io::Result<()> {
         self.left.push((fd, rank));
+        self.stale.retain(|stale| *stale != fd);
         Ok(())
     }
 

@@ -96,7 +96,8 @@ impl<T> Mutex<T> {
         Self { shared: Arc::new(Shared { state: std::sync::Mutex::new(state) }) }
     }
 
-    /// Waits for the lock. The place in the line is taken when the future is first polled; dropping the
+    /// Waits for the lock. The place in the line is taken when the future is first polled, or with the
+    /// next poll when that one has used up its operations; dropping the
     /// future gives it up, and if it was its turn, the turn goes to the next.
     pub fn lock(&self) -> Lock<T> {
         Lock {

@@ -13,12 +13,17 @@ use crate::inherit::{Gate, Place};
 use crate::name::Name;
 use crate::waker::name_in;
 
+/// How many tasks with a permit are named when somebody begins to wait. That is done anew each time, and has to
+/// be undone, so it must not take longer the more permits there are.
+const MOST_NAMED: usize = 64;
+
 /// Hands out a number of permits and takes them back. Cloning it makes another handle of the same
 /// permits; it may be used from any thread.
 ///
 /// Fair: permits go to those who wait in the order in which they began to, and nobody overtakes them.
 /// Tasks that have a permit run as urgently as the most urgent of those who wait for one: the tasks that
-/// were being polled when their permits were made.
+/// were being polled when their permits were made. Of more than 64 of them, those that have had theirs for the
+/// shortest time.
 ///
 /// At most two of ten tasks at once:
 ///
@@ -113,7 +118,7 @@ impl State {
     fn wait(&mut self, ticket: &Ticket, place: &mut Place) {
         let ahead = self.waiting.ahead(ticket).or(self.gate.keeper()).or(self.latest);
         if self.gate.wait_behind(place, ahead) {
-            for holder in self.holders.values_mut() {
+            for holder in self.holders.values_mut().rev().take(MOST_NAMED) {
                 holder.place = self.gate.add_holder(holder.task);
             }
         }
@@ -154,7 +159,8 @@ impl Semaphore {
         Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
     }
 
-    /// Waits for a permit. The place in the line is taken when the future is first polled; dropping
+    /// Waits for a permit. The place in the line is taken when the future is first polled, or with the
+    /// next poll when that one has used up its operations; dropping
     /// the future gives it up, and a permit that was meant for it goes to the next.
     pub fn acquire(&self) -> Acquire {
         Acquire {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evented::cores::{Balance, Cores};
 use evented::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use evented::protocol::{Protocol, Transport};
-use evented::{block_on, spawn};
+use evented::{Class, Spawn, block_on, sleep, spawn, spawn_with};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -179,5 +179,33 @@ fn servers_go_on_after_they_had_no_descriptors() {
             assert!(server.connections() <= 1);
         }));
         assert!(cores.shutdown(Duration::from_secs(10)).failures.is_empty());
+    });
+}
+
+/// Each rank has a poll set of its own, for which there is no descriptor: that costs urgency, and no call fails.
+#[test]
+fn waits_of_other_ranks_without_descriptors() {
+    in_own_process("faults::waits_of_other_ranks_without_descriptors", || {
+        block_on(bounded(async {
+            let (mut boosted, first) = UnixStream::pair().unwrap();
+            let (mut urgent, second) = UnixStream::pair().unwrap();
+            let _spare = take_all_descriptors();
+            let boosted = spawn(async move {
+                let mut byte = [0];
+                boosted.read_exact(&mut byte).await.map(|()| byte)
+            });
+            sleep(Duration::from_millis(1)).await;
+            // It waits, and somebody more urgent waits for it, and for a descriptor.
+            let urgent = spawn_with(Spawn::new().class(Class::RT), async move {
+                let mut byte = [0];
+                urgent.read_exact(&mut byte).await.unwrap();
+                (byte, boosted.await.unwrap().unwrap())
+            });
+            sleep(Duration::from_millis(1)).await;
+            (&second).write_all(b"2").await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+            (&first).write_all(b"1").await.unwrap();
+            assert_eq!(urgent.await.unwrap(), (*b"2", *b"1"));
+        }));
     });
 }

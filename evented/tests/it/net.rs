@@ -5,6 +5,7 @@ mod happy;
 mod peers;
 mod pipe;
 mod readiness;
+mod shared;
 mod udp;
 mod unix;
 mod watch;

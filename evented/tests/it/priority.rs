@@ -1,6 +1,7 @@
 //! Classes, counted in polls and not in time.
 
 mod boosted_io;
+mod budget;
 mod classes;
 mod crowd;
 mod inherit;

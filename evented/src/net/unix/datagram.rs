@@ -63,7 +63,7 @@ impl UnixDatagram {
     /// When it cannot be made non-blocking.
     pub fn from_std(socket: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { io: Io::new(mio::net::UnixDatagram::from_std(socket)) })
+        Ok(Self { io: Io::of_others(mio::net::UnixDatagram::from_std(socket)) })
     }
 
     /// Gives the socket to the standard library, in blocking mode.

@@ -36,7 +36,7 @@ impl UnixListener {
     ///
     /// As [`std::os::unix::net::UnixListener::bind`]: `AddrInUse` if the path exists, whoever made it.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::new(mio::net::UnixListener::bind(path)?)
+        Self::of(mio::net::UnixListener::bind(path)?, Io::new)
     }
 
     /// As [`bind`](Self::bind), also for addresses that are no path.
@@ -45,7 +45,7 @@ impl UnixListener {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
-        Self::new(mio::net::UnixListener::bind_addr(address)?)
+        Self::of(mio::net::UnixListener::bind_addr(address)?, Io::new)
     }
 
     /// Takes over a listener of the standard library.
@@ -55,7 +55,7 @@ impl UnixListener {
     /// When it cannot be made non-blocking, or there is no descriptor left for the reserve.
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Self::new(mio::net::UnixListener::from_std(listener))
+        Self::of(mio::net::UnixListener::from_std(listener), Io::of_others)
     }
 
     /// Gives the listener to the standard library, in blocking mode.
@@ -69,9 +69,12 @@ impl UnixListener {
         Ok(listener)
     }
 
-    fn new(listener: mio::net::UnixListener) -> io::Result<Self> {
+    fn of(
+        listener: mio::net::UnixListener,
+        io: fn(mio::net::UnixListener) -> Io<mio::net::UnixListener>,
+    ) -> io::Result<Self> {
         let reserve = Reserve::of(listener.as_fd())?;
-        Ok(Self { io: Io::new(listener), reserve })
+        Ok(Self { io: io(listener), reserve })
     }
 
     /// Waits for a connection. Several tasks may accept from the same listener. A future that is dropped

@@ -106,7 +106,7 @@ impl UnixStream {
     /// When it cannot be made non-blocking.
     pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self::new(mio::net::UnixStream::from_std(stream)))
+        Ok(Self { io: Io::of_others(mio::net::UnixStream::from_std(stream)) })
     }
 
     /// Gives the connection to the standard library, in blocking mode.

@@ -4,6 +4,8 @@
 mod channels;
 mod earlier;
 mod ends;
+mod root;
+mod strangers;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -176,6 +178,29 @@ fn permits() {
         });
         (low, Box::pin(async move { drop(urgent.acquire().await) }))
     }));
+}
+
+/// To begin a wait takes no longer the more permits there are: the newest are named.
+#[test]
+fn of_many_permits_the_newest() {
+    let reactor = reactor();
+    reactor.block_on(async {
+        let permits = Semaphore::new(100);
+        let holders: Vec<_> = (0..100)
+            .map(|_| {
+                let permits = permits.clone();
+                of(Class::IDLE, async move {
+                    let _permit = permits.acquire().await;
+                    std::future::pending::<()>().await;
+                })
+            })
+            .collect();
+        sleep(micros(1_000)).await;
+        let urgent = of(Class::RT, async move { drop(permits.acquire().await) });
+        sleep(micros(1_000)).await;
+        drop((holders, urgent));
+    });
+    assert_eq!(reactor.class_stats(Class::RT).boosts, 64);
 }
 
 /// In a class with deadlines the nearest one is inherited.

@@ -92,6 +92,12 @@ impl Retry {
         again
     }
 
+    /// Whether there may be another attempt.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn is_any(&self) -> bool {
+        self.left > 0
+    }
+
     /// The user wants the call to end, not to be run again.
     pub(crate) fn forgo(&mut self) {
         *self = Self::default();

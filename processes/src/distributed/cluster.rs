@@ -164,8 +164,8 @@ impl Cluster {
         self
     }
 
-    /// How long a call is offered again when nodes do not know its function, or know another one of that
-    /// name; then it is [`NotServed`](crate::JoinError::NotServed). The default is 10 s.
+    /// How long a call is offered again when nodes do not know its function, know another one of that
+    /// name, or have no memory for its argument; then it is [`NotServed`](crate::JoinError::NotServed). The default is 10 s.
     pub fn patience(mut self, limit: Duration) -> Self {
         self.patience = limit;
         self

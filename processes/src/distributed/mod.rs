@@ -29,6 +29,7 @@
 //! | an argument in the store, or it has half of the age that the store allows | the client, when it looks for its calls | put there again |
 //! | a result in the store | the client: it was not there three times | the call is begun again, or, when it may not be, lost |
 //! | a panic in the thread of a client | that thread: all of its tasks are watched | all calls are lost, the pool has ended |
+//! | the workers of a node: none can be started | the node: its pool is broken | its calls are given back, as not begun, and it fetches none until a call of its own has come through |
 //! | a part of an object, while it is fetched | who fetches it: none for 10 s | the call is offered again, or the result announced again |
 //! | the answer to a publish | the client | published again with the same id, which the broker drops if it has it |
 //! | the stream itself | client and node: an error | made again |

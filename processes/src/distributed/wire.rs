@@ -117,7 +117,7 @@ pub(super) enum News {
         /// Names the attempt: the ticket of its first question.
         first: u64,
     },
-    /// The node does not know the function, or knows another of that name.
+    /// The node does not know the function, knows another of that name, or has no memory for the argument.
     Refused(String),
     /// The call was delivered before: what is to become of it, if the node could begin it? Answered by a
     /// [`Verdict`].

@@ -11,6 +11,7 @@ mod raw;
 mod refused;
 mod security;
 mod servers;
+mod sick;
 mod streams;
 pub(crate) mod support;
 mod three_brokers;

@@ -26,7 +26,7 @@ mod descriptors;
 mod hangs;
 mod memory;
 mod surroundings;
-mod system;
+pub(crate) mod system;
 
 use processes::{JoinError, JoinHandle};
 use serde::de::DeserializeOwned;

@@ -75,6 +75,7 @@ impl State {
         let reason = format!("node {node} had it and was heard of no more");
         let lost = JoinError::NodeLost { reason };
         if is_news {
+            flight.refused_since = None;
             self.nodes.lost(&node);
             self.counters.lost += 1;
         }

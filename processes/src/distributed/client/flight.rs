@@ -50,8 +50,8 @@ pub(super) struct Flight {
     pub(super) missing: bool,
     /// How often nodes were told since then that another one has it.
     pub(super) waits: u32,
-    /// Since when nodes refuse it.
-    refused_since: Option<Instant>,
+    /// Since when nodes refuse it, since it was lost or sent last.
+    pub(super) refused_since: Option<Instant>,
     /// True when nobody wants it to begin.
     pub(super) withdrawn: bool,
     /// True while its result is fetched from the store.
@@ -207,7 +207,7 @@ impl Remote {
             return Verdict::Poison;
         }
         flight.begun.add(node, first);
-        (flight.missing, flight.waits, flight.refused_since) = (false, 0, None);
+        (flight.missing, flight.waits) = (false, 0);
         let is_again = flight.begun.times() > 1;
         state.counters.retried += u64::from(is_again);
         state.nodes.begins(node);
@@ -358,7 +358,7 @@ impl State {
     /// A call is to be sent again, because the broker has lost it or its result.
     pub(super) fn send_again(&mut self, number: u64) {
         if let Some(flight) = self.flights.get_mut(&number) {
-            (flight.sequence, flight.missing) = (None, false);
+            (flight.sequence, flight.missing, flight.refused_since) = (None, false, None);
             // A broker that remembers the id, but has not the message, would drop it as a duplicate.
             flight.resent += 1;
         }

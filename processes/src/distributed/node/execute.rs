@@ -17,24 +17,38 @@ use super::super::task::Named;
 use super::super::wire::{CallHead, End, Part, Report};
 use super::held::Inside;
 
+/// Why there is no call of the pool.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// The body is none of that head, or is too long: the call has failed.
+    Call(JoinError),
+    /// This node has no memory for it: others may.
+    Node(String),
+}
+
 /// A call of the pool.
 ///
 /// # Errors
-/// The body is none of that head.
+/// See [`Unfit`].
 pub(super) fn local_call(
     engine: &dyn Engine,
     head: &CallHead,
     named: Named,
     body: Vec<u8>,
-) -> Result<(Call, Inside), JoinError> {
+) -> Result<(Call, Inside), Unfit> {
     let (argument, target, inside) = match head.items {
         None => {
-            let argument = Argument::of(body, &Brought::Nothing, engine.ways())?;
+            let argument = Argument::of(body, &Brought::Nothing, engine.ways());
+            let argument = argument.map_err(|error| match error {
+                // It is encoded already.
+                JoinError::Encode { message, .. } => Unfit::Node(message),
+                error => Unfit::Call(error),
+            })?;
             let ticket = Ticket::new(Vec::new());
             (argument, Target::Ticket(Arc::clone(&ticket)), Inside::One(ticket))
         }
         Some(count) => {
-            check_items(&body, count)?;
+            check_items(&body, count).map_err(Unfit::Call)?;
             let harvest = Arc::new(Harvest::default());
             let target = Target::Items(Portion::new(&harvest, 0));
             (Argument::Items(Items::new(body, count)), target, Inside::Items(harvest))

@@ -18,7 +18,7 @@ const REQUEST: Duration = Duration::from_secs(2);
 /// Asks for calls while there is room.
 pub(super) async fn fetch(desk: Rc<Desk>) {
     loop {
-        let room = desk.shelf.room();
+        let room = if desk.health.is_broken() { 0 } else { desk.shelf.room() };
         if room == 0 {
             desk.shelf.eased.notified().await;
             continue;

@@ -2,6 +2,7 @@
 
 mod execute;
 mod fetch;
+mod health;
 mod hear;
 mod held;
 mod leave;
@@ -61,7 +62,9 @@ pub fn serve(url: &str, slots: usize) -> io::Result<()> {
 ///
 /// A node takes no more calls from the broker than its workers can begin soon: as many as there are
 /// workers, and some more while calls take less than some milliseconds. While it holds a call it says
-/// so (three times in a [lease](Cluster::lease)), and it keeps the result until the client has it.
+/// so (three times in a [lease](Cluster::lease)), and it keeps the result until the client has it. While its
+/// workers cannot be started (no process, memory or descriptor is left) it takes none, and those that it has
+/// go to other nodes.
 pub struct Node {
     /// Tells the thread to end, and what it says about it.
     leave: Arc<Leave>,

@@ -19,6 +19,7 @@ use super::super::cluster::Cluster;
 use super::super::task::Registry;
 use super::super::wire::NEEDED;
 use super::fetch::fetch;
+use super::health::Health;
 use super::hear::{obey, take_answers};
 use super::held::Shelf;
 use super::leave::Leave;
@@ -56,6 +57,8 @@ pub(super) struct Desk {
     pub(super) lease: Duration,
     /// What it holds.
     pub(super) shelf: Shelf,
+    /// Whether it has workers.
+    pub(super) health: Health,
     /// What it says to clients.
     pub(super) outbox: Outbox,
     /// What takes in the calls that were asked for.
@@ -108,6 +111,7 @@ pub(super) async fn open(
         name: name(&host, id),
         lease,
         shelf: Shelf::new(slots, gone_after),
+        health: Health::default(),
         outbox: Outbox::default(),
         batches: RefCell::default(),
         failure: Rc::default(),
@@ -158,6 +162,13 @@ impl Desk {
     /// How long a message may be that the broker of the moment takes.
     pub(super) fn longest(&self) -> usize {
         NEEDED.min(self.client.max_payload())
+    }
+
+    /// Tells whoever runs this node, if anybody listens.
+    pub(super) fn note(&self, words: &str) {
+        if let Some(log) = self.cluster.log {
+            log(words);
+        }
     }
 
     /// Whether the broker of the moment does not take messages that are long enough.

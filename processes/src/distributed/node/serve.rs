@@ -11,7 +11,8 @@ use crate::error::{JoinError, Side};
 use super::super::broker::{argument_name, result_name};
 use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, ENVELOPE, MAX_INLINE, News, Report, Verdict};
-use super::execute::{local_call, outcome};
+use super::execute::{Unfit, local_call, outcome};
+use super::health::Unable;
 use super::held::Held;
 use super::look::{Look, Unanswered};
 use super::outbox::{Haste, Parcel};
@@ -28,6 +29,14 @@ struct Done {
     busy: Duration,
     /// The values.
     body: Vec<u8>,
+}
+
+/// Whether a call may begin.
+enum May {
+    /// It may, and is counted with this attempt.
+    Begin(u64),
+    /// Nobody wants it.
+    Not,
 }
 
 /// How often a client that does not answer is asked whether a call may begin.
@@ -97,7 +106,7 @@ impl Desk {
 
     /// Executes a call. None: it is to be offered again.
     async fn execute(
-        &self,
+        self: &Rc<Self>,
         held: &Held,
         call: &CallHead,
         named: Named,
@@ -111,13 +120,22 @@ impl Desk {
             }
             body = self.broker.get(&argument_name(call.id), length).await.ok()?;
         }
-        if !self.may_begin(call.id).await? || self.shelf.is_withdrawn(call.id) {
-            return Some(failed(JoinError::Cancelled));
-        }
         let engine = self.pool.engine();
         let (local, inside) = match local_call(&**engine, call, named, body) {
             Ok(both) => both,
-            Err(error) => return Some(failed(error)),
+            Err(Unfit::Call(error)) => return Some(failed(error)),
+            Err(Unfit::Node(why)) => {
+                self.tell(call.id, News::Refused(why));
+                return None;
+            }
+        };
+        if self.health.is_broken() {
+            // It was asked for before.
+            return None;
+        }
+        let attempt = match self.may_begin(call.id).await? {
+            May::Begin(attempt) if !self.shelf.is_withdrawn(call.id) => attempt,
+            May::Begin(_) | May::Not => return Some(failed(JoinError::Cancelled)),
         };
         *held.inside.borrow_mut() = Some(inside.clone());
         let begun = self.shelf.shares.begin();
@@ -127,6 +145,10 @@ impl Desk {
             () = held.abandoned.notified() => (Report::One(Err(JoinError::Cancelled)), Vec::new()),
         };
         let busy = self.shelf.shares.end(begun);
+        if let Some(unable) = Unable::of(&report) {
+            self.could_not(call, attempt, unable);
+            return None;
+        }
         self.shelf.learn(busy);
         Some(Done { report, busy, body })
     }
@@ -135,7 +157,7 @@ impl Desk {
     ///
     /// When there is no answer, the client may have counted the attempt nevertheless: it is told that it was
     /// not begun, now and, as that may be lost, when it is asked about the call again.
-    async fn may_begin(&self, id: CallId) -> Option<bool> {
+    async fn may_begin(&self, id: CallId) -> Option<May> {
         // The same attempt as before, if that was not begun.
         let mut attempt = self.outbox.unbegun.of(id);
         for _ in 0..QUESTIONS {
@@ -143,21 +165,21 @@ impl Desk {
                 let first = *attempt.get_or_insert(ticket);
                 News::Begin { ticket, first }
             };
-            match self.ask(id, begin).await {
-                Ok(Verdict::Go) => {
+            match (self.ask(id, begin).await, attempt) {
+                (Ok(Verdict::Go), Some(attempt)) => {
                     self.outbox.unbegun.forget(id);
-                    return Some(true);
+                    return Some(May::Begin(attempt));
                 }
-                Ok(Verdict::Drop) => {
+                (Ok(Verdict::Drop), _) => {
                     self.outbox.unbegun.forget(id);
-                    return Some(false);
+                    return Some(May::Not);
                 }
-                Ok(Verdict::Poison | Verdict::Wait) => return None,
+                (Ok(Verdict::Go | Verdict::Poison | Verdict::Wait), _) => return None,
                 // It may come back. If not, the call is thrown away when it is offered again.
-                Err(Unanswered::Gone) => break,
-                Err(Unanswered::Not) if self.shelf.is_quiet(id.client) => break,
+                (Err(Unanswered::Gone), _) => break,
+                (Err(Unanswered::Not), _) if self.shelf.is_quiet(id.client) => break,
                 // The answer may be lost, or late.
-                Err(Unanswered::Not) => {}
+                (Err(Unanswered::Not), _) => {}
             }
         }
         if let Some(first) = attempt {

@@ -3,7 +3,7 @@
 /// A resource of which a process can be given a limited amount, by the number that the kernel has for
 /// it.
 #[derive(Clone, Copy)]
-pub(super) enum Resource {
+pub(crate) enum Resource {
     /// The size of a file, also of one in memory.
     FileSize = 1,
     /// The highest descriptor.
@@ -13,7 +13,7 @@ pub(super) enum Resource {
 }
 
 /// Sets this process's limit, which can be raised again.
-pub(super) fn limit(resource: Resource, amount: u64) {
+pub(crate) fn limit(resource: Resource, amount: u64) {
     unsafe extern "C" {
         fn getrlimit(resource: i32, limit: *mut [u64; 2]) -> i32;
         fn setrlimit(resource: i32, limit: *const [u64; 2]) -> i32;
@@ -27,13 +27,13 @@ pub(super) fn limit(resource: Resource, amount: u64) {
 }
 
 /// Has a signal of this number ignored.
-pub(super) fn ignore(number: i32) {
+pub(crate) fn ignore(number: i32) {
     // SIG_IGN.
     dispose(number, 1);
 }
 
 /// Undoes [`ignore`].
-pub(super) fn heed(number: i32) {
+pub(crate) fn heed(number: i32) {
     // SIG_DFL.
     dispose(number, 0);
 }
@@ -49,7 +49,7 @@ fn dispose(number: i32, disposition: usize) {
 }
 
 /// Sends SIGKILL, without a tool: that would need descriptors.
-pub(super) fn kill_at_once(pid: u32) {
+pub(crate) fn kill_at_once(pid: u32) {
     unsafe extern "C" {
         fn kill(pid: i32, signal: i32) -> i32;
     }

@@ -40,6 +40,10 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     fn attend(&self, tray: &Arc<Tray>);
     /// A map is gone: what was not started of it is cancelled.
     fn abandon(&self, harvest: &Arc<Harvest>);
+    /// Nobody wants a map: what was not started of it is cancelled; what runs goes on, or is killed. Unlike
+    /// when it is gone, its results come in.
+    #[cfg(feature = "distributed")]
+    fn withdraw(&self, harvest: &Arc<Harvest>, kill: bool);
     fn workers(&self) -> usize;
     /// How many workers a map is to keep busy, counting what is on the way to them.
     fn width(&self) -> usize;
@@ -116,6 +120,11 @@ impl Engine for Core {
 
     fn abandon(&self, harvest: &Arc<Harvest>) {
         Self::abandon(self, harvest);
+    }
+
+    #[cfg(feature = "distributed")]
+    fn withdraw(&self, harvest: &Arc<Harvest>, kill: bool) {
+        Self::withdraw(self, harvest, kill);
     }
 
     fn workers(&self) -> usize {

@@ -10,11 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::board::Claim;
+use crate::call::Call;
 use crate::clock;
 use crate::error::JoinError;
 use crate::harvest::{Harvest, Timing};
 use crate::target::Target;
+use crate::ticket::Place;
 
+use super::flight::InFlight;
+#[cfg(feature = "distributed")]
+use super::process::Doom;
 use super::seat::Seat;
 use super::settle::Settled;
 use super::{Core, State};
@@ -60,20 +65,38 @@ impl Core {
 
     /// A map is gone: what is left of it is cancelled.
     pub(crate) fn abandon(&self, harvest: &Arc<Harvest>) {
-        let mut settled = Settled::new();
         let mut state = self.lock();
         let pieces = harvest.close();
         state.remains.pieces.extend(pieces);
-        let mut calls = state.queue.take_of(harvest);
-        for (index, seat) in state.seats.iter_mut().enumerate() {
-            calls.extend(seat.take_of(index, harvest));
+        let cancelled = state.take_of(harvest);
+        self.deliver(state, cancelled);
+    }
+
+    /// What workers have not claimed of a map is cancelled. What they execute ends as it does, or, if it is
+    /// to be killed, with its worker; its results come in.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn withdraw(&self, harvest: &Arc<Harvest>, kill: bool) {
+        let mut state = self.lock();
+        let cancelled = state.take_of(harvest);
+        if kill {
+            for (index, seat) in state.seats.iter_mut().enumerate() {
+                seat.kill_item_of(index, harvest);
+            }
         }
-        settled.extend(calls.into_iter().map(|call| (call, Err(JoinError::Cancelled))));
-        self.deliver(state, settled);
+        self.deliver(state, cancelled);
     }
 }
 
 impl State {
+    /// Takes out what workers have not claimed of a map: it is cancelled.
+    fn take_of(&mut self, harvest: &Arc<Harvest>) -> Settled {
+        let mut calls = self.queue.take_of(harvest);
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            calls.extend(seat.take_of(index, harvest));
+        }
+        calls.into_iter().map(|call| (call, Err(JoinError::Cancelled))).collect()
+    }
+
     /// Cuts a frame, and queues what comes back in as many parts as there are workers for it. False
     /// when nothing came back.
     fn cut(&mut self, begun: Begun, now_ns: u64) -> bool {
@@ -116,21 +139,32 @@ impl Seat {
         })
     }
 
+    /// Where the frames of a map are that the worker has.
+    fn places_of(&self, index: usize, harvest: &Arc<Harvest>) -> Vec<Place> {
+        let of_map = self.occupied().filter(|(_slot, entry)| {
+            entry.call.as_ref().is_some_and(|call| call.target.belongs_to(harvest))
+        });
+        let place =
+            |(slot, entry): (u16, &InFlight)| Place { seat: index, slot, sequence: entry.sequence };
+        of_map.map(place).collect()
+    }
+
     /// Takes back what the worker has not claimed of a map.
-    fn take_of(&mut self, index: usize, harvest: &Arc<Harvest>) -> Vec<crate::call::Call> {
-        let of_map: Vec<_> = self
-            .occupied()
-            .filter(|(_slot, entry)| {
-                entry.call.as_ref().is_some_and(|call| call.target.belongs_to(harvest))
-            })
-            .map(|(slot, entry)| crate::ticket::Place {
-                seat: index,
-                slot,
-                sequence: entry.sequence,
-            })
-            .collect();
-        let back =
-            |place: crate::ticket::Place| self.revoke(place).or_else(|| self.cut(place.slot));
-        of_map.into_iter().filter_map(back).collect()
+    fn take_of(&mut self, index: usize, harvest: &Arc<Harvest>) -> Vec<Call> {
+        let places = self.places_of(index, harvest);
+        let back = |place: Place| self.revoke(place).or_else(|| self.cut(place.slot));
+        places.into_iter().filter_map(back).collect()
+    }
+
+    /// Kills the worker if it executes an item of a map.
+    #[cfg(feature = "distributed")]
+    fn kill_item_of(&mut self, index: usize, harvest: &Arc<Harvest>) {
+        for place in self.places_of(index, harvest) {
+            let board = self.process.as_ref().map(|process| &process.board);
+            let claim = board.map(|board| board.look(place.slot, place.sequence));
+            if let Some(Claim::Running { index: item, .. }) = claim {
+                self.doom(place, item, Doom::Killed);
+            }
+        }
     }
 }

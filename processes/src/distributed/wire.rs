@@ -173,9 +173,9 @@ pub(super) struct Answers {
 pub(super) enum Shout {
     /// Say who you are.
     Who,
-    /// Do not begin this call.
+    /// Do not begin this call; of items of a map, do not begin those that are not begun.
     Withdraw(CallId),
-    /// End this call, also if it runs.
+    /// End this call, or these items, also if they run.
     Kill(CallId),
     /// This client ends: it wants nothing any more.
     Bye(u128),

@@ -1,5 +1,6 @@
 //! Calls that go through a broker to nodes, all on this machine.
 
+mod abandoned;
 mod away;
 mod bodies;
 mod faults;

@@ -139,6 +139,10 @@ impl Engine for Remote {
         }
     }
 
+    fn withdraw(&self, _harvest: &Arc<Harvest>, _kill: bool) {
+        unreachable!("nodes ask their workers");
+    }
+
     fn workers(&self) -> usize {
         self.lock().nodes.workers()
     }

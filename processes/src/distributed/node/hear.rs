@@ -67,10 +67,8 @@ impl Desk {
                 let engine = self.pool.engine();
                 let _ended = engine.cancel(ticket) || kill && engine.kill(ticket);
             }
-            Some(Inside::Items(harvest)) => {
-                self.pool.engine().abandon(harvest);
-                held.abandoned.notify_one();
-            }
+            // What workers execute is here until it has ended.
+            Some(Inside::Items(harvest)) => self.pool.engine().withdraw(harvest, kill),
             None => {}
         }
     }

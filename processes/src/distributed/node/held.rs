@@ -88,14 +88,12 @@ pub(super) enum First {
 pub(super) struct Held {
     /// Where the broker is answered about its message, as that was delivered last.
     pub(super) place: RefCell<Subject>,
-    /// Where it is in the pool, once it is.
+    /// Where it is in the pool, while it is.
     pub(super) inside: RefCell<Option<Inside>>,
     /// How many bytes of its result lie here.
     pub(super) kept: Cell<usize>,
     /// Told when the client has the result, or is gone. Before there is a result, it means nothing.
     pub(super) confirmed: Notify,
-    /// Told when nobody wants the items any more.
-    pub(super) abandoned: Notify,
 }
 
 /// What a node knows.
@@ -158,7 +156,6 @@ impl Shelf {
             inside: RefCell::default(),
             kept: Cell::new(0),
             confirmed: Notify::new(),
-            abandoned: Notify::new(),
         });
         held.insert(id, Rc::clone(&new));
         Some(new)

@@ -219,12 +219,10 @@ impl Desk {
             self.broker.has_read(&self.client).await;
         };
         let (Ok(()) | Err(_)) = timeout(FAREWELL, farewell).await;
-        if !left.is_empty() {
-            // The second time, it kills. No task is polled any more: nobody is told that these calls have
-            // lost their workers.
-            let engine = self.pool.engine();
-            let _nothing_left = engine.interrupt() && engine.interrupt();
-        }
+        // The second time, it kills. No task is polled any more: nobody is told that these calls have lost
+        // their workers.
+        let engine = self.pool.engine();
+        let _nothing_left = engine.interrupt() && engine.interrupt();
         left.len()
     }
 }

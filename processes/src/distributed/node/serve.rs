@@ -140,10 +140,8 @@ impl Desk {
         *held.inside.borrow_mut() = Some(inside.clone());
         let begun = self.shelf.shares.begin();
         engine.submit(local);
-        let (report, body) = tokio::select! {
-            done = outcome(&inside, call.items.unwrap_or(1)) => done,
-            () = held.abandoned.notified() => (Report::One(Err(JoinError::Cancelled)), Vec::new()),
-        };
+        let (report, body) = outcome(&inside, call.items.unwrap_or(1)).await;
+        *held.inside.borrow_mut() = None;
         let busy = self.shelf.shares.end(begun);
         if let Some(unable) = Unable::of(&report) {
             self.could_not(call, attempt, unable);

@@ -48,7 +48,7 @@ fn program(arguments: Vec<String>) {
 }
 
 /// A node program; it is killed when this is dropped.
-struct Program {
+pub(super) struct Program {
     /// Its process.
     process: Process<()>,
     /// What it has said.
@@ -57,7 +57,7 @@ struct Program {
 
 impl Program {
     /// Starts one with so many workers, and waits until it serves.
-    fn start(broker: &Broker, slots: usize, more: &[&str]) -> Self {
+    pub(super) fn start(broker: &Broker, slots: usize, more: &[&str]) -> Self {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let log = broker.dir().join(format!("node-{number}.log"));
@@ -77,17 +77,17 @@ impl Program {
     }
 
     /// What it has said so far.
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// Sends it a signal.
-    fn signal(&self, which: &str) {
+    pub(super) fn signal(&self, which: &str) {
         signal(self.process.pid(), which);
     }
 
     /// Waits for its end: its exit code, or minus the signal.
-    fn end(&self) -> i32 {
+    pub(super) fn end(&self) -> i32 {
         assert!(self.process.wait_timeout(BOUND), "it does not end: {}", self.said());
         let status = self.process.exit_status().unwrap();
         status.code().unwrap_or_else(|| -status.signal().unwrap())

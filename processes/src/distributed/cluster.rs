@@ -15,6 +15,9 @@ use super::address::{self, invalid, is_loopback};
 /// Less would not do for a few calls that are as long as a message may be.
 const MIN_RESERVE: u64 = 4 << 20;
 
+/// How many messages may wait for the connection until who sends more has to wait with them.
+const OUTGOING: usize = 2048;
+
 /// Where a cluster is and how one talks to it: for [`Pool::connect`] and [`node::serve`](crate::node::serve)
 /// with more than an address.
 ///
@@ -66,6 +69,8 @@ pub struct Cluster {
     pub(super) log: Option<fn(&str)>,
     /// How long a client may be away before nodes drop its results.
     pub(super) gone_after: Duration,
+    /// How many messages may wait for the connection.
+    pub(super) outgoing: usize,
     /// How long calls may take to end after `shutdown_now`.
     pub(super) grace: Duration,
     /// The longest argument or result.
@@ -92,6 +97,7 @@ impl Cluster {
             drain: None,
             log: None,
             gone_after: super::node::GONE_AFTER,
+            outgoing: OUTGOING,
             grace: Duration::from_secs(5),
             max_payload: crate::builder::DEFAULT_MAX_PAYLOAD,
         }
@@ -202,6 +208,13 @@ impl Cluster {
     #[doc(hidden)]
     pub fn gone_after(mut self, limit: Duration) -> Self {
         self.gone_after = limit;
+        self
+    }
+
+    /// How many messages may wait for the connection: 2,048, which take long to come together.
+    #[doc(hidden)]
+    pub fn outgoing(mut self, messages: usize) -> Self {
+        self.outgoing = messages;
         self
     }
 
@@ -331,6 +344,7 @@ impl fmt::Debug for Cluster {
             .field("offline_limit", &self.offline_limit)
             .field("drain", &self.drain)
             .field("gone_after", &self.gone_after)
+            .field("outgoing", &self.outgoing)
             .field("grace", &self.grace)
             .field("max_payload", &self.max_payload)
             .finish_non_exhaustive()

@@ -37,6 +37,7 @@ impl Cluster {
             .connection_timeout(CONNECT)
             .ping_interval(PING_EVERY)
             .subscription_capacity(64 * 1024)
+            .client_capacity(self.outgoing)
             .reconnect_delay_callback(|attempt| {
                 Duration::from_millis(50 * u64::try_from(attempt.min(20)).unwrap_or(20))
             })

@@ -137,7 +137,7 @@ pub(super) enum News {
         stored: Option<u64>,
     },
     /// The node does not have it, or not any more. Said when it does not wait any longer for the answer to
-    /// [`Begin`](Self::Begin), and when the client asks ([`Shout::Have`]).
+    /// [`Begin`](Self::Begin), when it gives the call back, and when the client asks ([`Shout::Have`]).
     NotHere {
         /// The attempt of this node that it has asked for and not begun, if there is one.
         unbegun: Option<u64>,
@@ -188,7 +188,7 @@ pub(super) enum Shout {
 pub(super) struct Here {
     /// Who.
     pub(super) node: String,
-    /// How many workers it has; none: it leaves.
+    /// How many workers it has for more calls; none: it takes no more.
     pub(super) slots: u32,
 }
 

@@ -27,7 +27,8 @@ pub struct NodeStats {
     /// Its name: host, `/`, process id, `/`, eight digits at random, by which nodes are told apart whose hosts
     /// and processes have the same names, as in containers.
     pub name: String,
-    /// How many workers it has; none when it has left, or has said nothing for 10 s.
+    /// How many workers take calls; none when it drains or has left, cannot start any, or has said nothing for
+    /// 10 s.
     pub slots: usize,
     /// Calls that it has begun and that have not ended, those included that wait there for a worker.
     pub running: u64,
@@ -51,10 +52,8 @@ pub struct NodeStats {
 /// A node, as a client knows it.
 #[derive(Debug)]
 struct Node {
-    /// How many workers it had when it said so last; 0 before that.
+    /// How many workers it had for more calls when it said so last; 0 before that.
     slots: u32,
-    /// True once it has said that it has none: it drains, or has left.
-    has_left: bool,
     /// When it has said something.
     heard: Instant,
     /// What became of calls there.
@@ -85,7 +84,7 @@ impl Nodes {
                 self.0.remove(&oldest);
             }
             let (counters, heard) = (Counters::default(), Instant::now());
-            let node = Node { slots: 0, has_left: false, heard, counters, busy: Duration::ZERO };
+            let node = Node { slots: 0, heard, counters, busy: Duration::ZERO };
             self.0.insert(name.to_owned(), node);
         }
         let node = self.0.get_mut(name).expect("it is there, or was inserted");
@@ -95,8 +94,7 @@ impl Nodes {
 
     /// A node has said how many workers it has.
     pub(super) fn here(&mut self, name: &str, slots: u32) {
-        let node = self.hear(name);
-        (node.slots, node.has_left) = (slots, slots == 0);
+        self.hear(name).slots = slots;
     }
 
     /// A node begins a call. It may be the first thing that this client hears of it.
@@ -118,10 +116,10 @@ impl Nodes {
         }
     }
 
-    /// Whether a node has spoken within this time, or could not be heard, and has not left.
+    /// Whether a node has spoken within this time, or could not be heard. One that takes no more calls goes on
+    /// with those that it has, and says which of them it gives back.
     fn is_there(&self, name: &str, limit: Duration, is_deaf: bool) -> bool {
-        let there = |node: &Node| !node.has_left && (is_deaf || node.heard.elapsed() < limit);
-        self.0.get(name).is_some_and(there)
+        self.0.get(name).is_some_and(|node| is_deaf || node.heard.elapsed() < limit)
     }
 
     /// How many workers there are.
@@ -217,8 +215,8 @@ mod tests {
         );
         assert!(state.nodes.is_there("a", lease, true) && !state.nodes.is_there("c", lease, true));
         state.nodes.here("b", 0);
-        assert_eq!(state.nodes.workers(), 0, "it has left");
-        assert!(!state.nodes.is_there("b", lease, true));
+        assert_eq!(state.nodes.workers(), 0, "it takes no more");
+        assert!(state.nodes.is_there("b", lease, false), "it goes on with what it has");
     }
 
     #[test]

@@ -102,12 +102,14 @@ impl Desk {
 
     /// Waits until a worker has executed a call that does nothing.
     async fn recovers(self: Rc<Self>) {
+        self.say().await;
         while self.executes_nothing().await.is_err() {
             sleep(PAUSE).await;
         }
         self.health.is_broken.set(false);
         self.note("its workers can be started again");
         self.shelf.eased.notify_one();
+        self.say().await;
     }
 
     /// Has a worker execute nothing.

@@ -88,6 +88,8 @@ pub(super) enum First {
 pub(super) struct Held {
     /// Where the broker is answered about its message, as that was delivered last.
     pub(super) place: RefCell<Subject>,
+    /// The attempt that its client was asked for, until it begins.
+    pub(super) asked: Cell<Option<u64>>,
     /// Where it is in the pool, while it is.
     pub(super) inside: RefCell<Option<Inside>>,
     /// How many bytes of its result lie here.
@@ -153,6 +155,7 @@ impl Shelf {
         }
         let new = Rc::new(Held {
             place: RefCell::new(place),
+            asked: Cell::new(None),
             inside: RefCell::default(),
             kept: Cell::new(0),
             confirmed: Notify::new(),
@@ -194,8 +197,8 @@ impl Shelf {
     }
 
     /// All calls that are here.
-    pub(super) fn all(&self) -> Vec<Rc<Held>> {
-        self.held.borrow().values().map(Rc::clone).collect()
+    pub(super) fn all(&self) -> Vec<(CallId, Rc<Held>)> {
+        self.held.borrow().iter().map(|(id, held)| (*id, Rc::clone(held))).collect()
     }
 
     /// True when there are none.

@@ -227,11 +227,18 @@ pub(super) async fn send_letters(desk: Rc<Desk>) {
         desk.outbox.linger().await;
         // Others that can go on now may have something to say to the same clients.
         yield_now().await;
-        while let Some((client, letter)) = desk.outbox.next_letter(&desk.name, desk.longest()) {
-            let to = desk.broker.names.client(client);
-            let back = desk.broker.names.node(desk.id, client);
+        desk.send_all().await;
+    }
+}
+
+impl Desk {
+    /// Sends what there is.
+    pub(super) async fn send_all(&self) {
+        while let Some((client, letter)) = self.outbox.next_letter(&self.name, self.longest()) {
+            let to = self.broker.names.client(client);
+            let back = self.broker.names.node(self.id, client);
             // It fails when the broker takes only shorter messages: what has to arrive is said again.
-            let (Ok(()) | Err(_)) = desk.client.publish_with_reply(to, back, letter.into()).await;
+            let (Ok(()) | Err(_)) = self.client.publish_with_reply(to, back, letter.into()).await;
         }
     }
 }

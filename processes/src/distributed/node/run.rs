@@ -1,6 +1,6 @@
 //! The thread of a node: what its tasks share, how it begins and how it ends.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use async_nats::jetstream::AckKind;
 use async_nats::{Client, SubscribeError, Subscriber};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::pool::Pool;
 
 use super::super::broker::Broker;
 use super::super::cluster::Cluster;
 use super::super::task::Registry;
-use super::super::wire::NEEDED;
+use super::super::wire::{NEEDED, News};
 use super::fetch::fetch;
 use super::health::Health;
 use super::hear::{obey, take_answers};
@@ -33,6 +33,9 @@ pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// How long the last results may take to arrive when a node stops, and the last messages to be
 /// read by the broker.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether workers that were killed have ended.
+const GLANCE: Duration = Duration::from_millis(2);
 
 /// What the tasks of a node share.
 pub(super) struct Desk {
@@ -63,6 +66,8 @@ pub(super) struct Desk {
     pub(super) outbox: Outbox,
     /// What takes in the calls that were asked for.
     pub(super) batches: RefCell<Vec<JoinHandle<()>>>,
+    /// Whether calls are given back: none is begun any more, and what becomes of them is not said.
+    pub(super) is_over: Cell<bool>,
     /// Whether a task has failed.
     pub(super) failure: Rc<Failure>,
     /// Tells it to end.
@@ -114,6 +119,7 @@ pub(super) async fn open(
         health: Health::default(),
         outbox: Outbox::default(),
         batches: RefCell::default(),
+        is_over: Cell::new(false),
         failure: Rc::default(),
         leave: told,
         registry: Registry::get().map_err(io::Error::other)?,
@@ -143,7 +149,8 @@ pub(super) async fn run(opened: Opened) {
     let serve = async {
         desk.leave.told().await;
         fetching.abort();
-        desk.say().await;
+        // Without a broker it may wait for one; that is not to keep it here.
+        let (Ok(()) | Err(_)) = timeout(PAUSE, desk.say()).await;
         desk.drain().await;
     };
     let end = tokio::select! {
@@ -204,26 +211,49 @@ impl Desk {
     }
 
     /// Lets other nodes have at once what is still here; how many calls that is.
+    ///
+    /// They may begin it as soon as it is given back: before that, the workers end.
     async fn give_back(&self) -> usize {
         // Otherwise what is given back would come back, by what this node has asked for.
         for batch in self.batches.take() {
             batch.abort();
             let (Ok(()) | Err(_)) = batch.await;
         }
+        self.is_over.set(true);
+        // What nobody waits for is a call of its own, see `health`.
+        if !self.shelf.is_empty() || self.health.is_broken() {
+            self.end_workers().await;
+        }
         let left = self.shelf.all();
         let farewell = async {
             self.say().await;
-            for held in &left {
+            for (id, held) in &left {
+                let unbegun = held.asked.get().or_else(|| self.outbox.unbegun.of(*id));
+                self.tell(*id, News::NotHere { unbegun });
+            }
+            // Clients are to know when others ask them; those that do not hear it have them wait for a lease.
+            self.send_all().await;
+            for (_id, held) in &left {
                 self.answer(held, AckKind::Nak(None)).await;
             }
             self.broker.has_read(&self.client).await;
         };
         let (Ok(()) | Err(_)) = timeout(FAREWELL, farewell).await;
-        // The second time, it kills. No task is polled any more: nobody is told that these calls have lost
-        // their workers.
-        let engine = self.pool.engine();
-        let _nothing_left = engine.interrupt() && engine.interrupt();
         left.len()
+    }
+
+    /// Kills the workers, and waits until they have ended.
+    async fn end_workers(&self) {
+        let engine = self.pool.engine();
+        // The second time, it kills.
+        let _nothing_left = engine.interrupt() && engine.interrupt();
+        let ended = async {
+            while !engine.pids().is_empty() {
+                sleep(GLANCE).await;
+            }
+        };
+        // One that the system does not let go may be there for longer.
+        let (Ok(()) | Err(_)) = timeout(FAREWELL, ended).await;
     }
 }
 

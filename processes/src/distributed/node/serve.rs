@@ -74,15 +74,24 @@ impl Desk {
         let (call, named, body) = match self.look(&message, delivered, &place).await {
             Look::Go(call, named, body) => (call, named, body),
             Look::Drop(stored) => {
+                // To say so may take as long as there is no broker.
+                drop(hand);
                 self.reply(place, AckKind::Term).await;
                 if let Some(id) = stored {
                     self.broker.forget(&argument_name(id)).await;
                 }
                 return;
             }
-            Look::Known => return self.reply(place, AckKind::Progress).await,
-            Look::Later(pause) => return self.reply(place, AckKind::Nak(Some(pause))).await,
+            Look::Known => {
+                drop(hand);
+                return self.reply(place, AckKind::Progress).await;
+            }
+            Look::Later(pause) => {
+                drop(hand);
+                return self.reply(place, AckKind::Nak(Some(pause))).await;
+            }
             Look::Bury(why) => {
+                drop(hand);
                 self.bury(&message, &why).await;
                 return self.reply(place, AckKind::Term).await;
             }
@@ -91,6 +100,10 @@ impl Desk {
         let Some(held) = self.shelf.take(call.id, place) else { return };
         let result = self.execute(&held, &call, named, body).await;
         drop(hand);
+        if self.is_over.get() {
+            // It is given back.
+            return;
+        }
         match result {
             Some(done) => {
                 let stored = self.deliver(&held, call.id, done).await;
@@ -133,16 +146,21 @@ impl Desk {
             // It was asked for before.
             return None;
         }
-        let attempt = match self.may_begin(call.id).await? {
+        let attempt = match self.may_begin(held, call.id).await? {
+            May::Begin(_) if self.is_over.get() => return None,
             May::Begin(attempt) if !self.shelf.is_withdrawn(call.id) => attempt,
             May::Begin(_) | May::Not => return Some(failed(JoinError::Cancelled)),
         };
+        held.asked.set(None);
         *held.inside.borrow_mut() = Some(inside.clone());
         let begun = self.shelf.shares.begin();
         engine.submit(local);
         let (report, body) = outcome(&inside, call.items.unwrap_or(1)).await;
         *held.inside.borrow_mut() = None;
         let busy = self.shelf.shares.end(begun);
+        if self.is_over.get() {
+            return None;
+        }
         if let Some(unable) = Unable::of(&report) {
             self.could_not(call, attempt, unable);
             return None;
@@ -155,12 +173,13 @@ impl Desk {
     ///
     /// When there is no answer, the client may have counted the attempt nevertheless: it is told that it was
     /// not begun, now and, as that may be lost, when it is asked about the call again.
-    async fn may_begin(&self, id: CallId) -> Option<May> {
+    async fn may_begin(&self, held: &Held, id: CallId) -> Option<May> {
         // The same attempt as before, if that was not begun.
         let mut attempt = self.outbox.unbegun.of(id);
         for _ in 0..QUESTIONS {
             let begin = |ticket| {
                 let first = *attempt.get_or_insert(ticket);
+                held.asked.set(Some(first));
                 News::Begin { ticket, first }
             };
             match (self.ask(id, begin).await, attempt) {

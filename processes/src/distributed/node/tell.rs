@@ -34,7 +34,7 @@ pub(super) async fn renew_leases(desk: Rc<Desk>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        for held in desk.shelf.all() {
+        for (_id, held) in desk.shelf.all() {
             desk.answer(&held, AckKind::Progress).await;
         }
     }
@@ -52,10 +52,11 @@ impl Desk {
         let (Ok(()) | Err(_)) = self.client.publish(place, kind.into()).await;
     }
 
-    /// Says how many workers this node has; none, when it is about to end.
+    /// Says how many workers this node has for more calls; none, when it is about to end, or they cannot be
+    /// started.
     pub(super) async fn say(&self) {
         let leaves = self.leave.is_told() || self.failure.has_happened();
-        let slots = if leaves { 0 } else { self.slots };
+        let slots = if leaves || self.health.is_broken() { 0 } else { self.slots };
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let here = pack(&Here { node: self.name.clone(), slots }, &[]);
         let (Ok(()) | Err(_)) = self.client.publish(self.broker.names.here(), here.into()).await;

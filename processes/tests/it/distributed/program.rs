@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use processes::{Cluster, JoinError, JoinHandle, Pool, Process, ProcessBuilder, node};
+use processes::{Cluster, JoinError, JoinHandle, Pool, Process, ProcessBuilder, Queue, node};
 
-use super::support::{Broker, Marks, connect, mark, until_there};
+use super::support::{Broker, LEASE, Marks, Node, connect, mark, until_there};
 use super::{marked, processes_sleep};
 use crate::examples;
-use crate::support::{BOUND, is_alive, signal, wait_until};
+use crate::support::{BOUND, is_alive, signal, soon, wait_until};
 
 /// Longer than a test waits for anything: a call that is left behind for a lease fails it. No longer, for a
 /// test that has failed waits for its calls.
@@ -189,6 +189,82 @@ fn nodes_that_come_and_go_lose_no_call_and_execute_none_twice() {
     assert_eq!(marks.counts(900), vec![1; 900]);
     let stats = pool.stats();
     assert_eq!((stats.done, stats.lost), (900, 0));
+}
+
+#[test]
+fn a_call_that_is_withdrawn_while_its_node_drains_ends_with_its_value() {
+    let Some(broker) = Broker::start() else { return };
+    let node = Program::start(&broker, 1, &[]);
+    let pool = connect(&Cluster::new(broker.url()));
+    let gate = Gate::new(&broker);
+    let held = gate.hold(&pool);
+    node.signal("-TERM");
+    node.wait_for("takes no more calls");
+    wait_until("it counts no more", || pool.workers() == 0);
+    assert!(!held.cancel(), "it runs");
+    assert!(!held.wait_timeout(Duration::from_secs(4)), "its node speaks");
+    gate.open();
+    let by = held.join_timeout(BOUND).expect("it ends").unwrap();
+    assert_eq!((by, node.end()), (node.process.pid(), 0), "{}", node.said());
+}
+
+processes::task! {
+    /// Is this the only one that is executed? Takes much memory, for which a process that is killed takes long
+    /// to end, and waits for a file.
+    fn exclusive((marks, lock, gate): (String, String, String)) -> bool {
+        let lock = std::fs::File::create(lock).unwrap();
+        if lock.try_lock().is_err() {
+            return false;
+        }
+        let memory = vec![1_u8; 400 << 20];
+        mark(&marks, 0);
+        until_there(&gate);
+        memory.iter().all(|&byte| byte == 1)
+    }
+}
+
+#[test]
+fn what_is_given_back_is_not_executed_at_the_same_time() {
+    let Some(broker) = Broker::start() else { return };
+    let first = Program::start(&broker, 1, &["--drain", "0"]);
+    let pool = connect(&Cluster::new(broker.url()));
+    let gate = Gate::new(&broker);
+    let lock = broker.dir().join("lock").to_str().unwrap().to_owned();
+    let file = gate.file.to_str().unwrap().to_owned();
+    let call = pool.submit(exclusive, (gate.marks.path(), lock, file));
+    gate.wait_for(1);
+    let second = Program::start(&broker, 1, &[]);
+    first.signal("-TERM");
+    assert_eq!(first.end(), 3, "{}", first.said());
+    wait_until("it has begun again", || gate.marks.counts(1) == [2] || call.is_finished());
+    gate.open();
+    assert!(call.join_timeout(BOUND).expect("it ends").unwrap(), "another one executes it");
+    assert_eq!((gate.marks.counts(1), pool.stats().retried), (vec![2], 1));
+    assert!(second.process.is_alive());
+}
+
+/// The program of a node for which few messages may wait for the connection, and that has to end in time.
+fn brief((url, ready, leave): (String, Queue<u32>, Queue<u32>)) {
+    let cluster = Cluster::new(url).lease(LEASE).outgoing(2).drain(Duration::from_secs(1));
+    let node = cluster.node(1).unwrap();
+    ready.put(0).unwrap();
+    leave.get().unwrap();
+    node.stop().unwrap();
+}
+
+#[test]
+fn a_node_ends_in_time_without_a_broker() {
+    let Some(mut broker) = Broker::start() else { return };
+    let [ready, leave] = [(); 2].map(|()| Queue::bounded(1).unwrap());
+    let arguments = (broker.url(), ready.clone(), leave.clone());
+    let node = Node::of(ProcessBuilder::new().spawn(brief, arguments).unwrap());
+    soon(&ready);
+    broker.stop();
+    let since = Instant::now();
+    // It says three times in a lease that it is there.
+    wait_until("what it says fills the way", || since.elapsed() > 3 * LEASE);
+    leave.put(0).unwrap();
+    assert!(node.process().wait_timeout(2 * BOUND), "it does not end");
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn calls_that_come_to_a_node_without_workers_are_executed_by_another() {
     let pool = connect(&broker.cluster().attempts(1));
     let first = pool.submit(marked, (marks.path(), 0));
     assert!(!first.wait_timeout(Duration::from_secs(3)), "it waits for a node with workers");
+    wait_until("it counts no more", || pool.workers() == 0);
     let calls: Vec<_> = (1..200).map(|n| pool.submit(marked, (marks.path(), n))).collect();
     let _well = broker.node(1);
     for (n, call) in (0..).zip([first].into_iter().chain(calls)) {
@@ -83,6 +84,7 @@ fn a_node_serves_again_when_its_workers_can_be_started() {
     assert!(!call.wait_timeout(Duration::from_secs(3)), "it waits for a node with workers");
     sick.cure();
     assert_eq!(call.join_timeout(2 * BOUND).expect("it ends").unwrap(), 144);
+    wait_until("it counts again", || pool.workers() == 1);
     let items: Result<Vec<_>, _> = pool.map(square, 0..100).collect();
     assert_eq!(items.unwrap().len(), 100);
     assert_eq!((pool.stats().done, pool.stats().failed), (101, 0));

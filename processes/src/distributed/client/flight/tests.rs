@@ -124,7 +124,9 @@ fn a_node_that_has_a_call_and_speaks_keeps_it() {
     assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Wait);
     assert_eq!(counts(&remote), (0, 0));
     remote.lock().nodes.here("a", 0);
-    assert_eq!(remote.again(0, "b", None, LEASE), Verdict::Go, "it has left");
+    assert_eq!(remote.again(0, "b", None, LEASE), Verdict::Wait, "it takes no more calls");
+    assert!(!remote.not_here(0, "a", None), "it has given this one back");
+    assert_eq!(remote.again(0, "b", None, LEASE), Verdict::Go);
     assert_eq!(remote.begin(0, "b", 2, LEASE), Verdict::Go);
     assert_eq!(counts(&remote), (1, 1));
     for _ in 0..1_000 {

@@ -181,9 +181,9 @@ impl Cluster {
     /// [`NodeLost`](crate::JoinError::NodeLost). The default is 10 min. A broker that has come to take
     /// shorter messages than 1 MB (`max_payload`) counts as none, though calls go on that fit.
     ///
-    /// Nodes drop what they have of a client that they have not found for 30 s. When it is connected again, it
-    /// sends its calls again: those that were executed meanwhile are executed again, if they
-    /// [may be](Self::attempts).
+    /// Nodes drop what they have of a client that they have not found for 30 s, and after 10 min they end what
+    /// workers still execute for it. When it is connected again, it sends its calls again: those that were
+    /// executed meanwhile are executed again, if they [may be](Self::attempts).
     pub fn offline_limit(mut self, limit: Duration) -> Self {
         self.offline_limit = limit;
         self
@@ -204,7 +204,8 @@ impl Cluster {
         self
     }
 
-    /// How long a client may be away before a node drops its results: 30 s, which tests do not wait for.
+    /// How long a client may be away before a node drops its results: 30 s, which tests do not wait for. After
+    /// 20 times as long it ends what runs.
     #[doc(hidden)]
     pub fn gone_after(mut self, limit: Duration) -> Self {
         self.gone_after = limit;

@@ -87,6 +87,7 @@ fn letters() -> Target {
                 (News::Again { ticket: 9, unbegun: Some(1 << 40) }, b""),
                 (News::Refused("why".to_owned()), b""),
                 (News::NotHere { unbegun: None }, b""),
+                (News::Runs { ticket: 300 }, b""),
             ]),
             letter(&[
                 (done(Report::Items { parts, timing: Some((3, 1 << 50)) }), &body),
@@ -106,6 +107,7 @@ fn letters() -> Target {
                 News::Again { .. } => " again".to_owned(),
                 News::Refused(_) => " refused".to_owned(),
                 News::NotHere { .. } => " not here".to_owned(),
+                News::Runs { .. } => " runs".to_owned(),
                 News::Done { stored: Some(_), .. } => " stored".to_owned(),
                 News::Done { report, .. } => client::read_report(report, body),
             };

@@ -36,7 +36,8 @@
 //! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s; the client is told that they were not begun |
 //! | a result that a node has given up, because its client was away | the client: another node is offered the call, or the broker does not have it; it asks the node | the call is begun again, or, when it may not be, lost |
 //! | a task of a node, by a panic | the node | it ends with an error, and gives its calls back |
-//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun; when it comes back, it sends those again |
+//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun; when it comes back, it sends those again. After 10 min, or at once when it has said that it ends, what runs is killed |
+//! | that a call is to be killed, or its items are not wanted | the node: it asks about what workers have had for 6 s | killed, or no more of it is begun |
 //! | what a node has dropped of a client that comes back | the client: the broker has not the call, and the node has it not, which it is asked | begun again, or, when it may not be, lost |
 //!
 //! The client is the authority: it alone knows whether a call has ended, and how often it was begun. So a
@@ -45,6 +46,7 @@
 //! must not be begun twice could be. A node that gets a call that was delivered before asks what is to
 //! become of it, also when it does not know the function. What a client has counted because a node has asked,
 //! and the node has not begun because the answer came too late, is not counted any more when the node says so.
+//! A node that executes a call for longer asks whether it is still wanted.
 //! A second result for a call finds no call, and is confirmed without effect. So each call resolves
 //! once, also when it was executed twice.
 //!

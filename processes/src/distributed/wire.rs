@@ -36,7 +36,7 @@ pub(super) use report::{End, Part, Report};
 
 /// The version of all this. A call of another one is refused, and offered to other nodes. What all versions
 /// keep to is in [`super::refusal`].
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 
 /// The longest body inside of a message; brokers take messages of 1 MiB unless told otherwise.
 pub(super) const MAX_INLINE: usize = 512 * 1024;
@@ -142,16 +142,22 @@ pub(super) enum News {
         /// The attempt of this node that it has asked for and not begun, if there is one.
         unbegun: Option<u64>,
     },
+    /// Workers have had it for a while: is it still wanted? Answered by a [`Verdict`].
+    Runs {
+        /// The ticket.
+        ticket: u64,
+    },
 }
 
-/// What a client says about a call that a node wants to begin, or that was delivered again.
+/// What a client says about a call that a node wants to begin, that was delivered again, or that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Verdict {
-    /// Execute it.
+    /// Execute it, or go on.
     Go,
-    /// Another node has begun it and is there: offer it again later.
+    /// Another node has begun it and is there: offer it again later. Of one that runs: go on with what has
+    /// begun of it, and begin no more.
     Wait,
-    /// It has ended, or nobody wants it any more.
+    /// It has ended, or nobody wants it any more. One that runs is killed.
     Drop,
     /// It has lost too many nodes.
     Poison,

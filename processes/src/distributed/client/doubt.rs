@@ -9,6 +9,7 @@
 
 use crate::error::JoinError;
 
+use super::super::wire::Verdict;
 use super::{Remote, State};
 
 /// Of so many times that another node was told to wait, once the node is asked that has the call.
@@ -43,6 +44,18 @@ impl Remote {
         }
         state.send_again(number);
         true
+    }
+
+    /// A node executes a call: is it to go on?
+    ///
+    /// Also one that was taken for lost is: who ends the call first, does.
+    pub(super) fn is_wanted(&self, number: u64) -> Verdict {
+        match self.lock().flights.get(&number) {
+            Some(flight) if flight.killed => Verdict::Drop,
+            Some(flight) if flight.withdrawn && !flight.is_read() => Verdict::Wait,
+            Some(_) => Verdict::Go,
+            None => Verdict::Drop,
+        }
     }
 
     /// Another node was told to wait for the one that has a call. From time to time that one is asked

@@ -6,6 +6,7 @@
 //! | `Refused` | nothing if a node has begun it and is there; else the first time is noted; after the client's patience the call is `NotServed` |
 //! | `Again` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
 //! | `NotHere` | its node does not count as there any more; an attempt that it has not begun is not counted any more |
+//! | `Runs` | `Drop` if it is no flight any more, or was killed; `Wait` if it is withdrawn, and nobody reads its results; else `Go` |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
 //!
 //! A call that ends as `Cancelled` was never begun: no node has heard `Go`, or the one that did has said
@@ -31,6 +32,7 @@ use super::{MAX_FLIGHT_BYTES, MAX_FLIGHTS, Remote, State};
 
 /// A call that is under way.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Flight {
     /// The call, without its argument.
     pub(super) call: Call,
@@ -54,6 +56,8 @@ pub(super) struct Flight {
     pub(super) refused_since: Option<Instant>,
     /// True when nobody wants it to begin.
     pub(super) withdrawn: bool,
+    /// True when nobody wants it to go on.
+    pub(super) killed: bool,
     /// True while its result is fetched from the store.
     pub(super) fetching: bool,
     /// How often its result was looked for there, since it was there or the call was sent, in vain.
@@ -165,6 +169,7 @@ impl Remote {
                     waits: 0,
                     refused_since: None,
                     withdrawn: false,
+                    killed: false,
                     fetching: false,
                     missed: 0,
                 };
@@ -267,6 +272,7 @@ impl Remote {
         let flight = state.flights.get_mut(&number)?;
         let again = std::mem::replace(&mut flight.withdrawn, true);
         let word = word(self.call_id(number));
+        flight.killed |= matches!(word, Shout::Kill(_));
         let is_kept = matches!(word, Shout::Withdraw(_)) && flight.is_read();
         Some(Withdrawn { word: (!is_kept).then_some(word), again })
     }

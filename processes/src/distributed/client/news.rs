@@ -102,6 +102,9 @@ impl Desk {
                     answers.verdicts.push((ticket, verdict));
                     self.doubt(number, verdict);
                 }
+                News::Runs { ticket } => {
+                    answers.verdicts.push((ticket, self.remote.is_wanted(number)));
+                }
                 News::NotHere { unbegun } => {
                     if self.remote.not_here(number, &node, unbegun) {
                         self.spawn("sending a call again", Rc::clone(self).publish(number));

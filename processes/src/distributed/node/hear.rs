@@ -6,7 +6,6 @@ use async_nats::{StatusCode, Subscriber};
 use futures_lite::StreamExt;
 
 use super::super::wire::{Answers, CallId, News, Shout, unpack};
-use super::held::Inside;
 use super::run::Desk;
 
 /// Takes in what clients answer, and which of them are not there.
@@ -62,14 +61,8 @@ impl Desk {
     fn withdraw(&self, id: CallId, kill: bool) {
         self.shelf.withdraw(id);
         let Some(held) = self.shelf.find(id) else { return };
-        match &*held.inside.borrow() {
-            Some(Inside::One(ticket)) => {
-                let engine = self.pool.engine();
-                let _ended = engine.cancel(ticket) || kill && engine.kill(ticket);
-            }
-            // What workers execute is here until it has ended.
-            Some(Inside::Items(harvest)) => self.pool.engine().withdraw(harvest, kill),
-            None => {}
+        if let Some(inside) = &*held.inside.borrow() {
+            self.stop(inside, kill);
         }
     }
 }

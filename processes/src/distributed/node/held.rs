@@ -19,6 +19,9 @@ use super::share::Shares;
 /// A client that could not be reached for so long is gone, unless tests say otherwise.
 pub(in super::super) const GONE_AFTER: Duration = Duration::from_secs(30);
 
+/// After so many times as long as until it is gone, nobody waits any more for what runs.
+const FORSAKEN: u32 = 20;
+
 /// When nobody has said for so long that a client is not there, it may have been there meanwhile. Nodes ask
 /// more often than that.
 const UNSEEN: Duration = Duration::from_secs(10);
@@ -231,6 +234,14 @@ impl Shelf {
         let silent = self.silent.borrow();
         let is_gone = |known: &Silence| known.until - known.since >= self.gone_after;
         self.has_left(client) || silent.get(&client).is_some_and(is_gone)
+    }
+
+    /// Whether a client has said that it ends, or has been away for so long that nobody is to wait any more for
+    /// what workers execute.
+    pub(super) fn is_forsaken(&self, client: u128) -> bool {
+        let silent = self.silent.borrow();
+        let is_over = |known: &Silence| known.until - known.since >= FORSAKEN * self.gone_after;
+        self.has_left(client) || silent.get(&client).is_some_and(is_over)
     }
 
     /// Whether a client has said that it ends.

@@ -20,7 +20,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(1);
 const NOT_HERE_FOR: Duration = Duration::from_millis(50);
 
 /// How long a client may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
 /// What is to become of a message.
 pub(super) enum Look {

@@ -14,6 +14,7 @@ mod serve;
 mod share;
 mod tell;
 mod unbegun;
+mod wanted;
 mod watch;
 
 use std::fmt;

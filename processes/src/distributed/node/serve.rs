@@ -1,5 +1,6 @@
 //! A call on a node, from its message to the acknowledgement.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -155,10 +156,20 @@ impl Desk {
         *held.inside.borrow_mut() = Some(inside.clone());
         let begun = self.shelf.shares.begin();
         engine.submit(local);
-        let (report, body) = outcome(&inside, call.items.unwrap_or(1)).await;
+        let forsaken = Cell::new(false);
+        let (report, body) = tokio::select! {
+            biased;
+            done = outcome(&inside, call.items.unwrap_or(1)) => done,
+            never = self.asks_about(call.id, &inside, &forsaken) => match never {},
+        };
         *held.inside.borrow_mut() = None;
         let busy = self.shelf.shares.end(begun);
         if self.is_over.get() {
+            return None;
+        }
+        if forsaken.get() {
+            // Should its client come back nevertheless, it does not have an end that nobody has asked for.
+            self.tell(call.id, News::NotHere { unbegun: None });
             return None;
         }
         if let Some(unable) = Unable::of(&report) {

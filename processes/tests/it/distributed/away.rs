@@ -10,6 +10,7 @@ use std::time::Duration;
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
 use super::faults::held;
+use super::raw::Raw;
 use super::support::{Broker, LEASE, Marks, Node, connect};
 use super::{processes_sleep, square};
 use crate::support::{BOUND, soon, wait_until};
@@ -52,11 +53,14 @@ impl Way {
         });
     }
 
+    /// The address of the broker, by this way.
+    fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.listener.local_addr().unwrap().port())
+    }
+
     /// The cluster, by this way.
     fn cluster(&self) -> Cluster {
-        let port = self.listener.local_addr().unwrap().port();
-        let grace = Duration::from_secs(1);
-        Cluster::new(format!("nats://127.0.0.1:{port}")).lease(LEASE).grace(grace)
+        Cluster::new(self.url()).lease(LEASE).grace(Duration::from_secs(1))
     }
 
     /// Both directions of a connection that has come; none while this is cut.
@@ -91,27 +95,83 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
     }
 }
 
-/// The program of a node for which clients are gone after two seconds.
-fn impatient((url, ready): (String, Queue<u32>)) {
-    let cluster = Cluster::new(url).lease(LEASE).gone_after(Duration::from_secs(2));
+/// The program of a node for which clients are gone after so many milliseconds.
+fn impatient((url, gone_ms, ready): (String, u64, Queue<u32>)) {
+    let cluster = Cluster::new(url).lease(LEASE).gone_after(Duration::from_millis(gone_ms));
     let _node = cluster.node(1).unwrap();
     ready.put(0).unwrap();
     processes_sleep(600_000);
 }
 
-/// Starts that, and waits until it serves.
-fn impatient_node(broker: &Broker) -> Node {
+/// Starts that for a broker there, and waits until it serves.
+fn node_that_waits(url: &str, gone_ms: u64) -> Node {
     let ready = Queue::bounded(1).unwrap();
-    let process = ProcessBuilder::new().spawn(impatient, (broker.url(), ready.clone())).unwrap();
+    let arguments = (url.to_owned(), gone_ms, ready.clone());
+    let process = ProcessBuilder::new().spawn(impatient, arguments).unwrap();
     soon(&ready);
     Node::of(process)
+}
+
+/// One that drops the results of a client after two seconds.
+fn impatient_node(url: &str) -> Node {
+    node_that_waits(url, 2_000)
+}
+
+/// One that ends what runs for a client after two seconds.
+fn hasty_node(url: &str) -> Node {
+    node_that_waits(url, 100)
+}
+
+#[test]
+fn a_call_that_is_killed_while_its_node_is_away_is_ended() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, nowhere) = (Marks::new(broker.dir()), broker.dir().join("nowhere"));
+    Way::with(broker.ports[0], |way| {
+        let _node = impatient_node(&way.url());
+        let pool = broker.connect();
+        let running = pool.submit(held, (marks.path(), nowhere.to_str().unwrap().to_owned()));
+        wait_until("it has begun", || marks.counts(1) == [1]);
+        let mut raw = Raw::hearing(&broker, &["triptych.nodes"]);
+        way.cut();
+        assert!(running.kill());
+        assert_eq!(raw.next().subject, "triptych.nodes", "it is said now");
+        way.mend();
+        let error = running.join_timeout(2 * BOUND).expect("it ends").unwrap_err();
+        let is_ended = matches!(error, JoinError::WorkerLost { .. } | JoinError::NodeLost { .. });
+        assert!(is_ended, "{error}");
+        // The only worker is free again.
+        let next = pool.submit(square, 12).join_timeout(2 * BOUND).expect("it ends");
+        assert_eq!((next.unwrap(), marks.counts(1)), (144, vec![1]));
+    });
+}
+
+/// The program of a client of whose call nobody hears any more.
+fn brief((url, marks, gate): (String, String, String)) {
+    let pool = Cluster::new(url).lease(LEASE).connect().unwrap();
+    let (Ok(_) | Err(_)) = pool.submit(held, (marks, gate)).join();
+}
+
+#[test]
+fn a_call_that_runs_for_a_client_that_is_killed_is_ended() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, nowhere) = (Marks::new(broker.dir()), broker.dir().join("nowhere"));
+    let _node = hasty_node(&broker.url());
+    let arguments = (broker.url(), marks.path(), nowhere.to_str().unwrap().to_owned());
+    let client = ProcessBuilder::new().spawn(brief, arguments).unwrap();
+    wait_until("it has begun", || marks.counts(1) == [1]);
+    client.kill();
+    let pool = broker.connect();
+    let next = pool.submit(square, 12).join_timeout(2 * BOUND).expect("its only worker is free");
+    assert_eq!(next.unwrap(), 144);
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+    assert_eq!(marks.counts(1), [1]);
 }
 
 #[test]
 fn what_nodes_have_dropped_meanwhile_is_executed() {
     let Some(broker) = Broker::start() else { return };
     let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
-    let _node = impatient_node(&broker);
+    let _node = impatient_node(&broker.url());
     Way::with(broker.ports[0], |way| {
         let pool = connect(&way.cluster());
         let running = pool.submit(held, (marks.path(), gate.to_str().unwrap().to_owned()));
@@ -134,7 +194,7 @@ fn what_nodes_have_dropped_meanwhile_is_executed() {
 fn a_call_that_may_be_begun_once_is_lost_when_its_result_is_dropped() {
     let Some(broker) = Broker::start() else { return };
     let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
-    let _node = impatient_node(&broker);
+    let _node = impatient_node(&broker.url());
     Way::with(broker.ports[0], |way| {
         let pool = connect(&way.cluster().attempts(1));
         let running = pool.submit(held, (marks.path(), gate.to_str().unwrap().to_owned()));

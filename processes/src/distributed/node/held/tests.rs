@@ -121,6 +121,13 @@ fn a_client_that_was_away_twice_was_there_in_between_as_far_as_anybody_knows() {
     pass(&shelf, 7, 2 * GONE_AFTER);
     shelf.is_not_there(7);
     assert!(shelf.is_gone(7), "it was gone, and has not come back");
+    assert!(!shelf.is_forsaken(7) && !shelf.is_forsaken(8));
+    shelf.silent.borrow_mut().get_mut(&7).unwrap().until += FORSAKEN * GONE_AFTER;
+    assert!(shelf.is_forsaken(7));
+    shelf.is_there(7);
+    assert!(!shelf.is_forsaken(7));
+    shelf.is_leaving(7);
+    assert!(shelf.is_forsaken(7), "it does not come back");
 }
 
 #[test]

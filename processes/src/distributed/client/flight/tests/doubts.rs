@@ -144,10 +144,18 @@ fn items_that_a_node_has_begun_go_on_there_while_somebody_reads_their_results() 
     assert!(is_told(0), "a single one that runs is not touched by it");
     assert!(!is_told(1), "some of them may have results");
     assert!(is_told(2), "nobody has begun them");
+    let wanted = |number| remote.is_wanted(number);
+    assert_eq!(
+        [0, 1, 2, 3].map(wanted),
+        [Verdict::Wait, Verdict::Go, Verdict::Wait, Verdict::Drop]
+    );
+    assert!(remote.withdraw(0, Shout::Kill).unwrap().again);
+    assert_eq!(wanted(0), Verdict::Drop, "it is to be killed");
     assert_eq!(remote.begin(2, "a", 2, LEASE), Verdict::Drop);
     assert_eq!(remote.begin(1, "a", 1, LEASE), Verdict::Go, "it has not heard the answer");
     assert_eq!(remote.again(1, "b", None, OVER), Verdict::Drop, "it does not begin elsewhere");
     drop(map.close());
+    assert_eq!(wanted(1), Verdict::Drop, "it has ended");
     remote.submit(items(&map, 6, 1));
     assert!(remote.withdraw(1, Shout::Withdraw).is_none(), "it has ended");
 

@@ -19,6 +19,19 @@ pub(crate) fn contain_and_discard(f: impl FnOnce()) -> bool {
     contain(f).map_err(discard).is_err()
 }
 
+/// Drops these one by one: a second panic while a collection is dropped would end the process. Gives the first.
+pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) -> Option<Payload> {
+    let mut first = None;
+    for value in values {
+        match contain(|| drop(value)) {
+            Ok(()) => {}
+            Err(payload) if first.is_none() => first = Some(payload),
+            Err(payload) => discard(payload),
+        }
+    }
+    first
+}
+
 /// Drops a payload, whose own drop may panic. The payload of such a second panic is leaked: it is
 /// the only way to be sure that there is no third.
 pub(crate) fn discard(payload: Payload) {

@@ -51,7 +51,8 @@ impl Reactor {
     /// between turns to the reactor or to its tasks does not: after [`spawn`](Self::spawn), or a `Task` that was
     /// dropped, cancelled or put into another class, call this without waiting first.
     ///
-    /// In [virtual time](crate::Builder::virtual_time) the clock jumps by `timeout` at most.
+    /// In [virtual time](crate::Builder::virtual_time) the clock jumps by `timeout` at most; with a `timeout` beyond
+    /// what an [`Instant`](std::time::Instant) can hold it stands, unless there is a timer.
     ///
     /// # Panics
     ///

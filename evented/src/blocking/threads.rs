@@ -1,5 +1,6 @@
 //! The threads behind `blocking`: started when needed, bounded, gone when idle.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::Location;
@@ -10,6 +11,11 @@ use std::time::Duration;
 
 use crate::contain::contain_and_discard;
 use crate::sync::waiters::{Ticket, Waiters};
+
+thread_local! {
+    /// The pool that this thread is of; it has its share of it as long as it runs. Compared, never followed.
+    static POOL: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
 
 /// What a thread runs.
 pub(crate) struct Job {
@@ -32,6 +38,11 @@ impl Running {
     /// The places where the closures were given that are running.
     pub(crate) fn places(&self) -> Vec<&'static Location<'static>> {
         self.0.lock().running.clone()
+    }
+
+    /// Whether this is one of the threads.
+    pub(crate) fn is_here(&self) -> bool {
+        POOL.get() == Arc::as_ptr(&self.0)
     }
 }
 
@@ -75,10 +86,23 @@ struct State {
     alive: usize,
     /// Threads that wait for a job.
     idle: usize,
-    /// For the end. Handles of ended threads are swept when one is started.
+    /// For the end.
     handles: Vec<JoinHandle<()>>,
+    /// Of the thread that was the last to end for want of work. The next one joins it, so that the stacks of
+    /// a busy time do not stay.
+    ended: Option<JoinHandle<()>>,
     /// The reactor is going: jobs are not run any more.
     ending: bool,
+}
+
+impl State {
+    /// This thread ends. Gives the handle of the one that did before.
+    fn note_ended(&mut self) -> Option<JoinHandle<()>> {
+        let here = thread::current().id();
+        // Not there once the pool is being shut down, which joins all.
+        let place = self.handles.iter().position(|handle| handle.thread().id() == here)?;
+        self.ended.replace(self.handles.swap_remove(place))
+    }
 }
 
 impl Threads {
@@ -157,6 +181,7 @@ impl Threads {
         let queue = std::mem::take(&mut state.queue);
         let waiting = state.waiting.take();
         let handles = std::mem::take(&mut state.handles);
+        let ended = state.ended.take();
         drop(state);
         self.shared.work.notify_all();
         for job in queue {
@@ -166,7 +191,7 @@ impl Threads {
         for waker in waiting {
             contain_and_discard(|| drop(waker));
         }
-        for handle in handles {
+        for handle in handles.into_iter().chain(ended) {
             // A thread contains every panic, so there is nothing to be told.
             drop(handle.join());
         }
@@ -176,8 +201,11 @@ impl Threads {
     fn start_thread(&self, state: &mut State) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let builder = thread::Builder::new().name("evented-blocking".to_owned());
-        let handle = builder.spawn(move || shared.run())?;
-        state.handles.retain(|handle| !handle.is_finished());
+        let run = move || {
+            POOL.set(Arc::as_ptr(&shared));
+            shared.run();
+        };
+        let handle = builder.spawn(run)?;
         state.handles.push(handle);
         state.alive += 1;
         Ok(())
@@ -228,6 +256,12 @@ impl Shared {
             state.idle -= 1;
             if timeout.timed_out() && state.queue.is_empty() {
                 state.alive -= 1;
+                let before = state.note_ended();
+                drop(state);
+                if let Some(before) = before {
+                    // It ended before, and waits for nobody who ends later.
+                    drop(before.join());
+                }
                 return None;
             }
         }
@@ -236,5 +270,37 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No user code runs under the lock, so the state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::task::Waker;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_end_for_want_of_work_do_not_keep_their_stacks() {
+        let threads = Threads::new(8, 8, Duration::from_millis(1));
+        let (all_run, runs) = mpsc::channel();
+        for _ in 0..8 {
+            let (all_run, is_here) = (all_run.clone(), threads.running());
+            let run = Box::new(move || all_run.send(is_here.is_here()).unwrap());
+            let job = Job { run, at: Location::caller() };
+            assert!(threads.submit(job, Waker::noop(), &mut None).unwrap().is_none());
+        }
+        assert!((0..8).all(|_| runs.recv().unwrap()) && !threads.running().is_here());
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while threads.load().0 > 0 {
+            assert!(Instant::now() < deadline, "they do not end");
+            thread::yield_now();
+        }
+        let state = threads.shared.lock();
+        assert!(state.handles.is_empty() && state.ended.is_some(), "one is left to be joined");
+        drop(state);
+        threads.shut_down();
+        assert!(threads.shared.lock().ended.is_none());
     }
 }

@@ -119,10 +119,11 @@ impl Loop {
         let _ = self.handle.shutdown();
     }
 
-    /// Whether this is its thread.
+    /// Whether this is its thread, or one that it would wait for in its end.
     fn is_here(&self) -> bool {
         let here = thread::current().id();
-        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == here)
+        let is_own = self.thread.as_ref().is_some_and(|thread| thread.thread().id() == here);
+        is_own || self.blocking.is_here()
     }
 
     /// Waits for the thread. False if the reactor is not gone after `limit`.
@@ -291,11 +292,12 @@ impl Cores {
     ///
     /// # Panics
     ///
-    /// Inside a reactor, which it would stop meanwhile: use a thread, or
-    /// [`blocking`](fn@crate::blocking).
+    /// Inside a reactor, which it would stop meanwhile, and inside [`blocking`](fn@crate::blocking) of one of
+    /// these loops, which would wait for it: use a thread, or `blocking` of a reactor that is not one of these.
+    /// A drop there does not panic, and waits for nobody.
     #[track_caller]
     pub fn shutdown(mut self, grace: Duration) -> Ended {
-        assert_outside();
+        self.assert_outside();
         // The drop joins the threads.
         let mut endless = Duration::MAX;
         self.end(grace, &mut endless)
@@ -338,11 +340,26 @@ impl Cores {
     /// As [`shutdown`](Self::shutdown).
     #[track_caller]
     pub fn shutdown_timeout(mut self, grace: Duration, limit: Duration) -> Result<Ended, Stuck> {
-        assert_outside();
+        self.assert_outside();
         let mut left = limit;
         let ended = self.end(grace, &mut left);
         let loops = std::mem::take(&mut self.loops).into_iter().enumerate().collect();
         Stuck::after(ended, loops, left)
+    }
+
+    /// # Panics
+    ///
+    /// Where its end could not be waited for.
+    #[track_caller]
+    fn assert_outside(&self) {
+        assert!(
+            current::try_engine().is_none(),
+            "`shutdown` would stop the reactor that runs on this thread: call it on a thread of its own"
+        );
+        assert!(
+            !self.loops.iter().any(Loop::is_here),
+            "a loop waits in its end for what runs in its `blocking`: call `shutdown` on another thread"
+        );
     }
 
     /// All but the last step. Listeners are waited for at most half of `limit`, from which what that has
@@ -350,7 +367,7 @@ impl Cores {
     fn end(&mut self, grace: Duration, limit: &mut Duration) -> Ended {
         let acceptors =
             std::mem::take(&mut *self.acceptors.lock().unwrap_or_else(PoisonError::into_inner));
-        // Dropped by one of its own tasks: that thread cannot wait for itself.
+        // Dropped by one of its own tasks or closures: that thread cannot wait for itself.
         let may_wait = !self.loops.iter().any(Loop::is_here);
         let start = Instant::now();
         let failures = serve::stop(acceptors, if may_wait { *limit / 2 } else { Duration::ZERO });
@@ -382,17 +399,6 @@ impl fmt::Debug for Cores {
             .field("connections", &self.connections())
             .finish_non_exhaustive()
     }
-}
-
-/// # Panics
-///
-/// Inside a reactor.
-#[track_caller]
-fn assert_outside() {
-    assert!(
-        current::try_engine().is_none(),
-        "`shutdown` would stop the reactor that runs on this thread: call it inside `blocking`"
-    );
 }
 
 #[cfg(test)]

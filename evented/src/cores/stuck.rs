@@ -75,7 +75,7 @@ impl Stuck {
         &self.ended
     }
 
-    /// Waits for these loops at most `limit`.
+    /// Waits for these loops at most `limit`; in vain on one of their own threads.
     ///
     /// # Errors
     ///

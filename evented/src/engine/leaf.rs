@@ -46,14 +46,18 @@ impl Engine {
     /// Forgets a descriptor that is about to be closed.
     pub(crate) fn forget_source(&self, id: SourceId) {
         let (waiters, _) = self.sources.remove(id, None);
-        self.drop_contained(waiters);
+        for waiter in waiters {
+            self.drop_contained(waiter);
+        }
     }
 
     /// Takes a descriptor out of the poll set; it stays open.
     pub(crate) fn remove_source(&self, id: SourceId) -> io::Result<()> {
         let (waiters, removed) =
             self.with_driver(|driver| Ok(self.sources.remove(id, Some(driver))))?;
-        self.drop_contained(waiters);
+        for waiter in waiters {
+            self.drop_contained(waiter);
+        }
         removed
     }
 

@@ -71,16 +71,18 @@ struct Connection<S, P: Protocol> {
     eof_sent: bool,
 }
 
-/// | stage   | meaning                                           | next          |
-/// |---------|---------------------------------------------------|---------------|
-/// | fresh   | no method was called                              | calling       |
-/// | calling | one is running, or has panicked                   | waiting, lost |
-/// | waiting | none is running                                   | calling, lost |
-/// | lost    | `connection_lost` was called, is running, or has panicked | -     |
+/// | stage     | meaning                                           | next                     |
+/// |-----------|---------------------------------------------------|--------------------------|
+/// | fresh     | no method was called                              | calling                  |
+/// | calling   | one is running, or has panicked                   | waiting, lost            |
+/// | streaming | the stream is being asked, or has panicked        | waiting                  |
+/// | waiting   | none of these is running                          | calling, streaming, lost |
+/// | lost      | `connection_lost` was called, is running, or has panicked | -                |
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Fresh,
     Calling,
+    Streaming,
     Waiting,
     Lost,
 }
@@ -156,31 +158,45 @@ where
 
     /// Sends what is unsent. Ready when nothing is left.
     fn send(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
-        let shared = self.transport.shared();
-        loop {
-            let mut unsent = shared.unsent.borrow_mut();
-            if unsent.is_empty() {
-                break;
-            }
-            // No user code runs in there: what a stream of somebody else does is no method of ours.
-            let (first, _) = unsent.as_slices();
-            match Pin::new(&mut self.stream).poll_write(cx, first) {
+        while self.transport.unsent() > 0 {
+            match self.send_once(cx)? {
                 Poll::Pending => return Ok(Poll::Pending),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => drop(unsent.drain(..count)),
-                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(_) => {}
             }
         }
-        if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
+        if self.ask(|stream| stream.poll_flush(cx))?.is_pending() {
             return Ok(Poll::Pending);
         }
-        if shared.eof_asked.get() && !self.eof_sent {
-            if Pin::new(&mut self.stream).poll_close(cx)?.is_pending() {
+        if self.transport.shared().eof_asked.get() && !self.eof_sent {
+            if self.ask(|stream| stream.poll_close(cx))?.is_pending() {
                 return Ok(Poll::Pending);
             }
             self.eof_sent = true;
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// Sends some of what is unsent; how much.
+    fn send_once(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<usize>> {
+        // Taken out: a stream of somebody else's may write to its own transport in there, which comes after.
+        let mut unsent = self.transport.shared().unsent.take();
+        let sent = self.ask(|stream| {
+            let sent = stream.poll_write(cx, unsent.as_slices().0);
+            if let Poll::Ready(Ok(count)) = sent {
+                drop(unsent.drain(..count));
+            }
+            sent
+        });
+        let shared = self.transport.shared();
+        let later = shared.unsent.replace(unsent);
+        if !later.is_empty() {
+            shared.unsent.borrow_mut().extend(later);
+        }
+        match sent {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(count) => count.map(Poll::Ready),
+        }
     }
 
     /// Has the protocol pause or go on. True if it was called.
@@ -203,7 +219,7 @@ where
     fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<Step> {
         let mut buffer = BUFFER.take();
         buffer.resize(PIECE, 0);
-        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+        let read = self.ask(|stream| stream.poll_read(cx, &mut buffer));
         let step = match read {
             Poll::Pending => Ok(Step::Wait),
             Poll::Ready(Err(error)) => Err(error),
@@ -221,6 +237,14 @@ where
         };
         BUFFER.replace(buffer);
         step
+    }
+
+    /// Asks the stream, which may be somebody else's and panic.
+    fn ask<R>(&mut self, ask: impl FnOnce(Pin<&mut S>) -> R) -> R {
+        self.stage = Stage::Streaming;
+        let answer = ask(Pin::new(&mut self.stream));
+        self.stage = Stage::Waiting;
+        answer
     }
 
     /// Tells the protocol of the end, once.
@@ -246,6 +270,7 @@ impl<S, P: Protocol> Drop for Connection<S, P> {
         let reason = match self.stage {
             Stage::Fresh | Stage::Lost => return,
             Stage::Calling => io::Error::other("a method of the protocol panicked"),
+            Stage::Streaming => io::Error::other("the stream panicked"),
             Stage::Waiting => io::Error::new(io::ErrorKind::Interrupted, "the reactor has ended"),
         };
         if contain_and_discard(|| self.protocol.connection_lost(Some(reason)))

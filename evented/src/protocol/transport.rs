@@ -23,7 +23,8 @@ pub struct Transport {
 
 /// What handles and the task of the connection share.
 pub(super) struct Shared {
-    /// Written, but not sent. Borrowed for moments only, never while user code runs.
+    /// Written, but not sent; what the stream is being offered is not in here. Borrowed for moments only, never
+    /// while user code runs.
     pub(super) unsent: RefCell<VecDeque<u8>>,
     pub(super) phase: Cell<Phase>,
     /// Nothing more will be written; the other end is told when everything is sent.

@@ -22,6 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, Dir, FallocateFlags, FlockOperation, Mode, OFlags, fallocate, flock, fstat, mkdir,
@@ -184,7 +185,17 @@ fn is_left_behind(directory: &OwnedFd, name: &CStr) -> bool {
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return false };
+    // Its maker, in another container, may be about to lock it.
+    if fstat(&file).is_ok_and(|stat| stat.st_size == 0 && !is_old(stat.st_mtime)) {
+        return false;
+    }
     flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Whether what was changed at this time, in seconds since 1970, has not been for a minute.
+fn is_old(changed: i64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(now).is_ok_and(|now| now.saturating_sub(changed) > 60)
 }
 
 /// Process id and start in the name of a file.
@@ -262,13 +273,17 @@ mod tests {
         let locked = format!("4194999-7-1{SUFFIX}");
         let dead = format!("4194999-7-2{SUFFIX}");
         for name in [&lives, &earlier, &locked, &dead, "strange.txt", "1-2.evented"] {
-            fs::write(path.join(name), b"").unwrap();
+            fs::write(path.join(name), b"a record").unwrap();
         }
+        // Somebody else's, who is about to lock it.
+        let fresh = format!("4194999-7-3{SUFFIX}");
+        fs::write(path.join(&fresh), b"").unwrap();
         let lock = File::open(path.join(&locked)).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
-        let mut all = vec![lives, locked, "strange.txt".to_owned(), "1-2.evented".to_owned()];
+        let mut all =
+            vec![lives, locked, fresh, "strange.txt".to_owned(), "1-2.evented".to_owned()];
         sweep(&directory, 2);
-        assert_eq!(names(&path).len(), 6, "the newest are kept");
+        assert_eq!(names(&path).len(), 7, "the newest are kept");
         sweep(&directory, 0);
         all.sort_unstable();
         assert_eq!(names(&path), all);
@@ -280,7 +295,7 @@ mod tests {
         let (directory, path) = private_directory(place.path().join("private")).unwrap();
         for age in [3, 1, 2] {
             let file = File::create(path.join(format!("4194999-7-{age}{SUFFIX}"))).unwrap();
-            let then = std::time::SystemTime::now() - std::time::Duration::from_hours(age);
+            let then = SystemTime::now() - std::time::Duration::from_hours(age);
             file.set_modified(then).unwrap();
         }
         sweep(&directory, 2);

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::waiters::{Ticket, wake};
+use crate::contain::{contain_and_discard, discard, drop_each};
 use crate::current;
 use crate::inherit::Place;
 
@@ -298,7 +299,14 @@ impl<T> Drop for Receiver<T> {
         for waker in sending {
             current::wake_contained(waker);
         }
-        drop((values, waits));
+        let panic = drop_each(values);
+        contain_and_discard(|| drop(waits));
+        match panic {
+            // The caller's: it is his drop.
+            Some(payload) if !std::thread::panicking() => std::panic::resume_unwind(payload),
+            Some(payload) => discard(payload),
+            None => {}
+        }
     }
 }
 

@@ -51,7 +51,8 @@ pub fn seconds(seconds: f64) -> std::io::Result<Duration> {
 /// A deadline that is never reached: no reactor lives for a hundred years.
 const FAR: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// The time `duration` after `start`; at most a hundred years.
+/// The time `duration` after `start`, at most a hundred years; `start` itself where that is beyond what an
+/// [`Instant`] can hold.
 fn after(start: Instant, duration: Duration) -> Instant {
-    start + duration.min(FAR)
+    start.checked_add(duration.min(FAR)).unwrap_or(start)
 }

@@ -253,3 +253,29 @@ fn nothing_is_left_and_mistakes_are_errors() {
         assert!(panic.is_err());
     });
 }
+
+/// A loop waits in its end for the closures of its pool, so these cannot wait for the loop.
+#[test]
+fn who_ends_them_in_a_closure_of_their_own_waits_for_nobody() {
+    let name = "cores::who_ends_them_in_a_closure_of_their_own_waits_for_nobody";
+    in_own_process(name, || {
+        let last = Arc::new(std::sync::Mutex::new(Some(cores(2))));
+        let inside = Arc::clone(&last);
+        let handle = last.lock().unwrap().as_ref().unwrap().handle(0);
+        let closure = move || drop(inside.lock().unwrap().take());
+        handle.spawn(move || async move { evented::blocking(closure).await.ok() }).detach();
+        until_blocking(|| threads() == 2);
+        assert!(last.lock().unwrap().is_none());
+        // To shut them down there would last for ever, so it is refused, and they end all the same.
+        let cores = cores(2);
+        let handle = cores.handle(0);
+        let (says, said) = std::sync::mpsc::channel();
+        let closure = move || {
+            let shut_down = std::panic::AssertUnwindSafe(|| cores.shutdown(Duration::ZERO).cut_off);
+            says.send(std::panic::catch_unwind(shut_down).is_err()).unwrap();
+        };
+        handle.spawn(move || async move { evented::blocking(closure).await.ok() }).detach();
+        assert!(said.recv_timeout(BOUND).unwrap());
+        until_blocking(|| threads() == 2);
+    });
+}

@@ -4,13 +4,15 @@ mod servers;
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evented::net::TcpStream;
 use evented::protocol::{Protocol, Transport, attach};
 use evented::{Reactor, block_on, sleep, yield_now};
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::support::{bounded, pair, until};
 
@@ -21,6 +23,8 @@ type Log = Rc<RefCell<Vec<String>>>;
 #[derive(Default)]
 struct Noting {
     log: Log,
+    /// The text of the reason that `connection_lost` was told.
+    why: Rc<RefCell<String>>,
     transport: Rc<RefCell<Option<Transport>>>,
     /// Called with each piece of data.
     on_data: Option<fn(&Transport, &[u8])>,
@@ -64,6 +68,7 @@ impl Protocol for Noting {
         // Writes do nothing any more, and harm nobody.
         self.transport().write(b"into the void");
         assert_eq!(self.transport().unsent(), 0);
+        *self.why.borrow_mut() = reason.as_ref().map_or_else(String::new, ToString::to_string);
         self.note(format!("lost {:?}", reason.map(|reason| reason.kind())));
     }
 
@@ -307,4 +312,61 @@ fn the_end_of_the_reactor_is_told() {
     }));
     drop(reactor);
     assert_eq!(calls(&log), ["made", "lost Some(Interrupted)"]);
+}
+
+/// A stream that has a transport of its own connection, and panics when it has sent what it wrote there.
+#[derive(Default)]
+struct Odd {
+    transport: Rc<RefCell<Option<Transport>>>,
+    sent: Rc<RefCell<Vec<u8>>>,
+}
+
+impl AsyncRead for Odd {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        assert_ne!(*self.sent.borrow(), b"abcdxy", "on purpose");
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Odd {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.sent.borrow().is_empty() {
+            self.transport.borrow().as_ref().unwrap().write(b"xy");
+        }
+        self.sent.borrow_mut().extend(&data[..1]);
+        Poll::Ready(Ok(1))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_stream_that_panics_is_named_and_one_that_writes_to_itself_writes_later() {
+    block_on(bounded(async {
+        let stream = Odd::default();
+        let (itself, sent) = (Rc::clone(&stream.transport), Rc::clone(&stream.sent));
+        let protocol = Noting::default();
+        let (log, why) = (Rc::clone(&protocol.log), Rc::clone(&protocol.why));
+        let transport = attach(stream, protocol);
+        *itself.borrow_mut() = Some(transport.clone());
+        transport.write(b"abcd");
+        is_lost(&log).await;
+        assert_eq!(*sent.borrow(), b"abcdxy", "in the order in which it was written");
+        assert_eq!(calls(&log), ["made", "lost Some(Other)"]);
+        assert_eq!(*why.borrow(), "the stream panicked");
+    }));
 }

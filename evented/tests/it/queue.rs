@@ -1,6 +1,8 @@
 //! The channels.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use evented::sync::mpsc::{TryRecvError, TrySendError};
@@ -225,4 +227,37 @@ fn values_that_nobody_takes_are_dropped_outside_of_the_lock() {
     });
     until_blocking(|| dropping.is_finished());
     dropping.join().unwrap();
+}
+
+/// Counts its drops, which panic.
+struct Heavy(Arc<AtomicUsize>);
+
+impl Drop for Heavy {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn values_that_panic_in_their_drops_do_not_end_the_process() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let filled = || {
+        let (sender, receiver) = mpsc::bounded(3);
+        for _ in 0..3 {
+            assert!(sender.try_send(Heavy(Arc::clone(&dropped))).is_ok());
+        }
+        receiver
+    };
+    let receiver = filled();
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(receiver))).is_err(), "one is passed on");
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
+    // While the thread unwinds already there is nobody to pass it on to.
+    let receiver = filled();
+    let unwinding = catch_unwind(AssertUnwindSafe(|| {
+        let _receiver = receiver;
+        panic!("first");
+    }));
+    assert_eq!(unwinding.unwrap_err().downcast_ref(), Some(&"first"));
+    assert_eq!(dropped.load(Ordering::SeqCst), 6);
 }

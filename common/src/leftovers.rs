@@ -1,24 +1,26 @@
 //! What Python programs leave when they are killed, and who removes it.
 //!
-//! Python's pools make named semaphores, and directories with a socket to talk to their fork server. A
-//! process of Python's removes them in the end, but not when it is killed together with the pool, as
-//! the process group of a host is. Then the semaphores would lie in memory until the machine stops,
-//! and the directories where temporary files do for longer. So the programs in `xtask/peers` name both
-//! after their process group: semaphores `triptych-GROUP-…`, and a folder `triptych-GROUP-…` in which
-//! all of their temporary files are. Who kills the group removes what has that name, by [`remove_of`].
+//! Python's pools make named semaphores and shared memory, and directories with a socket to talk to
+//! their fork server. A process of Python's removes them in the end, but not when it is killed together
+//! with the pool, as the process group of a host is. Then what is shared would lie in memory until the
+//! machine stops, and the directories where temporary files do for longer. So the programs in
+//! `xtask/peers` name all of it after their process group: semaphores and shared memory
+//! `triptych-GROUP-…`, and a folder `triptych-GROUP-…` in which all of their temporary files are. Who kills the group removes what has that name, by [`remove_of`].
 //! Those of others have other names, and are left alone.
 
 use std::{ffi::OsStr, fs, path::Path};
 
-/// Where Linux keeps named semaphores.
-const SEMAPHORES: &str = "/dev/shm";
+/// Where Linux keeps named semaphores and shared memory.
+const SHARED: &str = "/dev/shm";
 
 /// Removes what a process group of this number left that has been killed, `temporary` being the folder
 /// for temporary files that it was started with.
 ///
 /// What cannot be removed stays: somebody else may have removed it, or may not be permitted to.
 pub fn remove_of(group: i32, temporary: &Path) {
-    remove_from(Path::new(SEMAPHORES), &format!("sem.triptych-{group}-"));
+    for kind in ["sem.", ""] {
+        remove_from(Path::new(SHARED), &format!("{kind}triptych-{group}-"));
+    }
     remove_from(temporary, &format!("triptych-{group}-"));
 }
 

@@ -8,6 +8,7 @@ import concurrent.futures
 import ctypes
 import json
 import multiprocessing
+import multiprocessing.shared_memory
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ import time
 
 SIGKILL_AT_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG
 BATCH = 1000
+LONG = 100000
 
 
 def die_with_parent():
@@ -39,6 +41,25 @@ def same(x):
 
 def size(data):
     return len(data)
+
+
+SEGMENTS = {}
+"""What this worker has opened, by name."""
+
+
+def look(item):
+    """The number of an item, if the byte that it stands for is 1."""
+    name, x = item
+    segment = SEGMENTS.get(name)
+    if segment is None:
+        segment = SEGMENTS[name] = multiprocessing.shared_memory.SharedMemory(name)
+    return x + segment.buf[x % len(segment.buf)] - 1
+
+
+def look_inside(item):
+    """The same of bytes that are in the item."""
+    data, x = item
+    return x + data[x % len(data)] - 1
 
 
 def run_and_kill(write):
@@ -166,6 +187,31 @@ def maps_of(count):
         return results
 
     return work
+
+
+def broadcast(pool, units):
+    """Maps over items that name the same 64 KiB."""
+    name = f"triptych-{os.getpgrp()}-{os.getpid()}"
+    segment = multiprocessing.shared_memory.SharedMemory(name, create=True, size=64 << 10)
+    try:
+        segment.buf[:] = b"\1" * len(segment.buf)
+        results = []
+        for begin in range(0, units, LONG):
+            items = [(name, x) for x in range(begin, min(units, begin + LONG))]
+            results += pool.map(look, items)
+        return results
+    finally:
+        segment.close()
+        segment.unlink()
+
+
+def buffers(pool, units):
+    """Maps over items with 1 KiB each."""
+    results = []
+    for begin in range(0, units, LONG):
+        items = [(b"\1" * 1024, x) for x in range(begin, min(units, begin + LONG))]
+        results += pool.map(look_inside, items)
+    return results
 
 
 def large(pool, units):
@@ -319,6 +365,8 @@ def sample(metric, contender, units, workers):
         "call.batch": batch,
         "map.1000": maps_of(1000),
         "map.100000": maps_of(100000),
+        "map.broadcast": broadcast,
+        "map.buffers": buffers,
         "payload.1mib": large,
     }[metric]
     return with_pool(make, workers, units, work)

@@ -6,6 +6,7 @@
 //! this program with [`helper::FLAG`] as its first argument.
 
 mod batch;
+mod buffers;
 mod cluster_calls;
 mod cluster_costs;
 mod cluster_growth;
@@ -49,6 +50,7 @@ fn offer(workers: usize) -> Offer {
     let has_broker = !is_listing || cluster::is_installed();
     let mut metrics = vec![round_trip::metric(workers), batch::metric(workers)];
     metrics.extend(map::metrics(workers));
+    metrics.extend(buffers::metrics(workers));
     metrics.push(payload::metric(workers));
     metrics.extend(start::metrics(workers));
     metrics.push(cycle::metric(workers));

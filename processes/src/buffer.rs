@@ -111,9 +111,10 @@ impl fmt::Debug for BufferMut {
 /// the same for all workers, whatever their number. The memory is used again when the last handle is
 /// dropped, in whatever process that is; after one in a worker, when the pool does something next.
 ///
-/// An item of a map that brings a buffer travels alone, which costs as much as a call of its own: some
-/// microseconds. For less than about a kibibyte a copy in each item is cheaper, as such items travel
-/// together; for more, the buffer is.
+/// Items of a map that bring buffers travel together like others, and each lets go of its own as soon as it
+/// has ended, whatever becomes of the others. How many are on the way is bounded by the memory that they
+/// need for themselves, which is at least a page each: a few bytes for one item only are better copied into
+/// that item.
 ///
 /// Everywhere else (the result of a call, a call of another pool, [`spawn`](crate::spawn()), a message of
 /// a queue, a format of your own) it is bytes like any others, which are copied. The same is so when

@@ -11,7 +11,7 @@ use crate::arena::places::Brought;
 use crate::call::{Argument, Call, Code, refused};
 use crate::codec;
 use crate::error::JoinError;
-use crate::frame::{MAX_INLINE, MAX_ITEM};
+use crate::frame::{ITEM_PREFIX, MAX_INLINE, MAX_ITEM};
 use crate::harvest::{Harvest, Piece, Timing};
 use crate::options::CallOptions;
 use crate::pace::Pace;
@@ -43,6 +43,8 @@ pub(crate) struct Feed<'p, I: Iterator, R> {
     filling: bool,
     /// True when the last item was too long to travel with others.
     alone: bool,
+    /// Bytes of the arena that only items need which are in the tray.
+    own_bytes: usize,
     /// The function's result.
     result: PhantomData<fn() -> R>,
 }
@@ -70,6 +72,7 @@ where
             exhausted: false,
             filling: false,
             alone: false,
+            own_bytes: 0,
             result: PhantomData,
         }
     }
@@ -151,13 +154,14 @@ where
         }
         while !self.exhausted && self.pace.may_send(self.on_the_way(), self.taken - self.consumed) {
             let left = self.items.size_hint().1.and_then(|left| u64::try_from(left).ok());
+            self.own_bytes = 0;
             self.fill(self.pace.next_frame(left), pieces);
             self.flush();
         }
         self.filling = false;
     }
 
-    /// Takes up to `size` items.
+    /// Takes up to `size` items, fewer when they need much memory.
     fn fill(&mut self, size: u64, pieces: &mut Vec<Piece>) {
         for _ in 0..size {
             let Some(item) = self.items.next() else {
@@ -172,6 +176,9 @@ where
                 pieces.push(Piece::One(number, Box::new(Err(error))));
             }
             self.taken += 1;
+            if Pace::is_full(self.own_bytes) {
+                return;
+            }
         }
     }
 
@@ -187,31 +194,41 @@ where
         }
         let arena = self.pool.engine().ways().arena;
         let mut contents = tray.lock();
-        let before = contents.encoder.len();
         let (encoded, mut luggage) = contents
             .encoder
             .try_item(|bytes| scope::encoding_argument(arena, || codec::encode_into(item, bytes)));
         encoded.map_err(refused)?;
-        let length = contents.encoder.tried();
-        if luggage.is_empty()
-            && length <= MAX_ITEM
-            && before + length + crate::frame::ITEM_PREFIX <= MAX_INLINE
-        {
-            let announce = contents.keep(number, others);
+        let (argument, list) = (contents.encoder.tried(), luggage.list_bytes());
+        let length = argument.saturating_add(list);
+        if length > MAX_ITEM || !luggage.is_buffers() {
+            let bytes = contents.encoder.take_tried();
             drop(contents);
-            if announce {
-                self.pool.engine().attend(tray);
-            }
-            return Ok(());
+            self.flush();
+            self.alone = argument > MAX_ITEM;
+            self.pace.weigh(argument);
+            let brought = luggage.brought();
+            let argument = Argument::of(bytes, &brought, self.pool.engine().ways())?;
+            return self.submit_alone(number, argument, luggage, brought);
         }
-        let bytes = contents.encoder.take_tried();
+        if contents.encoder.len() + ITEM_PREFIX + length > MAX_INLINE {
+            // It is the first one of the next frame.
+            let bytes = contents.encoder.take_tried();
+            drop(contents);
+            self.flush();
+            contents = tray.lock();
+            contents.encoder.try_item(|frame| frame.extend_from_slice(&bytes));
+        }
+        let (brings, own_bytes) = luggage.into_buffers();
+        if !brings.is_nothing() {
+            self.own_bytes = self.own_bytes.saturating_add(own_bytes);
+            self.pace.weigh(own_bytes);
+        }
+        let announce = contents.keep(number, others, brings);
         drop(contents);
-        self.flush();
-        self.alone = length > MAX_ITEM;
-        self.pace.weigh(length);
-        let brought = luggage.brought();
-        let argument = Argument::of(bytes, &brought, self.pool.engine().ways())?;
-        self.submit_alone(number, argument, luggage, brought)
+        if announce {
+            self.pool.engine().attend(tray);
+        }
+        Ok(())
     }
 
     /// Encodes and sends an item that is probably long.
@@ -247,5 +264,82 @@ where
         if let Some(call) = call {
             self.pool.engine().submit(call);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Buffer, Queue};
+
+    /// The feed of a map that is not begun.
+    fn feed<A>(pool: &Pool) -> Feed<'_, std::iter::Empty<A>, ()>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+    {
+        Feed::new(pool, |_: A| (), std::iter::empty())
+    }
+
+    /// A buffer.
+    fn buffer(pool: &Pool, len: usize) -> Buffer {
+        pool.buffer(len).unwrap().freeze()
+    }
+
+    /// How many items wait in the tray.
+    fn waiting<I: Iterator>(feed: &Feed<'_, I, ()>) -> u16 {
+        feed.tray.as_ref().unwrap().lock().encoder.count()
+    }
+
+    #[test]
+    fn items_with_buffers_wait_for_each_other_and_those_with_handles_do_not() {
+        let pool = Pool::new(1).unwrap();
+        let queue = Queue::<u8>::bounded(1).unwrap();
+        let mut feed = feed::<(Vec<Buffer>, Option<Queue<u8>>)>(&pool);
+        let one = || vec![buffer(&pool, 1)];
+        for number in 0..3 {
+            feed.put(number, &(one(), None), true).unwrap();
+        }
+        feed.put(3, &(Vec::new(), None), true).unwrap();
+        assert_eq!((waiting(&feed), pool.stats().arena_blocks), (4, 3));
+        feed.put(4, &(one(), Some(queue)), true).unwrap();
+        assert_eq!(waiting(&feed), 0, "it goes alone, behind the others");
+        feed.put(5, &(one(), None), true).unwrap();
+        assert_eq!(waiting(&feed), 1);
+        // Its list is too long.
+        let many = vec![buffer(&pool, 1); 1].into_iter().cycle().take(3);
+        feed.put(6, &(many.collect(), None), true).unwrap();
+        assert_eq!(waiting(&feed), 2, "each buffer is listed once");
+        feed.put(7, &((0..700).map(|_| buffer(&pool, 1)).collect(), None), true).unwrap();
+        assert_eq!(waiting(&feed), 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_the_first_of_the_next_frame() {
+        let pool = Pool::new(1).unwrap();
+        let mut feed = feed::<(Vec<u8>, Buffer)>(&pool);
+        let common = buffer(&pool, 1);
+        for number in 0..6 {
+            feed.put(number, &(vec![1; 15_000], common.clone()), true).unwrap();
+        }
+        assert_eq!(waiting(&feed), 2, "four are in the frame that was sent");
+    }
+
+    #[test]
+    fn what_needs_much_memory_for_itself_fills_a_frame() {
+        let pool = Pool::new(2).unwrap();
+        let mut feed = feed::<Buffer>(&pool);
+        let page = rustix::param::page_size();
+        let common = buffer(&pool, 100 * page);
+        for number in 0..4 {
+            let item = common.clone();
+            feed.put(number, &item, true).unwrap();
+        }
+        assert_eq!(feed.own_bytes, 0, "somebody else has it, too");
+        feed.put(4, &buffer(&pool, 1), true).unwrap();
+        assert_eq!(feed.own_bytes, page);
+        assert!(!Pace::is_full(feed.own_bytes));
+        feed.put(5, &buffer(&pool, 2 << 20), true).unwrap();
+        assert!(Pace::is_full(feed.own_bytes));
+        assert_eq!(feed.pace.next_frame(None), 1);
     }
 }

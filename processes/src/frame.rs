@@ -27,7 +27,9 @@
 //! item: length u16 | encoded argument
 //! ```
 //!
-//! Each item has a result of its own, in their order, all with the slot and sequence of the call.
+//! Where the form says that there are lists, the highest bit of an item's length says whether that item
+//! ends with one, of the buffers that it alone brings; an item is shorter than that bit is worth. Each item
+//! has a result of its own, in their order, all with the slot and sequence of the call.
 //!
 //! The length of a result counts what follows it.
 
@@ -59,6 +61,11 @@ pub(crate) const ARENA_BODY: usize = 2 * size_of::<u64>();
 /// Bytes of an item's length.
 pub(crate) const ITEM_PREFIX: usize = size_of::<u16>();
 
+/// In the length of an item of a frame with lists: it ends with a list of buffers.
+pub(crate) const ITEM_WITH_PLACES: u16 = 1 << 15;
+
+const _: () = assert!(MAX_ITEM < ITEM_WITH_PLACES as usize, "the bit is free");
+
 /// The most items of one call: their index is 16 bits of the claim board's word.
 pub(crate) const MAX_ITEMS: u16 = u16::MAX;
 
@@ -72,7 +79,7 @@ pub(crate) struct CallHeader {
     pub(crate) slot: u16,
     /// The sequence number the board holds for this call.
     pub(crate) sequence: u32,
-    /// Whether the argument ends with a list of buffers.
+    /// Whether the argument ends with a list of buffers; of many items, whether some do.
     pub(crate) places: bool,
     /// Offset of the user's function.
     pub(crate) function: i64,
@@ -87,7 +94,7 @@ pub(crate) enum Body<'a> {
     Inline(&'a [u8]),
     /// In a payload of this id.
     Payload(SegmentId),
-    /// Many of them, in the frame; see [`take_item`].
+    /// Many of them, in the frame; see [`take_item`] and [`take_listed_item`].
     Items(&'a [u8]),
     /// In the pool's arena; nobody has looked whether that is inside.
     Arena {
@@ -139,7 +146,7 @@ pub(crate) fn take_call<'a>(frame: &mut &'a [u8]) -> Option<(CallHeader, Body<'a
     let body = match form & !WITH_PLACES {
         0 => Body::Inline(body),
         1 => Body::Payload(SegmentId::from_le_bytes(body.try_into().ok()?)),
-        2 if !places => Body::Items(body),
+        2 => Body::Items(body),
         3 => {
             let mut rest = body;
             let (at, len) = (take(&mut rest)?, take(&mut rest)?);
@@ -159,6 +166,15 @@ pub(crate) fn take_item<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (item, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(item)
+}
+
+/// As [`take_item`], of a frame with lists: also whether the item ends with one.
+pub(crate) fn take_listed_item<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], bool)> {
+    let length = u16::from_le_bytes(take(bytes)?);
+    let listed = length & ITEM_WITH_PLACES != 0;
+    let (item, rest) = bytes.split_at_checked(usize::from(length & !ITEM_WITH_PLACES))?;
+    *bytes = rest;
+    Some((item, listed))
 }
 
 /// What a result frame reports; its number on the wire is its discriminant.
@@ -281,6 +297,27 @@ mod tests {
         }
         assert_eq!(found, [b"ab".as_slice(), b"", b"c"]);
         assert_eq!(take_item(&mut b"\x02\0a".as_slice()), None, "half of one is none");
+    }
+
+    #[test]
+    fn items_with_lists_say_so() {
+        let header = CallHeader { slot: 1, sequence: 2, places: true, function: 3, trampoline: 4 };
+        let (mut frame, items) = (Vec::new(), b"\x02\x80ab\0\x80\x01\0c");
+        push_call(&mut frame, &header, Body::Items(items));
+        let (taken, body) = take_call(&mut frame.as_slice()).unwrap();
+        assert_eq!(taken, header);
+        let Body::Items(mut rest) = body else { panic!("{body:?}") };
+        let mut found = Vec::new();
+        while let Some(item) = take_listed_item(&mut rest) {
+            found.push(item);
+        }
+        assert_eq!(found, [(b"ab".as_slice(), true), (b"", true), (b"c", false)]);
+        assert!(rest.is_empty());
+        for half in [b"\x02\x80a".as_slice(), b"\0", b""] {
+            assert_eq!(take_listed_item(&mut &*half), None);
+        }
+        // Without lists it is a length like any other.
+        assert_eq!(take_item(&mut b"\x02\x80ab".as_slice()), None);
     }
 
     #[test]

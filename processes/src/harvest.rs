@@ -11,6 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use crate::arena::Keyed;
+use crate::arena::freight::Freight;
 use crate::error::JoinError;
 use crate::scope::Keeper;
 use crate::ticket::Outcome;
@@ -241,17 +243,26 @@ pub(crate) struct Portion {
     pub(crate) first: u64,
     /// What travels with the item, if it travels alone; until the call has ended.
     pub(crate) keepers: Option<Arc<Mutex<Vec<Keeper>>>>,
+    /// The buffers that items bring which travel with others, each until its item has ended.
+    pub(crate) freight: Option<Arc<Freight>>,
 }
 
 impl Portion {
     /// The one that begins with this item.
     pub(crate) fn new(harvest: &Arc<Harvest>, first: u64) -> Self {
-        Self { harvest: Arc::clone(harvest), first, keepers: None }
+        Self { harvest: Arc::clone(harvest), first, keepers: None, freight: None }
     }
 
     /// The one that begins so many items later.
     pub(crate) fn after(&self, count: u16) -> Self {
         Self { first: self.first + u64::from(count), ..self.clone() }
+    }
+
+    /// The buffers that so many items from the first one on have brought, which have ended.
+    pub(crate) fn take_buffers(&self, count: u16, into: &mut Vec<Arc<Keyed>>) {
+        if let Some(freight) = &self.freight {
+            freight.take(self.first, count, into);
+        }
     }
 
     /// What has travelled with the item, which has ended.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::frame::{ITEM_PREFIX, take_item};
+use crate::frame::{ITEM_PREFIX, ITEM_WITH_PLACES, take_item, take_listed_item};
 
 /// Some of the items that were encoded together. Parts of them share the bytes.
 #[derive(Clone, Debug)]
@@ -15,13 +15,35 @@ pub(crate) struct Items {
     end: usize,
     /// How many there are.
     count: u16,
+    /// Whether some of what was encoded together ends with a list of buffers.
+    listed: bool,
 }
 
 impl Items {
-    /// All that is in `bytes`, which hold `count` items.
+    /// All that is in `bytes`, which hold `count` items without lists.
     pub(crate) fn new(bytes: Vec<u8>, count: u16) -> Self {
         let end = bytes.len();
-        Self { bytes: Arc::new(bytes), start: 0, end, count }
+        Self { bytes: Arc::new(bytes), start: 0, end, count, listed: false }
+    }
+
+    /// In tests: as [`new`](Self::new), where the lengths of items say whether they end with lists.
+    #[cfg(test)]
+    pub(crate) fn with_lists(bytes: Vec<u8>, count: u16) -> Self {
+        Self { listed: true, ..Self::new(bytes, count) }
+    }
+
+    /// Whether the lengths of items say which of them end with a list of buffers.
+    pub(crate) fn are_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// The only one, if it is one with a list: that is behind it.
+    pub(crate) fn only_listed(&self) -> Option<&[u8]> {
+        if !self.listed || self.count != 1 {
+            return None;
+        }
+        let (item, listed) = take_listed_item(&mut self.bytes())?;
+        listed.then_some(item)
     }
 
     /// How many there are.
@@ -39,7 +61,12 @@ impl Items {
         let left = self.count.checked_sub(count).filter(|&left| left > 0)?;
         let mut rest = self.bytes();
         for _ in 0..count {
-            take_item(&mut rest).expect("as many items were encoded");
+            let item = if self.listed {
+                take_listed_item(&mut rest).map(|(item, _listed)| item)
+            } else {
+                take_item(&mut rest)
+            };
+            item.expect("as many items were encoded");
         }
         let middle = self.end - rest.len();
         let others = Self { start: middle, count: left, ..self.clone() };
@@ -57,6 +84,8 @@ pub(crate) struct Encoder {
     end: usize,
     /// How many items are whole.
     count: u16,
+    /// Whether some of them end with a list of buffers.
+    listed: bool,
 }
 
 impl Encoder {
@@ -82,10 +111,27 @@ impl Encoder {
         self.bytes.len() - self.end - ITEM_PREFIX
     }
 
-    /// Makes the item that was tried part of the frame; at most `u16::MAX` bytes.
+    /// Appends to the item that was tried what is no part of its argument.
+    pub(crate) fn extend_tried<T>(&mut self, extend: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        extend(&mut self.bytes)
+    }
+
+    /// Makes the item that was tried part of the frame; less than [`ITEM_WITH_PLACES`] bytes.
     pub(crate) fn keep(&mut self) {
-        let length = u16::try_from(self.tried()).expect("longer items travel alone");
-        self.bytes[self.end..][..ITEM_PREFIX].copy_from_slice(&length.to_le_bytes());
+        self.keep_as(0);
+    }
+
+    /// As [`keep`](Self::keep), of one that ends with a list of buffers.
+    pub(crate) fn keep_listed(&mut self) {
+        self.listed = true;
+        self.keep_as(ITEM_WITH_PLACES);
+    }
+
+    /// Makes the item that was tried part of the frame, with this in its length.
+    fn keep_as(&mut self, mark: u16) {
+        let length = u16::try_from(self.tried()).ok().filter(|&length| length < ITEM_WITH_PLACES);
+        let length = length.expect("longer items travel alone");
+        self.bytes[self.end..][..ITEM_PREFIX].copy_from_slice(&(length | mark).to_le_bytes());
         self.end = self.bytes.len();
         self.count += 1;
     }
@@ -103,9 +149,10 @@ impl Encoder {
         if self.count == 0 {
             return None;
         }
-        let bytes = std::mem::take(&mut self.bytes);
+        let (bytes, count) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.count));
         self.end = 0;
-        Some(Items::new(bytes, std::mem::take(&mut self.count)))
+        let listed = std::mem::take(&mut self.listed);
+        Some(Items { listed, ..Items::new(bytes, count) })
     }
 }
 
@@ -138,6 +185,41 @@ mod tests {
         let all = [listed(&first), listed(&second), listed(&third)].concat();
         assert_eq!(all, (0..10_u8).map(|n| vec![n; usize::from(n)]).collect::<Vec<_>>());
         assert_eq!((first.count(), second.count(), third.count()), (3, 4, 3));
+    }
+
+    #[test]
+    fn parts_of_what_has_lists_hold_each_item_once() {
+        let mut encoder = Encoder::default();
+        for n in 0..10_u8 {
+            encoder.try_item(|bytes| bytes.push(n));
+            if n % 3 == 1 {
+                encoder.extend_tried(|bytes| bytes.extend(b"list"));
+                encoder.keep_listed();
+            } else {
+                encoder.keep();
+            }
+        }
+        let mut first = encoder.finish().unwrap();
+        let mut second = first.split_off(1).unwrap();
+        let third = second.split_off(2).unwrap();
+        let mut found = Vec::new();
+        for part in [&first, &second, &third] {
+            assert!(part.are_listed());
+            let mut rest = part.bytes();
+            while let Some((item, listed)) = take_listed_item(&mut rest) {
+                assert_eq!((item[0] % 3 == 1, listed), (listed, item.ends_with(b"list")));
+                found.push(item[0]);
+            }
+        }
+        assert_eq!(found, (0..10).collect::<Vec<_>>());
+        assert!(first.only_listed().is_none() && second.only_listed().is_none());
+        let _third = second.split_off(1).unwrap();
+        assert_eq!(second.only_listed().unwrap(), b"\x01list");
+        // What comes then has none.
+        encoder.try_item(|bytes| bytes.push(7));
+        encoder.keep();
+        let plain = encoder.finish().unwrap();
+        assert!(!plain.are_listed() && plain.only_listed().is_none());
     }
 
     #[test]

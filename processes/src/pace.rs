@@ -36,6 +36,9 @@ const ITEMS_PER_WORKER: u64 = 16;
 /// later is still in the caches then. But each worker has one to execute and one that waits.
 const BYTES_PER_WORKER: u64 = 4 << 20;
 
+/// Bytes of the arena that the items of a frame may need for themselves, but for the last one.
+const BYTES_PER_FRAME: usize = 1 << 20;
+
 /// How many items travel together in a map.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -47,6 +50,8 @@ pub(crate) struct Pace {
     item_ns: Option<u64>,
     /// The length of the next frame unless the end is near.
     size: u64,
+    /// How many bytes such an item has as the last one that was weighed.
+    weight: Option<usize>,
     /// How many items may be on the way, as they are long.
     heavy: u64,
     /// A frame is sent when no more items than these are on the way.
@@ -59,8 +64,8 @@ impl Pace {
     /// Nothing is known yet.
     pub(crate) fn new(workers: usize) -> Self {
         let workers = u64::try_from(workers).expect("a number of processes").max(1);
-        let (buffer, item_ns, heavy) = (None, None, u64::MAX);
-        let mut pace = Self { workers, buffer, item_ns, size: 1, heavy, low: 0, high: 0 };
+        let (buffer, item_ns, weight, heavy) = (None, None, None, u64::MAX);
+        let mut pace = Self { workers, buffer, item_ns, size: 1, weight, heavy, low: 0, high: 0 };
         pace.set_marks();
         pace
     }
@@ -91,14 +96,30 @@ impl Pace {
         self.set_marks();
     }
 
-    /// Learns how long the encoding of an item is that was sent alone.
+    /// Learns how long the encoding of an item is that was sent alone, or how much of the arena an item
+    /// needs for itself that travels with others.
+    #[inline]
     pub(crate) fn weigh(&mut self, bytes: usize) {
+        if self.weight != Some(bytes) {
+            self.weight = Some(bytes);
+            self.set_heavy(bytes);
+        }
+    }
+
+    /// As [`weigh`](Self::weigh), of another weight than before.
+    fn set_heavy(&mut self, bytes: usize) {
         let fit = BYTES_PER_WORKER * self.workers / (bytes as u64).max(1);
         let heavy = fit.max(2 * self.workers);
         if heavy != self.heavy {
             self.heavy = heavy;
             self.set_marks();
         }
+    }
+
+    /// Whether a frame is to have no more items, as those in it need so many bytes for themselves.
+    #[inline]
+    pub(crate) fn is_full(own_bytes: usize) -> bool {
+        own_bytes >= BYTES_PER_FRAME
     }
 
     /// Whether more items should be sent, `on_the_way` being sent and not ended, and `ahead` taken
@@ -132,7 +153,7 @@ impl Pace {
             // All workers are to have some of what may be taken.
             size = size.min(buffer / (2 * self.workers));
         }
-        size.max(1)
+        size.min(self.heavy / (FRAMES_PER_WORKER * self.workers)).max(1)
     }
 }
 

@@ -8,7 +8,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use crate::arena::places::Brought;
+use crate::arena::freight::{Brings, Freight};
+use crate::arena::places::{self, Brought};
 use crate::call::{Argument, Call, Code};
 use crate::clock;
 use crate::harvest::{Harvest, Portion};
@@ -36,6 +37,8 @@ pub(crate) struct Tray {
 pub(crate) struct Contents {
     /// The encoded items.
     pub(crate) encoder: Encoder,
+    /// What each of them brings, up to the last one that brings something.
+    brings: Vec<Brings>,
     /// The number of the first of them.
     first: u64,
     /// Since when that one waits.
@@ -62,6 +65,7 @@ impl Tray {
     pub(crate) fn new(harvest: Arc<Harvest>, code: Code, options: CallOptions) -> Arc<Self> {
         let contents = Contents {
             encoder: Encoder::default(),
+            brings: Vec::new(),
             first: 0,
             since_ns: 0,
             options,
@@ -121,7 +125,8 @@ impl Tray {
     fn call_of(&self, contents: &mut Contents) -> Option<Call> {
         let first = contents.first;
         let items = contents.encoder.finish()?;
-        let portion = Portion::new(&self.harvest, first);
+        let freight = Freight::new(first, std::mem::take(&mut contents.brings));
+        let portion = Portion { freight, ..Portion::new(&self.harvest, first) };
         Some(self.call(portion, Argument::Items(items), contents.options))
     }
 
@@ -136,11 +141,19 @@ impl Tray {
 }
 
 impl Contents {
-    /// Keeps the item that was tried, whose number this is. True when it waits for others, and the
-    /// supervisor is to be told of that.
-    pub(crate) fn keep(&mut self, number: u64, others: bool) -> bool {
-        let begins = self.encoder.count() == 0;
-        self.encoder.keep();
+    /// Keeps the item that was tried, whose number this is, and what it brings. True when it waits for
+    /// others, and the supervisor is to be told of that.
+    pub(crate) fn keep(&mut self, number: u64, others: bool, brings: Brings) -> bool {
+        let index = self.encoder.count();
+        let begins = index == 0;
+        if brings.is_nothing() {
+            self.encoder.keep();
+        } else {
+            self.encoder.extend_tried(|bytes| places::append_list(bytes, brings.as_slice()));
+            self.encoder.keep_listed();
+            self.brings.resize_with(index.into(), Brings::default);
+            self.brings.push(brings);
+        }
         if begins {
             (self.first, self.since_ns) = (number, clock::now_ns());
         }

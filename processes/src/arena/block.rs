@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::segment::SegmentId;
+
 use super::extents::Run;
 use super::{Arena, Steady};
 
@@ -35,6 +37,16 @@ impl Block {
     /// True in the process whose block it is.
     pub(super) fn is_home(&self) -> bool {
         self.arena.home.is_here()
+    }
+
+    /// The id of its arena.
+    pub(super) fn arena_id(&self) -> SegmentId {
+        self.arena.id()
+    }
+
+    /// Bytes of its pages.
+    pub(super) fn room(&self) -> usize {
+        self.room
     }
 
     /// What is in it, while nobody changes it.

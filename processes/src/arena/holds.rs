@@ -65,16 +65,18 @@ impl Readers {
         drop(gone);
     }
 
-    /// Nobody in the parent has the buffer with this key any more.
-    pub(super) fn retire(&self, key: u64, block: Block) {
+    /// Nobody in the parent has the buffers with these keys any more.
+    pub(super) fn retire(&self, blocks: impl IntoIterator<Item = (u64, Block)>) {
         let mut inner = self.lock();
-        if inner.is_held(key) {
-            inner.blocks.push((key, block));
+        let held = inner.held();
+        let (linger, free): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|(key, _)| held.binary_search(key).is_ok());
+        if !linger.is_empty() {
+            inner.blocks.extend(linger);
             self.lingering.store(inner.blocks.len(), Ordering::Relaxed);
-            return;
         }
         drop(inner);
-        drop(block);
+        drop(free);
     }
 
     /// Frees what nobody holds any more.
@@ -89,10 +91,10 @@ impl Readers {
     #[inline(never)]
     fn look(&self) {
         let mut inner = self.lock();
-        let all = std::mem::take(&mut inner.blocks);
-        let (held, free): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(key, _)| inner.is_held(*key));
-        inner.blocks = held;
+        let (all, held) = (std::mem::take(&mut inner.blocks), inner.held());
+        let (linger, free): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(key, _)| held.binary_search(key).is_ok());
+        inner.blocks = linger;
         self.lingering.store(inner.blocks.len(), Ordering::Relaxed);
         drop(inner);
         drop(free);
@@ -105,13 +107,16 @@ impl Readers {
 }
 
 impl Inner {
-    /// True when a worker holds the buffer with this key.
-    fn is_held(&self, key: u64) -> bool {
-        let holds = |segment: &Arc<Segment>| {
-            let word = |index| segment.atomic_u64(HOLDS_WORD + index).load(Ordering::Acquire);
-            (0..HOLDS).any(|index| word(index) == key)
+    /// The keys of the buffers that workers hold, in their order.
+    fn held(&self) -> Vec<u64> {
+        let words = |segment: &Arc<Segment>| {
+            let segment = Arc::clone(segment);
+            let word = move |index| segment.atomic_u64(HOLDS_WORD + index).load(Ordering::Acquire);
+            (0..HOLDS).map(word).filter(|&key| key != 0)
         };
-        self.segments.iter().any(holds)
+        let mut held: Vec<_> = self.segments.iter().flat_map(words).collect();
+        held.sort_unstable();
+        held
     }
 }
 

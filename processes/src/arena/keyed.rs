@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::segment::SegmentId;
+
 use super::holds::Readers;
 use super::places::Name;
 use super::{Arena, Block, Steady};
@@ -29,6 +31,44 @@ impl Keyed {
         Self { key, block: Some(block), readers, bytes }
     }
 
+    /// Drops handles, of which many may be the last ones: who holds what is looked at once for all.
+    pub(crate) fn let_go(handles: Vec<Arc<Self>>) {
+        let (mut readers, mut blocks) = (None, Vec::new());
+        for mut keyed in handles.into_iter().filter_map(Arc::into_inner) {
+            let readers = readers.get_or_insert_with(|| Arc::clone(&keyed.readers));
+            // One of another arena goes by itself.
+            if Arc::ptr_eq(readers, &keyed.readers)
+                && let Some(block) = keyed.take_block()
+            {
+                blocks.push((keyed.key, block));
+            }
+        }
+        if let Some(readers) = readers {
+            readers.retire(blocks);
+        }
+    }
+
+    /// The key.
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// Bytes of its pages.
+    pub(crate) fn room(&self) -> usize {
+        self.block.as_ref().map_or(0, Block::room)
+    }
+
+    /// The id of the arena that it lies in.
+    pub(super) fn arena_id(&self) -> SegmentId {
+        self.block.as_ref().expect("it is there until the drop").arena_id()
+    }
+
+    /// Takes the block out, in the process whose it is. A copy in a child that was forked must not wait for
+    /// a lock that nobody there can release.
+    fn take_block(&mut self) -> Option<Block> {
+        self.block.take().filter(Block::is_home)
+    }
+
     /// What is in it.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -49,11 +89,8 @@ impl Keyed {
 
 impl Drop for Keyed {
     fn drop(&mut self) {
-        // A copy in a child that was forked must not wait for a lock that nobody there can release.
-        if let Some(block) = self.block.take()
-            && block.is_home()
-        {
-            self.readers.retire(self.key, block);
+        if let Some(block) = self.take_block() {
+            self.readers.retire([(self.key, block)]);
         }
     }
 }

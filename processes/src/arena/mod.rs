@@ -23,8 +23,8 @@
 //! - That of a result is in the worker until the parent, which copies the bytes before it looks at
 //!   them, says that it has done so; a worker that dies takes its arena with it, as soon as the
 //!   parent has dropped the last result that lies there.
-//! - That of a buffer is in the handles of the parent and in the calls that it travels with; when
-//!   there are none left, a worker may still [hold](holds) it.
+//! - That of a buffer is in the handles of the parent and in the calls, or [items](freight) of calls, that
+//!   it travels with; when there are none left, a worker may still [hold](holds) it.
 //!
 //! # Full
 //!
@@ -45,6 +45,7 @@
 mod block;
 mod draft;
 mod extents;
+pub(crate) mod freight;
 pub(crate) mod holds;
 mod keyed;
 pub(crate) mod lend;

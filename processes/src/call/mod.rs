@@ -173,15 +173,38 @@ impl Call {
     }
 
     /// It is about to be sent to a worker that sees this arena, or none: its argument goes to where that
-    /// worker finds it.
+    /// worker finds it. Of items with lists of buffers, a worker that sees none can be sent one at a time.
     ///
     /// # Errors
     /// No descriptor or memory is left for copies.
     pub(crate) fn set_out(&mut self, arena: Option<&Arc<Arena>>) -> io::Result<()> {
         if arena.is_none() {
+            self.stand_alone();
             self.argument.leave_arena(&mut self.brought)?;
         }
         self.argument.set_out(arena)
+    }
+
+    /// The only item of a frame becomes a single argument if it brings buffers: those of such a one can be
+    /// copied.
+    fn stand_alone(&mut self) {
+        if let (Argument::Items(items), Target::Items(portion)) = (&self.argument, &self.target)
+            && let Some(bytes) = items.only_listed()
+            && let Some(freight) = &portion.freight
+        {
+            self.brought = freight.brought(portion.first);
+            self.argument = Argument::Inline(bytes.to_vec());
+        }
+    }
+
+    /// Whether it is items of which some bring buffers.
+    pub(crate) fn has_lists(&self) -> bool {
+        matches!(&self.argument, Argument::Items(items) if items.are_listed())
+    }
+
+    /// Whether its frame says that there are lists of buffers.
+    pub(crate) fn has_places(&self) -> bool {
+        self.brought.is_listed() || self.has_lists()
     }
 
     /// True when its argument is in a descriptor of its own, or will be when it is sent to a worker that
@@ -191,7 +214,7 @@ impl Call {
             Argument::Sealed(..) => true,
             Argument::Arena(_) | Argument::Waiting(_) => arena.is_none(),
             Argument::Inline(_) => arena.is_none() && matches!(self.brought, Brought::Listed(..)),
-            Argument::Items(_) => false,
+            Argument::Items(items) => arena.is_none() && items.are_listed(),
         }
     }
 

@@ -122,7 +122,13 @@ impl Core {
                 passed_over.push(call);
                 continue;
             }
-            if let Some(rest) = call.split_off(state.seats[index].items_left()) {
+            let seat = &state.seats[index];
+            // Each needs copies of its own, so they are sent at once, as far as there is room.
+            let one_by_one = call.has_lists() && !seat.sees_arena();
+            let most = if one_by_one { 1 } else { seat.items_left() };
+            let rest = call.split_off(most);
+            let is_part = one_by_one && rest.is_some();
+            if let Some(rest) = rest {
                 state.queue.push_front(rest);
             }
             if frame.len() + call.frame_bytes() > MAX_FRAME {
@@ -134,7 +140,7 @@ impl Core {
             let timeout = call.timeout;
             match state.seats[index].load_call(index, call, order, self.arena(), &mut frame) {
                 Ok(()) => {
-                    left -= 1;
+                    left -= usize::from(!is_part);
                     self.watch_limit(state, timeout);
                 }
                 Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),

@@ -8,6 +8,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
+use crate::arena::Keyed;
 use crate::call::Call;
 use crate::harvest::Piece;
 use crate::scope;
@@ -30,12 +31,15 @@ pub(super) struct Remains {
 impl Remains {
     /// Drops everything, without waiting for anybody.
     fn clear(self) {
+        let mut buffers = Vec::new();
         for call in &self.calls {
             // A ticket has given away what travels with its call when it was settled.
             if let Target::Items(portion) = &call.target {
                 scope::release(portion.take_keepers());
+                portion.take_buffers(call.items(), &mut buffers);
             }
         }
+        Keyed::let_go(buffers);
     }
 }
 

@@ -261,7 +261,7 @@ impl Seat {
         process.calls_left = process.calls_left.map(|left| left.saturating_sub(booked.into()));
         process.board.offer(slot, sequence);
         let Code { function, trampoline } = call.code;
-        let places = call.brought.is_listed();
+        let places = call.has_places();
         let header = CallHeader { slot, sequence, places, function, trampoline };
         push_call(frame, &header, call.body());
         let call = Some(call);

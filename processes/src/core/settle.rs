@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::arena::Keyed;
 use crate::call::Call;
 use crate::error::JoinError;
-use crate::harvest::{Failed, Harvest, Piece};
+use crate::harvest::{Failed, Harvest, Piece, Portion};
 use crate::scope::{self, Keeper};
 use crate::target::Target;
 use crate::ticket::{Outcome, Ticket, Waiters};
@@ -26,6 +27,8 @@ pub(super) struct Alerts {
     /// What has travelled with items: released before anybody is told of their end, without waiting
     /// for the lock of an object that a stopped process holds.
     keepers: Vec<Keeper>,
+    /// Buffers that items have brought: let go of at the same time.
+    buffers: Vec<Arc<Keyed>>,
     /// Calls that have ended: their arguments may be long, so they are dropped last.
     over: Vec<Call>,
     /// Results of maps that are gone, which may be long, too.
@@ -41,6 +44,11 @@ impl Alerts {
         self.over.push(call);
     }
 
+    /// So many items have ended.
+    pub(super) fn end_items(&mut self, portion: &Portion, count: u16) {
+        portion.take_buffers(count, &mut self.buffers);
+    }
+
     /// Brings results to a map, whose owner is woken later if it waits for them.
     pub(super) fn bring(&mut self, harvest: &Arc<Harvest>, piece: Piece) {
         match harvest.bring(piece) {
@@ -53,6 +61,7 @@ impl Alerts {
     /// Wakes everybody.
     fn wake(self) {
         scope::release(self.keepers);
+        Keyed::let_go(self.buffers);
         for (ticket, waiters) in self.calls {
             waiters.wake(&ticket);
         }
@@ -97,6 +106,7 @@ impl Core {
                 Target::Items(portion) => {
                     let first = portion.first;
                     alerts.keepers.extend(portion.take_keepers());
+                    alerts.end_items(portion, count);
                     let piece = match outcome {
                         Err(error) if count > 1 => Piece::Failed(Failed { first, count, error }),
                         outcome => Piece::One(first, Box::new(outcome)),

@@ -115,6 +115,67 @@ fn a_worker_that_does_not_see_the_arena_gets_its_arguments_all_the_same() {
     assert_eq!(ended.expect("it ends").unwrap(), (200_000, 200_000, 0));
 }
 
+/// A number, and what an item brings: mostly a buffer.
+type Laden = (u64, Option<crate::Buffer>);
+
+/// The number and the sum of the bytes, and whether they are copies.
+fn weighed((x, bytes): Laden) -> (u64, bool) {
+    let Some(bytes) = bytes else { return (x, false) };
+    (x + bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>(), !bytes.is_shared())
+}
+
+/// Maps many items of which most bring buffers, as the first one's worker has seen to that they travel
+/// together; how many of those came as copies. No more descriptors than for a few are open at a time.
+fn mapped(pool: &Pool) -> u64 {
+    let mut common = pool.buffer(10).unwrap();
+    common.fill(1);
+    let common = common.freeze();
+    let before = descriptors();
+    let (mut copies, mut most) = (0, 0);
+    let items = (0..6_000).map(|x| {
+        let bytes = match x % 4 {
+            0 => None,
+            1 => {
+                let mut own = pool.buffer(5).unwrap();
+                own.fill(2);
+                Some(own.freeze())
+            }
+            _ => Some(common.clone()),
+        };
+        (x, bytes)
+    });
+    for (x, result) in (0..).zip(pool.map(weighed, items)) {
+        let (found, is_copy) = result.unwrap();
+        assert_eq!(found, x + if x % 4 == 0 { 0 } else { 10 });
+        copies += u64::from(is_copy);
+        most = most.max(descriptors());
+    }
+    // Some are sent, and some have ended and are about to be dropped.
+    assert!(most <= before + 32, "{before} became {most}");
+    drop(common);
+    wait_until("nothing is left", || pool.stats().arena_blocks == 0);
+    copies
+}
+
+#[test]
+fn items_that_travel_together_go_one_by_one_to_a_worker_that_does_not_see_the_arena() {
+    alone(|()| {
+        let pool = Pool::new(1).unwrap();
+        assert_eq!(mapped(&pool), 0);
+        hide();
+        pool.resize(2).unwrap();
+        wait_until("the second one is ready", || pool.stats().ready == 2);
+        let half = mapped(&pool);
+        assert!((1..4_500).contains(&half), "{half} copies");
+        let dies: fn(()) = |()| std::process::abort();
+        while mapped(&pool) < 4_500 {
+            // In the end it hits the one that sees it; others do not come.
+            assert!(pool.submit(dies, ()).join().is_err());
+        }
+        pool.stats().failed < 40
+    });
+}
+
 #[test]
 fn a_worker_that_does_not_see_the_arena_is_sent_a_bounded_number_of_descriptors() {
     alone(|()| {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::arena::places::Places;
+use crate::buffer::Buffer;
 use crate::call::Init;
 use crate::codec;
 use crate::confines::Confines;
@@ -13,10 +15,12 @@ use crate::control::{Down, Up};
 use crate::core::fuzz::Rig;
 use crate::frame::{
     Body, CallHeader, Kind, finish_result, push_call, start_result, take_call, take_item,
+    take_listed_item,
 };
 use crate::gather::Gather;
 use crate::harvest::{Piece, Values};
 use crate::items::{Encoder, Items};
+use crate::scope;
 use crate::worker::Arguments;
 use crate::{JoinError, Limit, Side};
 
@@ -45,7 +49,8 @@ pub(super) fn targets() -> Vec<fn() -> Target> {
 }
 
 /// What comes from processes of this machine.
-pub(super) const HERE: [fn() -> Target; 7] = [calls, items, results, gathered, down, up, values];
+pub(super) const HERE: [fn() -> Target; 8] =
+    [calls, items, lists, results, gathered, down, up, values];
 
 /// Frames of calls, as a worker takes them apart.
 fn calls() -> Target {
@@ -60,12 +65,19 @@ fn calls() -> Target {
         push_call(&mut many, &header, Body::Items(b"\x02\0ab\0\0\x01\0c"));
         let mut large = Vec::new();
         push_call(&mut large, &header, Body::Arena { at: 4096, len: 70_000 });
-        vec![one, two, many, large]
+        let mut listed = Vec::new();
+        let header = CallHeader { places: true, ..header };
+        push_call(&mut listed, &header, Body::Items(b"\x02\x80ab\0\0\x01\x80c"));
+        vec![one, two, many, large, listed]
     }
     let run = |mut bytes: &[u8]| {
         let mut said = String::new();
-        while let Some((_header, body)) = take_call(&mut bytes) {
+        while let Some((header, body)) = take_call(&mut bytes) {
             said.push(match body {
+                Body::Items(mut items) if header.places => {
+                    while take_listed_item(&mut items).is_some() {}
+                    if items.is_empty() { 'l' } else { 'k' }
+                }
                 Body::Inline(_) => 'i',
                 Body::Payload(_) => 'p',
                 Body::Arena { .. } => 'a',
@@ -98,9 +110,9 @@ fn items() -> Target {
         vec![frame(numbers), frame(texts.clone()), frame(texts[..1].to_vec())]
     }
     let run = |bytes: &[u8]| {
-        let mut arguments = Arguments::of(Body::Items(bytes));
+        let mut arguments = Arguments::of(Body::Items(bytes), false);
         let (mut count, mut said) = (0_u16, HashSet::new());
-        while let Some(Body::Inline(item)) = arguments.next() {
+        while let Some((Body::Inline(item), false)) = arguments.next() {
             count = count.saturating_add(1);
             said.insert(decoded::<u64>(item));
         }
@@ -117,6 +129,65 @@ fn items() -> Target {
         format!("{}{rest} {said:?}", if count > 1 { "many" } else { "few" })
     };
     Target { name: "items", corpus: include_str!("corpus/items.txt"), right, run: Box::new(run) }
+}
+
+/// An item whose argument names a buffer of this key, with a list of the buffers that are in the arena, or
+/// copied.
+fn listing(key: u64, entries: &[[u64; 3]], bytes: &[u8], copied: bool) -> Vec<u8> {
+    // As a buffer is encoded that is brought: the first variant, and a name.
+    let argument = codec::encode(&(0_u32, (7_u128, key), 5_u64)).expect("numbers can be encoded");
+    let at = if copied { argument.len() as u64 } else { 0 };
+    let mut item = [argument.as_slice(), bytes].concat();
+    for [key, offset, len] in entries {
+        item.extend([*key, offset + at, *len].iter().flat_map(|number| number.to_le_bytes()));
+    }
+    item.extend(7_u128.to_le_bytes());
+    item.extend(u32::try_from(entries.len()).expect("there are few").to_le_bytes());
+    item.push(copied.into());
+    item
+}
+
+/// Items of a map that bring buffers, as a worker takes them apart and decodes them, and as the parent
+/// divides them. The process has no arena.
+fn lists() -> Target {
+    fn right() -> Vec<Vec<u8>> {
+        let frame = |items: &[Option<Vec<u8>>]| {
+            let mut encoder = Encoder::default();
+            for item in items {
+                encoder.try_item(|bytes| bytes.extend(item.as_deref().unwrap_or(b"plain")));
+                if item.is_some() { encoder.keep_listed() } else { encoder.keep() }
+            }
+            encoder.finish().map(|items| items.bytes().to_vec()).unwrap_or_default()
+        };
+        let one = || Some(listing(3, &[[3, 4096, 100]], b"", false));
+        let two = Some(listing(3, &[[9, 0, 4096], [3, 4096, 0]], b"", false));
+        let copies = Some(listing(3, &[[3, 0, 3], [1, 3, 2]], b"abcde", true));
+        vec![frame(&[one(), None, one()]), frame(&[two, copies.clone()]), frame(&[copies])]
+    }
+    let run = |bytes: &[u8]| {
+        let mut arguments = Arguments::of(Body::Items(bytes), true);
+        let (mut count, mut said) = (0_u16, HashSet::new());
+        while let Some((Body::Inline(item), listed)) = arguments.next() {
+            count = count.saturating_add(1);
+            let split = if listed { Places::split(item) } else { Some((item, Places::default())) };
+            said.insert(split.map_or("not whole".to_owned(), |(argument, places)| {
+                let decode = || decoded::<(Buffer, u64)>(argument);
+                scope::decoding_argument(places, decode).0
+            }));
+        }
+        if count > 1 {
+            // The parent divides only what it has made; what a worker has read is of that form.
+            let mut first = Items::with_lists(bytes.to_vec(), count);
+            let second = first.split_off(count / 2).map_or(0, |items| items.count());
+            assert_eq!(first.count() + second, count, "an item is lost");
+        }
+        let mut said: Vec<_> = said.into_iter().collect();
+        said.sort();
+        said.truncate(3);
+        let rest = if arguments.is_empty() { "" } else { " rest" };
+        format!("{}{rest} {said:?}", if count > 1 { "many" } else { "few" })
+    };
+    Target { name: "lists", corpus: include_str!("corpus/lists.txt"), right, run: Box::new(run) }
 }
 
 /// The results of a map's items, as its owner takes them apart.

@@ -6,18 +6,20 @@
 //! outside of one they fail instead of producing a number that means nothing.
 
 mod arrivals;
+mod packing;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread;
 
-use crate::arena::places::{Brought, Listed, Name, Places};
+use crate::arena::freight::Brings;
+use crate::arena::places::{Brought, Listed, Name, Places, list_bytes};
 use crate::arena::{Arena, Keyed};
 use crate::segment::{Segment, SegmentId};
 
 pub(crate) use arrivals::{NO_DESCRIPTOR, arrivals};
+use packing::Packing;
 
 /// What the current thread is doing with the codec.
 enum Scope {
@@ -64,8 +66,8 @@ pub(crate) struct Luggage {
     pub(crate) handles: Vec<Arc<Segment>>,
     /// What is kept until the call has ended.
     pub(crate) keepers: Vec<Keeper>,
-    /// The buffers among those, by key.
-    buffers: BTreeMap<u64, Weak<Keyed>>,
+    /// The buffers, each once, until [`brought`](Self::brought) makes keepers of them.
+    buffers: Packing,
     /// The arena of the pool that the argument goes to.
     arena: Option<Arc<Arena>>,
 }
@@ -150,20 +152,47 @@ pub(crate) fn send(segment: &Arc<Segment>) -> Result<SegmentId, &'static str> {
 }
 
 impl Luggage {
-    /// True when nothing has to be kept for the call.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// The buffers that are to be listed behind the argument. The call keeps them from now on.
+    pub(crate) fn brought(&mut self) -> Brought {
+        /// Keeps a buffer until its call has ended.
+        #[derive(Debug)]
+        struct Kept(#[expect(dead_code, reason = "dropped in time")] Arc<Keyed>);
+
+        impl Keep for Kept {
+            fn is_free(&self) -> bool {
+                true
+            }
+        }
+
+        let buffers = std::mem::take(&mut self.buffers).unpack();
+        let kept = buffers.as_slice().iter().map(|buffer| Box::new(Kept(Arc::clone(buffer))));
+        self.keepers.extend(kept.map(|kept| -> Keeper { kept }));
+        Brought::listed(buffers.as_slice())
+    }
+
+    /// True when nothing travels with the argument, or buffers only.
+    #[inline]
+    pub(crate) fn is_buffers(&self) -> bool {
         self.handles.is_empty() && self.keepers.is_empty()
     }
 
-    /// The buffers that are to be listed behind the argument.
-    pub(crate) fn brought(&mut self) -> Brought {
-        match &self.arena {
-            Some(arena) if !self.buffers.is_empty() => Brought::Listed(
-                arena.id(),
-                std::mem::take(&mut self.buffers).into_values().collect(),
-            ),
-            _ => Brought::Nothing,
+    /// Bytes of the list of buffers behind the argument.
+    #[inline]
+    pub(crate) fn list_bytes(&self) -> usize {
+        match self.buffers.len() {
+            0 => 0,
+            count => list_bytes(count),
         }
+    }
+
+    /// The buffers, and how many bytes of the arena only this argument needs.
+    #[inline]
+    pub(crate) fn into_buffers(self) -> (Brings, usize) {
+        if self.buffers.len() == 0 {
+            return (Brings::Nothing, 0);
+        }
+        let own_bytes = self.buffers.own_bytes();
+        (self.buffers.unpack(), own_bytes)
     }
 
     /// One more shared object.
@@ -221,24 +250,11 @@ pub(crate) fn send_along(keeper: Keeper) {
 /// Called by a buffer's `Serialize`: its name, if the argument of a call is being encoded that can bring
 /// it. The call keeps it then.
 pub(crate) fn send_buffer(buffer: &Arc<Keyed>) -> Option<Name> {
-    /// Keeps a buffer until its call has ended.
-    #[derive(Debug)]
-    struct Kept(#[expect(dead_code, reason = "dropped in time")] Arc<Keyed>);
-
-    impl Keep for Kept {
-        fn is_free(&self) -> bool {
-            true
-        }
-    }
-
     SCOPE.with(|current| {
         let mut scope = current.borrow_mut();
         let Some(Scope::Argument(luggage)) = scope.as_mut() else { return None };
         let name = buffer.name_in(luggage.arena.as_ref()?)?;
-        luggage.buffers.entry(name.1).or_insert_with(|| {
-            luggage.keepers.push(Box::new(Kept(Arc::clone(buffer))));
-            Arc::downgrade(buffer)
-        });
+        luggage.buffers.add(buffer);
         Some(name)
     })
 }

@@ -143,7 +143,7 @@ impl Server {
             fault::here(Step::Claim);
             let now_ns = clock::now_ns();
             if self.channels.board.claim(header.slot, header.sequence, now_ns) {
-                self.run_items(&header, Arguments::of(body), now_ns);
+                self.run_items(&header, Arguments::of(body, header.places), now_ns);
             } else {
                 if let Body::Payload(id) = body {
                     // Taken all the same: here it would keep its descriptor and its memory.
@@ -162,9 +162,9 @@ impl Server {
         let CallHeader { slot, sequence, function, trampoline, .. } = *header;
         let code = Code { function, trampoline }.resolve();
         let mut index = 0;
-        while let Some(item) = items.next() {
+        while let Some((item, places)) = items.next() {
             fault::here(Step::Claimed);
-            self.execute(header, &code, item);
+            self.execute((slot, sequence), &code, item, places);
             if !self.channels.board.finish(slot, sequence, index) {
                 // The parent is about to kill this process for this item; no other one may be
                 // hit, so nothing is executed any more.
@@ -197,9 +197,14 @@ impl Server {
         }
     }
 
-    /// Executes one item and leaves its result frame in `out`.
-    fn execute(&mut self, header: &CallHeader, code: &Result<Resolved, Fault>, body: Body<'_>) {
-        let CallHeader { slot, sequence, places, .. } = *header;
+    /// Executes one item, which may end with a list of buffers, and leaves its result frame in `out`.
+    fn execute(
+        &mut self,
+        (slot, sequence): (u16, u32),
+        code: &Result<Resolved, Fault>,
+        body: Body<'_>,
+        places: bool,
+    ) {
         if let Some(lender) = &mut self.channels.lender {
             lender.collect();
         }

@@ -1,5 +1,6 @@
 //! Many calls of one function.
 
+mod buffers;
 mod frames;
 mod kills;
 

@@ -11,6 +11,9 @@ mod buffer;
 mod forked;
 mod names;
 
+pub(super) use arena::nothing_left;
+pub(super) use buffer::filled;
+
 #[test]
 fn sizes_around_every_boundary_come_back_whole() {
     let pool = Pool::new(2).unwrap();

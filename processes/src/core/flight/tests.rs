@@ -8,6 +8,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::super::process::Server;
 use super::*;
+use crate::arena::freight::Brings;
 use crate::call::{Code, Ways};
 use crate::control::{Control, Down};
 use crate::frame::{Body, take_call};
@@ -38,7 +39,7 @@ fn seat_and_control() -> (Seat, u16, u32, Control) {
     let mut contents = tray.lock();
     for number in 0..10_u8 {
         contents.encoder.try_item(|bytes| bytes.push(number));
-        contents.keep(number.into(), true);
+        contents.keep(number.into(), true, Brings::Nothing);
     }
     drop(contents);
     seat.load_call(0, tray.empty().unwrap(), 1, None, &mut Vec::new()).unwrap();

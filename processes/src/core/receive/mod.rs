@@ -254,6 +254,7 @@ impl Seat {
         };
         counters.done += u64::from(count);
         let values = Values { first: portion.first, records, count };
+        news.alerts.end_items(&portion, count);
         news.alerts.bring(&portion.harvest, Piece::Values(values));
         if let Some(call) = over {
             news.alerts.end(call);

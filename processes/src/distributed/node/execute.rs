@@ -129,6 +129,9 @@ mod tests {
         for (body, count) in [(&body[..], 2), (body, 4), (&body[..8], 3), (b"", 0), (b"", 1)] {
             assert!(check_items(body, count).is_err(), "{body:?} {count}");
         }
+        // What says that it brings buffers, in a frame of the same machine, is only too long here.
+        assert!(check_items(b"\x02\x80ab", 1).is_err());
+        assert!(!Items::new(body.to_vec(), 3).are_listed());
         let long: Vec<u8> = [0, 0].repeat(MAX_INLINE / 2 + 1);
         assert!(check_items(&long, u16::try_from(long.len() / 2).unwrap()).is_err());
     }

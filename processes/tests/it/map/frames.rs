@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::support::{BOUND, is_sanitized, wait_until};
 
 /// After so many short calls, frames hold thousands.
-const WARM: u64 = 30_000;
+pub(super) const WARM: u64 = 30_000;
 
 /// A limit that ends a call that would hang.
-fn bounded() -> CallOptions {
+pub(super) fn bounded() -> CallOptions {
     CallOptions::new().timeout(BOUND)
 }
 
@@ -165,7 +165,7 @@ fn a_time_limit_is_for_each_item() {
 }
 
 /// Waits for a file, which must come.
-fn wait_for(file: &Path) {
+pub(super) fn wait_for(file: &Path) {
     wait_until("the file exists", || file.exists());
 }
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use processes::{JoinError, Pool, spawn};
+use processes::{Buffer, CallOptions, JoinError, Pool, spawn};
 
+use crate::payload::{filled, nothing_left};
 use crate::support::{BOUND, kill, rounds};
 
 /// Workers of a pool.
@@ -73,6 +74,69 @@ fn storm((seed, kills): (u64, u32)) -> (u64, u64) {
     assert!(lost <= stats.lost, "{lost} items for {} workers", stats.lost);
     pool.shutdown();
     (done, lost)
+}
+
+/// A number, the bytes of all, and some of its own.
+type Laden = (u64, Buffer, Option<Buffer>);
+
+/// The number, if the bytes are what they were.
+fn checked((x, common, own): Laden) -> u64 {
+    assert!(common.iter().all(|&byte| byte == 7), "bytes of all have changed");
+    let right = |own: &Buffer| own.iter().all(|&byte| byte == x.to_le_bytes()[0]);
+    assert!(own.as_ref().is_none_or(right), "bytes of one have changed");
+    x + 1
+}
+
+/// As [`storm`], with items that bring buffers.
+fn laden_storm((seed, kills): (u64, u32)) -> (u64, u64) {
+    let pool = Pool::builder().workers(WORKERS).arena(1 << 20).build().unwrap();
+    let common = filled(&pool, 7, 100);
+    let (mut done, mut lost, mut base) = (0, 0, 0);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| kill_at_random(&pool, seed, kills, &over));
+        while !over.load(Ordering::Relaxed) {
+            let items = base..base + 5_000;
+            let laden = |x: u64| {
+                // When there is no room, it is a copy.
+                let own = x.is_multiple_of(3).then(|| {
+                    let mut own = pool.buffer(50).unwrap();
+                    own.fill(x.to_le_bytes()[0]);
+                    own.freeze()
+                });
+                (x, common.clone(), own)
+            };
+            let options = CallOptions::new().retries(u32::from(base % 10_000 == 0));
+            let results = pool.map(checked, items.clone().map(laden)).options(options);
+            for (x, result) in items.clone().zip(results) {
+                match result {
+                    Ok(value) => {
+                        assert_eq!(value, x + 1, "in order");
+                        done += 1;
+                    }
+                    Err(JoinError::WorkerLost { .. } | JoinError::Poison { .. }) => lost += 1,
+                    Err(other) => panic!("{x}: {other}"),
+                }
+            }
+            base += 5_000;
+        }
+    });
+    let stats = pool.stats();
+    assert_eq!((stats.done, stats.failed), (done, lost), "the pool's own books");
+    drop(common);
+    nothing_left(&pool);
+    pool.shutdown();
+    (done, lost)
+}
+
+#[test]
+fn every_item_with_buffers_resolves_once_under_kills_and_they_are_free() {
+    for round in 0..rounds(1, 20) {
+        let seed = 0xb0f4 + 2 * u64::from(round);
+        let storm = spawn(laden_storm, (seed, 60)).unwrap().join_timeout(4 * BOUND);
+        let (done, lost) = storm.expect("it ends").unwrap();
+        assert_eq!((done + lost) % 5_000, 0, "seed {seed:#x}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Drop for Open {
 }
 
 /// Waits until nothing lies in the arena of a pool.
-pub(super) fn nothing_left(pool: &Pool) {
+pub(crate) fn nothing_left(pool: &Pool) {
     wait_until("no payload is left", || {
         let stats = pool.stats();
         (stats.arena_blocks, stats.arena_bytes) == (0, 0)

@@ -18,7 +18,7 @@ pub(super) fn sum(bytes: Buffer) -> (u64, bool, u32) {
 }
 
 /// A buffer that is filled with one byte.
-pub(super) fn filled(pool: &Pool, byte: u8, len: usize) -> Buffer {
+pub(crate) fn filled(pool: &Pool, byte: u8, len: usize) -> Buffer {
     let mut bytes = pool.buffer(len).unwrap();
     assert!(bytes.is_shared() && bytes.len() == len);
     bytes.fill(byte);

@@ -61,6 +61,35 @@ fn a_kept_name_is_nothing_to_a_later_call() {
     assert!(error.to_string().contains("no buffer of this call"), "{error}");
 }
 
+#[test]
+fn an_item_cannot_name_what_another_one_of_its_frame_brings() {
+    let pool = Pool::new(1).unwrap();
+    let read: fn((u64, Option<Hoarded<Buffer>>)) -> u64 =
+        |(x, hoarded)| x + hoarded.map_or(0, |hoarded| sum(hoarded.0).0);
+    // By then, frames hold hundreds.
+    let warm = 30_000_u64;
+    let first = filled(&pool, 1, 10);
+    let items = (0..warm + 200).map(|x| {
+        let hoarded = match x.checked_sub(warm) {
+            None => None,
+            Some(n) if n % 2 == 0 => Some(Hoarded(first.clone())),
+            Some(_) => Some(Hoarded(filled(&pool, 2, 10))),
+        };
+        (x, hoarded)
+    });
+    for (x, result) in (0..).zip(pool.map(read, items)) {
+        match (x, result) {
+            (x, Ok(read)) if x < warm => assert_eq!(read, x),
+            (x, Ok(read)) => assert_eq!((x % 2, read), (0, x + 10)),
+            (x, Err(error)) => {
+                assert!(x % 2 == 1 && error.to_string().contains("no buffer of this call"), "{x}");
+            }
+        }
+    }
+    drop(first);
+    nothing_left(&pool);
+}
+
 /// Bytes that are decoded as a buffer where they arrive.
 struct Raw(Vec<u8>);
 

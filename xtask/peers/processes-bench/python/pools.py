@@ -8,6 +8,7 @@ import concurrent.futures
 import ctypes
 import json
 import multiprocessing
+import multiprocessing.resource_tracker
 import multiprocessing.shared_memory
 import os
 import signal
@@ -353,6 +354,9 @@ def sample(metric, contender, units, workers):
     if metric.startswith("queue."):
         capacity, side = metric.split(".")[1:]
         return through_queue(int(capacity), int(side.split("x")[0]), units)
+    if metric == "map.broadcast":
+        # Before the pool: each worker would start one of its own.
+        multiprocessing.resource_tracker.ensure_running()
     make = POOLS[contender]
     if metric == "pool.cycle":
         return cycles(make, workers, units)

@@ -11,6 +11,7 @@ use super::super::super::wire::Report;
 use super::super::Command;
 use super::super::audit::Resend;
 use super::*;
+use crate::arena::freight::Brings;
 use crate::arena::places::Brought;
 use crate::call::{Argument, Code};
 use crate::engine::Engine;
@@ -325,7 +326,7 @@ fn a_client_that_has_failed_resolves_everything_and_says_so() {
     let put = |number| {
         let mut contents = tray.lock();
         let ((), _luggage) = contents.encoder.try_item(|_bytes| ((), ()));
-        contents.keep(number, true)
+        contents.keep(number, true, Brings::Nothing)
     };
     assert!(put(3), "it is announced");
     remote.attend(&tray);

@@ -1,4 +1,4 @@
-//! A server on all cores: Ctrl-C ends it, conversations within five seconds; `SIGUSR1` prints how many
+//! A server on all cores: Ctrl-C ends it, conversations within ten seconds; `SIGUSR1` prints how many
 //! there are. `cargo run -p evented --example evented_signals -- 127.0.0.1:7000`
 
 use std::{error::Error, io, time::Duration};
@@ -10,7 +10,7 @@ use evented::{block_on, blocking};
 use futures_lite::{AsyncBufReadExt, AsyncWriteExt, future, io::BufReader};
 
 /// How long conversations may go on.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("usage: signals ADDRESS:PORT")?.parse()?;

@@ -3,17 +3,21 @@
 
 use std::{error::Error, fs::File, io::BufWriter, time::Duration};
 
-use evented::record::mark;
+use evented::record::{Blocked, mark};
 use evented::sync::{Mutex, mpsc};
 use evented::{Class, Reactor, Spawn, handle, sleep, spawn_with};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: trace FILE")?;
-    let reactor = Reactor::builder()
-        .block_limit(Duration::from_millis(20))
-        .on_block(|blocked| println!("watchdog: {blocked}"))
-        .build()?;
-    let record = reactor.block_on(async {
+    let main = std::thread::current();
+    let told = move |blocked: &Blocked| {
+        println!("watchdog: {blocked}");
+        if blocked.name.as_deref() == Some("consumer") {
+            main.unpark(); // It waits for that.
+        }
+    };
+    let builder = Reactor::builder().block_limit(Duration::from_millis(20)).on_block(told);
+    let record = builder.build()?.block_on(async {
         let (sender, receiver) = mpsc::bounded(2);
         let options = Spawn::new().name("producer").class(Class::BATCH);
         let producer = spawn_with(options, produce(sender));
@@ -41,18 +45,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn produce(sender: mpsc::Sender<u64>) {
     for n in 0..10 {
         sleep(Duration::from_millis(1)).await;
-        if sender.send(n).await.is_err() {
-            return;
-        }
+        sender.send(n).await.expect("the consumer is there");
     }
 }
 
-/// Takes them, and once does what a task must not do: it blocks the loop.
+/// Takes them, and once does what a task must not do: it blocks the loop, here until that is noticed.
 async fn consume(mut receiver: mpsc::Receiver<u64>) {
     while let Some(n) = receiver.recv().await {
         mark("received", n);
         if n == 5 {
-            std::thread::park_timeout(Duration::from_millis(100));
+            std::thread::park_timeout(Duration::from_secs(10));
         }
     }
 }

@@ -143,7 +143,8 @@ fn has_descriptors(needed: u64) -> bool {
 #[test]
 fn what_a_look_at_the_top_set_has_no_room_for() {
     let needed = EVENTS + 40;
-    if !has_descriptors(needed as u64 + 500) {
+    // Other tests of this process have as many as without this one.
+    if !has_descriptors(needed as u64 + 1_500) {
         eprintln!("skipped: the limit of descriptors is too low for {needed} of them");
         return;
     }

@@ -21,7 +21,7 @@ use evented::net::{TcpListener, TcpStream};
 use evented::{TaskGroup, block_on, join_all, sleep, spawn, timeout, yield_now};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, io::split};
 
-use crate::support::{bounded, pair, until};
+use crate::support::{bounded, nobody, pair, until};
 
 /// Counts how often `future` is polled and not ready.
 async fn count_waits<F: Future>(future: F, waits: Rc<Cell<u32>>) -> F::Output {
@@ -272,9 +272,7 @@ fn a_connection_that_is_given_up_leaves_nothing() {
 #[test]
 fn nobody_listens() {
     block_on(bounded(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let (_kept, address) = nobody();
         let error = TcpStream::connect(address).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = TcpStream::connect_host(address.to_string()).await.unwrap_err();

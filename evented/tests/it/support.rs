@@ -3,6 +3,8 @@
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Seek};
 use std::mem;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use evented::net::{TcpListener, TcpStream};
 use evented::record::{TaskReport, TaskState, WaitsFor};
 use evented::sleep;
+use rustix::net::{AddressFamily, SocketType};
 
 /// No condition takes this long, on any machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
@@ -69,6 +72,15 @@ pub(crate) async fn pair() -> io::Result<(TcpStream, TcpStream)> {
     let client = TcpStream::connect(listener.local_addr()?).await?;
     let (server, _) = listener.accept().await?;
     Ok((client, server))
+}
+
+/// An address at which nobody listens while what has it is kept.
+pub(crate) fn nobody() -> (OwnedFd, SocketAddr) {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &any).unwrap();
+    let address = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
+    (socket, address)
 }
 
 /// Runs the test `name` in a process of its own, for what is a matter of the whole process. In that

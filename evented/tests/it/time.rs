@@ -193,12 +193,15 @@ fn intervals_and_missed_ticks() {
 
 #[test]
 fn a_tick_that_was_given_up_is_not_lost() {
-    block_on(bounded(async {
+    let reactor = Reactor::builder().virtual_time().build().unwrap();
+    reactor.block_on(async {
         let mut ticks = interval(Duration::from_millis(3));
         let first = ticks.tick().await;
         assert!(timeout(Duration::from_micros(10), ticks.tick()).await.is_err());
+        assert_eq!(now() - first, Duration::from_micros(10));
         assert_eq!(ticks.tick().await, first + Duration::from_millis(3));
-    }));
+        assert_eq!(now() - first, Duration::from_millis(3));
+    });
 }
 
 #[test]

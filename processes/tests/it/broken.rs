@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use processes::{JoinError, Pool, Queue};
 
@@ -148,23 +148,25 @@ fn a_panic_has_a_backtrace_when_asked_for() {
 
 #[test]
 fn a_pool_recovers_when_the_cause_is_gone() {
+    /// Shorter than a pool rests after the first worker that was of no use.
+    const REST: Duration = Duration::from_millis(500);
     let folder = tempfile::tempdir().unwrap();
     let license = folder.path().join("license");
     let needs: fn(PathBuf) -> Result<(), String> =
         |license| license.exists().then_some(()).ok_or_else(|| "no license".to_owned());
+    let begun = Instant::now();
     let pool = Pool::builder().workers(2).initializer(needs, license.clone()).build().unwrap();
     let error = pool.submit(|x: u8| x, 1).join_timeout(BOUND).unwrap().unwrap_err();
     assert!(error.to_string().contains("no license"), "{error}");
     // A call that comes after the pause waits for a worker that is tried, and fails with that one.
     let started = pool.stats().started;
-    let mut calls = 0_u64;
     wait_until("a worker is tried", || {
         let call = pool.submit(|x: u8| x, 1).join_timeout(BOUND).expect("it does not wait");
         assert!(matches!(call, Err(JoinError::Broken { .. })), "{call:?}");
-        calls += 1;
-        pool.stats().started > started
+        let is_tried = pool.stats().started > started;
+        assert!(!is_tried || begun.elapsed() > REST, "too early: {:?}", pool.stats());
+        is_tried
     });
-    assert!(calls > 2 * (pool.stats().started - started), "{calls} calls, {:?}", pool.stats());
     std::fs::write(&license, "").unwrap();
     wait_until("a call returns", || {
         pool.submit(|x: u8| x, 7).join_timeout(BOUND).unwrap().is_ok_and(|x| x == 7)
@@ -188,7 +190,7 @@ fn workers_that_are_killed_while_they_work_are_replaced_at_once() {
         }
         sender.send(pool.submit(|x: u8| x, 1).join()).unwrap();
     });
-    let last = receiver.recv_timeout(2 * BOUND).expect("no replacement is late");
+    let last = receiver.recv_timeout(5 * BOUND).expect("no replacement is late");
     assert_eq!(last.unwrap(), 1);
 }
 

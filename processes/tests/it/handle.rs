@@ -66,7 +66,9 @@ fn a_limit_of_nothing_ends_the_call_once_it_has_started() {
 
 #[test]
 fn a_limit_frees_a_call_from_a_stopped_worker() {
-    let pool = Pool::builder().workers(1).call_timeout(SHORT).build().unwrap();
+    // Another worker has as long.
+    let limit = Duration::from_secs(2);
+    let pool = Pool::builder().workers(1).call_timeout(limit).build().unwrap();
     let worker = pool.submit_timeout(|()| std::process::id(), (), BOUND).join().unwrap();
     let stopped = Stopped::new(worker);
     // More than fit into a frame, so that they must come back in their order.

@@ -19,29 +19,21 @@ impl Terminal {
             return None;
         }
         let terminal = Self { socket: format!("triptych-{name}-{}", std::process::id()) };
-        let example = crate::examples::path("processes_interrupt");
         // What a shell reads at its start is not for us.
-        let shell = format!("env -u ENV PS1='> ' EXAMPLE='{}' sh -i", example.display());
-        let opened = terminal.tmux(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            &shell,
-        ]);
+        let shell = "env -u ENV PS1='> ' sh -i";
+        let opened =
+            terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", shell]);
         assert!(opened.status.success(), "{opened:?}");
         wait_until("the shell is ready", || terminal.screen() == ">");
         Some(terminal)
     }
 
-    /// Has tmux do something.
+    /// Has tmux do something. What it starts has the path of the example in a variable, for there may be
+    /// spaces and quotes in it.
     fn tmux(&self, arguments: &[&str]) -> Output {
         let mut tmux = Command::new("tmux");
-        tmux.args(["-L", &self.socket]).args(arguments).env_remove("TMUX").output().unwrap()
+        tmux.args(["-L", &self.socket]).args(arguments).env_remove("TMUX");
+        tmux.env("EXAMPLE", crate::examples::path("processes_interrupt")).output().unwrap()
     }
 
     /// Types.
@@ -57,7 +49,7 @@ impl Terminal {
 
     /// Starts the example, waits until its calls run, and says its process id.
     fn start(&self, argument: &str) -> String {
-        self.keys(&[&format!("$EXAMPLE {argument}; echo ended: $?"), "Enter"]);
+        self.keys(&[&format!("\"$EXAMPLE\" {argument}; echo ended: $?"), "Enter"]);
         let mut pid = String::new();
         wait_until("its calls run", || {
             let screen = self.screen();
@@ -83,7 +75,7 @@ impl Terminal {
     fn rest(&self, argument: &str, pid: &str) -> String {
         wait_until("it ends", || self.screen().contains("\nended: "));
         wait_until("the shell is ready", || self.screen().ends_with("\n>"));
-        let begin = format!("> $EXAMPLE {argument}; echo ended: $?\nready: {pid}\n");
+        let begin = format!("> \"$EXAMPLE\" {argument}; echo ended: $?\nready: {pid}\n");
         let screen = self.screen();
         screen.strip_prefix(&begin).unwrap_or_else(|| panic!("{screen}")).to_owned()
     }

@@ -63,7 +63,8 @@ fn panics_and_limits_are_retried_only_if_asked() {
         entered.len()
     };
     let slow = Queue::bounded(64).unwrap();
-    let options = options.timeout(Duration::from_millis(50));
+    // In which an attempt begins, and the last one ends.
+    let options = options.timeout(Duration::from_secs(2));
     let call = pool.submit_with(options, hangs, (slow.clone(), 2));
     assert!(matches!(call.join_timeout(BOUND).unwrap(), Err(JoinError::TimedOut { .. })));
     let call = pool.submit_with(options.retry_timeouts(true), hangs, (slow.clone(), 3));

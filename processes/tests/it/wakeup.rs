@@ -8,41 +8,90 @@ use processes::{Pool, Queue};
 
 use crate::support::{BOUND, Stopped, gates, signal, skip, soon, wait_until};
 
-/// How long the threads of a process called `name...` have run, in nanoseconds: it grows with
-/// every wake-up.
-fn ran_ns(pid: u32, name: &str) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let times = tasks.filter_map(|task| {
-        let path = task.ok()?.path();
-        let mine = std::fs::read_to_string(path.join("comm")).ok()?.starts_with(name);
-        let times = std::fs::read_to_string(path.join("schedstat")).ok()?;
-        mine.then(|| times.split_whitespace().next().unwrap().parse::<u64>().unwrap())
-    });
-    times.sum()
+/// What is seen of threads at one look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Look {
+    /// How long they have run, in nanoseconds: it grows with every wake-up.
+    ran_ns: u64,
+    /// Whether all of them sleep. One that waits for a processor does not.
+    asleep: bool,
+}
+
+impl Look {
+    /// At the threads of a process called `name...`.
+    fn at(pid: u32, name: &str) -> Self {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let looks = tasks.filter_map(|task| {
+            let path = task.ok()?.path();
+            let read = |file| std::fs::read_to_string(path.join(file)).ok();
+            if !read("comm")?.starts_with(name) {
+                return None;
+            }
+            let ran_ns = first_number(&read("schedstat")?);
+            // The state follows the name, which is in parentheses.
+            Some(Self { ran_ns, asleep: read("stat")?.rsplit_once(") ")?.1.starts_with('S') })
+        });
+        Self::all(looks)
+    }
+
+    /// Several as one.
+    fn all(looks: impl IntoIterator<Item = Self>) -> Self {
+        let none = Self { ran_ns: 0, asleep: true };
+        looks.into_iter().fold(none, |all, look| Self {
+            ran_ns: all.ran_ns + look.ran_ns,
+            asleep: all.asleep && look.asleep,
+        })
+    }
+
+    /// Waits until all sleep. They may still be on their way when this is called.
+    #[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
+    fn once_asleep(look: impl Fn() -> Self) -> Self {
+        let mut before = look();
+        wait_until("everybody sleeps", || {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = look();
+            now.asleep && std::mem::replace(&mut before, now) == now
+        });
+        assert!(before.ran_ns > 0, "the threads were found");
+        before
+    }
+}
+
+/// The number with which a line begins.
+fn first_number(line: &str) -> u64 {
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// False, with a line that says so, where the system does not tell how long threads have run.
+fn has_times() -> bool {
+    let mine = std::fs::read_to_string("/proc/self/schedstat");
+    let has_times = mine.is_ok_and(|mine| first_number(&mine) > 0);
+    if !has_times {
+        eprintln!("skipped: this system does not tell how long threads have run");
+    }
+    has_times
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
 fn an_idle_pool_does_not_wake_up() {
+    if !has_times() {
+        return;
+    }
     let pool = Pool::builder().workers(1).name("idler").build().unwrap();
     let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
-    let all = || ran_ns(std::process::id(), "idler") + ran_ns(worker, "");
-    // The threads may still be on their way to sleep.
-    let mut before = all();
-    wait_until("everybody sleeps", || {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = all();
-        std::mem::replace(&mut before, now) == now
-    });
-    assert!(before > 0, "the threads were found");
+    let all = || Look::all([Look::at(std::process::id(), "idler"), Look::at(worker, "")]);
+    let before = Look::once_asleep(all);
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(all(), before);
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
 fn a_stopped_worker_with_a_full_control_socket_wakes_nobody() {
+    if !has_times() {
+        return;
+    }
     let pool = Pool::builder().workers(1).name("patient").build().unwrap();
     let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
     let stopped = Stopped::new(worker);
@@ -53,13 +102,7 @@ fn a_stopped_worker_with_a_full_control_socket_wakes_nobody() {
         assert!(pool.submit(count, queues()).cancel());
     }
     let last = pool.submit(count, queues());
-    let mine = || ran_ns(std::process::id(), "patient");
-    let mut before = mine();
-    wait_until("the pool sleeps", || {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = mine();
-        std::mem::replace(&mut before, now) == now
-    });
+    Look::once_asleep(|| Look::at(std::process::id(), "patient"));
     assert!(!last.is_finished());
     drop(stopped);
     assert_eq!(last.join_timeout(BOUND).expect("it is sent when there is room").unwrap(), 20);
@@ -98,16 +141,15 @@ fn calls_of_an_idle_pool(planted: bool, time: Duration) -> Option<Vec<String>> {
         skip("tools", "there is no strace to look for system calls with");
         return None;
     }
+    if !has_times() {
+        return None;
+    }
     let (pids, gate) = gates();
     let program = processes::spawn(idle, (planted, pids.clone(), gate.clone())).unwrap();
     let pids = [(); 3].map(|()| soon(&pids));
-    let all = || pids.iter().map(|&pid| ran_ns(pid, "")).sum::<u64>();
-    // The threads may still be on their way to sleep.
-    let mut before = all();
-    wait_until("everybody sleeps", || {
-        std::thread::sleep(Duration::from_millis(100));
-        planted || std::mem::replace(&mut before, all()) == before
-    });
+    if !planted {
+        Look::once_asleep(|| Look::all(pids.map(|pid| Look::at(pid, ""))));
+    }
     let folder = tempfile::tempdir().unwrap();
     let (trace, errors) = (folder.path().join("trace"), folder.path().join("errors"));
     let mut strace = Command::new("strace");

@@ -5,7 +5,7 @@ mod ends;
 mod kinds;
 mod stores;
 
-use crate::support::{LIMIT, in_time, until};
+use crate::support::{LIMIT, in_time, rounds, until};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -110,7 +110,7 @@ fn many_putters_and_getters() {
         for (capacity, putters, getters) in
             [(1, 1, 1), (1, 4, 4), (2, 1, 4), (2, 4, 1), (64, 2, 2), (1_024, 4, 4), (1 << 20, 4, 4)]
         {
-            exchange(capacity, putters, getters, 4_000);
+            exchange(capacity, putters, getters, rounds(1_000, 4_000).into());
         }
     });
 }
@@ -119,9 +119,9 @@ fn many_putters_and_getters() {
 /// is lost or doubled, and nobody who waits without a limit is forgotten.
 #[test]
 fn time_outs_race_with_values() {
-    const VALUES: u64 = 20_000;
     const TINY: Duration = Duration::from_micros(20);
     in_time(|| {
+        let values = u64::from(rounds(4_000, 20_000));
         let queue = Queue::bounded(1).unwrap();
         let sum = AtomicU64::new(0);
         thread::scope(|scope| {
@@ -141,9 +141,9 @@ fn time_outs_race_with_values() {
                     sum.fetch_add(x, SeqCst);
                 }
             });
-            let patient = scope.spawn(|| (0..VALUES).for_each(|x| queue.put(x).unwrap()));
+            let patient = scope.spawn(|| (0..values).for_each(|x| queue.put(x).unwrap()));
             let hasty = scope.spawn(|| {
-                for mut x in VALUES..2 * VALUES {
+                for mut x in values..2 * values {
                     while let Err(error) = queue.put_timeout(x, TINY) {
                         x = error.into_inner();
                     }
@@ -154,6 +154,6 @@ fn time_outs_race_with_values() {
             until("all values were taken", || queue.is_empty());
             queue.shutdown();
         });
-        assert_eq!(sum.into_inner(), 2 * VALUES * (2 * VALUES - 1) / 2);
+        assert_eq!(sum.into_inner(), 2 * values * (2 * values - 1) / 2);
     });
 }

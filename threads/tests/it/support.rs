@@ -23,3 +23,22 @@ impl Drop for Bomb {
         panic!("bomb");
     }
 }
+
+/// Runs the test `name` in a process of its own, for what is a matter of the whole process. In that
+/// process it runs `body`.
+#[cfg(target_os = "linux")]
+pub(crate) fn in_own_process(name: &str, body: impl FnOnce()) {
+    const MARK: &str = "THREADS_TEST_IN_OWN_PROCESS";
+    if std::env::var_os(MARK).is_some() {
+        return body();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--test-threads=1", "--nocapture"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{name} failed in its own process:\n{text}");
+    assert!(text.contains("1 passed"), "no test is called {name}:\n{text}");
+}

@@ -37,7 +37,7 @@ fn as_many_jobs_run_at_once_as_there_are_workers() {
 fn a_job_blocks_on_a_channel_for_a_job_it_spawned() {
     in_time(|| {
         let pool = Arc::new(Pool::new(2).unwrap());
-        for x in 0..20_000u32 {
+        for x in 0..rounds(2_000, 20_000) {
             let inner = Arc::clone(&pool);
             let outer = pool.spawn(move || {
                 let (send, receive) = mpsc::channel();

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{BOUND, Records};
@@ -98,6 +99,8 @@ fn chat() {
     anna.hears("* ben has left");
     // Who does not read is sent away, and the others are not held up.
     let mut sleeper = connect();
+    // Soon full, also where the system has much room for those who do not say how much they want.
+    set_socket_recv_buffer_size(sleeper.0.get_ref(), 4_096).unwrap();
     sleeper.says("sleeper");
     anna.hears("* sleeper is here");
     let line = "x".repeat(900);

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evented::net::{TcpListener, TcpStream, connect_happy, connect_happy_with};
+use evented::net::{TcpListener, TcpStream, Watch, connect_happy, connect_happy_with};
 use evented::{Reactor, block_on, now, sleep};
 
-use crate::support::{bounded, descriptors, in_own_process};
+use crate::support::{bounded, descriptors, in_own_process, nobody};
 
 /// What becomes of an attempt, and after how many milliseconds.
 #[derive(Clone, Copy)]
@@ -159,18 +159,26 @@ fn when_all_fail_the_error_tells_of_each() {
     assert_eq!(seen.result.unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }
 
+/// An address that does not answer while what has it is kept: the queue of who listens there has room for one.
+/// Some systems say at once that they cannot connect; both are ways to lose.
+async fn silent() -> (impl Sized, SocketAddr) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let first = std::net::TcpStream::connect(address).unwrap();
+    let listener = Watch::new(listener).unwrap();
+    listener.readable().await.unwrap();
+    ((listener.into_inner().unwrap(), first), address)
+}
+
 #[test]
 fn over_the_loopback_the_losers_are_closed() {
     in_own_process("net::happy::over_the_loopback_the_losers_are_closed", || {
         block_on(bounded(async {
             let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
             let address = listener.local_addr().unwrap();
-            let gone = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let nobody = gone.local_addr().unwrap();
-            drop(gone);
-            // Nobody answers from the block that is reserved for documentation. A system without a
-            // route says so at once; both are ways to lose.
-            let silent: SocketAddr = "192.0.2.1:9".parse().unwrap();
+            let (_kept, nobody) = nobody();
+            let (_full, silent) = silent().await;
             drop(connect_happy([address]).await.unwrap());
             let before = descriptors();
             let stream = connect_happy([silent, nobody, address]).await.unwrap();

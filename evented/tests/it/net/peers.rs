@@ -77,7 +77,7 @@ fn next(state: &mut u64) -> u64 {
 fn a_server_survives_all_of_them_and_keeps_nothing() {
     in_own_process("net::peers::a_server_survives_all_of_them_and_keeps_nothing", || {
         block_on(bounded(async {
-            let (address, ended, task) = server(Duration::from_secs(2));
+            let (address, ended, task) = server(Duration::from_secs(10));
             is_served(address).await;
             until(|| ended.get() == 1).await;
             let before = descriptors();

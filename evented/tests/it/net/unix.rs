@@ -131,6 +131,8 @@ fn trying_does_not_wait() {
 
 #[test]
 fn datagrams_arrive_whole_and_a_full_queue_is_waited_for() {
+    // More than a queue has room for, and more than the bytes that may be on their way to it.
+    const MANY: u32 = 2_000;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     block_on(bounded(async {
@@ -143,12 +145,12 @@ fn datagrams_arrive_whole_and_a_full_queue_is_waited_for() {
 
         // Full for one that is not connected.
         let full = spawn(async move {
-            for _ in 0..500 {
+            for _ in 0..MANY {
                 sender.send_to(b"fill", &path).await.unwrap();
             }
             (sender, path)
         });
-        for _ in 0..500 {
+        for _ in 0..MANY {
             assert_eq!(receiver.recv(&mut buffer).await.unwrap(), 4);
         }
         let (sender, path) = full.await.unwrap();
@@ -156,7 +158,7 @@ fn datagrams_arrive_whole_and_a_full_queue_is_waited_for() {
         sender.connect(&path).unwrap();
         assert_eq!(sender.peer_addr().unwrap().as_pathname(), Some(&*path));
         let sends = spawn(async move {
-            for n in 0..500_u32 {
+            for n in 0..MANY {
                 sender.send(&n.to_be_bytes()).await.unwrap();
             }
             sender
@@ -164,7 +166,7 @@ fn datagrams_arrive_whole_and_a_full_queue_is_waited_for() {
         // It comes to a halt: the queue is much shorter than that.
         assert!(timeout(Duration::from_millis(5), std::future::pending::<()>()).await.is_err());
         assert!(!sends.is_finished());
-        for n in 0..500_u32 {
+        for n in 0..MANY {
             let length = receiver.recv(&mut buffer).await.unwrap();
             assert_eq!(buffer[..length], n.to_be_bytes());
         }

@@ -1,18 +1,17 @@
 //! What classes promise, from the record: counted in polls, and not by a clock.
 
 use std::cell::Cell;
-use std::io::Write;
-use std::net::UdpSocket as Peer;
+use std::io::{PipeReader, Read, Write, pipe};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use evented::net::UdpSocket;
+use evented::net::{UnixStream, Watch};
 use evented::record::{Event, Record, RecorderSpec, TaskId, What, mark};
 use evented::{Class, Reactor, Spawn, call_later, handle, sleep, spawn, spawn_with, yield_now};
 use futures_lite::AsyncReadExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{bounded, until_readers_wait};
+use crate::support::{bounded, in_own_process, until_readers_wait};
 
 /// What a background poll takes at least.
 const POLL: Duration = Duration::from_micros(20);
@@ -52,9 +51,8 @@ fn urgent_reads(latency: Duration) -> (TaskId, Record) {
     let spec = RecorderSpec::new().events(1 << 17);
     let reactor = Reactor::builder().latency(latency).recorder(spec).build().unwrap();
     reactor.block_on(bounded(async {
-        let (writer, mut reader) = crate::support::pair().await.unwrap();
+        let (writer, mut reader) = UnixStream::pair().unwrap();
         let mut writer = writer.into_std().unwrap();
-        writer.set_nodelay(true).unwrap();
         let read = Rc::new(Cell::new(0));
         let count = Rc::clone(&read);
         let urgent = spawn_with(Spawn::new().class(Class::RT), async move {
@@ -77,7 +75,7 @@ fn urgent_reads(latency: Duration) -> (TaskId, Record) {
             for _ in 0..round % 5 {
                 yield_now().await;
             }
-            // On loopback the byte is there when this returns.
+            // The byte is there when this returns, as it need not be on the loopback.
             writer.write_all(&[1]).unwrap();
             mark("readable", round as u64);
             while read.get() <= round {
@@ -121,44 +119,53 @@ fn crowd() -> usize {
 /// The urgent one is polled before any of thousands, all of which were ready before it.
 #[test]
 fn the_urgent_one_goes_before_thousands_that_are_ready() {
-    let crowd = crowd();
-    let spec = RecorderSpec::new().events(1 << 17);
-    let builder = Reactor::builder().latency(Duration::from_secs(1)).recorder(spec);
-    let reactor = builder.build().unwrap();
-    let peer = Peer::bind("127.0.0.1:0").unwrap();
-    // One descriptor for each of them.
-    let waiting = |class| {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let socket = UdpSocket::bind(any).unwrap();
-        let address = socket.local_addr().unwrap();
-        let task = reactor.spawn_with(Spawn::new().class(class), async move {
-            socket.recv(&mut [0]).await.unwrap();
-        });
-        (address, task)
-    };
-    let low: Vec<_> = (0..crowd).map(|_| waiting(Class::NORMAL)).collect();
-    let urgent = waiting(Class::RT);
-    reactor.block_on(until_readers_wait(crowd + 1));
-    for (address, _) in low.iter().chain([&urgent]) {
-        peer.send_to(&[1], address).unwrap();
-    }
-    let id = urgent.1.id();
-    let before = reactor.record().events().len();
-    reactor.block_on(bounded(async {
-        for (_, task) in low {
-            task.await.unwrap();
+    const NAME: &str = "priority::recorded::the_urgent_one_goes_before_thousands_that_are_ready";
+    /// How many have a pipe together; the system refuses too many.
+    const TOGETHER: usize = 250;
+    in_own_process(NAME, || {
+        let crowd = crowd();
+        let spec = RecorderSpec::new().events(1 << 17);
+        let builder = Reactor::builder().latency(Duration::from_secs(1)).recorder(spec);
+        let reactor = builder.build().unwrap();
+        // One descriptor for each of them, and one byte.
+        let waiting = |class, pipe: PipeReader| {
+            reactor.spawn_with(Spawn::new().class(class), async move {
+                let pipe = Watch::new(pipe).unwrap();
+                pipe.read_with(|mut pipe| pipe.read_exact(&mut [0])).await.unwrap();
+            })
+        };
+        let (mut low, mut writers) = (Vec::new(), Vec::new());
+        while low.len() < crowd {
+            let (reader, writer) = pipe().unwrap();
+            let count = TOGETHER.min(crowd - low.len());
+            low.extend((0..count).map(|_| waiting(Class::NORMAL, reader.try_clone().unwrap())));
+            writers.push((writer, count));
         }
-        urgent.1.await.unwrap();
-    }));
-    let record = reactor.record();
-    assert_eq!(record.overwritten(), 0);
-    let events = &record.events()[before..];
-    let first = events.iter().position(|event| is_poll_of(event, id)).unwrap();
-    let root = |event: &&Event| event.task.is_none_or(|task| task.slot() == 0);
-    let others = events[..first].iter().filter(|event| !root(event));
-    let polled = others.filter(|event| matches!(event.what, What::Poll { .. })).count();
-    assert_eq!(polled, 0, "of {crowd} that are less urgent");
-    assert!(polls(&events[first..]) > crowd);
+        let (reader, writer) = pipe().unwrap();
+        let urgent = waiting(Class::RT, reader);
+        writers.push((writer, 1));
+        reactor.block_on(until_readers_wait(crowd + 1));
+        for (writer, count) in &mut writers {
+            writer.write_all(&vec![1; *count]).unwrap();
+        }
+        let id = urgent.id();
+        let before = reactor.record().events().len();
+        reactor.block_on(bounded(async {
+            for task in low {
+                task.await.unwrap();
+            }
+            urgent.await.unwrap();
+        }));
+        let record = reactor.record();
+        assert_eq!(record.overwritten(), 0);
+        let events = &record.events()[before..];
+        let first = events.iter().position(|event| is_poll_of(event, id)).unwrap();
+        let root = |event: &&Event| event.task.is_none_or(|task| task.slot() == 0);
+        let others = events[..first].iter().filter(|event| !root(event));
+        let polled = others.filter(|event| matches!(event.what, What::Poll { .. })).count();
+        assert_eq!(polled, 0, "of {crowd} that are less urgent");
+        assert!(polls(&events[first..]) > crowd);
+    });
 }
 
 /// Calls itself later, with no delay, for as long as it may.
@@ -175,7 +182,7 @@ fn call_later_without_delay_does_not_starve_descriptors() {
     let spec = RecorderSpec::new().events(1 << 17);
     let reactor = Reactor::builder().recorder(spec).build().unwrap();
     let (reader, record) = reactor.block_on(bounded(async {
-        let (writer, mut stream) = crate::support::pair().await.unwrap();
+        let (writer, mut stream) = UnixStream::pair().unwrap();
         let mut writer = writer.into_std().unwrap();
         let goes_on = Rc::new(Cell::new(true));
         (0..10).for_each(|_| again(Rc::clone(&goes_on)));

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::future::pending;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -52,32 +54,37 @@ fn a_task_that_blocks_is_named_meanwhile() {
     assert!(text.contains("\"stuck\" of class BATCH, spawned at "), "{text}");
 }
 
-/// The default: a line on standard error, for one second of sleep.
+/// The default: a line on standard error. The program blocks until it was read.
 #[test]
 fn by_default_standard_error_tells() {
     const NAME: &str = "record::watchdog::by_default_standard_error_tells";
     if std::env::var_os("EVENTED_TEST_BLOCKS").is_some() {
-        let blocks = spawn_blocking_second();
-        return Reactor::new().unwrap().block_on(blocks);
+        return Reactor::new().unwrap().block_on(block_until_input_ends());
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args([NAME, "--exact", "--test-threads=1", "--nocapture"])
         .env("EVENTED_TEST_BLOCKS", "1")
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert!(output.status.success());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let line = errors.lines().find(|line| line.starts_with("evented: task ")).unwrap();
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    let mut lines = errors.lines().map(Result::unwrap);
+    let line = lines.find(|line| line.starts_with("evented: task "));
+    drop(child.stdin.take());
+    let rest: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
+    let line = line.unwrap();
     assert!(line.contains("\"slow\" of class NORMAL, spawned at "), "{line}");
     assert!(line.contains("has kept reactor 1 from going on for "), "{line}");
 }
 
-/// Blocks in a task for at least a second.
-async fn spawn_blocking_second() {
-    let slow = async {
-        let start = std::time::Instant::now();
-        until_blocking(|| start.elapsed() > Duration::from_secs(1));
-    };
+/// Blocks in a task until standard input ends.
+async fn block_until_input_ends() {
+    let (ended, waits) = mpsc::channel();
+    std::thread::spawn(move || ended.send(std::io::stdin().read_to_end(&mut Vec::new()).unwrap()));
+    let slow = async move { waits.recv_timeout(BOUND).unwrap() };
     spawn_with(Spawn::new().name("slow"), slow).await.unwrap();
 }
 

@@ -71,7 +71,7 @@ fn a_node_of_another_program_refuses_what_it_does_not_know() {
     let Some(broker) = Broker::start() else { return };
     let arguments = [broker.url().into()];
     let other = Tethered::start(examples::path("processes_node"), &arguments, None);
-    let pool = connect(&broker.cluster().patience(Duration::from_secs(2)));
+    let pool = connect(&broker.cluster().patience(Duration::from_secs(5)));
     wait_until("it is there", || pool.workers() > 0);
     let begun = Instant::now();
     let unknown = pool.submit(square, 1);

@@ -148,7 +148,7 @@ impl Broker {
         let store = self.dir.path().join("store");
         let text = format!(
             "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
-             jetstream {{ store_dir: {}, max_mem: 256M, max_file: {} }}\n{}\n",
+             jetstream {{ store_dir: \"{}\", max_mem: 256M, max_file: {} }}\n{}\n",
             store.display(),
             self.disk,
             self.config

@@ -3,7 +3,7 @@
 use processes::{JoinError, Pool};
 
 use super::ended;
-use super::system::{heed, ignore};
+use super::system::{Resource, heed, ignore, limit};
 use crate::support::{gated, gates, kill, soon, wait_until};
 
 /// Runs `f`, which must lose its worker, and checks that the pool lives on.
@@ -56,7 +56,11 @@ fn stack_overflow() {
         let page = std::hint::black_box([depth; 512]);
         if depth == u64::MAX { 0 } else { deeper(depth + 1) + page[7] }
     }
-    let (signal, _code) = lost(|()| u32::try_from(deeper(0) % 2).unwrap());
+    let (signal, _code) = lost(|()| {
+        // Without a limit it would take all memory there is.
+        limit(Resource::Stack, 8 << 20);
+        u32::try_from(deeper(0) % 2).unwrap()
+    });
     assert!(matches!(signal, Some(6 | 11)), "{signal:?}");
 }
 

@@ -6,6 +6,8 @@
 pub(crate) enum Resource {
     /// The size of a file, also of one in memory.
     FileSize = 1,
+    /// The size of the stack.
+    Stack = 3,
     /// The highest descriptor.
     Descriptors = 7,
     /// The size of the address space.

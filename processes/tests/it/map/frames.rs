@@ -152,7 +152,8 @@ fn a_time_limit_is_for_each_item() {
         }
         x
     };
-    let limit = Duration::from_millis(300);
+    // All others end within it, on any machine.
+    let limit = Duration::from_secs(3);
     let results = pool.map(lazy, 0..WARM + 100).options(CallOptions::new().timeout(limit));
     for (x, result) in (0..).zip(results) {
         match result {

@@ -1,6 +1,6 @@
 //! What is the same whether the places of a queue are allocated with it or as they are used.
 
-use crate::support::in_time;
+use crate::support::{in_time, rounds};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use threads::{PutError, Queue};
@@ -104,7 +104,7 @@ fn many_are_at_most_the_capacity() {
                 threads::spawn(move |()| while queue.put(1).is_ok() {}, ()).unwrap()
             })
             .collect();
-        for _ in 0..20_000 {
+        for _ in 0..rounds(4_000, 20_000) {
             assert!(queue.get_many(usize::MAX).unwrap().len() <= 2);
         }
         queue.shutdown_now();

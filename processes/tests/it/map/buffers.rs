@@ -164,7 +164,7 @@ fn an_item_lets_go_while_one_behind_it_runs() {
     wait_until("those before it have let go", || pool.stats().arena_blocks == 6);
     assert_eq!(pool.stats().running, 1);
     std::fs::write(&file, "").unwrap();
-    assert_eq!(results.map(Result::unwrap).sum::<u64>(), (WARM + 5..WARM + 10).sum());
+    assert_eq!(results.map(Result::unwrap).sum::<u64>(), (WARM + 5..WARM + 10).sum::<u64>());
     drop(common);
     nothing_left(&pool);
 }

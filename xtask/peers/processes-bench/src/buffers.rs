@@ -84,13 +84,11 @@ fn filled(pool: &Pool, len: usize) -> Buffer {
 }
 
 /// The call: its number, if the bytes are right.
-#[expect(clippy::needless_pass_by_value, reason = "what is called owns its argument")]
 fn look((bytes, x): (Buffer, u64)) -> u64 {
     numbered(&bytes, x)
 }
 
 /// The same of bytes that came with it.
-#[expect(clippy::needless_pass_by_value, reason = "what is called owns its argument")]
 fn look_inside((bytes, x): (ByteBuf, u64)) -> u64 {
     numbered(&bytes, x)
 }

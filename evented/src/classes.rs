@@ -7,7 +7,7 @@
 //!    is due; nothing is looked at unless a class with one is ready;
 //! 2. the most urgent rank with a ready class;
 //! 3. in it the class with the smallest *pass*: the time it has used, divided by its shares. A class
-//!    that becomes ready begins at least where the last one picked was: sleepers save nothing up.
+//!    that becomes ready begins at least where the last one picked in this way was: sleepers save nothing up.
 //!
 //! Time is taken only where it decides something ([`Classes::is_metered`]).
 //!
@@ -45,7 +45,7 @@ pub(crate) struct Classes {
     ready_ranks: Cell<u8>,
     /// For each rank, the ready classes, likewise.
     ready: [Cell<u64>; RANKS],
-    /// For each rank, the pass of the class that was picked last.
+    /// For each rank, the pass of the class that was picked last by its shares.
     pass: [Cell<u128>; RANKS],
     /// Classes that have had a task.
     populated: Cell<u64>,

@@ -79,13 +79,16 @@ impl Classes {
             return None;
         }
         self.cool();
-        let id = self.pick()?;
+        let (id, by_guarantee) = self.pick()?;
         let entry = self.entry(id);
         let popped = entry.pop(slots);
         if self.metered.get() {
             self.note_empty(id, entry);
-            let pass = &self.pass[entry.class.strict_rank().index()];
-            pass.set(pass.get().max(entry.pass.get()));
+            if !by_guarantee {
+                // A guarantee may have given the class far more than its shares: who becomes ready does not wait
+                // until all have had as much.
+                self.pass[entry.class.strict_rank().index()].set(entry.pass.get());
+            }
             entry.waits_since.set(self.clock.get());
         } else {
             // There is one class of its rank, and none that goes by deadlines: else it were metered.
@@ -165,8 +168,8 @@ impl Classes {
         }
     }
 
-    /// The class to run next.
-    fn pick(&self) -> Option<u8> {
+    /// The class to run next, and whether that is because of a guarantee.
+    fn pick(&self) -> Option<(u8, bool)> {
         let ranks = self.ready_ranks.get();
         if ranks == 0 {
             return None;
@@ -174,13 +177,13 @@ impl Classes {
         if self.guaranteed.get() != 0
             && let Some(id) = self.rescue(ranks)
         {
-            return Some(id);
+            return Some((id, true));
         }
         let ready = self.ready[ranks.trailing_zeros() as usize].get();
         if ready.is_power_of_two() {
-            return Some(lowest(ready));
+            return Some((lowest(ready), false));
         }
-        ids(ready).min_by_key(|&id| self.entry(id).pass.get())
+        Some((ids(ready).min_by_key(|&id| self.entry(id).pass.get())?, false))
     }
 
     /// The first class whose guarantee is due.

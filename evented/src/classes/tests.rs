@@ -106,6 +106,27 @@ fn sleepers_save_nothing_up() {
     assert!((1_049..=1_051).contains(&polls[0]), "{polls:?}");
 }
 
+/// A class that goes first by its reserve gets more than its shares; who comes later does not wait until all have
+/// got as much.
+#[test]
+fn nobody_makes_up_for_a_reserve() {
+    let mut model = Model::new();
+    let busy = model.class("busy", |class| class.shares(1_000));
+    model.class("reserved", |class| class.shares(1).reserve(0.5));
+    let late = model.classes.add(ClassSpec::new("late").shares(1_000), 1).unwrap();
+    let late = model.asleep(late);
+    for _ in 0..10_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let before = model.polls[busy as usize];
+    model.classes.push(&model.slots, late, model.slots.get(late));
+    for _ in 0..10_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let polls = [model.polls[busy as usize] - before, model.polls[late as usize]];
+    assert!(polls.iter().all(|polls| (2_450..=2_550).contains(polls)), "{polls:?}");
+}
+
 /// Shares that change apply to what comes.
 #[test]
 fn shares_change_while_they_are_used() {
@@ -200,6 +221,16 @@ fn nobody_starves_longer_than_asked() {
     }
     let polls = model.polls[other as usize];
     assert!((970..=1_000).contains(&polls), "{polls}");
+    // Two tasks that are always ready get one poll in that time, not one each.
+    let second = u32::try_from(model.polls.len()).unwrap();
+    model.polls.push(0);
+    model.slots.get(second).class.set(model.slots.get(other).class.get());
+    model.classes.push(&model.slots, second, model.slots.get(second));
+    for _ in 0..100_000 {
+        model.poll(|_| micros(10), |_| true).unwrap();
+    }
+    let both = model.polls[other as usize] + model.polls[second as usize] - polls;
+    assert!((970..=1_000).contains(&both), "{both}");
 }
 
 /// The nearest deadline first, then those that came first, then those without.

@@ -1,5 +1,6 @@
 //! What the system refuses.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use evented::cores::{Balance, Cores};
@@ -9,7 +10,7 @@ use evented::{Class, Spawn, block_on, sleep, spawn, spawn_with};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{bounded, in_own_process};
+use crate::support::{bounded, in_own_process, until};
 
 /// Leaves this process `left` descriptors.
 fn limit_descriptors(left: usize) {
@@ -127,8 +128,36 @@ fn a_unix_listener_without_descriptors_turns_away_and_does_not_spin() {
     );
 }
 
+/// Clients of a server that sends back what comes, while there is one descriptor for the client and none for the other
+/// end, and afterwards.
+///
+/// No other listener may be there: each gives up its reserve for a moment to see whether somebody waits, and the
+/// other one would have it.
+async fn turns_away_and_goes_on(address: SocketAddr) {
+    // What begins with the first connections opens files and closes them.
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        client.read_exact(&mut [0]).await.unwrap();
+        kept.push(client);
+    }
+    let left = std::fs::File::open("/dev/null").unwrap();
+    let spare = take_all_descriptors();
+    drop(left);
+    for _ in 0..5 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        drop(client.write_all(b"x").await);
+        assert!(matches!(client.read(&mut [0]).await, Ok(0) | Err(_)), "turned away");
+    }
+    drop(spare);
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    client.read_exact(&mut [0]).await.unwrap();
+}
+
 #[test]
-fn servers_go_on_after_they_had_no_descriptors() {
+fn a_server_goes_on_after_it_had_no_descriptors() {
     /// Sends back what comes.
     struct Echo(Option<Transport>);
     impl Protocol for Echo {
@@ -139,45 +168,28 @@ fn servers_go_on_after_they_had_no_descriptors() {
             self.0.as_ref().unwrap().write(data);
         }
     }
+    in_own_process("faults::a_server_goes_on_after_it_had_no_descriptors", || {
+        block_on(bounded(async {
+            let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = evented::protocol::serve(listener, || Echo(None));
+            turns_away_and_goes_on(address).await;
+            until(|| server.connections() == 0).await;
+        }));
+    });
+}
+
+#[test]
+fn servers_go_on_after_they_had_no_descriptors() {
     in_own_process("faults::servers_go_on_after_they_had_no_descriptors", || {
         let cores = Cores::builder().count(2).build().unwrap();
-        let loopback = "127.0.0.1:0".parse().unwrap();
-        let over_cores = cores
-            .serve(loopback, Balance::Fewest, |stream, _| async move {
-                drop(futures_lite::io::copy(&stream, &mut &stream).await);
-            })
-            .unwrap();
-        block_on(bounded(async {
-            let listener = TcpListener::bind(loopback).unwrap();
-            let addresses = [listener.local_addr().unwrap(), over_cores];
-            let server = evented::protocol::serve(listener, || Echo(None));
-            // A core that begins opens files and closes them: first each has a connection, which it keeps.
-            let mut kept = Vec::new();
-            for _ in 0..2 {
-                let mut client = TcpStream::connect(over_cores).await.unwrap();
-                client.write_all(b"x").await.unwrap();
-                client.read_exact(&mut [0]).await.unwrap();
-                kept.push(client);
-            }
-            // One is left: that of a client. There is none for the other end.
-            let left = std::fs::File::open("/dev/null").unwrap();
-            let spare = take_all_descriptors();
-            drop(left);
-            for address in addresses {
-                for _ in 0..5 {
-                    let mut client = TcpStream::connect(address).await.unwrap();
-                    drop(client.write_all(b"x").await);
-                    assert!(matches!(client.read(&mut [0]).await, Ok(0) | Err(_)), "turned away");
-                }
-            }
-            drop(spare);
-            for address in addresses {
-                let mut client = TcpStream::connect(address).await.unwrap();
-                client.write_all(b"x").await.unwrap();
-                client.read_exact(&mut [0]).await.unwrap();
-            }
-            assert!(server.connections() <= 1);
-        }));
+        let echo = |stream: TcpStream, _| async move {
+            drop(futures_lite::io::copy(&stream, &mut &stream).await);
+        };
+        // One of the loops has the only listener.
+        let address = "127.0.0.1:0".parse().unwrap();
+        let address = cores.serve(address, Balance::Fewest, echo).unwrap();
+        block_on(bounded(turns_away_and_goes_on(address)));
         assert!(cores.shutdown(Duration::from_secs(10)).failures.is_empty());
     });
 }

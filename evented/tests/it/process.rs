@@ -277,6 +277,12 @@ fn output_uses_the_descriptors_that_were_given() {
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
         assert!(child.wait().await.unwrap().success());
+        // Nor of what was not given: it is this process's own again.
+        let mut command = shell("exit 0");
+        assert_eq!(command.output().await.unwrap().stdout, b"");
+        let mut child = command.spawn().unwrap();
+        assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+        assert!(child.wait().await.unwrap().success());
     }));
 }
 

@@ -30,6 +30,33 @@ fn the_last_connection_ends_the_wait() {
     assert_eq!((ended.cut_off, ended.failures.len()), (0, 0));
 }
 
+/// Connections are told when nobody accepts any more, and not before.
+#[test]
+fn nobody_is_told_while_somebody_accepts() {
+    let cores = cores(2);
+    let (tells, hears) = mpsc::channel();
+    let address = cores
+        .serve(loopback(), Balance::Fewest, move |stream, stop| {
+            let tells = tells.clone();
+            async move {
+                let _ = tells.send("connected");
+                stop.requested().await;
+                let _ = tells.send("told");
+                drop(stream);
+            }
+        })
+        .unwrap();
+    // One on each loop.
+    let _streams = [connect(address), connect(address)];
+    assert_eq!([(); 2].map(|()| hears.recv_timeout(BOUND).unwrap()), ["connected"; 2]);
+    // The loop with the listener cannot close it for a while; the other one could tell.
+    let (says, said) = mpsc::channel();
+    let wait = move || says.send(hears.recv_timeout(Duration::from_millis(200)).err()).unwrap();
+    cores.handle(0).call(wait).unwrap();
+    assert_eq!(cores.shutdown(BOUND).cut_off, 0);
+    assert_eq!(said.recv_timeout(BOUND).unwrap(), Some(mpsc::RecvTimeoutError::Timeout));
+}
+
 /// What a loop waits for in the end may wait for the end of another loop.
 #[test]
 fn loops_end_at_the_same_time() {

@@ -318,6 +318,30 @@ fn what_went_by_before_time_was_taken_is_nobodys() {
     assert!(busy <= Duration::from_millis(1), "{busy:?}");
 }
 
+/// The same when a task moves into the second class.
+#[test]
+fn what_went_by_before_a_task_moved_is_nobodys() {
+    let reactor = reactor();
+    let other = ClassSpec::new("other").rank(Class::NORMAL.rank());
+    let other = reactor.add_class(other).unwrap();
+    reactor.block_on(async {
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        advance(Duration::from_secs(10));
+        let task = spawn(async {
+            for _ in 0..20 {
+                advance(micros(10));
+                yield_now().await;
+            }
+        });
+        task.set_class(other);
+        task.await.unwrap();
+    });
+    let busy = [Class::NORMAL, other].map(|class| reactor.class_stats(class).busy);
+    assert!(busy[0] + busy[1] <= Duration::from_millis(1), "{busy:?}");
+}
+
 /// Tasks that are taken out of the queue to be cancelled are none.
 #[test]
 fn polls_are_those_that_were_done() {

@@ -2,6 +2,7 @@
 //! for which it does not wait.
 
 mod channels;
+mod claims;
 mod earlier;
 mod ends;
 mod root;

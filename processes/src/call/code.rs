@@ -200,3 +200,49 @@ pub(super) fn addresses(function: i64, trampoline: i64) -> Result<(usize, usize)
     let function = image::address_of(function).ok_or_else(outside)?;
     Ok((function, image::address_of(trampoline).ok_or_else(outside)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::c_void;
+
+    use super::*;
+    use crate::error::Side;
+    use crate::{Pool, spawn};
+
+    /// A function of the C library, which must not be called: its type is another one. None where that
+    /// library is part of the program.
+    fn foreign() -> Option<fn(()) -> i32> {
+        // SAFETY: the name ends with a zero, and to look it up changes nothing.
+        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"getpid".as_ptr()) };
+        if address.is_null() || image::offset_of(address as usize).is_some() {
+            println!("skipped: the C library is part of this program");
+            return None;
+        }
+        // SAFETY: it is the address of a function, and nobody calls it.
+        Some(unsafe { std::mem::transmute::<*mut c_void, fn(()) -> i32>(address) })
+    }
+
+    #[test]
+    fn a_function_of_a_shared_library_is_refused_and_the_pool_goes_on() {
+        let Some(foreign) = foreign() else { return };
+        let pool = Pool::new(1).unwrap();
+        let refused = |result: Result<i32, JoinError>| {
+            let error = result.unwrap_err();
+            let told = matches!(&error, JoinError::Encode { side: Side::Parent, message }
+                if message == IN_A_LIBRARY);
+            assert!(told, "{error}");
+        };
+        refused(pool.submit(foreign, ()).join());
+        let items = [(); 3];
+        assert_eq!(pool.map(foreign, items).map(refused).count(), items.len());
+        assert_eq!(pool.map_unordered(foreign, items).map(refused).count(), items.len());
+        match spawn(foreign, ()) {
+            Ok(process) => refused(process.join()),
+            Err(error) => assert!(error.to_string().contains(IN_A_LIBRARY), "{error}"),
+        }
+        // One inside of an argument that this crate makes is no better.
+        assert!(codec::encode(&Sent(foreign)).unwrap_err().contains(IN_A_LIBRARY));
+        assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
+        assert_eq!((pool.stats().done, pool.stats().lost), (1, 0));
+    }
+}

@@ -2,16 +2,17 @@
 //!
 //! The supervisor reads it from a pipe, keeps the last bytes, and passes everything on to the
 //! standard error of this process, as if it had been inherited. It must not block there: what that
-//! has no room for at this moment is not passed on. And it has nothing locked meanwhile: a thread that
-//! has locked the standard error may be about to ask the pool for something.
+//! has no room for at this moment is not passed on. And it has nothing locked meanwhile, nor waits for a
+//! thread that has locked the standard error, which may be about to ask the pool for something.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ChildStderr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 /// Read at a time, and passed on at a time: a pipe that is ready takes as much without blocking.
 const STEP_BYTES: usize = 4096;
@@ -79,18 +80,26 @@ impl AsFd for Tail {
 }
 
 /// Writes to this process's standard error, as far as it has room now. To be called without a lock.
+///
+/// It goes to the descriptor and not through `std`: a thread that has `std`'s standard error locked may
+/// be waiting for what the supervisor is about to do. Nothing is buffered there that would come later.
 pub(super) fn pass_on(bytes: &[u8]) {
-    bytes.chunks(STEP_BYTES).for_each(pass_step_on);
+    let stderr = io::stderr();
+    let mut left = bytes;
+    while !left.is_empty() && has_room(&stderr) {
+        match rustix::io::write(&stderr, &left[..left.len().min(STEP_BYTES)]) {
+            Ok(count) if count > 0 => left = &left[count..],
+            Err(Errno::INTR) => {}
+            // Nobody may be reading; there is nobody to tell either.
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
-/// As [`pass_on`], at most as much as a pipe that is ready takes.
-fn pass_step_on(bytes: &[u8]) {
-    let stderr = io::stderr();
-    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+/// Whether a step can be written without blocking.
+fn has_room(stderr: &io::Stderr) -> bool {
+    let mut ready = [PollFd::new(stderr, PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let room = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
-    if room && ready[0].revents().contains(PollFlags::OUT) {
-        // Nobody may be reading; there is nobody to tell either.
-        drop(stderr.lock().write_all(bytes));
-    }
+    room && ready[0].revents().contains(PollFlags::OUT)
 }

@@ -134,6 +134,21 @@ fn the_end_of_what_a_lost_worker_wrote_is_in_the_error() {
 }
 
 #[test]
+fn a_thread_that_has_stderr_locked_may_wait_for_the_pool() {
+    let pool = Pool::builder().workers(1).capture_stderr(1_000).build().unwrap();
+    let speaks: fn(()) = |()| {
+        eprintln!("a worker writes this on purpose");
+        std::process::abort();
+    };
+    let locked = std::io::stderr().lock();
+    let lost = pool.submit(speaks, ()).join_timeout(BOUND);
+    drop(locked);
+    let error = lost.expect("the pool waits for nobody").unwrap_err();
+    assert!(matches!(&error, JoinError::WorkerLost { .. }), "{error}");
+    assert!(error.to_string().contains("on purpose"), "{error}");
+}
+
+#[test]
 fn a_panic_has_a_backtrace_when_asked_for() {
     fn far_below(_: u8) -> u8 {
         panic!("on purpose")

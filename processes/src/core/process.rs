@@ -71,7 +71,8 @@ pub(super) struct Process {
     pub(super) ready: bool,
     /// When it is killed unless it is ready (starting) or gone (leaving).
     pub(super) deadline_ns: Option<u64>,
-    /// Segments it has; dead ones are announced with the next send.
+    /// Segments it has, each by the mapping that was sent last; dead ones are announced with the next
+    /// send.
     known: HashMap<SegmentId, Weak<Segment>>,
     /// Its end; none while it lives.
     pub(super) ended: Option<End>,
@@ -219,11 +220,17 @@ impl Process {
     /// Sends the descriptors that belong to `call`.
     pub(super) fn send_descriptors(&mut self, call: &Call) -> io::Result<()> {
         for segment in &call.handles {
-            if !self.known.contains_key(&segment.id()) {
-                self.forget_dead()?;
-                let message = Down::Segment(segment.id());
-                self.control.send(&message, Some(segment.fd()), false)?;
-                self.known.insert(segment.id(), Arc::downgrade(segment));
+            match self.known.get_mut(&segment.id()) {
+                Some(known) if known.as_ptr() == Arc::as_ptr(segment) => {}
+                // The memory is mapped anew under its old name: as long as this mapping is used, the
+                // worker is not told to forget it.
+                Some(known) => *known = Arc::downgrade(segment),
+                None => {
+                    self.forget_dead()?;
+                    let message = Down::Segment(segment.id());
+                    self.control.send(&message, Some(segment.fd()), false)?;
+                    self.known.insert(segment.id(), Arc::downgrade(segment));
+                }
             }
         }
         if let Argument::Sealed(id, end) = &call.argument {

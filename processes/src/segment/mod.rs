@@ -100,7 +100,8 @@ impl Segment {
         }
         let len = sealed_len(fd.as_fd(), SealFlags::SHRINK)?;
         let frozen = fcntl_get_seals(&fd)?.contains(SealFlags::WRITE);
-        Self::map(id, fd, len, if frozen { Rights::Frozen } else { Rights::Write })
+        let rights = if frozen { Rights::Frozen } else { Rights::Write };
+        Ok(Self::map_alone(id, fd, len, rights)?.enter_once())
     }
 
     /// Maps a segment that another process made, for reading only, whatever the descriptor allows.
@@ -128,17 +129,37 @@ impl Segment {
 
     /// Maps `fd` and enters it into the table of live segments.
     fn map(id: SegmentId, fd: OwnedFd, len: usize, rights: Rights) -> io::Result<Arc<Self>> {
+        Ok(Self::map_alone(id, fd, len, rights)?.enter())
+    }
+
+    /// Maps `fd`.
+    fn map_alone(id: SegmentId, fd: OwnedFd, len: usize, rights: Rights) -> io::Result<Self> {
         let (protection, flags) = access(rights);
         // SAFETY: the kernel chooses a free address range, so nothing that exists is replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, flags, &fd, 0) }?;
         let base = NonNull::new(base.cast()).expect("mmap does not map the null page");
-        Ok(Self { id, fd, base, len, rights }.enter())
+        Ok(Self { id, fd, base, len, rights })
     }
 
     /// Enters it into the table of live segments.
     fn enter(self) -> Arc<Self> {
         let segment = Arc::new(self);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        live.insert(segment.id, Arc::downgrade(&segment));
+        drop(live);
+        segment
+    }
+
+    /// As [`enter`](Self::enter), unless one of that name has got there first: then it is that one. No
+    /// name has two mappings that go round.
+    fn enter_once(self) -> Arc<Self> {
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = live.get(&self.id).and_then(Weak::upgrade) {
+            // Its drop asks for the table.
+            drop(live);
+            return first;
+        }
+        let segment = Arc::new(self);
         live.insert(segment.id, Arc::downgrade(&segment));
         drop(live);
         segment

@@ -8,7 +8,7 @@ use processes::{
     Event, Frozen, JoinHandle, Lock, Pool, Queue, SharedArray, SharedAtomics, SharedMem, spawn,
 };
 
-use crate::support::{BOUND, descriptors, gates, kill, mistaken, soon, wait_until};
+use crate::support::{BOUND, descriptors, gated, gates, kill, mistaken, soon, wait_until};
 
 /// An array, and the two queues of a call at a gate.
 type Gated = (SharedArray<u32>, Queue<u32>, Queue<u32>);
@@ -190,6 +190,26 @@ fn a_stored_handle_of_another_process_prevents_freezing() {
     let last: fn((Frozen<u32>, Queue<u8>)) -> u32 = |(frozen, _)| *frozen.last().unwrap();
     assert_eq!(result(pool.submit(last, (frozen.clone(), Queue::bounded(1).unwrap()))), 1);
     assert_eq!(result(pool.submit(last, (frozen, Queue::bounded(1).unwrap()))), 1);
+}
+
+#[test]
+fn what_could_not_be_frozen_is_not_forgotten_by_the_workers() {
+    static STORED: std::sync::Mutex<Option<SharedArray<u32>>> = std::sync::Mutex::new(None);
+    let pool = Pool::new(1).unwrap();
+    let (entered, gate) = gates();
+    let array = SharedArray::filled(5_u32, 10).unwrap();
+    let store: fn(Gated) = |(array, ..)| *STORED.lock().unwrap() = Some(array);
+    result(pool.submit(store, (array.clone(), entered.clone(), gate.clone())));
+    let array = array.freeze().unwrap_err().into_inner();
+    result(pool.submit(|()| *STORED.lock().unwrap() = None, ()));
+    // The worker has all three. While it is busy, it is told what to forget before it looks for what
+    // the next call brings.
+    let busy = pool.submit(gated, (entered.clone(), gate.clone()));
+    soon(&entered);
+    let load: fn((SharedArray<u32>, Queue<u8>)) -> u32 = |(array, _)| array.load(9);
+    let next = pool.submit(load, (array.clone(), Queue::bounded(1).unwrap()));
+    gate.put(1).unwrap();
+    assert_eq!((result(busy), result(next)), (1, 5));
 }
 
 #[test]

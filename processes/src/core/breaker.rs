@@ -19,6 +19,7 @@ use crate::clock;
 use crate::error::JoinError;
 
 use super::recycle::Post;
+use super::seat::Seat;
 use super::settle::Settled;
 use super::{Core, State};
 
@@ -108,14 +109,11 @@ impl Core {
     pub(super) fn refusal(&self, state: &mut State) -> Option<JoinError> {
         let now_ns = clock::now_ns();
         if state.breaker.try_now(now_ns) {
-            let vacant = state
-                .seats
-                .iter_mut()
-                .find(|seat| seat.post == Post::Open && !seat.one_shot && seat.process.is_none());
+            let vacant = state.seats.iter_mut().find(|seat| seat.is_vacated());
             if let Some(seat) = vacant {
                 seat.start_at_ns = Some(now_ns);
             }
-            // If there is no such seat, the one with a process will be vacant soon.
+            // If there is no such seat, one comes into one already, or soon: see `keep_trying`.
             self.alarm.ring();
         }
         let reason = state.breaker.refusal()?.to_owned();
@@ -139,15 +137,41 @@ impl State {
         settled.extend(self.queue.take_all(&mut self.remains).into_iter().map(failed));
     }
 
+    /// While a worker is tried, one is on its way: the seat of the one that was to be tried may be gone,
+    /// because fewer workers were asked for, or because it could not be started for `resize`. Who waits
+    /// for the try would wait for ever.
+    pub(super) fn keep_trying(&mut self, now_ns: u64) {
+        let trying = self.breaker.open.as_ref().is_some_and(|open| open.trying);
+        let comes = |seat: &Seat| {
+            let on_its_way = seat.process.is_some() || seat.launching || seat.start_at_ns.is_some();
+            seat.post == Post::Open && !seat.one_shot && on_its_way
+        };
+        if !trying || self.seats.iter().any(comes) {
+            return;
+        }
+        // If all are asleep, a call in the queue wakes one.
+        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.is_vacated()) {
+            seat.start_at_ns = Some(now_ns);
+        }
+    }
+
     /// The worker that was tried is ready: the others are started, too.
     pub(super) fn reopen_seats(&mut self) {
         let now_ns = clock::now_ns();
         for seat in &mut self.seats {
-            if seat.post == Post::Open && !seat.one_shot && seat.process.is_none() {
+            if seat.is_vacated() {
                 seat.failures = 0;
                 seat.start_at_ns.get_or_insert(now_ns);
             }
         }
+    }
+}
+
+impl Seat {
+    /// True when a worker is to be here, and neither is nor is being started.
+    fn is_vacated(&self) -> bool {
+        let is_open = self.post == Post::Open && !self.one_shot;
+        is_open && self.process.is_none() && !self.launching
     }
 }
 
@@ -161,7 +185,15 @@ pub(super) fn back_off_ns(failures: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::{Config, Threads};
     use super::*;
+    use crate::call::Call;
+
+    /// Anything that takes longer is taken for a hang.
+    const BOUND: Duration = Duration::from_secs(30);
 
     /// A breaker that has just opened, at time 0.
     fn open() -> Breaker {
@@ -206,6 +238,64 @@ mod tests {
         let mut breaker = open();
         assert!(!breaker.close());
         assert_eq!(breaker.refusal(), Some("last"));
+    }
+
+    /// A core with two seats and without workers, whose breaker tries one from now on.
+    fn trying() -> (Arc<Core>, Threads) {
+        let (core, threads) = Core::start(Config::new("try", 1 << 20, BOUND)).unwrap();
+        let mut state = core.lock();
+        state.seats.extend([Seat::new(false), Seat::new(false)]);
+        state.breaker = open();
+        // Its pause is over: the clock began with the machine.
+        assert!(core.refusal(&mut state).is_none());
+        assert!(state.seats[0].start_at_ns.is_some() && state.seats[1].start_at_ns.is_none());
+        state.seats[0].start_at_ns = None;
+        drop(state);
+        (core, threads)
+    }
+
+    #[test]
+    fn a_try_goes_on_when_the_seat_for_it_is_gone() {
+        let (core, threads) = trying();
+        let mut state = core.lock();
+        state.breaker = open();
+        assert!(core.refusal(&mut state).is_none());
+        // As `resize` does.
+        core.retire(&mut state, 0);
+        assert_eq!(state.seats[0].post, Post::Vacant);
+        drop(state);
+        let function: fn(u8) -> u8 = |x| x;
+        let (call, ticket) = Call::new(function, &7, core.ways(), None).unwrap();
+        core.submit(call);
+        assert!(ticket.wait(Some(BOUND)), "nobody is on the way");
+        assert!(ticket.take().unwrap().is_ok());
+        core.close(false);
+        threads.join();
+    }
+
+    #[test]
+    fn nobody_is_started_for_a_seat_that_is_being_filled() {
+        let (core, threads) = trying();
+        let mut state = core.lock();
+        for seat in &mut state.seats {
+            (seat.launching, seat.start_at_ns) = (true, None);
+        }
+        state.breaker = open();
+        assert!(core.refusal(&mut state).is_none());
+        state.reopen_seats();
+        state.keep_trying(0);
+        assert!(state.seats.iter().all(|seat| seat.start_at_ns.is_none()));
+        state.seats[0].start_at_ns = Some(0);
+        drop(state);
+        core.occupy_if_due(0).unwrap();
+        let mut state = core.lock();
+        assert!(state.seats.iter().all(|seat| seat.process.is_none() && seat.launching));
+        for seat in &mut state.seats {
+            (seat.launching, seat.start_at_ns) = (false, None);
+        }
+        drop(state);
+        core.close(false);
+        threads.join();
     }
 
     #[test]

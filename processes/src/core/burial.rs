@@ -7,6 +7,7 @@
 
 use super::breaker::back_off_ns;
 use super::process::Process;
+use super::recycle::Post;
 use super::{Core, Settled, State, stderr};
 
 impl Core {
@@ -63,6 +64,8 @@ impl State {
         }
         seat.failures = if process.useful || worked { 0 } else { seat.failures + 1 };
         let at_ns = now_ns.saturating_add(back_off_ns(seat.failures));
+        // One that was sent home before it was ready has not failed.
+        let failed = !process.ready && seat.post != Post::Retiring;
         if self.is_reoccupied(index) {
             self.seats[index].start_at_ns = Some(at_ns);
         }
@@ -72,7 +75,7 @@ impl State {
         for call in unclaimed.into_iter().rev() {
             self.requeue(call);
         }
-        if !process.ready {
+        if failed {
             self.note_start_failure(process.start_failure(), settled);
         }
         self.remains.processes.push(process);

@@ -149,11 +149,20 @@ impl Core {
     /// Adds `count` seats and starts a worker in each.
     ///
     /// # Errors
-    /// As [`launch`]; workers that were started stay.
+    /// As [`launch`], and when the core is closing; workers that were started stay.
     pub(crate) fn open_seats(&self, count: usize) -> io::Result<()> {
         for _ in 0..count {
-            let index = self.lock().vacant_seat();
-            self.occupy(index).inspect_err(|_error| self.lock().vacate(index))?;
+            let mut state = self.lock();
+            if state.closing.is_some() {
+                return Err(io::Error::other("the pool is closing, and gets no more workers"));
+            }
+            let index = state.vacant_seat();
+            drop(state);
+            self.occupy(index).inspect_err(|_error| {
+                self.lock().vacate(index);
+                // The breaker may have counted on it.
+                self.alarm.ring();
+            })?;
         }
         Ok(())
     }
@@ -196,14 +205,14 @@ impl Core {
     }
 
     /// As [`occupy`](Self::occupy), unless nobody is to come into the seat any more: it may be
-    /// somebody else's by now.
+    /// somebody else's by now. Or somebody else is starting a worker for it.
     ///
     /// # Errors
     /// As [`launch`].
     pub(super) fn occupy_if_due(&self, index: usize) -> io::Result<()> {
         let mut state = self.lock();
         let seat = &mut state.seats[index];
-        if seat.start_at_ns.is_none() {
+        if seat.start_at_ns.is_none() || seat.launching {
             return Ok(());
         }
         let setup = seat.begin_launch();
@@ -216,9 +225,14 @@ impl Core {
     fn launch_into(&self, index: usize, setup: Setup) -> io::Result<()> {
         let launched = self.launch(setup);
         let mut state = self.lock();
+        // The supervisor has waited with the end of a closing core.
+        if state.closing.is_some() {
+            self.alarm.ring();
+        }
+        let ended = state.ended;
         let seat = &mut state.seats[index];
         seat.launching = false;
-        let wanted = seat.post != Post::Vacant;
+        let wanted = seat.post != Post::Vacant && !ended;
         let mut process = match launched {
             Ok(process) => process,
             Err(error) => {
@@ -263,5 +277,33 @@ impl Seat {
         debug_assert!(self.process.is_none() && !self.launching, "a seat has one worker");
         self.launching = true;
         self.setup.take().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_core_that_closes_gets_no_workers() {
+        let grace = Duration::from_secs(30);
+        let (core, threads) = Core::start(Config::new("closing", 1 << 20, grace)).unwrap();
+        core.open_seats(1).unwrap();
+        core.close(true);
+        assert!(core.resize(3).unwrap_err().to_string().contains("closing"));
+        core.wait_until_ended();
+        threads.join();
+        core.resize(3).unwrap_err();
+        assert!(core.pids().is_empty());
+        // One whose start was begun before, and has ended too late.
+        let index = core.lock().vacant_seat();
+        core.occupy(index).unwrap();
+        let mut state = core.lock();
+        let seat = &mut state.seats[index];
+        assert!(!seat.launching && seat.post == Post::Vacant);
+        // Nobody would reap it.
+        assert!(seat.process.take().is_none());
     }
 }

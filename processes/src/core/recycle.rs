@@ -70,7 +70,7 @@ impl Core {
     }
 
     /// Lets a worker go after the call that it executes.
-    fn retire(&self, state: &mut State, index: usize) {
+    pub(super) fn retire(&self, state: &mut State, index: usize) {
         let seat = &mut state.seats[index];
         if let Some(successor) = seat.successor.take() {
             // It is not needed any more either.
@@ -206,7 +206,7 @@ impl Core {
     /// Changes the number of workers.
     ///
     /// # Errors
-    /// Workers cannot be started; those that could be stay.
+    /// Workers cannot be started, also because the core is closing; those that could be stay.
     pub(crate) fn resize(&self, workers: usize) -> io::Result<()> {
         let mut state = self.lock();
         let members: Vec<_> = state.members().collect();

@@ -105,6 +105,7 @@ impl Core {
             due.at(next_ns);
         }
         state.fail_if_broken(&mut settled);
+        state.keep_trying(now_ns);
         self.nourish_all(&mut state, &mut settled);
         self.wake_sleepers(&mut state);
         if let Some(next_ns) = self.look_after_resources(&mut state, now_ns) {
@@ -154,8 +155,9 @@ impl State {
                 }
             }
         }
-        let empty =
-            self.seats.iter().all(|seat| seat.process.is_none() && seat.start_at_ns.is_none());
+        let is_empty =
+            |seat: &Seat| seat.process.is_none() && !seat.launching && seat.start_at_ns.is_none();
+        let empty = self.seats.iter().all(is_empty);
         due.ended = drained && empty;
     }
 }
@@ -217,5 +219,24 @@ impl Seat {
         process.calls.take()?;
         process.deadline_ns = Some(clock::after_ns(grace));
         process.deadline_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_ends_after_the_last_start() {
+        let mut state = State { closing: Some(Closing::Drain), ..State::default() };
+        state.seats.push(Seat::new(false));
+        let mut ends = |launching| {
+            state.seats[0].launching = launching;
+            let mut due = Due::default();
+            state.close_step(Duration::ZERO, 0, &mut due);
+            due.ended
+        };
+        assert!(!ends(true), "nobody would look after this worker");
+        assert!(ends(false));
     }
 }

@@ -23,7 +23,10 @@ pub(crate) enum Step {
 }
 
 #[cfg(test)]
-pub(crate) use armed::{HIDE_ARENA, arm, arm_pause, here, hides_arena};
+pub(crate) use armed::{
+    HIDE_ARENA, arm, arm_pause, here, hides_arena, hurried, hurries, refuses_memory,
+    without_memory_once,
+};
 
 /// Does nothing.
 #[cfg(not(test))]
@@ -37,12 +40,27 @@ pub(crate) fn hides_arena() -> bool {
     false
 }
 
+/// Whether this thread is late for every look.
+#[cfg(not(test))]
+#[inline]
+pub(crate) fn hurries() -> bool {
+    false
+}
+
+/// Whether the system has no memory for this thread now.
+#[cfg(not(test))]
+#[inline]
+pub(crate) fn refuses_memory() -> bool {
+    false
+}
+
 #[cfg(test)]
 mod blind;
 
 /// What only tests have.
 #[cfg(test)]
 mod armed {
+    use std::cell::Cell;
     use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
     use rustix::process::{Signal, getpid, kill_process};
@@ -64,6 +82,37 @@ mod armed {
     /// Whether workers that are started now get none.
     pub(crate) fn hides_arena() -> bool {
         HIDE_ARENA.load(Ordering::Relaxed)
+    }
+
+    thread_local! {
+        /// Set in a thread that is late for every look.
+        static HURRIES: Cell<bool> = const { Cell::new(false) };
+        /// Set in a thread for which there is no memory, once.
+        static NO_MEMORY: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether this thread is late for every look.
+    pub(crate) fn hurries() -> bool {
+        HURRIES.get()
+    }
+
+    /// Calls `f` as in a process that is stopped again and again: when it goes to sleep, it is too late
+    /// for the next look.
+    pub(crate) fn hurried<T>(f: impl FnOnce() -> T) -> T {
+        HURRIES.set(true);
+        let value = f();
+        HURRIES.set(false);
+        value
+    }
+
+    /// Whether the system has no memory for this thread now.
+    pub(crate) fn refuses_memory() -> bool {
+        NO_MEMORY.take()
+    }
+
+    /// The next time that this thread asks for memory in an arena there is none.
+    pub(crate) fn without_memory_once() {
+        NO_MEMORY.set(true);
     }
 
     /// Added to the number of a step at which the process pauses, once, instead of dying.

@@ -61,6 +61,7 @@ pub(crate) use keyed::Keyed;
 pub(crate) use memory::{Memory, Steady};
 pub(crate) use window::{Window, window};
 
+use crate::fault;
 use crate::life::Home;
 use crate::segment::SegmentId;
 
@@ -140,7 +141,7 @@ impl Arena {
         books.blocks += 1;
         drop(books);
         if cold && !self.populate(run.clone()) {
-            self.give_back(run, 1);
+            self.give_up(run, 1);
             return None;
         }
         Some(run)
@@ -151,7 +152,7 @@ impl Arena {
         let Some(cold) = self.lock().extents.extend(end, count) else { return false };
         let run = end..end + count;
         if cold && !self.populate(run.clone()) {
-            self.give_back(run, 0);
+            self.give_up(run, 0);
             return false;
         }
         true
@@ -177,9 +178,19 @@ impl Arena {
         books.blocks -= blocks;
     }
 
+    /// Takes pages back, and so many blocks, for which there was not enough memory. What some of them got
+    /// goes, too; all of them are cold, so nobody writes to them before there is some.
+    fn give_up(&self, run: Run, blocks: usize) {
+        let (true | false) = self.memory.release(run.start * self.page..run.end * self.page);
+        let mut books = self.lock();
+        books.extents.cool(run.clone());
+        books.extents.put(run);
+        books.blocks -= blocks;
+    }
+
     /// Has memory put behind pages.
     fn populate(&self, run: Run) -> bool {
-        self.memory.populate(run.start * self.page..run.end * self.page)
+        !fault::refuses_memory() && self.memory.populate(run.start * self.page..run.end * self.page)
     }
 
     /// The books; no user code runs under this lock.
@@ -254,6 +265,26 @@ mod tests {
         assert_eq!(arena.usage().used_bytes, 100 * page);
         drop(blocks);
         assert_eq!(arena.usage(), Usage { blocks: 0, used_bytes: 0, kept_bytes: 10 * page });
+    }
+
+    #[test]
+    fn where_there_was_no_memory_it_is_asked_for_again() {
+        let (arena, page) = (arena(10, 10), rustix::param::page_size());
+        fault::without_memory_once();
+        assert!(Block::new(&arena, 2 * page).is_none());
+        assert_eq!(arena.usage(), Usage::default(), "nothing is behind these pages");
+        // It is asked for, and there is none again.
+        fault::without_memory_once();
+        assert!(Block::new(&arena, 2 * page).is_none());
+        let mut block = Block::new(&arena, 2 * page).unwrap();
+        fault::without_memory_once();
+        assert!(!arena.extend(block.offset() / page + 2, 3));
+        fault::without_memory_once();
+        assert!(!arena.extend(block.offset() / page + 2, 3));
+        assert!(block.append(&vec![7; 2 * page]) && block.grow(page));
+        assert!(block.bytes().iter().all(|&byte| byte == 7), "only free pages go back");
+        drop(block);
+        assert_eq!((arena.usage().blocks, arena.usage().used_bytes), (0, 0));
     }
 
     #[test]

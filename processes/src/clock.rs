@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+use crate::fault;
+
 /// How long an operation may wait, or that it may not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
@@ -49,6 +51,17 @@ pub(crate) fn to_ns(duration: Duration) -> u64 {
 /// What is left until `deadline_ns`, or `None` when it has passed.
 pub(crate) fn left(deadline_ns: u64) -> Option<Duration> {
     deadline_ns.checked_sub(now_ns()).filter(|&left| left > 0).map(Duration::from_nanos)
+}
+
+/// Whether the time of one who waits is over; never, without a deadline.
+pub(crate) fn is_over(deadline_ns: Option<u64>) -> bool {
+    deadline_ns.is_some_and(|at_ns| left(at_ns).is_none())
+}
+
+/// When one who waits looks again, if nobody wakes it before. That may have come already when it goes to
+/// sleep (its process was stopped in between), which is no reason to give up.
+pub(crate) fn look_ns(pause: Duration) -> u64 {
+    after_ns(if fault::hurries() { Duration::ZERO } else { pause })
 }
 
 /// A duration as the kernel's type; one that does not fit becomes 68 years.

@@ -112,7 +112,7 @@ impl Holders {
             Some(look_ns) => Some(deadline_ns.map_or(look_ns, |at_ns| at_ns.min(look_ns))),
             None => deadline_ns,
         };
-        self.ring.sleep(direction, epoch, until_ns)
+        self.ring.sleep(direction, epoch, until_ns) || !clock::is_over(deadline_ns)
     }
 
     /// When to look again whether they live; none when somebody will say so.
@@ -123,7 +123,7 @@ impl Holders {
             .slots()
             .any(|slot| self.count(slot) > 0 && relied_on.contains(&Some(self.life(slot))));
         drop(held);
-        (!safe).then(|| clock::after_ns(LOOK_AGAIN))
+        (!safe).then(|| clock::look_ns(LOOK_AGAIN))
     }
 
     /// Whether one of them lives. Takes the others out, until it comes across one.
@@ -233,6 +233,18 @@ mod tests {
         let epoch = ring.futex(Direction::Message).load(Ordering::Relaxed);
         holders.leave();
         assert_ne!(ring.futex(Direction::Message).load(Ordering::Relaxed), epoch);
+    }
+
+    #[test]
+    fn time_is_over_only_when_it_is_that_of_the_caller() {
+        let (ring, holders) = empty();
+        add(&holders, 1, 0);
+        let epoch = ring.futex(Direction::Message).load(Ordering::Relaxed);
+        let sleep = |deadline_ns| holders.sleep(Direction::Message, epoch, deadline_ns);
+        crate::fault::hurried(|| {
+            assert!(sleep(None) && sleep(Some(clock::after_ns(Duration::from_mins(1)))));
+            assert!(!sleep(Some(clock::now_ns())));
+        });
     }
 
     #[test]

@@ -105,9 +105,9 @@ impl Permits {
             if let Some(holder) = self.take() {
                 return Some(holder);
             }
-            let deadline_ns = until.deadline_ns().unwrap_or(u64::MAX);
-            let look_ns = clock::after_ns(LOOK_AGAIN).min(deadline_ns);
-            if !self.monitor.sleep(epoch, Some(look_ns)) {
+            let deadline_ns = until.deadline_ns();
+            let look_ns = clock::look_ns(LOOK_AGAIN).min(deadline_ns.unwrap_or(u64::MAX));
+            if !self.monitor.sleep(epoch, Some(look_ns)) && clock::is_over(deadline_ns) {
                 return None;
             }
         }
@@ -318,6 +318,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn time_is_over_only_when_it_is_that_of_the_caller() {
+        let permits = Permits::create(Kind::Semaphore, 0, MAX_PERMITS).unwrap();
+        let deadline_ns = clock::after_ns(Duration::from_millis(30));
+        let none = crate::fault::hurried(|| permits.acquire(Until::Deadline(deadline_ns)));
+        assert_eq!(none, None);
+        assert!(clock::now_ns() >= deadline_ns, "it has given up when it was to look again");
     }
 
     #[test]

@@ -29,8 +29,8 @@ impl Mailbox {
                 self.slot(number, HOLDER).store(holder, Ordering::Relaxed);
                 return Ok(Slot { number, turn });
             }
-            let look_ns = clock::after_ns(LOOK_AGAIN).min(deadline_ns.unwrap_or(u64::MAX));
-            if !self.sleep_on_changes(held, Some(look_ns)) {
+            let look_ns = clock::look_ns(LOOK_AGAIN).min(deadline_ns.unwrap_or(u64::MAX));
+            if !self.sleep_on_changes(held, Some(look_ns)) && clock::is_over(deadline_ns) {
                 return Err(Verdict::Over);
             }
         }

@@ -23,11 +23,7 @@ impl Mailbox {
     /// The owner: the actor is gone; what it had taken is lost.
     pub(in crate::actor) fn bury(&self, reason: &str) {
         let held = self.ring.lock();
-        self.word(LOST_BELOW).store(self.ring.taken(&held), Ordering::Relaxed);
-        self.word(PID).store(0, Ordering::Relaxed);
-        let reason = &reason.as_bytes()[..reason.floor_char_boundary(REASON_BYTES)];
-        self.ring.annex_write(&held, REASON, reason);
-        self.word(REASON_LEN).store(reason.len() as u64, Ordering::Relaxed);
+        self.note_end(&held, reason);
         drop(held);
         (0..SLOTS).for_each(|number| self.tell(number));
     }
@@ -35,11 +31,26 @@ impl Mailbox {
     /// The owner: the actor is gone for good.
     pub(in crate::actor) fn end(&self, status: Status, reason: &str) {
         let held = self.ring.lock();
+        self.note_end(&held, reason);
+        // In the same step: whoever sees that it has ended sees what is lost, and why.
         self.word(STATUS).store(status as u64, Ordering::Relaxed);
         drop(held);
         self.ring.shut_down();
-        self.bury(reason);
-        self.tell_of_changes(self.ring.lock());
+        (0..SLOTS).for_each(|number| self.tell(number));
+        // Whoever gave a slot back before may have taken the mark of the sleepers away, and have been
+        // killed before it has woken them: nobody comes after this, so they are woken in any case.
+        let held = self.ring.lock();
+        self.word(SLEEPERS).store(1, Ordering::Relaxed);
+        self.tell_of_changes(held);
+    }
+
+    /// What was taken so far is lost, as the process is gone; and why.
+    fn note_end(&self, held: &Owned, reason: &str) {
+        self.word(LOST_BELOW).store(self.ring.taken(held), Ordering::Relaxed);
+        self.word(PID).store(0, Ordering::Relaxed);
+        let reason = &reason.as_bytes()[..reason.floor_char_boundary(REASON_BYTES)];
+        self.ring.annex_write(held, REASON, reason);
+        self.word(REASON_LEN).store(reason.len() as u64, Ordering::Relaxed);
     }
 
     /// Waits for the end, and says how it was; none when time is over.

@@ -56,6 +56,66 @@ fn what_was_taken_is_lost_and_the_rest_is_not() {
 }
 
 #[test]
+fn the_end_wakes_who_was_forgotten_by_one_who_was_killed() {
+    let mailbox = serving();
+    let (ended, end) = std::sync::mpsc::channel();
+    let other = mailbox.clone();
+    let waiting = std::thread::spawn(move || ended.send(other.join(None)));
+    while mailbox.word(SLEEPERS).load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    // It sleeps, or is about to.
+    assert!(end.recv_timeout(Duration::from_millis(50)).is_err());
+    // One that gives a slot back is killed before it has woken anybody.
+    let held = mailbox.lock();
+    mailbox.ring.annex_futex(CHANGES).fetch_add(1, Ordering::Relaxed);
+    mailbox.word(SLEEPERS).store(0, Ordering::Relaxed);
+    drop(held);
+    mailbox.end(Status::Stopped, "");
+    let joined = end.recv_timeout(Duration::from_secs(30)).expect("it sleeps through the end");
+    joined.unwrap().unwrap();
+    waiting.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_was_taken_is_lost_whenever_one_looks() {
+    for _ in 0..1_000 {
+        let mailbox = serving();
+        let looks = AtomicU64::new(0);
+        let slot = mailbox.take_slot(Some(soon())).unwrap();
+        let number = mailbox.put(b"x", Some(soon())).unwrap();
+        mailbox.take().unwrap();
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| {
+                loop {
+                    if let Some(outcome) = mailbox.outcome(&mailbox.lock(), &slot, number) {
+                        return outcome;
+                    }
+                    looks.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            while looks.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+            mailbox.end(Status::Failed, "why");
+            let outcome = looking.join().unwrap();
+            let lost = matches!(&outcome, Err(Verdict::Lost(reason)) if reason == "why");
+            assert!(lost, "{outcome:?}");
+        });
+    }
+}
+
+#[test]
+fn time_is_over_only_when_it_is_that_of_the_caller() {
+    let mailbox = serving();
+    let _slots: Vec<_> = (0..SLOTS).map(|_| mailbox.take_slot(Some(soon())).unwrap()).collect();
+    let deadline_ns = clock::after_ns(Duration::from_millis(30));
+    let over = crate::fault::hurried(|| mailbox.take_slot(Some(deadline_ns)));
+    assert!(matches!(over, Err(Verdict::Over)));
+    assert!(clock::now_ns() >= deadline_ns, "it has given up when it was to look again");
+}
+
+#[test]
 fn the_slots_of_the_dead_are_used_again() {
     let mailbox = serving();
     let slots: Vec<_> = (0..SLOTS).map(|_| mailbox.take_slot(Some(soon())).unwrap()).collect();

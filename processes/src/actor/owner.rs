@@ -1,6 +1,7 @@
 //! The owner's side: it starts the actor's process, is told of its end, and starts it again.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -119,18 +120,20 @@ where
         }
         self.restarts -= 1;
         mailbox.bury(&reason);
-        match self.launch() {
-            Ok(handle) => watch(self, handle),
-            Err(error) => {
-                let reason = format!("{reason}; it could not be started again: {error}");
-                mailbox.end(Status::Failed, &reason);
-            }
-        }
+        // The argument is encoded again, which is user code.
+        let error = match catch_unwind(AssertUnwindSafe(|| self.launch())) {
+            Ok(Ok(handle)) => return watch(self, handle),
+            Ok(Err(error)) => error.to_string(),
+            Err(payload) => format!("its argument has panicked: {}", worker::report(payload).0),
+        };
+        let reason = format!("{reason}; it could not be started again: {error}");
+        mailbox.end(Status::Failed, &reason);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -139,6 +142,35 @@ mod tests {
 
     /// Anything that takes longer is taken for a hang.
     const BOUND: Duration = Duration::from_secs(30);
+
+    /// Can be encoded once.
+    struct Once;
+
+    impl Serialize for Once {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            static ENCODED: AtomicBool = AtomicBool::new(false);
+            assert!(!ENCODED.swap(true, Ordering::Relaxed), "once is enough");
+            serializer.serialize_unit()
+        }
+    }
+
+    impl<'de> serde::Deserialize<'de> for Once {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            <()>::deserialize(deserializer).map(|()| Self)
+        }
+    }
+
+    #[test]
+    fn a_restart_that_panics_is_the_end() {
+        let builder = crate::ActorBuilder::new().restarts(1);
+        let actor: ActorRef<u8> = builder.spawn(|_: Once| 1, Once).unwrap();
+        assert_eq!(actor.call(|x, ()| *x, ()).unwrap(), 1);
+        assert!(actor.kill());
+        let ended = actor.join_timeout(BOUND).expect("it has ended").unwrap_err().to_string();
+        assert!(ended.contains("could not be started again"), "{ended}");
+        assert!(ended.contains("once is enough"), "{ended}");
+        assert!(actor.call(|x, ()| *x, ()).is_err());
+    }
 
     /// As when a process is stopped in the middle of a `cast`, and then the actor dies.
     #[test]

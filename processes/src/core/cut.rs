@@ -4,7 +4,7 @@
 //! has ended. When a worker has nothing to do, the queue is empty, and another worker has been busy
 //! with a frame for [`CUT_AFTER`], then what that one has not claimed comes back, is divided by the
 //! number of workers and sent anew: so one slow item holds up no other one for long. A frame that
-//! is younger is looked at again in time.
+//! is younger, or that was sent and is not begun, is looked at again in time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,12 +45,23 @@ struct Begun {
 impl Core {
     /// A worker has nothing to do, and nothing is queued: it gets a part of the longest frame.
     pub(super) fn cut_for(&self, state: &mut State, idle: usize, settled: &mut Settled) {
-        let begun = (0..state.seats.len())
-            .filter(|&index| index != idle && !state.seats[index].one_shot)
-            .filter_map(|index| state.seats[index].begun(index));
-        let Some(longest) = begun.max_by_key(|begun| begun.left) else { return };
-        let due_ns = longest.at_ns.saturating_add(clock::to_ns(CUT_AFTER));
+        let others = || {
+            let other = |&index: &usize| index != idle && !state.seats[index].one_shot;
+            (0..state.seats.len()).filter(other)
+        };
         let now_ns = clock::now_ns();
+        let begun = others().filter_map(|index| state.seats[index].begun(index));
+        let Some(longest) = begun.max_by_key(|begun| begun.left) else {
+            // One that was sent may be begun any moment, and take long. If it is not, because its worker
+            // is stopped, it is looked for later and later.
+            let sent = others().filter_map(|index| state.seats[index].sent_ns()).max();
+            if let Some(sent_ns) = sent {
+                let age_ns = now_ns.saturating_sub(sent_ns).max(clock::to_ns(CUT_AFTER));
+                self.check_at(state, now_ns.saturating_add(age_ns));
+            }
+            return;
+        };
+        let due_ns = longest.at_ns.saturating_add(clock::to_ns(CUT_AFTER));
         if now_ns < due_ns {
             return self.check_at(state, due_ns);
         }
@@ -60,6 +71,16 @@ impl Core {
                     self.send_share(state, index, settled);
                 }
             }
+        }
+    }
+
+    /// A frame of so many items was sent to a worker: if another one has nothing to do, that is looked after,
+    /// as there may be no answer before the frame is at its end.
+    pub(super) fn watch_frame(&self, state: &mut State, index: usize, items: u16) {
+        let is_idle =
+            |(other, seat): (usize, &Seat)| other != index && seat.is_open() && seat.load() == 0;
+        if items > 1 && state.seats.iter().enumerate().any(is_idle) {
+            self.check_at(state, clock::after_ns(CUT_AFTER));
         }
     }
 
@@ -122,6 +143,15 @@ impl State {
 }
 
 impl Seat {
+    /// When the worker was sent a frame that it has not begun; the latest one.
+    fn sent_ns(&self) -> Option<u64> {
+        let frames = self.occupied().filter(|(slot, entry)| {
+            let items = entry.call.as_ref().map_or(0, Call::items);
+            items > 1 && self.look(*slot, entry) == Claim::Queued
+        });
+        frames.map(|(_slot, entry)| entry.sent_ns).max()
+    }
+
     /// The frame that the worker has begun, if some of its items are left.
     fn begun(&self, index: usize) -> Option<Begun> {
         let board = &self.process.as_ref()?.board;

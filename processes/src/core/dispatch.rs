@@ -137,11 +137,12 @@ impl Core {
             }
             state.sent += 1;
             let order = state.sent;
-            let timeout = call.timeout;
+            let (timeout, items) = (call.timeout, call.items());
             match state.seats[index].load_call(index, call, order, self.arena(), &mut frame) {
                 Ok(()) => {
                     left -= usize::from(!is_part);
                     self.watch_limit(state, timeout);
+                    self.watch_frame(state, index, items);
                 }
                 Err((call, Obstacle::Unwanted)) => state.remains.calls.push(call),
                 Err((call, Obstacle::Unready(error))) if state.waits(index, &call, &error) => {

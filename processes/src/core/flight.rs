@@ -27,6 +27,8 @@ pub(super) struct InFlight {
     pub(super) booked: u16,
     /// When it was sent, as a count.
     pub(super) order: u64,
+    /// When it was sent; of frames only.
+    pub(super) sent_ns: u64,
     /// Why its worker is being killed.
     pub(super) doom: Option<Doom>,
 }

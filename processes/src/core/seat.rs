@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::arena::Arena;
 use crate::board::{Claim, SLOTS};
 use crate::call::{Argument, Call, Code};
+use crate::clock;
 use crate::frame::{CallHeader, push_call};
 use crate::setup::Setup;
 use crate::ticket::Place;
@@ -265,7 +266,9 @@ impl Seat {
         let header = CallHeader { slot, sequence, places, function, trampoline };
         push_call(frame, &header, call.body());
         let call = Some(call);
-        let entry = InFlight { call, sequence, answered: 0, charge, booked, order, doom: None };
+        let sent_ns = if booked > 1 { clock::now_ns() } else { 0 };
+        let (answered, doom) = (0, None);
+        let entry = InFlight { call, sequence, answered, charge, booked, order, sent_ns, doom };
         self.slots[usize::from(slot)] = Some(entry);
         self.charged += charge;
         self.load += 1;

@@ -77,18 +77,34 @@ impl Holders {
 
     /// This process has one handle fewer. A child that was forked has none: copies do not count.
     pub(crate) fn leave(&self) {
+        self.leave_under(&self.ring.lock());
+    }
+
+    /// As [`leave`](Self::leave), for one who waits for nobody. False, and nothing has changed, when somebody has the
+    /// memory locked.
+    pub(crate) fn leave_soon(&self) -> bool {
+        self.ring.lock_soon().is_some_and(|held| {
+            self.leave_under(&held);
+            true
+        })
+    }
+
+    /// Leaves, under the mutex.
+    fn leave_under(&self, held: &Owned) {
         let own = Life::own();
-        let held = self.ring.lock();
         let known = self.slots().find(|&slot| self.count(slot) > 0 && self.life(slot) == own);
         let Some(slot) = known else { return };
         let left = self.count(slot).saturating_sub(1);
         self.word(slot).store(u64::from(own.pid) << 32 | left, Ordering::Relaxed);
-        if self.count(slot) == 0 && self.is_anybody(&held) {
-            // Those who had relied on this process watch the others now.
-            self.ring.nudge(&held);
+        if self.count(slot) > 0 {
+            return;
         }
-        drop(held);
-        self.are_gone();
+        if self.is_anybody(held) {
+            // Those who had relied on this process watch the others now.
+            self.ring.nudge(held);
+        } else {
+            self.ring.end(held);
+        }
     }
 
     /// True when nobody is left. Shuts the ring down then.

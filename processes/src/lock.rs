@@ -111,7 +111,7 @@ impl<T: Shared> Lock<T> {
     /// The lock is poisoned; the guard is inside of the error.
     ///
     /// # Panics
-    /// If this thread already holds it.
+    /// If this thread already holds it, or if some process has overwritten the mutex.
     pub fn lock(&self) -> LockResult<Guard<'_, T>> {
         let owned = robust::lock(&self.segment, Patience::Forever);
         Guard::checked(owned.expect("waiting for ever ends with the lock"))
@@ -121,18 +121,22 @@ impl<T: Shared> Lock<T> {
     ///
     /// # Errors
     /// `WouldBlock`, or the lock is poisoned; then the guard is inside of the error.
+    ///
+    /// # Panics
+    /// As [`lock`](Self::lock).
     pub fn try_lock(&self) -> TryLockResult<Guard<'_, T>> {
         self.lock_with(Patience::None)
     }
 
-    /// Waits for the lock, at most `timeout`, measured by the wall clock.
+    /// Waits for the lock, at most `timeout`, which a change of the wall clock neither shortens nor makes
+    /// longer, if the C library can do that (glibc from 2.30 on).
     ///
     /// # Errors
     /// `WouldBlock` when the time is over, or the lock is poisoned; then the guard is inside of
     /// the error.
     ///
     /// # Panics
-    /// If this thread already holds it.
+    /// As [`lock`](Self::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<Guard<'_, T>> {
         self.lock_with(Patience::For(timeout))
     }

@@ -94,7 +94,7 @@ impl Monitor {
     ///
     /// Whoever had it and was killed may have changed something that others sleep for.
     pub(crate) fn lock(&self) -> Owned {
-        let held = robust::lock(&self.segment, Patience::Forever)
+        let held = robust::lock_words(&self.segment, Patience::Forever)
             .expect("waiting for ever ends with the lock");
         if held.owner_died {
             self.nudge();

@@ -47,6 +47,8 @@ use super::serve::{self, Kind};
 pub struct ActorRef<S> {
     /// The memory.
     pub(super) mailbox: Mailbox,
+    /// Whether it counts: until it was let go.
+    counts: bool,
     /// What is sent takes an `S`.
     state: PhantomData<fn(S)>,
 }
@@ -183,7 +185,8 @@ impl<S: 'static> ActorRef<S> {
 impl<S> ActorRef<S> {
     /// One reference more; none when too many processes have one.
     pub(super) fn open(mailbox: Mailbox) -> Option<Self> {
-        mailbox.holders().enter().then_some(Self { mailbox, state: PhantomData })
+        let counts = mailbox.holders().enter();
+        counts.then_some(Self { mailbox, counts, state: PhantomData })
     }
 
     /// Tells the actor to end after what is in its mailbox; from now on calls are
@@ -216,7 +219,8 @@ impl<S> ActorRef<S> {
     }
 
     /// Kills its process (SIGKILL), whatever it is doing. It is started again if
-    /// [`ActorBuilder::restarts`](crate::ActorBuilder::restarts) says so. False when there is no process.
+    /// [`ActorBuilder::restarts`](crate::ActorBuilder::restarts) says so. False when there is no process that
+    /// serves: it has ended, or the next one was started and has not yet come to `init`.
     pub fn kill(&self) -> bool {
         self.mailbox.life().is_some_and(crate::life::Life::kill)
     }
@@ -285,14 +289,19 @@ impl<S> Clone for ActorRef<S> {
 }
 
 impl<S> scope::Keep for ActorRef<S> {
-    fn is_free(&self) -> bool {
-        self.mailbox.is_free()
+    fn let_go(&mut self) -> bool {
+        if self.counts && self.mailbox.holders().leave_soon() {
+            self.counts = false;
+        }
+        !self.counts
     }
 }
 
 impl<S> Drop for ActorRef<S> {
     fn drop(&mut self) {
-        self.mailbox.holders().leave();
+        if self.counts {
+            self.mailbox.holders().leave();
+        }
     }
 }
 

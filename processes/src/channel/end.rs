@@ -35,7 +35,7 @@ pub(super) struct End {
     side: Side,
     /// When it was looked last whether the others live.
     looked_ns: AtomicU64,
-    /// Whether it counts; see [`again`](Self::again).
+    /// Whether it counts; see [`again`](Self::again). Not any more, once it was let go.
     counts: bool,
 }
 
@@ -99,8 +99,11 @@ impl End {
 }
 
 impl scope::Keep for End {
-    fn is_free(&self) -> bool {
-        self.ring.is_free()
+    fn let_go(&mut self) -> bool {
+        if self.counts && Self::holders(&self.ring, self.side).leave_soon() {
+            self.counts = false;
+        }
+        !self.counts
     }
 }
 

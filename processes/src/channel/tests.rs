@@ -68,6 +68,61 @@ fn what_travels_with_a_call_holds_nobody_up() {
     assert_eq!(receive.recv_timeout(Duration::from_secs(30)), Err(RecvError::Disconnected));
 }
 
+/// As when a process locks the channel and is stopped, the moment after the pool has looked.
+#[test]
+fn what_was_let_go_waits_for_nobody_when_it_is_dropped() {
+    let (send, receive) = channel::<u8>(1).unwrap();
+    let (mut first, mut second) = (send.end.again(), send.end.again());
+    drop(send);
+    let ring = first.ring.clone();
+    assert!(scope::Keep::let_go(&mut first));
+    let held = ring.lock();
+    std::thread::scope(|scope| {
+        let (told, tells) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            drop(first);
+            let locked = !scope::Keep::let_go(&mut second);
+            told.send(locked).unwrap();
+            second
+        });
+        let locked = tells.recv_timeout(BOUND);
+        drop(held);
+        assert!(locked.expect("it waits for the lock"), "nothing was done");
+    });
+    assert_eq!(receive.recv_timeout(BOUND), Err(RecvError::Disconnected));
+}
+
+/// Overwrites the mutex of a channel, as a process does that goes wild.
+fn spoil(send: Sender<u8>) {
+    for word in 0..8 {
+        send.end.ring.segment().atomic_u64(word).store(u64::MAX, Ordering::Relaxed);
+    }
+    drop(send);
+}
+
+#[test]
+fn a_mutex_that_was_overwritten_is_the_end_of_the_channel_and_of_nothing_else() {
+    for is_item in [false, true] {
+        let pool = Pool::new(1).unwrap();
+        let (send, receive) = channel::<u8>(4).unwrap();
+        send.send(5).unwrap();
+        if is_item {
+            pool.map(spoil, [send.clone()]).for_each(Result::unwrap);
+        } else {
+            pool.submit(spoil, send.clone()).join_timeout(BOUND).expect("it ends").unwrap();
+        }
+        for x in 0..3 {
+            let other = pool.submit(|x: u8| x, x).join_timeout(BOUND);
+            assert_eq!(other.expect("the pool goes on").unwrap(), x);
+        }
+        assert!(matches!(receive.recv(), Err(RecvError::Decode(_))));
+        assert_eq!(receive.recv(), Err(RecvError::Disconnected));
+        assert!(send.send(6).is_err());
+        assert_eq!((receive.len(), receive.iter().count()), (0, 0));
+        pool.shutdown();
+    }
+}
+
 /// As in a child that was forked, when as many processes as there may be have an end.
 #[test]
 fn an_end_for_which_there_is_no_room_does_not_count() {

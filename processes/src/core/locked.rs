@@ -99,7 +99,7 @@ mod tests {
     struct Nosy(Arc<dyn Engine>, Arc<AtomicUsize>);
 
     impl Keep for Nosy {
-        fn is_free(&self) -> bool {
+        fn let_go(&mut self) -> bool {
             true
         }
     }

@@ -28,19 +28,25 @@ impl Ring {
         self.half_word((self.annex() + index) * 2)
     }
 
-    /// Copies bytes into the annex, from its `index`th word on.
+    /// Copies bytes into the annex, from its `index`th word on; none, when nothing is locked.
     ///
     /// # Panics
     /// If they are outside.
-    pub(crate) fn annex_write(&self, _held: &Owned, index: usize, bytes: &[u8]) {
+    pub(crate) fn annex_write(&self, held: &Owned, index: usize, bytes: &[u8]) {
+        if held.is_broken() {
+            return;
+        }
         self.copy_to((self.annex() + index) * 8, bytes);
     }
 
-    /// Copies bytes out of the annex, from its `index`th word on.
+    /// Copies bytes out of the annex, from its `index`th word on; none, when nothing is locked.
     ///
     /// # Panics
     /// If they are outside.
-    pub(crate) fn annex_read(&self, _held: &Owned, index: usize, bytes: &mut [u8]) {
+    pub(crate) fn annex_read(&self, held: &Owned, index: usize, bytes: &mut [u8]) {
+        if held.is_broken() {
+            return;
+        }
         self.copy_from((self.annex() + index) * 8, bytes);
     }
 

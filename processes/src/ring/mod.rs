@@ -175,7 +175,9 @@ impl Ring {
     /// As [`get`](Self::get).
     pub(crate) fn peek(&self) -> Result<(), Refusal> {
         let held = self.lock();
-        let refusal = if self.count(Direction::Message) != self.count(Direction::Room) {
+        let refusal = if held.is_broken() {
+            self.give_up(&held)
+        } else if self.count(Direction::Message) != self.count(Direction::Room) {
             return Ok(());
         } else if self.is_shut_down() {
             Refusal::ShutDown
@@ -197,6 +199,9 @@ impl Ring {
         let held = self.lock();
         if self.is_shut_down() {
             return Err(Refusal::ShutDown);
+        }
+        if held.is_broken() {
+            return Err(self.give_up(&held));
         }
         let length = message.len() as u64;
         let contents = self.contents();
@@ -224,6 +229,9 @@ impl Ring {
     /// Empty, empty and shut down, or spoiled.
     pub(crate) fn get(&self) -> Result<Vec<u8>, Refusal> {
         let held = self.lock();
+        if held.is_broken() {
+            return Err(self.give_up(&held));
+        }
         let Some(Contents { put, got, .. }) = self.contents() else {
             return Err(self.condemn(&held));
         };
@@ -251,8 +259,8 @@ impl Ring {
         drop(held);
     }
 
-    /// As [`shut_down`](Self::shut_down).
-    fn end(&self, _held: &Owned) {
+    /// As [`shut_down`](Self::shut_down), under the mutex.
+    pub(crate) fn end(&self, _held: &Owned) {
         if !self.is_shut_down() {
             self.half_word(Direction::Room.epoch()).fetch_add(NUDGE, Ordering::Relaxed);
             self.change(Direction::Message, SHUT_DOWN, Direction::Room);
@@ -267,6 +275,11 @@ impl Ring {
         let oldest = if length == 0 { start } else { self.entry(got).0 };
         let used = start.checked_sub(oldest).filter(|&used| used <= self.bytes as u64)?;
         Some(Contents { put, got, start, used })
+    }
+
+    /// The mutex has been overwritten: that is as when the words say what cannot be, for the first one.
+    fn give_up(&self, held: &Owned) -> Refusal {
+        if self.is_shut_down() { Refusal::ShutDown } else { self.condemn(held) }
     }
 
     /// The words said what cannot be: empties the ring and shuts it down.
@@ -286,19 +299,19 @@ impl Ring {
         self.lock_with(Patience::Forever).expect("waiting for ever ends with the lock")
     }
 
+    /// As [`lock`](Self::lock), for one who waits for nobody who has it locked for longer than a moment.
+    pub(crate) fn lock_soon(&self) -> Option<Owned> {
+        self.lock_with(Patience::For(A_MOMENT))
+    }
+
     /// As [`lock`](Self::lock), for one who may not wait that long.
-    fn lock_with(&self, patience: Patience) -> Option<Owned> {
-        let held = robust::lock(&self.segment, patience)?;
+    pub(crate) fn lock_with(&self, patience: Patience) -> Option<Owned> {
+        let held = robust::lock_words(&self.segment, patience)?;
         if held.owner_died {
             self.wake(Direction::Message);
             self.wake(Direction::Room);
         }
         Some(held)
-    }
-
-    /// Whether nobody has it locked for longer than a moment.
-    pub(crate) fn is_free(&self) -> bool {
-        self.lock_with(Patience::For(A_MOMENT)).is_some()
     }
 
     /// True once the queue was shut down.

@@ -10,6 +10,7 @@ mod packing;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -17,6 +18,7 @@ use crate::arena::freight::Brings;
 use crate::arena::places::{Brought, Listed, Name, Places, list_bytes};
 use crate::arena::{Arena, Keyed};
 use crate::segment::{Segment, SegmentId};
+use crate::unwind;
 
 pub(crate) use arrivals::{NO_DESCRIPTOR, arrivals};
 use packing::Packing;
@@ -38,24 +40,38 @@ pub(crate) type Keeper = Box<dyn Keep>;
 
 /// Something whose drop changes shared memory.
 pub(crate) trait Keep: fmt::Debug + Send {
-    /// Whether a drop would not have to wait for a process that has the memory locked.
-    fn is_free(&self) -> bool;
+    /// Does what the drop does, after which that waits for nobody. False, and nothing was done, when it
+    /// would have to wait for a process that has the memory locked.
+    fn let_go(&mut self) -> bool;
 }
 
 /// Drops what has travelled with a call. The threads of a pool wait for nobody: what is locked by a
-/// process that is stopped (or slow) is dropped in a thread of its own.
+/// process that is stopped (or slow) is dropped in a thread of its own. Nor does a panic come out of this.
 pub(crate) fn release(keepers: Vec<Keeper>) {
-    // The first one that is locked takes a moment to be found so, and the rest does not.
-    let mut free = true;
-    let (free, locked): (Vec<_>, Vec<_>) = keepers.into_iter().partition(|one| {
-        free = free && one.is_free();
-        free
-    });
-    drop(free);
+    let mut locked = Vec::new();
+    for mut one in keepers {
+        // The first one that is locked takes a moment to be found so, and the rest does not.
+        let let_go = AssertUnwindSafe(|| locked.is_empty() && one.let_go());
+        match catch_unwind(let_go) {
+            Ok(true) => discard(one),
+            Ok(false) => locked.push(one),
+            Err(payload) => {
+                unwind::discard(payload);
+                discard(one);
+            }
+        }
+    }
     if !locked.is_empty() {
         // When no thread can be started, they are dropped here.
         let started = thread::Builder::new().name("releaser".to_owned()).spawn(|| drop(locked));
         drop(started);
+    }
+}
+
+/// Drops something, and the panic of that drop.
+fn discard(one: Keeper) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(one))) {
+        unwind::discard(payload);
     }
 }
 
@@ -159,7 +175,8 @@ impl Luggage {
         struct Kept(#[expect(dead_code, reason = "dropped in time")] Arc<Keyed>);
 
         impl Keep for Kept {
-            fn is_free(&self) -> bool {
+            /// The drop waits for nobody.
+            fn let_go(&mut self) -> bool {
                 true
             }
         }

@@ -200,15 +200,29 @@ impl Mailbox {
         (pid != 0).then_some(Life { pid, started })
     }
 
-    /// Whether nobody has it locked for longer than a moment.
-    pub(super) fn is_free(&self) -> bool {
-        self.ring.is_free()
-    }
-
     /// Locks it.
     #[cfg(test)]
     pub(super) fn lock(&self) -> Owned {
         self.ring.lock()
+    }
+
+    /// How many messages were taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.ring.taken(&self.ring.lock())
+    }
+
+    /// The owner: waits until then, unless there is nothing left to do before; false in that case.
+    pub(super) fn rest(&self, until_ns: u64) -> bool {
+        loop {
+            // Before the look, so that an end after it, which wakes everybody, is not slept through.
+            let epoch = self.ring.futex(Direction::Message).load(Ordering::Acquire);
+            if !self.is_wanted() {
+                return false;
+            }
+            if !self.ring.sleep(Direction::Message, epoch, Some(until_ns)) {
+                return true;
+            }
+        }
     }
 
     /// How many have begun to serve.

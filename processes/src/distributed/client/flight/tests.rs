@@ -299,7 +299,7 @@ impl Drop for Probe {
 }
 
 impl Keep for Probe {
-    fn is_free(&self) -> bool {
+    fn let_go(&mut self) -> bool {
         true
     }
 }

@@ -39,8 +39,9 @@ pub(crate) const VALUES_AT: usize = 2 * MUTEX_BYTES;
 ///
 /// A clone is another handle of the same values. A handle may be passed to a call, as the argument
 /// or anywhere inside of it; serialising it elsewhere is an error. The memory has no name and is
-/// gone with the last process that has it: there is nothing to unlink or to leak. Its size is
-/// fixed.
+/// gone with the last process that has it: there is nothing to unlink or to leak. A worker that got it
+/// with a call has it until the last handle in its parent is dropped, and a moment longer (or, below a
+/// mebibyte, until it gets the next shared object). Its size is fixed.
 ///
 /// ```
 /// use processes::{SharedArray, spawn};
@@ -218,7 +219,8 @@ impl<T: Shared> SharedArray<T> {
     /// other processes wait, so compute elsewhere.
     ///
     /// # Panics
-    /// If the calling thread already has this array for itself: inside of `f`, use what `f` got.
+    /// If the calling thread already has this array for itself: inside of `f`, use what `f` got. If some
+    /// process has overwritten the mutex.
     pub fn with<R>(&self, f: impl FnOnce(&mut [T]) -> R) -> R {
         let held = self.lock();
         let first = held.segment().at(VALUES_AT).cast::<T>().as_ptr();

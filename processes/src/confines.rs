@@ -24,7 +24,8 @@ pub enum Limit {
     /// Heap and other writable private memory, in bytes. Allocations beyond it fail.
     Data,
     /// The size of a file that is written, in bytes. Beyond it the process gets SIGXFSZ, which
-    /// ends it.
+    /// ends it. Memory that the process shares with others counts as a file, but there it is an
+    /// error: of the call whose result is too long (`Encode`), or of what was to be made.
     FileSize,
     /// One more than the highest file descriptor. A worker has about ten of its own.
     OpenFiles,

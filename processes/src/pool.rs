@@ -94,6 +94,7 @@ impl Pool {
     /// # Errors
     /// - `InvalidInput`: no workers, or more than [`MAX_WORKERS`](crate::MAX_WORKERS); nothing has changed.
     /// - The system's, as [`Builder::build`]; the pool has the workers that could be started.
+    /// - More workers, and the pool is closing ([`close_on_interrupt`](Self::close_on_interrupt)); nothing has changed.
     pub fn resize(&self, workers: usize) -> io::Result<()> {
         check_workers(workers)?;
         self.engine.resize(workers)

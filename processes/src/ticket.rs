@@ -246,19 +246,22 @@ impl Ticket {
     }
 
     /// Ends the call; the first outcome wins. Nobody is woken: the caller wakes the waiters once
-    /// it has released the core's lock. None when the call was finished before.
-    #[must_use = "somebody may be waiting"]
-    pub(crate) fn settle(&self, outcome: Outcome) -> Option<Waiters> {
+    /// it has released the core's lock.
+    ///
+    /// # Errors
+    /// The call was finished before: this outcome, which may be long, is to be dropped then, too.
+    pub(crate) fn settle(&self, outcome: Outcome) -> Result<Waiters, Outcome> {
         let mut state = self.lock();
         if state.phase.outcome().is_some() {
-            return None;
+            drop(state);
+            return Err(outcome);
         }
         state.phase = Phase::Finished(outcome);
         let bells = std::mem::take(&mut state.bells);
         let threads = state.waiting > 0;
         let (waker, followers) = (state.waker.take(), state.followers.take());
         let keepers = std::mem::take(&mut state.keepers);
-        Some(Waiters { waker, bells, followers, threads, keepers })
+        Ok(Waiters { waker, bells, followers, threads, keepers })
     }
 
     /// Rings `bell` with `key` when the call is finished, at once if it already is.
@@ -367,6 +370,14 @@ impl Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_outcome_comes_back() {
+        let ticket = Ticket::new(Vec::new());
+        assert!(ticket.settle(Err(JoinError::Cancelled)).is_ok());
+        let second = ticket.settle(Ok(Payload::of_record(vec![7; 100]))).unwrap_err();
+        assert_eq!(second.unwrap().bytes().len(), 100 - RESULT_HEADER);
+    }
 
     #[test]
     fn a_bell_that_is_not_wanted_any_more_is_forgotten() {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -10,6 +11,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::clock;
+use crate::segment::Listener;
 
 use super::process::Process;
 use super::seat::Seat;
@@ -21,6 +23,8 @@ pub(super) struct Alarm {
     epoll: OwnedFd,
     /// An eventfd.
     bell: OwnedFd,
+    /// Set when memory was dropped that workers have as well.
+    farewell: AtomicBool,
 }
 
 /// What an event is about; the lowest bits of its number.
@@ -45,7 +49,12 @@ impl Alarm {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &bell, number(Topic::Bell, 0, 0), EventFlags::IN)?;
-        Ok(Self { epoll, bell })
+        Ok(Self { epoll, bell, farewell: AtomicBool::new(false) })
+    }
+
+    /// Whether memory was dropped since that workers have as well.
+    pub(super) fn takes_farewell(&self) -> bool {
+        self.farewell.load(Ordering::Relaxed) && self.farewell.swap(false, Ordering::Acquire)
     }
 
     /// Wakes the supervisor.
@@ -107,6 +116,13 @@ impl Alarm {
     pub(super) fn hush(&self) {
         let mut count = [0_u8; 8];
         let _empty = rustix::io::read(&self.bell, &mut count);
+    }
+}
+
+impl Listener for Alarm {
+    fn memory_is_gone(&self) {
+        self.farewell.store(true, Ordering::Release);
+        self.ring();
     }
 }
 

@@ -176,7 +176,7 @@ impl Seat {
 }
 
 /// How long a seat stays empty after this many useless lives in a row.
-pub(super) fn back_off_ns(failures: u32) -> u64 {
+pub(crate) fn back_off_ns(failures: u32) -> u64 {
     match failures {
         0 | 1 => 0,
         more => BACK_OFF_NS.saturating_mul(1 << (more - 2).min(16)).min(MAX_BACK_OFF_NS),

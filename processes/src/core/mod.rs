@@ -66,6 +66,7 @@ use crate::callbacks::Desk;
 use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_INLINE;
+use crate::segment::{self, Listener};
 use crate::shortage;
 use crate::ticket::Ticket;
 
@@ -84,6 +85,7 @@ use shared::Shared;
 use spare::Spare;
 use view::Counters;
 
+pub(crate) use breaker::back_off_ns;
 pub(crate) use threads::Threads;
 
 /// How long a worker may take until it is ready, unless the pool says otherwise.
@@ -148,7 +150,7 @@ pub(crate) struct Core {
     /// Signalled when the last worker of a closing core is gone.
     ended: Condvar,
     /// Wakes the supervisor.
-    alarm: Alarm,
+    alarm: Arc<Alarm>,
     /// Ends the workers when this process ends.
     lifeline: Lifeline,
     /// Held while a worker starts.
@@ -210,11 +212,14 @@ impl Core {
     pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
         let inbox = Inbox::new().map_err(shortage::explain_start)?;
         let arena = Shared::new(config.arena_bytes);
+        let alarm = Arc::new(Alarm::new().map_err(shortage::explain_start)?);
+        let listener: Arc<dyn Listener> = Arc::<Alarm>::clone(&alarm);
+        segment::listen(Arc::downgrade(&listener));
         let core = Arc::new(Self {
             config,
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
             ended: Condvar::new(),
-            alarm: Alarm::new().map_err(shortage::explain_start)?,
+            alarm,
             lifeline: Lifeline::new().map_err(shortage::explain_start)?,
             spare: Spare::default(),
             inbox,
@@ -288,7 +293,7 @@ impl Core {
             if stop_now {
                 self.alarm.ring();
             }
-            if let Some(waiters) = waiters {
+            if let Ok(waiters) = waiters {
                 waiters.wake(ticket);
             }
             return true;

@@ -72,7 +72,7 @@ pub(super) struct Process {
     /// When it is killed unless it is ready (starting) or gone (leaving).
     pub(super) deadline_ns: Option<u64>,
     /// Segments it has, each by the mapping that was sent last; dead ones are announced with the next
-    /// send.
+    /// send, and when they were large.
     known: HashMap<SegmentId, Weak<Segment>>,
     /// Its end; none while it lives.
     pub(super) ended: Option<End>,
@@ -229,6 +229,7 @@ impl Process {
                     self.forget_dead()?;
                     let message = Down::Segment(segment.id());
                     self.control.send(&message, Some(segment.fd()), false)?;
+                    segment.note_sent();
                     self.known.insert(segment.id(), Arc::downgrade(segment));
                 }
             }
@@ -247,7 +248,10 @@ impl Process {
     }
 
     /// Tells the worker which segments nobody here uses any more.
-    fn forget_dead(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The socket is full, or the worker is gone.
+    pub(super) fn forget_dead(&mut self) -> io::Result<()> {
         let dead: Vec<_> = self
             .known
             .iter()

@@ -33,6 +33,8 @@ pub(super) struct Alerts {
     over: Vec<Call>,
     /// Results of maps that are gone, which may be long, too.
     unwanted: Vec<Piece>,
+    /// Outcomes of calls that had one before, likewise.
+    second: Vec<Outcome>,
 }
 
 impl Alerts {
@@ -68,7 +70,7 @@ impl Alerts {
         for map in self.maps {
             map.wake();
         }
-        drop((self.over, self.unwanted));
+        drop((self.over, self.unwanted, self.second));
     }
 }
 
@@ -99,10 +101,10 @@ impl Core {
             }
             let count = call.items();
             match &call.target {
-                Target::Ticket(ticket) => {
-                    let waiters = ticket.settle(outcome);
-                    alerts.calls.extend(waiters.map(|waiters| (Arc::clone(ticket), waiters)));
-                }
+                Target::Ticket(ticket) => match ticket.settle(outcome) {
+                    Ok(waiters) => alerts.calls.push((Arc::clone(ticket), waiters)),
+                    Err(second) => alerts.second.push(second),
+                },
                 Target::Items(portion) => {
                     let first = portion.first;
                     alerts.keepers.extend(portion.take_keepers());

@@ -101,8 +101,11 @@ impl Core {
                 }
             }
         }
-        if let Some(next_ns) = state.look_at_trays(now_ns) {
+        if let Some(next_ns) = state.look_at_trays(now_ns, &mut settled) {
             due.at(next_ns);
+        }
+        if self.alarm.takes_farewell() {
+            state.take_farewell();
         }
         state.fail_if_broken(&mut settled);
         state.keep_trying(now_ns);
@@ -133,6 +136,15 @@ impl Core {
 }
 
 impl State {
+    /// Tells all workers which memory nobody here uses any more.
+    fn take_farewell(&mut self) {
+        let processes = self.seats.iter_mut().filter_map(|seat| seat.process.as_mut());
+        for process in processes.filter(|process| process.ready) {
+            // Where the socket is full, with what is sent next.
+            let (Ok(()) | Err(_)) = process.forget_dead();
+        }
+    }
+
     /// One step of closing: dismiss who has nothing to do, kill who is late, notice the end.
     fn close_step(&mut self, grace: Duration, now_ns: u64, due: &mut Due) {
         let drained = self.is_drained();

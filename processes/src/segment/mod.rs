@@ -4,13 +4,14 @@
 //!
 //! This is one of the crate's few files with unsafe code: it owns the mappings.
 
+mod farewell;
 mod sealed;
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use rustix::fs::{
@@ -19,10 +20,13 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::process::{Resource, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use crate::life::Home;
 use crate::shortage;
 
+pub(crate) use farewell::{Listener, listen};
 pub(crate) use sealed::Sealed;
 
 /// What names a segment in every process: random, so that ids from different processes agree
@@ -46,6 +50,10 @@ pub(crate) struct Segment {
     len: usize,
     /// What can be done with it here.
     rights: Rights,
+    /// Where it was mapped: not a process that was forked there.
+    home: Home,
+    /// Set when a worker of this process has got it.
+    sent: AtomicBool,
 }
 
 /// What can be done with a segment in this process.
@@ -138,7 +146,8 @@ impl Segment {
         // SAFETY: the kernel chooses a free address range, so nothing that exists is replaced.
         let base = unsafe { mmap(std::ptr::null_mut(), len, protection, flags, &fd, 0) }?;
         let base = NonNull::new(base.cast()).expect("mmap does not map the null page");
-        Ok(Self { id, fd, base, len, rights })
+        let (home, sent) = (Home::here(), AtomicBool::new(false));
+        Ok(Self { id, fd, base, len, rights, home, sent })
     }
 
     /// Enters it into the table of live segments.
@@ -225,6 +234,11 @@ impl Segment {
         }
     }
 
+    /// A worker of this process gets it.
+    pub(crate) fn note_sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
     /// True when nobody can write to it any more.
     pub(crate) fn is_frozen(&self) -> bool {
         self.rights == Rights::Frozen
@@ -292,8 +306,14 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        // The id may belong to a newer mapping that was adopted after our count reached zero.
-        self.leave();
+        // A child that was forked has a copy of the tables, which another thread may have had locked.
+        if self.home.is_here() {
+            // The id may belong to a newer mapping that was adopted after our count reached zero.
+            self.leave();
+            if *self.sent.get_mut() {
+                farewell::tell(self.len);
+            }
+        }
         // SAFETY: the range was mapped by `map`, and nobody can hold a pointer into it any more:
         // pointers are used only while the user holds an `Arc` of this segment.
         let unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
@@ -321,6 +341,14 @@ fn new_memfd(len: usize) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let fd = memfd_create("processes", flags).map_err(|error| shortage::explain(error.into()))?;
     let len = u64::try_from(len).expect("a length fits into 64 bits");
+    // It is counted as a file, and the kernel ends a process that makes one longer than it may.
+    if let Some(most) = getrlimit(Resource::Fsize).current.filter(|&most| len > most) {
+        let text = format!(
+            "shared memory of {len} bytes: the files of this process, which it counts as, may have \
+             {most} (`ulimit -f`)"
+        );
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
     ftruncate(&fd, len)?;
     Ok(fd)
 }
@@ -360,14 +388,33 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_in_a_child_waits_for_no_table() {
+        let mut segment = Arc::try_unwrap(Segment::create(100).unwrap()).unwrap();
+        segment.home = Home::elsewhere();
+        let id = segment.id();
+        let (dropped, drops) = std::sync::mpsc::channel();
+        // As when another thread has it when the child is forked.
+        let table = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropping = std::thread::spawn(move || {
+            drop(segment);
+            dropped.send(()).unwrap();
+        });
+        let in_time = drops.recv_timeout(std::time::Duration::from_secs(30));
+        drop(table);
+        dropping.join().unwrap();
+        in_time.expect("it waits for the table");
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    #[test]
     fn a_reading_end_gives_no_right_to_write() {
         let made = Segment::create(100).unwrap();
         let end = made.reading_end().unwrap();
         // Under another name: otherwise it would be the mapping that is here.
         assert!(Segment::adopt(random_id().unwrap(), end.try_clone().unwrap()).is_err());
         let view = Segment::view(random_id().unwrap(), end).unwrap();
-        made.atomic_u32(3).store(7, std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(view.atomic_u32(3).load(std::sync::atomic::Ordering::Relaxed), 7);
+        made.atomic_u32(3).store(7, Ordering::Relaxed);
+        assert_eq!(view.atomic_u32(3).load(Ordering::Relaxed), 7);
         assert!(!view.is_frozen());
     }
 }

@@ -213,6 +213,33 @@ fn what_could_not_be_frozen_is_not_forgotten_by_the_workers() {
 }
 
 #[test]
+fn large_memory_does_not_stay_with_an_idle_worker() {
+    let pool = Pool::new(1).unwrap();
+    let worker = result(pool.submit(|()| std::process::id(), ()));
+    // What it has of memory without a name.
+    let has = || {
+        let folder = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap();
+        let files = folder.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        files.filter(|file| file.to_string_lossy().contains("memfd:processes")).count()
+    };
+    let before = has();
+    for is_frozen in [false, true] {
+        let memory = SharedMem::new(8 << 20).unwrap();
+        assert_eq!(result(pool.submit(|memory: SharedMem| memory.load(0), memory.clone())), 0);
+        if is_frozen {
+            let frozen = memory.freeze().unwrap();
+            let last: fn(Frozen<u8>) -> u8 = |memory| memory[memory.len() - 1];
+            assert_eq!(result(pool.submit(last, frozen.clone())), 0);
+            assert!(has() > before, "{} {before}", has());
+        } else {
+            assert!(has() > before, "{} {before}", has());
+            drop(memory);
+        }
+        wait_until("the worker has let it go", || has() == before);
+    }
+}
+
+#[test]
 fn one_thing_is_not_taken_for_another() {
     let array = || SharedArray::filled(1_u64, 40).unwrap();
     let frozen = array().freeze().unwrap();

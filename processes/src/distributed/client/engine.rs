@@ -72,7 +72,7 @@ impl Engine for Remote {
             let cancelled = state.cancelled_one();
             drop(state);
             drop(cancelled);
-            if let Some(waiters) = waiters {
+            if let Ok(waiters) = waiters {
                 waiters.wake(ticket);
             }
             self.work.notify_one();

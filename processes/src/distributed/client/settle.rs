@@ -77,6 +77,8 @@ pub(super) struct Settled {
     bodies: Vec<Body>,
     /// Results that nobody wants any more.
     unwanted: Vec<Piece>,
+    /// Outcomes of calls that had one before.
+    second: Vec<Outcome>,
     /// How many calls these are.
     items: usize,
 }
@@ -98,10 +100,10 @@ impl Settled {
     fn put(&mut self, call: Call, outcome: Outcome) {
         let count = call.items();
         match &call.target {
-            Target::Ticket(ticket) => {
-                let waiters = ticket.settle(outcome);
-                self.calls.extend(waiters.map(|waiters| (Arc::clone(ticket), waiters)));
-            }
+            Target::Ticket(ticket) => match ticket.settle(outcome) {
+                Ok(waiters) => self.calls.push((Arc::clone(ticket), waiters)),
+                Err(second) => self.second.push(second),
+            },
             Target::Items(portion) => {
                 let first = portion.first;
                 let piece = match outcome {
@@ -141,7 +143,7 @@ impl Settled {
                 scope::release(portion.take_keepers());
             }
         }
-        drop((self.ended, self.bodies, self.unwanted));
+        drop((self.ended, self.bodies, self.unwanted, self.second));
         for (ticket, waiters) in self.calls {
             waiters.wake(&ticket);
         }

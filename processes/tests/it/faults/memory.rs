@@ -3,11 +3,8 @@
 use processes::{JoinError, Pool, Side};
 
 use super::ended;
-use super::system::{Resource, ignore, limit};
+use super::system::{Resource, limit};
 use crate::support::{BOUND, gated, gates, is_sanitized, soon};
-
-/// Sent to a process that makes a file too large, also one in memory.
-const SIGXFSZ: i32 = 25;
 
 /// More than fits into a frame.
 const LARGE: usize = 1 << 18;
@@ -25,7 +22,6 @@ fn alone(f: fn(()) -> bool) {
 #[test]
 fn without_shared_memory_nothing_starts_and_what_runs_goes_on() {
     alone(|()| {
-        ignore(SIGXFSZ);
         let pool = Pool::builder().workers(2).arena(2 * LARGE).build().unwrap();
         let (entered, gate) = gates();
         let running = pool.submit(gated, (entered.clone(), gate.clone()));
@@ -98,10 +94,7 @@ fn a_call_that_takes_all_memory_is_lost_alone() {
 #[test]
 fn a_worker_without_shared_memory_returns_what_is_small() {
     let pool = Pool::new(1).unwrap();
-    let starve: fn(()) = |()| {
-        ignore(SIGXFSZ);
-        limit(Resource::FileSize, 0);
-    };
+    let starve: fn(()) = |()| limit(Resource::FileSize, 0);
     ended(pool.submit(starve, ())).unwrap();
     let make: fn(usize) -> Vec<u8> = |length| vec![1; length];
     // What it has can be used, and what is larger than that is an error.

@@ -147,6 +147,26 @@ fn output_is_captured() {
 }
 
 #[test]
+fn shared_memory_beyond_the_limit_of_files_is_an_error() {
+    let limited = || builder().rlimit(Limit::FileSize, 16 << 20).rlimit(Limit::CoreDump, 0);
+    let long: fn(usize) -> Vec<u8> = |bytes| vec![1; bytes];
+    let short = result(limited().spawn(long, 15 << 20).unwrap()).unwrap();
+    assert_eq!(short.len(), 15 << 20);
+    let error = result(limited().spawn(long, 17 << 20).unwrap()).unwrap_err();
+    assert!(matches!(error, JoinError::Encode { side: processes::Side::Worker, .. }), "{error}");
+    assert!(error.to_string().contains("`ulimit -f`"), "{error}");
+    let others: fn(()) -> String = |()| {
+        // Its arena would be longer.
+        let pool = processes::Pool::new(1).unwrap();
+        let bytes = pool.submit(|bytes: Vec<u8>| bytes, vec![1; 1 << 20]).join().unwrap();
+        assert_eq!(bytes.len(), 1 << 20);
+        processes::SharedMem::new(17 << 20).unwrap_err().to_string()
+    };
+    let error = result(limited().spawn(others, ()).unwrap()).unwrap();
+    assert!(error.contains("`ulimit -f`"), "{error}");
+}
+
+#[test]
 fn limits_hold() {
     let (limit, most) = (Limit::FileSize, 1_000);
     let write: fn(usize) -> bool = |bytes| {

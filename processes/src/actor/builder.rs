@@ -68,6 +68,9 @@ impl ActorBuilder {
     /// The new one has the state that `init(x)` makes; what the old one had done to its own is
     /// gone. What waits in the mailbox stays there for the new one, but the call in which the old
     /// one failed is not executed again.
+    ///
+    /// It is started at once. Only if it fails again and again before it has taken a message (as `init`
+    /// panics), the next one comes later each time, up to a second later.
     pub fn restarts(mut self, times: u32) -> Self {
         self.restarts = times;
         self

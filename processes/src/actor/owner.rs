@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::builder::DEFAULT_MAX_PAYLOAD;
 use crate::call::{Call, Sent, Ways};
+use crate::clock;
+use crate::core::back_off_ns;
 use crate::error::JoinError;
 use crate::handle::JoinHandle;
 use crate::setup::Setup;
@@ -27,6 +29,10 @@ struct Owner<A, S> {
     name: Option<String>,
     /// How often it may be started again.
     restarts: u32,
+    /// How many messages were taken when the process was started.
+    taken: u64,
+    /// Processes in a row that have taken none.
+    useless: u32,
 }
 
 /// Starts an actor.
@@ -45,7 +51,8 @@ where
     S: 'static,
 {
     worker::may_start_workers()?;
-    let owner = Owner { argument: (mailbox, Sent(init), x), name, restarts };
+    let argument = (mailbox, Sent(init), x);
+    let owner = Owner { argument, name, restarts, taken: 0, useless: 0 };
     let handle = owner.launch()?;
     watch(owner, handle);
     Ok(())
@@ -62,8 +69,8 @@ where
     handle.on_result(move |result| {
         let owner = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(owner) = owner else { return };
-        // It locks the mailbox, which a process that is stopped may have locked, and must not hold
-        // up the callbacks of others meanwhile.
+        // It locks the mailbox, which a process that is stopped may have locked, and pauses before a
+        // restart, and must not hold up the callbacks of others meanwhile.
         let waiting = Arc::new(Mutex::new(Some((owner, result))));
         let other = Arc::clone(&waiting);
         let started = thread::Builder::new().name("actor".to_owned()).spawn(move || end(&other));
@@ -120,6 +127,13 @@ where
         }
         self.restarts -= 1;
         mailbox.bury(&reason);
+        let taken = mailbox.taken();
+        self.useless = if taken == self.taken { self.useless.saturating_add(1) } else { 0 };
+        self.taken = taken;
+        let pause_ns = back_off_ns(self.useless);
+        if pause_ns > 0 && !mailbox.rest(clock::now_ns().saturating_add(pause_ns)) {
+            return mailbox.end(Status::Failed, &reason);
+        }
         // The argument is encoded again, which is user code.
         let error = match catch_unwind(AssertUnwindSafe(|| self.launch())) {
             Ok(Ok(handle)) => return watch(self, handle),
@@ -170,6 +184,22 @@ mod tests {
         assert!(ended.contains("could not be started again"), "{ended}");
         assert!(ended.contains("once is enough"), "{ended}");
         assert!(actor.call(|x, ()| *x, ()).is_err());
+    }
+
+    #[test]
+    fn one_that_cannot_begin_is_tried_later_and_later() {
+        let begin = std::time::Instant::now();
+        let builder = crate::ActorBuilder::new().restarts(u32::MAX);
+        let actor: ActorRef<u8> = builder.spawn(|x: u8| panic!("no {x} on purpose"), 1).unwrap();
+        while actor.starts() < 8 {
+            assert!(begin.elapsed() < BOUND, "it is started again");
+            thread::yield_now();
+        }
+        // 10 ms, 20 ms, 40 ms and so on.
+        assert!(begin.elapsed() >= Duration::from_millis(600), "{:?}", begin.elapsed());
+        actor.stop();
+        let ended = actor.join_timeout(BOUND).expect("it has ended").unwrap_err();
+        assert!(ended.to_string().contains("no 1 on purpose"), "{ended}");
     }
 
     /// As when a process is stopped in the middle of a `cast`, and then the actor dies.

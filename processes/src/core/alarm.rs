@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::clock;
-use crate::segment::Listener;
+use crate::segment::{self, Listener};
 
 use super::process::Process;
 use super::seat::Seat;
@@ -41,15 +42,18 @@ pub(super) enum Topic {
 }
 
 impl Alarm {
-    /// An alarm with its bell.
+    /// An alarm with its bell, which also rings when memory is dropped that workers have as well.
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Arc<Self>> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &bell, number(Topic::Bell, 0, 0), EventFlags::IN)?;
-        Ok(Self { epoll, bell, farewell: AtomicBool::new(false) })
+        let alarm = Arc::new(Self { epoll, bell, farewell: AtomicBool::new(false) });
+        let listener: Arc<dyn Listener> = Arc::<Self>::clone(&alarm);
+        segment::listen(Arc::downgrade(&listener));
+        Ok(alarm)
     }
 
     /// Whether memory was dropped since that workers have as well.

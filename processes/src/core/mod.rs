@@ -66,7 +66,6 @@ use crate::callbacks::Desk;
 use crate::clock;
 use crate::error::JoinError;
 use crate::frame::MAX_INLINE;
-use crate::segment::{self, Listener};
 use crate::shortage;
 use crate::ticket::Ticket;
 
@@ -212,14 +211,11 @@ impl Core {
     pub(crate) fn start(config: Config) -> io::Result<(Arc<Self>, Threads)> {
         let inbox = Inbox::new().map_err(shortage::explain_start)?;
         let arena = Shared::new(config.arena_bytes);
-        let alarm = Arc::new(Alarm::new().map_err(shortage::explain_start)?);
-        let listener: Arc<dyn Listener> = Arc::<Alarm>::clone(&alarm);
-        segment::listen(Arc::downgrade(&listener));
         let core = Arc::new(Self {
             config,
             state: Mutex::new(State { next_check_ns: u64::MAX, ..State::default() }),
             ended: Condvar::new(),
-            alarm,
+            alarm: Alarm::new().map_err(shortage::explain_start)?,
             lifeline: Lifeline::new().map_err(shortage::explain_start)?,
             spare: Spare::default(),
             inbox,

@@ -1,6 +1,7 @@
 //! Many calls of one function.
 
 mod buffers;
+mod cuts;
 mod frames;
 mod kills;
 

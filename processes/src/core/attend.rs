@@ -59,6 +59,7 @@ pub(super) type Trays = Vec<Weak<Tray>>;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arena::freight::Brings;
     use crate::call::Code;
     use crate::options::CallOptions;
 
@@ -71,7 +72,7 @@ mod tests {
             let tray = Tray::new(Arc::default(), code, CallOptions::new());
             let mut contents = tray.lock();
             contents.encoder.try_item(|bytes| bytes.push(1));
-            contents.keep(0, true);
+            contents.keep(0, true, Brings::default());
             drop(contents);
             let trays = vec![Arc::downgrade(&tray)];
             let mut state = State { trays, closing, ..State::default() };

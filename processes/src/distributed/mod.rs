@@ -133,8 +133,8 @@ impl Pool {
     /// - [`JoinHandle::kill`](crate::JoinHandle::kill) is `true` when the request was sent; a call
     ///   that no worker has begun is cancelled by it.
     /// - Limits and retries of a call are kept by its node.
-    /// - [`workers`](Self::workers) are those of the nodes that have spoken within 10 s, `pids` is
-    ///   empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what
+    /// - [`workers`](Self::workers) are those of the nodes that have spoken within 10 s and take calls (not
+    ///   of one that drains, or cannot start any), `pids` is empty, [`resize`](Self::resize) is `Unsupported`. In [`stats`](Self::stats), `running` counts what
     ///   nodes have,
     ///   `retried` and `lost` calls that a node had lost. [`nodes`](Self::nodes) has more of each node.
     /// - When its own thread fails, which would be a defect of this crate, all calls are

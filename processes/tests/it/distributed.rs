@@ -4,6 +4,7 @@ mod abandoned;
 mod away;
 mod bodies;
 mod faults;
+mod given_back;
 mod machines;
 mod nodes;
 mod operator;

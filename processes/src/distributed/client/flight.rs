@@ -85,8 +85,8 @@ pub(super) struct Withdrawn {
 }
 
 /// Who reads that a call is not served, wants to know what would help.
-const WHAT_TO_DO: &str =
-    "start a node whose program has it by this name, with the same version and types (see `task!`)";
+const WHAT_TO_DO: &str = "start a node whose program has it by this name, with the same version and types \
+                          (see `task!`), and that has memory for its argument";
 
 /// After so many times that a result was not in the store it is believed: a broker that has it may not know
 /// of it yet.

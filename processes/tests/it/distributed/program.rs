@@ -71,6 +71,11 @@ impl Program {
         program
     }
 
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Waits until it has said this.
     fn wait_for(&self, words: &str) {
         wait_until(words, || self.said().contains(words));

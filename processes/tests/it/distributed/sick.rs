@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use processes::{Cluster, ProcessBuilder, Queue};
+use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
-use super::square;
 use super::support::{Broker, LEASE, Marks, Node, connect};
 use super::{marked, processes_sleep};
-use crate::faults::system::{Resource, kill_at_once, limit};
-use crate::support::{BOUND, children, soon, wait_until};
+use super::{reversed, square};
+use crate::faults::system::{Resource, ignore, kill_at_once, limit};
+use crate::support::{BOUND, children, is_sanitized, soon, wait_until};
 
 /// The program of a node that has lost its worker, and has no descriptors for another one, until it is
 /// cured.
@@ -88,4 +88,56 @@ fn a_node_serves_again_when_its_workers_can_be_started() {
     let items: Result<Vec<_>, _> = pool.map(square, 0..100).collect();
     assert_eq!(items.unwrap().len(), 100);
     assert_eq!((pool.stats().done, pool.stats().failed), (101, 0));
+}
+
+/// The signal when a file would be larger than it may be.
+const SIGXFSZ: i32 = 25;
+
+/// The program of a node that has a worker, and no memory for long arguments.
+fn poor((url, ready): (String, Queue<u32>)) {
+    // Too few addresses for an arena, and enough for the rest.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let size_kb: u64 = size.split_whitespace().next().unwrap().parse().unwrap();
+    limit(Resource::Addresses, size_kb * 1024 + (100 << 20));
+    let _node = Cluster::new(url).lease(LEASE).node(1).unwrap();
+    limit(Resource::Addresses, u64::MAX);
+    wait_until("it has a worker", || !children().is_empty());
+    // The worker is not to have this limit, so it has to be there.
+    let pool = Cluster::new(std::env::var(BROKER).unwrap()).connect().unwrap();
+    assert_eq!(pool.submit(square, 2).join_timeout(BOUND).expect("it ends").unwrap(), 4);
+    drop(pool);
+    ignore(SIGXFSZ);
+    limit(Resource::FileSize, 0);
+    ready.put(0).unwrap();
+    processes_sleep(600_000);
+}
+
+/// Says to that one where its broker is.
+const BROKER: &str = "TRIPTYCH_TEST_BROKER";
+
+#[test]
+fn a_node_without_memory_for_an_argument_leaves_the_call_to_others() {
+    if is_sanitized("a limit of addresses") {
+        return;
+    }
+    let Some(broker) = Broker::start() else { return };
+    let ready = Queue::bounded(1).unwrap();
+    let builder = ProcessBuilder::new().env(BROKER, broker.url());
+    let poor = Node::of(builder.spawn(poor, (broker.url(), ready.clone())).unwrap());
+    soon(&ready);
+    let hasty = connect(&broker.cluster().patience(Duration::from_secs(2)));
+    let long = || vec![7; 3 << 20];
+    let error = hasty.submit(reversed, long()).join_timeout(BOUND).expect("it ends");
+    let error = error.map(|bytes| bytes.len()).unwrap_err();
+    assert!(matches!(error, JoinError::NotServed { .. }), "{error}");
+    assert!(error.to_string().contains("no shared memory for "), "{error}");
+    let pool = connect(&broker.cluster().attempts(1).patience(Duration::from_mins(10)));
+    let call = pool.submit(reversed, long());
+    assert!(!call.wait_timeout(Duration::from_secs(2)), "nobody has memory");
+    assert_eq!(pool.submit(square, 3).join_timeout(BOUND).expect("it serves").unwrap(), 9);
+    let _rich = broker.node(1);
+    assert!(call.join_timeout(BOUND).expect("it ends").unwrap() == long());
+    assert_eq!((pool.stats().done, pool.stats().failed, pool.stats().lost), (2, 0, 0));
+    assert!(!poor.process().is_finished());
 }

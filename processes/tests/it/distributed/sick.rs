@@ -124,7 +124,7 @@ fn a_node_without_memory_for_an_argument_leaves_the_call_to_others() {
     let Some(broker) = Broker::start() else { return };
     let ready = Queue::bounded(1).unwrap();
     let builder = ProcessBuilder::new().env(BROKER, broker.url());
-    let poor = Node::of(builder.spawn(poor, (broker.url(), ready.clone())).unwrap());
+    let node = Node::of(builder.spawn(poor, (broker.url(), ready.clone())).unwrap());
     soon(&ready);
     let hasty = connect(&broker.cluster().patience(Duration::from_secs(2)));
     let long = || vec![7; 3 << 20];
@@ -139,5 +139,5 @@ fn a_node_without_memory_for_an_argument_leaves_the_call_to_others() {
     let _rich = broker.node(1);
     assert!(call.join_timeout(BOUND).expect("it ends").unwrap() == long());
     assert_eq!((pool.stats().done, pool.stats().failed, pool.stats().lost), (2, 0, 0));
-    assert!(!poor.process().is_finished());
+    assert!(!node.process().is_finished());
 }

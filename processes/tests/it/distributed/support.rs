@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -147,8 +147,9 @@ impl Broker {
         let file = self.dir.path().join("broker.conf");
         let store = self.dir.path().join("store");
         let text = format!(
-            "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
+            "server_name: {}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
              jetstream {{ store_dir: \"{}\", max_mem: 256M, max_file: {} }}\n{}\n",
+            self.name(),
             store.display(),
             self.disk,
             self.config
@@ -166,14 +167,19 @@ impl Broker {
     /// Waits until it takes connections; false when its process has ended.
     pub(crate) fn is_up(&mut self) -> bool {
         let mut ended = false;
-        let ports = self.ports;
+        let (ports, name) = (self.ports, self.name());
         let child = self.child.as_mut().unwrap();
         wait_until("the broker is up", || {
             ended = child.has_ended();
-            ended
-                || ports.iter().all(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+            ended || says_its_name(ports[0], &name) && connection(ports[1]).is_some()
         });
         !ended
+    }
+
+    /// What it calls itself.
+    fn name(&self) -> String {
+        let dir = self.dir.path().file_name().unwrap().to_str().unwrap();
+        format!("broker-{}", dir.trim_start_matches('.'))
     }
 
     /// Its address.
@@ -259,6 +265,19 @@ fn serve((url, slots, ready): (String, usize, Queue<u32>)) {
     loop {
         std::thread::park();
     }
+}
+
+/// A connection to whoever listens at a port.
+fn connection(port: u16) -> Option<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+}
+
+/// Whether that is the broker of this name, and not somebody else who has taken the port meanwhile.
+fn says_its_name(port: u16, name: &str) -> bool {
+    let Some(connection) = connection(port) else { return false };
+    connection.set_read_timeout(Some(BOUND)).unwrap();
+    let mut info = String::new();
+    BufReader::new(connection).read_line(&mut info).is_ok_and(|_length| info.contains(name))
 }
 
 /// A port that nobody has at the moment.

@@ -1,6 +1,7 @@
 //! Items that bring buffers travel together; each has its own, and lets go of them when it has ended.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use processes::{Broadcast, Buffer, BufferMut, CallOptions, JoinError, Pool};
 
@@ -217,6 +218,36 @@ fn what_is_run_again_finds_its_bytes() {
         assert_eq!(result.unwrap(), x);
     }
     assert_eq!((pool.stats().retried, pool.stats().lost), (5, 5));
+    nothing_left(&pool);
+}
+
+#[test]
+fn what_is_to_be_run_again_keeps_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Pool::builder().workers(1).arena(64 << 12).build().unwrap();
+    let second: fn((u64, Buffer, PathBuf)) -> u64 = |(x, bytes, file)| {
+        let mark = file.with_extension("tried");
+        if !mark.exists() {
+            std::fs::write(&mark, "").unwrap();
+            std::process::exit(1);
+        }
+        wait_for(&file);
+        x + bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>()
+    };
+    let file = folder.path().join("go");
+    let once = std::iter::once((7, filled(&pool, 1, 10), file.clone()));
+    let mut results = pool.map(second, once).options(bounded().retries(1));
+    assert!(results.next_timeout(Duration::ZERO).is_err());
+    wait_until("the second attempt waits", || {
+        let stats = pool.stats();
+        (stats.retried, stats.running) == (1, 1)
+    });
+    assert_eq!(pool.stats().arena_blocks, 1);
+    // Would be put in its place.
+    let others: Vec<_> = (0..20).map(|_| filled(&pool, 255, 10)).collect();
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(results.next().unwrap().unwrap(), 17);
+    drop((others, results));
     nothing_left(&pool);
 }
 

@@ -204,6 +204,8 @@ impl Builder {
     ///   [`JoinError`] is inside).
     /// - [`NotInitialised`](crate::NotInitialised) inside an `Other`: see [`init`](crate::init).
     /// - `Unsupported`: nested deeper than [`MAX_DEPTH`](crate::MAX_DEPTH).
+    /// - `InvalidFilename`: the path of the folder for temporary files (`TMPDIR`) is longer than 89
+    ///   bytes, and a socket in it would have no address.
     /// - The system's: no processes, threads, descriptors or memory are left. A lack of
     ///   descriptors names the limit and how to raise it.
     pub fn build(self) -> io::Result<Pool> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evented::{Closed, JoinError, Reactor, blocking, spawn, yield_now};
 
-use crate::support::{bounded, poll_once, until};
+use crate::support::{BOUND, bounded, poll_once, until};
 
 #[test]
 fn run_returns_after_shutdown_and_tasks_are_cancelled() {
@@ -128,21 +128,19 @@ fn dropping_waits_for_a_running_call_and_cancels_queued_ones() {
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let (mut running, mut queued) = (
         blocking(move || {
-            // Returns when the sender is dropped, by another thread below.
-            let _ = wait.recv();
+            // Returns when the sender is dropped, with the other closure. That one would run if it came to this.
+            let _ = wait.recv_timeout(BOUND);
             flag.store(true, Ordering::SeqCst);
         }),
-        blocking(|| ()),
+        blocking(move || drop(go)),
     );
     reactor.block_on(bounded(async {
         assert!(poll_once(&mut running).is_pending());
         until(|| evented::stats().blocking_queued == 0).await;
         assert!(poll_once(&mut queued).is_pending());
     }));
-    let releaser = std::thread::spawn(move || drop(go));
     drop(reactor);
     assert!(finished.load(Ordering::SeqCst));
-    releaser.join().unwrap();
     // Their futures are still there, and polled elsewhere they know the end.
     assert!(evented::block_on(running).is_ok());
     assert!(matches!(evented::block_on(queued), Err(JoinError::Cancelled)));

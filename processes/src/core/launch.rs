@@ -35,6 +35,27 @@ use super::shared::Shared;
 use super::stderr::Tail;
 use super::{Config, Core};
 
+/// The longest path of the folder for temporary files. ipc-channel's one-shot server has a socket in it, in a
+/// folder of its own; 0.23.1 cuts what has no room in the address of a socket, which is 107 bytes, and
+/// so two servers are in each other's way.
+const MAX_TEMP_DIR_BYTES: usize = 107 - "/.tmp123456/socket".len();
+
+/// Makes sure that a worker can be told where to connect to.
+///
+/// # Errors
+/// `InvalidFilename`: the folder for temporary files has a path that is too long.
+fn check_temp_dir() -> io::Result<()> {
+    let bytes = std::path::absolute(std::env::temp_dir())?.as_os_str().len();
+    if bytes <= MAX_TEMP_DIR_BYTES {
+        return Ok(());
+    }
+    let text = format!(
+        "start a worker: the path of the folder for temporary files (`TMPDIR`) has {bytes} bytes, and there is \
+         room for {MAX_TEMP_DIR_BYTES}"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidFilename, text))
+}
+
 /// Starts a worker and sends it the first four messages.
 ///
 /// # Errors
@@ -49,6 +70,7 @@ pub(super) fn launch(
     let (control, far) = Control::pair()?;
     let credit = control.credit()?;
     let board = Segment::create(segment_bytes(shared.is_some()))?;
+    check_temp_dir()?;
     let (server, name) = Server::new().map_err(shortage::of_server)?;
     let mut command = Command::new("/proc/self/exe");
     if config.stderr_bytes > 0 {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use processes::{Pool, Queue, SharedAtomics};
+use processes::{Pool, ProcessBuilder, Queue, SharedAtomics};
 
 use super::ended;
 use crate::support::{BOUND, Stopped, gated, gates, is_alive, soon, state_of, wait_until};
@@ -90,4 +90,30 @@ fn user_code_does_not_see_the_marker_and_has_its_own_group() {
     };
     let worker = ended(pool.submit(|()| std::process::id(), ())).unwrap();
     assert_eq!(ended(pool.submit(group, ())).unwrap(), worker);
+}
+
+/// What a pool says in a process that has this folder for its temporary files.
+fn beginning_in(folder: &str) -> String {
+    let begin: fn(()) -> String = |()| match Pool::new(1) {
+        Ok(pool) => format!("{:?}", pool.submit(|x: u8| x, 7).join()),
+        Err(error) => format!("{:?}: {error}", error.kind()),
+    };
+    let process = ProcessBuilder::new().env("TMPDIR", folder).spawn(begin, ()).unwrap();
+    process.join_timeout(BOUND).expect("it ends").unwrap()
+}
+
+#[test]
+fn a_folder_for_temporary_files_whose_path_is_too_long_is_named() {
+    // Short, wherever the tests have theirs.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let length = folder.path().as_os_str().len();
+    let longest = folder.path().join("x".repeat(89 - length - 1));
+    std::fs::create_dir(&longest).unwrap();
+    let longest = longest.to_str().unwrap();
+    assert_eq!(beginning_in(longest), "Ok(7)");
+    let said = beginning_in(&format!("{longest}x"));
+    assert!(
+        said.starts_with("InvalidFilename: ") && said.contains("(`TMPDIR`) has 90 bytes"),
+        "{said}"
+    );
 }

@@ -234,6 +234,15 @@ impl Broker {
         Ok(Self { jetstream, names: Rc::new(names), call, calls, consumer, store, bodies })
     }
 
+    /// Makes again what brokers have lost, with the lease that it had: others go on with that, whatever the one
+    /// who makes it would have chosen.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) async fn open_again(&self, client: &Client, cluster: &Cluster) -> io::Result<()> {
+        Self::open(client, &cluster.clone().lease(self.lease())).await.map(|_same| ())
+    }
+
     /// Waits until the broker has taken in what was said before on this connection.
     ///
     /// That it was written is not enough before the connection is closed: when the broker has sent what

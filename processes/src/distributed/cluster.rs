@@ -163,8 +163,12 @@ impl Cluster {
         self
     }
 
-    /// How many nodes a call may lose while they execute it, before it is given up; at least 1. The
+    /// How many nodes a call may lose while they have begun it, before it is given up; at least 1. The
     /// default is 3. With 1, a call that was begun is never begun by another node.
+    ///
+    /// Calls that wait on a node for a worker count as begun: short ones do so by the dozen, for some
+    /// milliseconds. So that one that kills its nodes does not take others with it, calls make their last
+    /// attempts one at a time on each node, of those of a client; with 1, there is no such protection.
     pub fn attempts(mut self, nodes: u32) -> Self {
         self.attempts = nodes;
         self
@@ -223,6 +227,14 @@ impl Cluster {
     pub(super) fn logged(mut self, log: fn(&str)) -> Self {
         self.log = Some(log);
         self
+    }
+
+    /// Says what nobody else is told.
+    pub(super) fn say(&self, words: &str) {
+        match self.log {
+            Some(log) => log(words),
+            None => eprintln!("{}-node: {words}", self.namespace),
+        }
     }
 
     /// The cluster with brokers at these addresses, with the same settings.

@@ -62,7 +62,8 @@
 //!
 //! A client has at most 1,024 calls or frames, and 64 MiB of them, under way; what else was submitted
 //! waits in its own memory. A node holds about as many calls as its workers begin within 10 ms, at
-//! least one and at most 64 for each worker, and fetches no more while it has 256 results that were not
+//! least one and at most 64 for each worker, and no more than twice as many as have ended lately; what it cannot
+//! begin soon nevertheless goes back, without an attempt (`node::stage`). It fetches no more while it has 256 results that were not
 //! confirmed, or 32 MiB of them, for each worker; what it had asked for until then still comes, and results
 //! count until they are in the store. The stream
 //! refuses more than a million calls or 1 GiB ([`Cluster::reserve`]), whereupon clients try again. The stream

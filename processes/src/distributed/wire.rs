@@ -44,6 +44,10 @@ pub(super) const MAX_INLINE: usize = 512 * 1024;
 /// The longest message that brokers have to take: the body, and a head with the texts of many errors.
 pub(super) const NEEDED: usize = 1_000_000;
 
+/// The longest name of a node, in bytes; a host has one of 64 at most. Who says a longer one is not listened
+/// to.
+pub(super) const LONGEST_NAME: usize = 256;
+
 /// Which call, of which client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct CallId {

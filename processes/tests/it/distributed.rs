@@ -3,8 +3,10 @@
 mod abandoned;
 mod away;
 mod bodies;
+mod cuts;
 mod faults;
 mod given_back;
+mod interrupted;
 mod machines;
 mod nodes;
 mod operator;
@@ -17,6 +19,7 @@ mod sick;
 mod streams;
 pub(crate) mod support;
 mod three_brokers;
+mod way;
 
 use std::process::Stdio;
 use std::time::Duration;

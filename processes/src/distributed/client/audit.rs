@@ -20,6 +20,7 @@ use crate::error::JoinError;
 
 use super::super::broker::argument_name;
 use super::Remote;
+use super::flight::Flight;
 use super::run::{Desk, PAUSE};
 
 /// How often it is looked whether calls that are under way are still there.
@@ -198,7 +199,8 @@ impl Remote {
         let mut state = self.lock();
         let is_held = state.is_held(number, lease);
         let flight = state.flights.get_mut(&number);
-        let Some(flight) = flight.filter(|flight| flight.sequence == Some(sequence)) else {
+        let is_at = |flight: &&mut Flight| flight.sequence == Some(sequence) && !flight.fetching;
+        let Some(flight) = flight.filter(is_at) else {
             return Resend::No;
         };
         if is_held {

@@ -2,9 +2,9 @@
 //!
 //! | said | done |
 //! |---|---|
-//! | `Begin` | `Drop` if it is no flight any more; `Go` if this attempt was counted; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; else counted, and `Go` |
+//! | `Begin` | `Drop` if it is no flight any more, or `Poison`, if that was said of it; `Go` if this attempt was counted; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Wait` if it would be its last attempt, and the node has another call with its last; else counted, and `Go` |
 //! | `Refused` | nothing if a node has begun it and is there; else the first time is noted; after the client's patience the call is `NotServed` |
-//! | `Again` | `Drop` if it is no flight any more; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
+//! | `Again` | `Drop` if it is no flight any more, or `Poison`, if that was said of it; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
 //! | `NotHere` | its node does not count as there any more; an attempt that it has not begun is not counted any more |
 //! | `Runs` | `Drop` if it is no flight any more, or was killed; `Wait` if it is withdrawn, and nobody reads its results; else `Go` |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
@@ -12,6 +12,11 @@
 //! A call that ends as `Cancelled` was never begun: no node has heard `Go`, or the one that did has said
 //! that it has not. One that a node had begun which is heard of no more is `NodeLost`, also when it was
 //! withdrawn: nobody knows whether it runs there.
+//!
+//! What a node has begun when it is lost counts as an attempt, also what waited there for a worker: nobody
+//! knows any more which call has killed it. So that one that does it time and again does not take others
+//! with it, a call begins for the last time only where no other does: of those, one at a time is on a node.
+//! Others wait (`Wait`), and are offered again. With one attempt there is no such second chance.
 //!
 //! A node that is there, by what it says, keeps what it has begun, whatever brokers offer to others. When that
 //! is in doubt it is asked, see [`doubt`](super::doubt).
@@ -61,18 +66,7 @@ pub(super) struct Flight {
     /// True while its result is fetched from the store.
     pub(super) fetching: bool,
     /// How often its result was looked for there, since it was there or the call was sent, in vain.
-    missed: u32,
-}
-
-/// What becomes of a call whose result is not in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missed {
-    /// Nothing yet: its node says again that it is there.
-    Wait,
-    /// It is to be sent again.
-    Send,
-    /// It has ended.
-    Ended,
+    pub(super) missed: u32,
 }
 
 /// What is to be done about a call that nobody wants any more.
@@ -88,9 +82,8 @@ pub(super) struct Withdrawn {
 const WHAT_TO_DO: &str = "start a node whose program has it by this name, with the same version and types \
                           (see `task!`), and that has memory for its argument";
 
-/// After so many times that a result was not in the store it is believed: a broker that has it may not know
-/// of it yet.
-const MISSES: u32 = 3;
+/// So many calls that were begun too often are remembered.
+const MAX_POISON: usize = 1024;
 
 impl Flight {
     /// Whether a node has begun it.
@@ -194,12 +187,12 @@ impl Remote {
         let mut state = self.lock();
         // A broker that was stopped may not know that it has delivered the call before.
         let is_elsewhere = state.is_elsewhere(number, node, lease);
-        let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
+        let Some(flight) = state.flights.get_mut(&number) else { return state.of_ended(number) };
         if flight.begun.is_known(node, first) {
             // It has not heard the answer.
             return Verdict::Go;
         }
-        if is_elsewhere {
+        if is_elsewhere || flight.fetching {
             return Verdict::Wait;
         }
         if flight.withdrawn {
@@ -207,10 +200,15 @@ impl Remote {
             self.end(state, number, error);
             return Verdict::Drop;
         }
-        if flight.begun.times() >= self.cluster.attempts {
+        let (times, most) = (flight.begun.times(), self.cluster.attempts);
+        if times >= most {
             // Another one has begun it since this one has asked what is to become of it.
             return Verdict::Poison;
         }
+        if times > 0 && times + 1 == most && state.has_a_last_attempt(node, most) {
+            return Verdict::Wait;
+        }
+        let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
         flight.begun.add(node, first);
         (flight.missing, flight.waits) = (false, 0);
         let is_again = flight.begun.times() > 1;
@@ -219,18 +217,27 @@ impl Remote {
         Verdict::Go
     }
 
-    /// A node has refused a call. That is nothing to one that another node has.
-    pub(super) fn refused(&self, number: u64, node: &str, why: &str, lease: Duration) {
+    /// A node has refused a call. That is nothing to one that another node has. When it has ended by that: its
+    /// place in the stream, out of which it is to be taken, for no node would do that.
+    pub(super) fn refused(
+        &self,
+        number: u64,
+        node: &str,
+        why: &str,
+        lease: Duration,
+    ) -> Option<u64> {
         let mut state = self.lock();
         if state.is_held(number, lease) {
-            return;
+            return None;
         }
-        let Some(flight) = state.flights.get_mut(&number) else { return };
+        let flight = state.flights.get_mut(&number)?;
         let since = *flight.refused_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= self.cluster.patience {
-            let reason = format!("{node}: {why}; {WHAT_TO_DO}");
-            self.end(state, number, JoinError::NotServed { reason });
+        if since.elapsed() < self.cluster.patience {
+            return None;
         }
+        let (reason, place) = (format!("{node}: {why}; {WHAT_TO_DO}"), flight.sequence);
+        self.end(state, number, JoinError::NotServed { reason });
+        place
     }
 
     /// A call was delivered again, to this node, which has not begun this attempt: is it to be executed? A
@@ -245,8 +252,8 @@ impl Remote {
         let mut state = self.lock();
         state.was_not_begun(number, node, unbegun);
         let is_elsewhere = state.is_elsewhere(number, node, lease);
-        let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
-        if is_elsewhere {
+        let Some(flight) = state.flights.get_mut(&number) else { return state.of_ended(number) };
+        if is_elsewhere || flight.fetching {
             return Verdict::Wait;
         }
         if flight.withdrawn {
@@ -259,6 +266,7 @@ impl Remote {
         }
         match state.lose(number, self.cluster.attempts) {
             Some(error) => {
+                state.poisoned(number);
                 self.end(state, number, error);
                 Verdict::Poison
             }
@@ -285,33 +293,12 @@ impl Remote {
             return false;
         }
         let Some(flight) = state.flights.get(&number) else { return true };
+        if flight.fetching {
+            return false;
+        }
         let error = flight.withdrawn_end();
         self.end(state, number, error);
         true
-    }
-
-    /// The result of a call is not in the store, where its node has put it. It is looked for again when the
-    /// node says again that it is there, some times; then the broker has lost it, and the call is begun
-    /// again, unless that was done too often.
-    pub(super) fn missed(&self, number: u64, is_missing: bool) -> Missed {
-        let mut state = self.lock();
-        let Some(flight) = state.flights.get_mut(&number) else { return Missed::Ended };
-        flight.fetching = false;
-        flight.missed += u32::from(is_missing);
-        if flight.missed < MISSES {
-            return Missed::Wait;
-        }
-        if flight.withdrawn || flight.begun.times() >= self.cluster.attempts {
-            let node = flight.node();
-            let reason = format!("the broker has lost its result, which node {node} had");
-            self.end(state, number, JoinError::NodeLost { reason });
-            return Missed::Ended;
-        }
-        // Its node has ended it, and nobody has to wait for that one.
-        flight.missed = 0;
-        flight.begun.release();
-        state.send_again(number);
-        Missed::Send
     }
 
     /// Ends a call that is under way, without a result.
@@ -359,6 +346,27 @@ impl State {
     /// Whether one more may be under way.
     fn has_room(&self) -> bool {
         self.flights.len() < MAX_FLIGHTS && self.flight_bytes < MAX_FLIGHT_BYTES
+    }
+
+    /// Whether a node has begun a call that is not begun again when that node is lost, of those that others had
+    /// begun before: each has so many attempts.
+    fn has_a_last_attempt(&self, node: &str, attempts: u32) -> bool {
+        let is_last = |flight: &Flight| flight.begun.times() >= attempts;
+        self.flights.values().any(|flight| is_last(flight) && flight.holder() == Some(node))
+    }
+
+    /// A call has been begun too often, which a node is told.
+    fn poisoned(&mut self, number: u64) {
+        self.poison.push_back(number);
+        if self.poison.len() > MAX_POISON {
+            self.poison.pop_front();
+        }
+    }
+
+    /// What a node is told of a call that has ended: when that is because it was begun too often, the node that
+    /// was told so may not have heard it, and it is to be kept for people.
+    fn of_ended(&self, number: u64) -> Verdict {
+        if self.poison.contains(&number) { Verdict::Poison } else { Verdict::Drop }
     }
 
     /// A call is to be sent again, because the broker has lost it or its result.

@@ -11,6 +11,7 @@ mod body;
 mod doubt;
 mod engine;
 mod flight;
+mod missed;
 mod news;
 mod nodes;
 mod orders;
@@ -105,6 +106,8 @@ struct State {
     next: u64,
     /// Calls that have ended without a result, and whose arguments are in the store.
     leftovers: Vec<u64>,
+    /// Calls that were begun too often, those that have ended last.
+    poison: VecDeque<u64>,
     /// Trays that are looked at, until they are empty: what is in them when the thread has ended would
     /// wait for ever.
     trays: Vec<Weak<Tray>>,

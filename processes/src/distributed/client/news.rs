@@ -11,9 +11,9 @@ use tokio::time::sleep;
 use super::super::broker::{Unfetched, result_name};
 use super::super::refusal::Refusal;
 use super::super::wire::{
-    Answers, News, Report, Said, Sender, Shout, Verdict, all_said, pack, unpack,
+    Answers, LONGEST_NAME, News, Report, Said, Sender, Shout, Verdict, all_said, pack, unpack,
 };
-use super::flight::Missed;
+use super::missed::Missed;
 use super::run::{Desk, PAUSE};
 use super::settle::From;
 
@@ -77,11 +77,14 @@ impl Desk {
             Refusal::of(letter.headers.as_ref(), &letter.payload)
         {
             if id.client == self.remote.id {
-                self.remote.refused(id.number, &node, &why, lease);
+                self.refused(id.number, &node, &why);
             }
             return;
         }
         let Ok((Sender { node }, body)) = unpack::<Sender>(&letter.payload) else { return };
+        if node.len() > LONGEST_NAME {
+            return;
+        }
         let Some(reply) = &letter.reply else { return };
         let place = replies.iter().position(|(subject, _)| subject == reply);
         let place = place.unwrap_or_else(|| {
@@ -96,7 +99,7 @@ impl Desk {
                     answers.verdicts.push((ticket, verdict));
                     self.doubt(number, verdict);
                 }
-                News::Refused(why) => self.remote.refused(number, &node, &why, lease),
+                News::Refused(why) => self.refused(number, &node, &why),
                 News::Again { ticket, unbegun } => {
                     let verdict = self.remote.again(number, &node, unbegun, lease);
                     answers.verdicts.push((ticket, verdict));
@@ -127,6 +130,19 @@ impl Desk {
         }
         if answers.verdicts.is_empty() && answers.confirmed.is_empty() {
             replies.swap_remove(place);
+        }
+    }
+
+    /// A node has refused a call.
+    fn refused(self: &Rc<Self>, number: u64, node: &str, why: &str) {
+        let place = self.remote.refused(number, node, why, self.broker.lease());
+        if let Some(sequence) = place {
+            let desk = Rc::clone(self);
+            // What fails is a message that nodes throw away when this client is gone.
+            let out = async move {
+                let (Ok(_) | Err(_)) = desk.broker.calls.delete_message(sequence).await;
+            };
+            self.spawn("taking a call out", out);
         }
     }
 
@@ -191,13 +207,13 @@ impl Desk {
                     self.forget_argument(number);
                 }
             }
-            Err(why) => self.miss(number, matches!(why, Unfetched::Missing), reply).await,
+            Err(why) => self.miss((number, &node), matches!(why, Unfetched::Missing), reply).await,
         }
     }
 
     /// A result was not fetched, because it is not there or for another reason.
-    async fn miss(self: Rc<Self>, number: u64, is_missing: bool, reply: Subject) {
-        match self.remote.missed(number, is_missing) {
+    async fn miss(self: Rc<Self>, (number, node): (u64, &str), is_missing: bool, reply: Subject) {
+        match self.remote.missed(number, node, is_missing) {
             Missed::Wait => {}
             Missed::Ended => self.confirm(reply, number).await,
             Missed::Send => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_nats::Subscriber;
 use futures_lite::StreamExt;
 
-use super::super::wire::{Here, unpack};
+use super::super::wire::{Here, LONGEST_NAME, unpack};
 use super::State;
 use super::run::Desk;
 use super::settle::Counters;
@@ -17,6 +17,9 @@ const SILENT: Duration = Duration::from_secs(10);
 
 /// The most nodes that are remembered; of more, those are forgotten that have been silent for longest.
 const MAX_NODES: usize = 4096;
+
+/// A node has no more workers than this, whatever it says; a map keeps four times as many items under way.
+const MOST_SLOTS: u32 = 4096;
 
 /// What a node of a cluster has done for a pool; see [`Pool::nodes`](crate::Pool::nodes).
 ///
@@ -94,7 +97,7 @@ impl Nodes {
 
     /// A node has said how many workers it has.
     pub(super) fn here(&mut self, name: &str, slots: u32) {
-        self.hear(name).slots = slots;
+        self.hear(name).slots = slots.min(MOST_SLOTS);
     }
 
     /// A node begins a call. It may be the first thing that this client hears of it.
@@ -183,6 +186,9 @@ impl State {
 pub(super) async fn meet_nodes(desk: Rc<Desk>, mut here: Subscriber) {
     while let Some(message) = here.next().await {
         let Ok((Here { node, slots }, _body)) = unpack::<Here>(&message.payload) else { continue };
+        if node.len() > LONGEST_NAME {
+            continue;
+        }
         desk.remote.lock().nodes.here(&node, slots);
         desk.remote.changed.notify_all();
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_nats::jetstream::message::PublishMessage;
 use tokio::time::sleep;
 
-use super::super::broker::{Broker, argument_name};
+use super::super::broker::argument_name;
 use super::super::wire::{CallHead, pack};
 use super::Remote;
 use super::body::Body;
@@ -83,7 +83,7 @@ impl Desk {
 
     /// Makes again what a broker has lost. False when it has not worked.
     pub(super) async fn reopen(&self) -> bool {
-        Broker::open(&self.client, &self.remote.cluster).await.is_ok()
+        self.broker.open_again(&self.client, &self.remote.cluster).await.is_ok()
     }
 }
 

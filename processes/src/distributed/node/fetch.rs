@@ -8,12 +8,15 @@ use futures_lite::StreamExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::super::broker::Broker;
 use super::run::{Desk, PAUSE};
 
 /// How long a request for calls stays with the broker. A broker that is lost has lost it without a word,
 /// and nobody serves this node meanwhile.
 const REQUEST: Duration = Duration::from_secs(2);
+
+/// The same, of one for more calls than workers: by then it shows that they do not come as fast as they did.
+/// Others that come later, and may take longer, are not to lie here.
+const LARGE_REQUEST: Duration = Duration::from_millis(100);
 
 /// Asks for calls while there is room.
 pub(super) async fn fetch(desk: Rc<Desk>) {
@@ -30,9 +33,10 @@ pub(super) async fn fetch(desk: Rc<Desk>) {
         }
         let mut connections = desk.connections.clone();
         connections.mark_unchanged();
-        let batch = desk.broker.consumer.batch().max_messages(room).expires(REQUEST).messages();
+        let stays = if room > desk.slots { LARGE_REQUEST } else { REQUEST };
+        let batch = desk.broker.consumer.batch().max_messages(room).expires(stays).messages();
         let Ok(Ok(batch)) = timeout(REQUEST + PAUSE, batch).await else {
-            let (Ok(_) | Err(_)) = Broker::open(&desk.client, &desk.cluster).await;
+            let (Ok(()) | Err(_)) = desk.broker.open_again(&desk.client, &desk.cluster).await;
             sleep(PAUSE).await;
             continue;
         };
@@ -76,7 +80,7 @@ impl Desk {
         }
         if failed {
             // Perhaps the broker has lost the stream or the consumer.
-            let (Ok(_) | Err(_)) = Broker::open(&self.client, &self.cluster).await;
+            let (Ok(()) | Err(_)) = self.broker.open_again(&self.client, &self.cluster).await;
             sleep(PAUSE).await;
         }
         self.shelf.requested.set(self.shelf.requested.get() - left);

@@ -15,6 +15,7 @@ use crate::ticket::Ticket;
 
 use super::super::wire::CallId;
 use super::share::Shares;
+use super::stage::Stage;
 
 /// A client that could not be reached for so long is gone, unless tests say otherwise.
 pub(in super::super) const GONE_AFTER: Duration = Duration::from_secs(30);
@@ -38,12 +39,6 @@ const MAX_LEFT: usize = 1024;
 
 /// The most withdrawn calls that are remembered.
 const MAX_WITHDRAWN: usize = 8192;
-
-/// The work that is to lie here, at most: calls beyond the workers' are fetched ahead for so long.
-const AHEAD: Duration = Duration::from_millis(10);
-
-/// The most calls for each worker.
-const MAX_AHEAD: usize = 64;
 
 /// The most results for each worker that lie here until clients have confirmed them; when there are so
 /// many, no calls are asked for.
@@ -122,12 +117,12 @@ pub(super) struct Shelf {
     pub(super) in_hand: Cell<usize>,
     /// Calls that workers have.
     pub(super) shares: Shares,
+    /// Calls that are begun, or about to be.
+    pub(super) stage: Stage,
     /// Told when there may be room for calls, or fewer are here.
     pub(super) eased: Notify,
     /// Calls that were asked for and have not come.
     pub(super) requested: Cell<usize>,
-    /// About how long a call takes, in nanoseconds; none: nobody knows.
-    pace_ns: Cell<Option<u64>>,
 }
 
 impl Shelf {
@@ -143,9 +138,9 @@ impl Shelf {
             kept_bytes: Cell::new(0),
             in_hand: Cell::new(0),
             shares: Shares::new(slots),
+            stage: Stage::new(slots),
             eased: Notify::new(),
             requested: Cell::new(0),
-            pace_ns: Cell::new(None),
         }
     }
 
@@ -333,31 +328,24 @@ impl Shelf {
         self.withdrawn.borrow().0.contains(&id)
     }
 
-    /// A call has taken a worker so long.
-    pub(super) fn learn(&self, took: Duration) {
-        let latest = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let pace = self.pace_ns.get().map_or(latest, |known| (7 * (known / 8)) + latest / 8);
-        self.pace_ns.set(Some(pace));
-    }
-
     /// Whether a result is to wait for others: workers have more calls, and those are short.
     pub(super) fn more_results_come(&self) -> bool {
-        let pace = self.pace_ns.get().map(Duration::from_nanos);
-        self.in_hand.get() > 0 && pace.is_some_and(|pace| pace < SHORT)
+        self.in_hand.get() > 0 && self.stage.pace.is_below(SHORT)
     }
 
     /// How many calls more are to be asked for now; none while they are so few that they are not worth a
     /// request.
     pub(super) fn room(&self) -> usize {
-        let slots = self.shares.slots();
-        let ahead_ns = u64::try_from(AHEAD.as_nanos()).unwrap_or(u64::MAX);
-        let each = self.pace_ns.get().map_or(1, |pace_ns| ahead_ns / pace_ns.max(1));
-        let each = usize::try_from(each).unwrap_or(MAX_AHEAD).clamp(1, MAX_AHEAD);
+        self.room_at(Instant::now())
+    }
+
+    /// The same, at this time.
+    fn room_at(&self, now: Instant) -> usize {
+        let pace = &self.stage.pace;
         let coming = self.in_hand.get() + self.requested.get();
-        let room = (slots * each).saturating_sub(coming).min(self.room_for_results());
+        let room = pace.limit(now).saturating_sub(coming).min(self.room_for_results());
         // As long as workers have something to do, half of what may lie here is asked for at a time.
-        let worth = (slots * (each - 1) / 2).max(1);
-        if room >= worth || coming < slots { room } else { 0 }
+        if room >= pace.worth(now) || coming < self.shares.slots() { room } else { 0 }
     }
 
     /// How many results more may lie here. Those that clients have not confirmed take memory; those of clients

@@ -45,20 +45,24 @@ pub(super) enum Unanswered {
 }
 
 impl Desk {
-    /// Offers a call to nodes of its own version. Its head cannot be read here, but the name of its
-    /// message; and its client cannot read the letters of this node, but a [`Refusal`].
+    /// Offers a call to nodes of its own version, as long as its client may be there. Its head cannot be read
+    /// here, but the name of its message; and its client cannot read the letters of this node, but a [`Refusal`].
     async fn refuse_version(&self, message: &Message) -> Look {
         let headers = message.headers.as_ref();
         let name = headers.and_then(|headers| headers.get("Nats-Msg-Id"));
-        if let Some(id) = name.and_then(|name| CallId::of_message(name.as_str())) {
-            let why =
-                format!("it speaks version {VERSION} of the protocol, the client another one");
-            let to = self.broker.names.client(id.client);
-            let (headers, text) = Refusal { id, node: self.name.clone(), why }.message();
-            // What is lost is said again when the call is offered again.
-            let said = self.client.publish_with_headers(to, headers, text.into());
-            let (Ok(()) | Err(_)) = said.await;
+        let Some(id) = name.and_then(|name| CallId::of_message(name.as_str())) else {
+            return Look::Bury("it has no name of a call".to_owned());
+        };
+        if self.shelf.is_gone(id.client) {
+            return Look::Drop(None);
         }
+        let why = format!("it speaks version {VERSION} of the protocol, the client another one");
+        let to = self.broker.names.client(id.client);
+        let back = self.broker.names.node(self.id, id.client);
+        let (headers, text) = Refusal { id, node: self.name.clone(), why }.message();
+        // What is lost is said again when the call is offered again. When nobody is there, the broker says so.
+        let said = self.client.publish_with_reply_and_headers(to, back, headers, text.into());
+        let (Ok(()) | Err(_)) = said.await;
         Look::Later(REFUSED_FOR)
     }
 
@@ -130,18 +134,6 @@ impl Desk {
                 self.shelf.has_not_answered(id.client);
                 Err(Unanswered::Not)
             }
-        }
-    }
-
-    /// Keeps a message for people.
-    pub(super) async fn bury(&self, message: &Message, why: &str) {
-        let mut headers = async_nats::HeaderMap::new();
-        headers.insert("Reason", why);
-        headers.insert("Node", self.name.as_str());
-        let (subject, payload) = (self.broker.names.dead(), message.payload.clone());
-        let kept = self.broker.jetstream.publish_with_headers(subject, headers, payload).await;
-        if let Ok(kept) = kept {
-            let (Ok(_) | Err(_)) = kept.await;
         }
     }
 }

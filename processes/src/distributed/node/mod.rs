@@ -1,5 +1,6 @@
 //! A node: a pool of worker processes whose calls come from a cluster.
 
+mod bury;
 mod execute;
 mod fetch;
 mod health;
@@ -8,10 +9,12 @@ mod held;
 mod leave;
 mod look;
 mod outbox;
+mod pace;
 mod program;
 mod run;
 mod serve;
 mod share;
+mod stage;
 mod tell;
 mod unbegun;
 mod wanted;

@@ -1,11 +1,12 @@
 //! A call on a node, from its message to the acknowledgement.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{AckKind, Message};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::error::{JoinError, Side};
 
@@ -14,10 +15,12 @@ use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, ENVELOPE, MAX_INLINE, News, Report, Verdict};
 use super::execute::{Unfit, local_call, outcome};
 use super::health::Unable;
-use super::held::Held;
+use super::held::{Held, Inside};
 use super::look::{Look, Unanswered};
 use super::outbox::{Haste, Parcel};
+use super::pace::AHEAD;
 use super::run::{Desk, PAUSE};
+use super::stage::On;
 
 /// How long a result is kept before it is sent again.
 const RESEND: Duration = Duration::from_secs(3);
@@ -32,6 +35,9 @@ struct Done {
     body: Vec<u8>,
 }
 
+/// A call is to be offered again, after this time.
+struct Later(Duration);
+
 /// Whether a call may begin.
 enum May {
     /// It may, and is counted with this attempt.
@@ -39,6 +45,16 @@ enum May {
     /// Nobody wants it.
     Not,
 }
+
+/// When a call is offered again that this node has fetched and cannot begin soon: its client is to hear of
+/// that before another node asks.
+const SOON: Duration = Duration::from_millis(5);
+
+/// When a call is offered again that has to wait for another one here, with which it may not be lost.
+const SHORTLY: Duration = Duration::from_millis(100);
+
+/// How long a call waits for a worker before it is given back.
+const UNBEGUN: Duration = AHEAD.saturating_mul(5);
 
 /// How often a client that does not answer is asked whether a call may begin.
 const QUESTIONS: usize = 2;
@@ -93,7 +109,7 @@ impl Desk {
             }
             Look::Bury(why) => {
                 drop(hand);
-                self.bury(&message, &why).await;
+                self.bury(&message, &place, &why).await;
                 return self.reply(place, AckKind::Term).await;
             }
         };
@@ -106,85 +122,124 @@ impl Desk {
             return;
         }
         match result {
-            Some(done) => {
+            Ok(done) => {
                 let stored = self.deliver(&held, call.id, done).await;
                 self.answer(&held, AckKind::Ack).await;
                 if self.shelf.is_gone(call.id.client) {
                     self.clear(&call, stored).await;
                 }
+                self.shelf.drop_call(call.id);
             }
-            None => self.answer(&held, AckKind::Nak(Some(PAUSE))).await,
+            Err(Later(pause)) => {
+                // First this: it may come back soon, and is not known then.
+                self.shelf.drop_call(call.id);
+                self.answer(&held, AckKind::Nak(Some(pause))).await;
+            }
         }
-        self.shelf.drop_call(call.id);
     }
 
-    /// Executes a call. None: it is to be offered again.
+    /// Executes a call.
+    ///
+    /// # Errors
+    /// It is to be offered again.
     async fn execute(
         self: &Rc<Self>,
         held: &Held,
         call: &CallHead,
         named: Named,
         mut body: Vec<u8>,
-    ) -> Option<Done> {
+    ) -> Result<Done, Later> {
+        let on = self.shelf.stage.enter().await.ok_or(Later(SOON))?;
         if let Some(length) = call.stored {
             let limit = self.cluster.max_payload;
             if usize::try_from(length).map_or(true, |length| length > limit) {
                 let size = usize::try_from(length).unwrap_or(usize::MAX);
-                return Some(failed(JoinError::TooLarge { side: Side::Worker, size, limit }));
+                return Ok(failed(JoinError::TooLarge { side: Side::Worker, size, limit }));
             }
-            body = self.broker.get(&argument_name(call.id), length).await.ok()?;
+            let fetched = self.broker.get(&argument_name(call.id), length).await;
+            body = fetched.map_err(|_why| Later(PAUSE))?;
         }
         let engine = self.pool.engine();
         let (local, inside) = match local_call(&**engine, call, named, body) {
             Ok(both) => both,
-            Err(Unfit::Call(error)) => return Some(failed(error)),
+            Err(Unfit::Call(error)) => return Ok(failed(error)),
             Err(Unfit::Node(why)) => {
                 self.tell(call.id, News::Refused(why));
-                return None;
+                return Err(Later(PAUSE));
             }
         };
         if self.health.is_broken() {
             // It was asked for before.
-            return None;
+            return Err(Later(PAUSE));
         }
         let attempt = match self.may_begin(held, call.id).await? {
-            May::Begin(_) if self.is_over.get() => return None,
+            May::Begin(_) if self.is_over.get() => return Err(Later(PAUSE)),
             May::Begin(attempt) if !self.shelf.is_withdrawn(call.id) => attempt,
-            May::Begin(_) | May::Not => return Some(failed(JoinError::Cancelled)),
+            May::Begin(_) | May::Not => return Ok(failed(JoinError::Cancelled)),
         };
         held.asked.set(None);
         *held.inside.borrow_mut() = Some(inside.clone());
         let begun = self.shelf.shares.begin();
         engine.submit(local);
         let forsaken = Cell::new(false);
-        let (report, body) = tokio::select! {
+        let end = tokio::select! {
             biased;
-            done = outcome(&inside, call.items.unwrap_or(1)) => done,
+            done = outcome(&inside, call.items.unwrap_or(1)) => Some(done),
             never = self.asks_about(call.id, &inside, &forsaken) => match never {},
+            () = self.takes_back(&on, call, &inside) => None,
         };
         *held.inside.borrow_mut() = None;
         let busy = self.shelf.shares.end(begun);
         if self.is_over.get() {
-            return None;
+            return Err(Later(PAUSE));
         }
+        let Some((report, body)) = end else {
+            self.has_not_begun(call.id, attempt);
+            return Err(Later(SOON));
+        };
         if forsaken.get() {
             // Should its client come back nevertheless, it does not have an end that nobody has asked for.
             self.tell(call.id, News::NotHere { unbegun: None });
-            return None;
+            return Err(Later(PAUSE));
         }
         if let Some(unable) = Unable::of(&report) {
             self.could_not(call, attempt, unable);
-            return None;
+            return Err(Later(PAUSE));
         }
-        self.shelf.learn(busy);
-        Some(Done { report, busy, body })
+        self.shelf.stage.pace.learn(busy, Instant::now());
+        Ok(Done { report, busy, body })
     }
 
-    /// Whether a call may begin, as its client says, who counts it. None: it is to be offered again.
+    /// Takes a call back from the pool that no worker has begun for a while, because others are before it, which
+    /// take longer than was to be expected. Otherwise it does not return.
+    ///
+    /// Not one that is run again here when its worker is lost: it may have been run. Nor the items of a map,
+    /// of which some may have begun. Nor when the node is to end, and to leave nothing.
+    async fn takes_back(&self, on: &On<'_>, call: &CallHead, inside: &Inside) {
+        if let Inside::One(ticket) = inside
+            && !call.retry.is_any()
+        {
+            loop {
+                sleep(UNBEGUN).await;
+                if !on.is_behind_others() {
+                    break;
+                }
+                if !self.leave.is_told() && self.pool.engine().cancel(ticket) {
+                    return;
+                }
+            }
+        }
+        pending::<()>().await;
+    }
+
+    /// Whether a call may begin, as its client says, who counts it.
     ///
     /// When there is no answer, the client may have counted the attempt nevertheless: it is told that it was
     /// not begun, now and, as that may be lost, when it is asked about the call again.
-    async fn may_begin(&self, held: &Held, id: CallId) -> Option<May> {
+    ///
+    /// # Errors
+    /// It is to be offered again.
+    async fn may_begin(&self, held: &Held, id: CallId) -> Result<May, Later> {
         // The same attempt as before, if that was not begun.
         let mut attempt = self.outbox.unbegun.of(id);
         for _ in 0..QUESTIONS {
@@ -196,13 +251,14 @@ impl Desk {
             match (self.ask(id, begin).await, attempt) {
                 (Ok(Verdict::Go), Some(attempt)) => {
                     self.outbox.unbegun.forget(id);
-                    return Some(May::Begin(attempt));
+                    return Ok(May::Begin(attempt));
                 }
                 (Ok(Verdict::Drop), _) => {
                     self.outbox.unbegun.forget(id);
-                    return Some(May::Not);
+                    return Ok(May::Not);
                 }
-                (Ok(Verdict::Go | Verdict::Poison | Verdict::Wait), _) => return None,
+                (Ok(Verdict::Wait), _) => return Err(Later(SHORTLY)),
+                (Ok(Verdict::Go | Verdict::Poison), _) => return Err(Later(PAUSE)),
                 // It may come back. If not, the call is thrown away when it is offered again.
                 (Err(Unanswered::Gone), _) => break,
                 (Err(Unanswered::Not), _) if self.shelf.is_quiet(id.client) => break,
@@ -210,11 +266,16 @@ impl Desk {
                 (Err(Unanswered::Not), _) => {}
             }
         }
-        if let Some(first) = attempt {
-            self.outbox.unbegun.note(id, first);
-            self.tell(id, News::NotHere { unbegun: Some(first) });
+        if let Some(attempt) = attempt {
+            self.has_not_begun(id, attempt);
         }
-        None
+        Err(Later(PAUSE))
+    }
+
+    /// The client may have counted this attempt, and it is not begun.
+    fn has_not_begun(&self, id: CallId, attempt: u64) {
+        self.outbox.unbegun.note(id, attempt);
+        self.tell(id, News::NotHere { unbegun: Some(attempt) });
     }
 
     /// Removes what a client that is gone does not fetch any more.

@@ -1,10 +1,5 @@
 //! A client that is away for longer than nodes wait for it, and comes back.
 
-use std::io;
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
@@ -12,88 +7,9 @@ use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 use super::faults::held;
 use super::raw::Raw;
 use super::support::{Broker, LEASE, Marks, Node, connect};
+use super::way::Way;
 use super::{processes_sleep, square};
 use crate::support::{BOUND, soon, wait_until};
-
-/// A way to a broker that can be cut.
-struct Way {
-    /// Takes connections.
-    listener: TcpListener,
-    /// Where they go.
-    broker: u16,
-    /// What there is of them; none while it is cut.
-    streams: Mutex<Option<Vec<TcpStream>>>,
-}
-
-impl Way {
-    /// One that is open to the broker at this port while `during` goes on.
-    fn with(broker: u16, during: impl FnOnce(&Self)) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let way = Self { listener, broker, streams: Mutex::new(Some(Vec::new())) };
-        let ended = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while let Ok((near, _from)) = way.listener.accept() {
-                    if ended.load(Ordering::Acquire) {
-                        return;
-                    }
-                    if let Some([(a, b), (c, d)]) = way.joined(near) {
-                        scope.spawn(move || copy(a, b));
-                        scope.spawn(move || copy(c, d));
-                    }
-                }
-            });
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| during(&way)));
-            ended.store(true, Ordering::Release);
-            way.cut();
-            drop(TcpStream::connect(way.listener.local_addr().unwrap()));
-            if let Err(panic) = result {
-                std::panic::resume_unwind(panic);
-            }
-        });
-    }
-
-    /// The address of the broker, by this way.
-    fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.listener.local_addr().unwrap().port())
-    }
-
-    /// The cluster, by this way.
-    fn cluster(&self) -> Cluster {
-        Cluster::new(self.url()).lease(LEASE).grace(Duration::from_secs(1))
-    }
-
-    /// Both directions of a connection that has come; none while this is cut.
-    fn joined(&self, near: TcpStream) -> Option<[(TcpStream, TcpStream); 2]> {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let streams = streams.as_mut()?;
-        let far = TcpStream::connect((Ipv4Addr::LOCALHOST, self.broker)).ok()?;
-        let clone = |stream: &TcpStream| stream.try_clone().unwrap();
-        streams.extend([clone(&near), clone(&far)]);
-        Some([(clone(&near), clone(&far)), (far, near)])
-    }
-
-    /// Lets nothing through.
-    fn cut(&self) {
-        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for stream in streams.into_iter().flatten() {
-            let (Ok(()) | Err(_)) = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Lets new connections through.
-    fn mend(&self) {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
-    }
-}
-
-/// Copies until one side ends, which ends the other one.
-fn copy(mut from: TcpStream, mut to: TcpStream) {
-    let (Ok(_) | Err(_)) = io::copy(&mut from, &mut to);
-    for stream in [from, to] {
-        let (Ok(()) | Err(_)) = stream.shutdown(Shutdown::Both);
-    }
-}
 
 /// The program of a node for which clients are gone after so many milliseconds.
 fn impatient((url, gone_ms, ready): (String, u64, Queue<u32>)) {
@@ -113,7 +29,7 @@ fn node_that_waits(url: &str, gone_ms: u64) -> Node {
 }
 
 /// One that drops the results of a client after two seconds.
-fn impatient_node(url: &str) -> Node {
+pub(crate) fn impatient_node(url: &str) -> Node {
     node_that_waits(url, 2_000)
 }
 

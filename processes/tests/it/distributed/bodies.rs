@@ -1,12 +1,12 @@
 //! Long arguments and results, which lie in the store of the broker: that it forgets them, or loses them,
 //! costs time only.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, ProcessBuilder, Queue};
 
 use super::support::{Broker, LEASE, Marks, connect, mark, until_there};
-use super::{MARKS, bytes, reversed};
+use super::{MARKS, bytes, processes_sleep, reversed};
 use crate::support::{BOUND, Stopped, wait_until};
 
 processes::task! {
@@ -121,4 +121,36 @@ fn a_long_argument_is_looked_for_after_each_connection() {
     wait_until("they are there again", || broker.bytes_of_bodies() > 700_000);
     let _node = broker.node(1);
     assert_eq!(call.join_timeout(BOUND).expect("it ends").unwrap().len(), 700_000);
+}
+
+processes::task! {
+    /// Marks that it has begun, and takes so long that none is fetched ahead; its result has 4 MiB.
+    fn marked_long((path, number): (String, u64)) -> Vec<u8> {
+        mark(&path, number);
+        processes_sleep(15);
+        vec![7; 4 << 20]
+    }
+}
+
+#[test]
+fn a_node_takes_no_more_calls_while_its_results_do_not_get_into_the_store() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, _node) = (Marks::new(broker.dir()), broker.node(1));
+    let pool = broker.connect();
+    broker.remove_stream("OBJ_triptych-bodies");
+    let calls: Vec<_> = (0..24).map(|n| pool.submit(marked_long, (marks.path(), n))).collect();
+    let begun = || marks.counts(24).iter().sum::<usize>();
+    // So many are 32 MiB, which a worker may have lying there.
+    wait_until("there are as many as may be", || begun() >= 8);
+    let since = Instant::now();
+    wait_until("the others could be executed", || since.elapsed() > Duration::from_secs(3));
+    // It had asked for one or two more.
+    assert!(begun() <= 11, "{}", begun());
+    broker.make_store(100);
+    for call in calls {
+        assert_eq!(call.join_timeout(2 * BOUND).expect("it ends").unwrap().len(), 4 << 20);
+    }
+    assert_eq!(marks.counts(24), vec![1; 24]);
+    drop(pool);
+    wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
 }

@@ -90,6 +90,27 @@ fn a_call_that_kills_its_nodes_is_given_up() {
 }
 
 #[test]
+fn a_call_that_kills_its_nodes_takes_no_other_with_it() {
+    let Some(broker) = Broker::start() else { return };
+    let marks = Marks::new(broker.dir());
+    let _nodes = [(); 5].map(|()| broker.node(1));
+    let pool = broker.connect();
+    // Short calls are begun many at a time, one behind the other.
+    let first: Vec<_> = (0..300).map(|x| pool.submit(square, x)).collect();
+    assert!(first.into_iter().all(|call| call.join_timeout(BOUND).expect("it ends").is_ok()));
+    let before: Vec<_> = (0..100).map(|x| pool.submit(square, x)).collect();
+    let call = pool.submit(deadly, marks.path());
+    let after: Vec<_> = (0..100).map(|x| pool.submit(square, x)).collect();
+    let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
+    assert!(matches!(error, JoinError::Poison { attempts: 3, .. }), "{error}");
+    for other in before.into_iter().chain(after) {
+        let result = other.join_timeout(BOUND).expect("it ends");
+        assert!(result.is_ok(), "{result:?}");
+    }
+    assert_eq!((marks.counts(1), pool.stats().done), (vec![3], 500));
+}
+
+#[test]
 fn a_broker_that_is_stopped_and_started_costs_time_only() {
     let Some(mut broker) = Broker::start() else { return };
     let _nodes = [broker.node(1), broker.node(1)];

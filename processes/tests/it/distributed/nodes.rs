@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use processes::{CallOptions, Cluster, JoinError, NodeStats, ProcessBuilder, Queue};
+use processes::{CallOptions, Cluster, JoinError, NodeStats, Pool, ProcessBuilder, Queue};
 
 use super::support::{Broker, Marks, Node, connect, mark, until_there};
-use super::{fails, processes_sleep, sleeps};
+use super::{fails, processes_sleep, sleeps, square};
 use crate::support::{BOUND, soon, wait_until};
 
 /// Says how many times slower than others a node is.
@@ -33,7 +33,7 @@ processes::task! {
 
 processes::task! {
     /// Marks that it has begun, and waits for a file.
-    fn waits((marks, number, gate): (String, u64, String)) -> u64 {
+    pub(super) fn waits((marks, number, gate): (String, u64, String)) -> u64 {
         mark(&marks, number);
         until_there(&gate);
         number
@@ -113,6 +113,43 @@ fn calls_that_a_node_cannot_begin_are_left_to_others() {
     let nodes = pool.nodes();
     assert_eq!((stats_of(&nodes, &first).done, stats_of(&nodes, &second).done), (1, 5));
     assert_eq!(deliveries(&broker), 6);
+}
+
+/// Has a pool, and its nodes, believe that calls are short.
+fn warm_up(pool: &Pool) {
+    let calls: Vec<_> = (0..500).map(|x| pool.submit(square, x)).collect();
+    assert!(calls.into_iter().all(|call| call.join_timeout(BOUND).expect("it ends").is_ok()));
+}
+
+processes::task! {
+    /// Takes a while, and says which node has executed it.
+    fn node_after(ms: u64) -> u32 {
+        processes_sleep(ms);
+        std::os::unix::process::parent_id()
+    }
+}
+
+#[test]
+fn calls_that_wait_behind_a_long_one_go_to_another_node() {
+    let Some(broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let first = broker.node(1);
+    // What is given back was not begun.
+    let pool = connect(&broker.cluster().attempts(1));
+    warm_up(&pool);
+    let long = pool.submit(waits, (marks.path(), 0, gate.to_str().unwrap().to_owned()));
+    let calls: Vec<_> = (0..50).map(|_| pool.submit(node_after, 0)).collect();
+    wait_until("it runs", || marks.counts(1) == [1]);
+    let second = broker.node(1);
+    for call in calls {
+        let by = call.join_timeout(BOUND).expect("it does not wait").unwrap();
+        assert!(by == second.process().pid() || by == first.process().pid());
+    }
+    assert!(!long.is_finished());
+    std::fs::write(gate, "").unwrap();
+    assert_eq!(long.join_timeout(BOUND).expect("it ends").unwrap(), 0);
+    let stats = pool.stats();
+    assert_eq!((stats.done, stats.failed, stats.retried), (500 + 51, 0, 0));
 }
 
 #[test]

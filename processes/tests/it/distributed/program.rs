@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, JoinHandle, Pool, Process, ProcessBuilder, Queue, node};
 
+use super::raw::{self, Raw};
 use super::support::{Broker, LEASE, Marks, Node, connect, mark, until_there};
 use super::{marked, processes_sleep};
 use crate::examples;
@@ -173,6 +174,20 @@ fn a_signal_lets_it_finish_what_it_has_begun() {
         assert_eq!((gate.marks.counts(1), pool.stats().lost), (vec![1], 0));
         assert!(second.process.is_alive());
     }
+}
+
+#[test]
+fn what_cannot_be_kept_for_people_is_said() {
+    let Some(broker) = Broker::start() else { return };
+    let node = Program::start(&broker, 1, &[]);
+    // One of that name, which does not take it.
+    broker.remove_stream("triptych-dead");
+    wait_until("it is gone", || broker.messages_if_any("dead").is_none());
+    broker.make_stream("triptych-dead", "something.else");
+    Raw::hearing(&broker, &[]).say("triptych.call", raw::GARBAGE);
+    node.wait_for("the call without a name, message 1 of triptych-calls is given up");
+    node.wait_for("and cannot be kept in triptych.dead: ");
+    wait_until("it does not come back", || broker.messages("calls") == 0);
 }
 
 #[test]

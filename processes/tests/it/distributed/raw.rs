@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use processes::JoinError;
 
+use super::away::impatient_node;
 use super::square;
 use super::support::{Broker, connect};
-use crate::support::BOUND;
+use crate::support::{BOUND, wait_until};
 
 /// A connection to a broker, in its own words.
 pub(crate) struct Raw(BufReader<TcpStream>);
@@ -129,6 +130,60 @@ fn a_node_refuses_a_call_of_another_version_in_a_form_that_never_changes() {
 }
 
 #[test]
+fn a_call_of_another_version_is_dropped_when_its_client_is_gone() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = impatient_node(&broker.url());
+    let name = "000000000000000000000000000000ab.5.0";
+    let mut raw = Raw::hearing(&broker, &[]);
+    raw.say_with("triptych.call", &[("Nats-Msg-Id", name)], b"\x01\0\0\0\x4d");
+    wait_until("it is stored", || broker.has_stored("calls"));
+    wait_until("it is dropped", || broker.messages("calls") == 0);
+    assert_eq!(broker.messages("dead"), 0, "it was a call");
+}
+
+/// Is said to be a call of the version of the time, and is none.
+pub(crate) const GARBAGE: &[u8] = b"\x01\0\0\0\x04";
+
+#[test]
+fn what_is_no_call_is_kept_for_people_also_when_the_stream_for_that_is_lost() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = broker.node(1);
+    let mut raw = Raw::hearing(&broker, &[]);
+    // Nobody's, of another version.
+    raw.say("triptych.call", b"\x01\0\0\0\x4d");
+    wait_until("it is kept", || broker.messages("dead") == 1);
+    broker.remove_stream("triptych-dead");
+    wait_until("there is none", || broker.messages_if_any("dead").is_none());
+    raw.say("triptych.call", GARBAGE);
+    wait_until("it is kept in a new one", || broker.messages_if_any("dead") == Some(1));
+    wait_until("the stream is empty", || broker.messages("calls") == 0);
+}
+
+/// What a node says that is there.
+fn here(name: &str, slots: u8) -> Vec<u8> {
+    // As numbers are encoded: one byte up to 250, and 251 before those of two bytes.
+    let length = u16::try_from(name.len()).unwrap();
+    let length = match u8::try_from(length) {
+        Ok(short @ ..=250) => vec![short],
+        _ => [&[251], &length.to_le_bytes()[..]].concat(),
+    };
+    let head = [&length, name.as_bytes(), &[slots]].concat();
+    [&u32::try_from(head.len()).unwrap().to_le_bytes(), &head[..]].concat()
+}
+
+#[test]
+fn clients_do_not_listen_to_nodes_of_endless_names() {
+    let Some(broker) = Broker::start() else { return };
+    let pool = broker.connect();
+    let mut raw = Raw::hearing(&broker, &[]);
+    raw.say("triptych.here", &here(&"n".repeat(257), 3));
+    raw.say("triptych.here", &here(&"m".repeat(256), 2));
+    wait_until("it has heard both", || pool.workers() == 2);
+    let nodes = pool.nodes();
+    assert!(nodes.len() == 1 && nodes[0].name.starts_with('m'), "{nodes:?}");
+}
+
+#[test]
 fn a_client_reads_why_nodes_of_another_version_refuse_its_call() {
     let Some(broker) = Broker::start() else { return };
     let mut raw = Raw::hearing(&broker, &["triptych.call"]);
@@ -137,10 +192,12 @@ fn a_client_reads_why_nodes_of_another_version_refuse_its_call() {
     let said = raw.next();
     let (client, number) = said.header("Nats-Msg-Id").split_once('.').unwrap();
     let name = format!("{client}.{}", number.split_once('.').unwrap().0);
+    wait_until("it is in the stream", || broker.messages("calls") == 1);
     let headers = [("Refused", &*name), ("Node", "old/1")];
     let to = format!("triptych.client.{client}");
     raw.say_with(&to, &headers, b"it speaks version 9 of the protocol");
     let error = call.join_timeout(BOUND).expect("it ends").unwrap_err();
     assert!(matches!(error, JoinError::NotServed { .. }), "{error}");
     assert!(error.to_string().contains("old/1: it speaks version 9"), "{error}");
+    wait_until("it is taken out", || broker.messages("calls") == 0);
 }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use processes::{Cluster, JoinError, Lock};
 
+use super::faults::held;
 use super::nodes::deliveries;
 use super::support::{Broker, Marks, Tethered, connect, mark, until_there};
-use super::{locked, square};
+use super::{locked, marked, square};
 use crate::examples;
 use crate::support::{BOUND, wait_until};
 
@@ -136,6 +137,36 @@ fn a_broker_that_comes_to_take_short_messages_only_is_none() {
     wait_until("it serves", || {
         pool.submit(square, 4).join_timeout(BOUND).expect("it ends").is_ok_and(|x| x == 16)
     });
+}
+
+#[test]
+fn a_node_takes_nothing_from_a_broker_that_comes_to_take_short_messages_only() {
+    let Some(mut broker) = Broker::start() else { return };
+    let (marks, gate) = (Marks::new(broker.dir()), broker.dir().join("gate"));
+    let _node = broker.node(1);
+    let pool = broker.connect();
+    let first = pool.submit(held, (marks.path(), gate.to_str().unwrap().to_owned()));
+    wait_until("it has begun", || marks.counts(1) == [1]);
+    let calls: Vec<_> = (1..6).map(|n| pool.submit(marked, (marks.path(), n))).collect();
+    wait_until("they are in the stream", || broker.messages_if_any("calls") == Some(6));
+    broker.config = "max_payload: 100KB".to_owned();
+    broker.stop();
+    broker.run();
+    assert!(broker.is_up());
+    std::fs::write(gate, "").unwrap();
+    first.join_timeout(BOUND).expect("it ends").unwrap();
+    wait_until("the broker knows", || broker.messages_if_any("calls") == Some(5));
+    let since = Instant::now();
+    wait_until("it could have more", || since.elapsed() > Duration::from_secs(3));
+    assert_eq!(marks.counts(6), [1, 0, 0, 0, 0, 0], "their results might not get through");
+    broker.config = String::new();
+    broker.stop();
+    broker.run();
+    assert!(broker.is_up());
+    for (n, call) in (1..).zip(calls) {
+        assert_eq!(call.join_timeout(2 * BOUND).expect("it ends").unwrap(), n + 1);
+    }
+    assert_eq!((marks.counts(6), pool.stats().retried), (vec![1; 6], 0));
 }
 
 #[test]

@@ -214,12 +214,21 @@ impl Broker {
 
     /// Starts a node with so many workers in a process that is made like this, and waits until it serves.
     pub(crate) fn node_with(&self, slots: usize, process: ProcessBuilder) -> Node {
-        let ready = Queue::bounded(1).unwrap();
-        let arguments = (self.url(), slots, ready.clone());
-        let process = process.spawn(serve, arguments).unwrap();
-        soon(&ready);
-        Node(process)
+        node_by(self.url(), slots, process)
     }
+}
+
+/// Starts a node with so many workers that finds its broker there, and waits until it serves.
+pub(crate) fn node_at(url: String, slots: usize) -> Node {
+    node_by(url, slots, ProcessBuilder::new())
+}
+
+/// The same, in a process that is made like this.
+fn node_by(url: String, slots: usize, process: ProcessBuilder) -> Node {
+    let ready = Queue::bounded(1).unwrap();
+    let process = process.spawn(serve, (url, slots, ready.clone())).unwrap();
+    soon(&ready);
+    Node(process)
 }
 
 impl Drop for Broker {

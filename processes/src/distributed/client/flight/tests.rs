@@ -10,6 +10,7 @@ use super::super::super::task::Registry;
 use super::super::super::wire::Report;
 use super::super::Command;
 use super::super::audit::Resend;
+use super::super::missed::{MISSES, Missed};
 use super::*;
 use crate::arena::freight::Brings;
 use crate::arena::places::Brought;
@@ -103,8 +104,10 @@ fn each_beginning_is_counted_once_and_before_it() {
     assert!(last.to_string().contains("node a had it"), "{last}");
     assert_eq!(
         (remote.begin(0, "b", 4, LEASE), remote.again(0, "n", None, OVER)),
-        (Verdict::Drop, Verdict::Drop)
+        (Verdict::Poison, Verdict::Poison),
+        "who was told so may not have heard it"
     );
+    assert_eq!(remote.again(1, "n", None, OVER), Verdict::Drop);
 }
 
 #[test]
@@ -210,22 +213,89 @@ fn a_call_that_another_node_may_have_run_is_not_said_to_be_cancelled() {
 }
 
 #[test]
+fn calls_are_begun_for_the_last_time_one_by_one() {
+    let (remote, _ticket, _orders) = one_under_way(3);
+    let tickets = [(); 3].map(|()| Ticket::new(Vec::new()));
+    for ticket in &tickets {
+        remote.submit(call(ticket));
+    }
+    assert_eq!(remote.take_off(), [1, 2, 3]);
+    // Two nodes are lost with all of them: one kills them, and nobody knows which.
+    for (attempt, node) in [(1, "a"), (2, "b")] {
+        for number in 0..4 {
+            assert_eq!(remote.begin(number, node, attempt, OVER), Verdict::Go);
+            assert_eq!(remote.again(number, "n", None, OVER), Verdict::Go);
+        }
+    }
+    assert_eq!(remote.begin(0, "c", 3, OVER), Verdict::Go);
+    assert_eq!(remote.begin(0, "c", 3, OVER), Verdict::Go, "it has not heard the answer");
+    for number in 1..4 {
+        assert_eq!(remote.begin(number, "c", 3, OVER), Verdict::Wait);
+    }
+    assert_eq!(remote.begin(1, "d", 3, OVER), Verdict::Go, "it is alone there");
+    assert_eq!(remote.begin(2, "d", 3, OVER), Verdict::Wait);
+    let done = |number, node| {
+        let from = super::super::settle::From { number, node, busy: Duration::ZERO };
+        remote.done(from, Report::One(Ok(())), Vec::new());
+    };
+    done(1, "d");
+    assert_eq!(remote.begin(2, "d", 3, OVER), Verdict::Go);
+    // That was the one.
+    assert_eq!(remote.again(0, "n", None, OVER), Verdict::Poison);
+    assert_eq!(remote.begin(3, "e", 3, OVER), Verdict::Go);
+    done(2, "d");
+    done(3, "e");
+    assert_eq!(remote.stats().done, 3);
+}
+
+#[test]
+fn a_call_whose_result_is_fetched_is_not_begun_again() {
+    let (remote, ticket, _orders) = one_under_way(1);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    {
+        let mut state = remote.lock();
+        let flight = state.flights.get_mut(&0).unwrap();
+        (flight.fetching, flight.sequence) = (true, Some(7));
+    }
+    // Its node has put it into the store, and is gone.
+    assert_eq!(remote.again(0, "b", None, OVER), Verdict::Wait);
+    assert_eq!(remote.begin(0, "b", 1, OVER), Verdict::Wait);
+    assert_eq!(remote.resend(0, 7, OVER), Resend::No);
+    assert!(!remote.end_withdrawn(0, OVER) && ticket.place().is_some());
+    assert_eq!(remote.missed(0, "a", false), Missed::Wait);
+    assert_eq!(remote.again(0, "b", None, OVER), Verdict::Poison);
+    assert!(matches!(error(&ticket), JoinError::NodeLost { .. }));
+}
+
+#[test]
+fn what_another_node_had_put_into_the_store_says_nothing_about_this_one() {
+    let (remote, _ticket, _orders) = one_under_way(2);
+    assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
+    assert_eq!(remote.again(0, "b", None, OVER), Verdict::Go);
+    assert_eq!(remote.begin(0, "b", 1, OVER), Verdict::Go);
+    for _ in 0..2 * MISSES {
+        assert_eq!(remote.missed(0, "a", true), Missed::Ended, "it may forget it");
+    }
+    assert_eq!(remote.missed(0, "b", true), Missed::Wait);
+}
+
+#[test]
 fn a_result_that_the_broker_has_lost_is_made_again() {
     let (remote, ticket, _orders) = one_under_way(2);
     assert_eq!(remote.begin(0, "a", 1, LEASE), Verdict::Go);
-    assert_eq!(remote.missed(0, false), Missed::Wait);
+    assert_eq!(remote.missed(0, "a", false), Missed::Wait);
     for _ in 1..MISSES {
-        assert_eq!(remote.missed(0, true), Missed::Wait, "perhaps it is on its way");
+        assert_eq!(remote.missed(0, "a", true), Missed::Wait, "perhaps it is on its way");
     }
-    assert_eq!(remote.missed(0, true), Missed::Send);
+    assert_eq!(remote.missed(0, "a", true), Missed::Send);
     assert_eq!(remote.begin(0, "b", 1, LEASE), Verdict::Go, "the first one has ended it");
     for _ in 1..MISSES {
-        assert_eq!(remote.missed(0, true), Missed::Wait);
+        assert_eq!(remote.missed(0, "b", true), Missed::Wait);
     }
-    assert_eq!(remote.missed(0, true), Missed::Ended, "it may be begun twice");
+    assert_eq!(remote.missed(0, "b", true), Missed::Ended, "it may be begun twice");
     let lost = error(&ticket);
     assert!(lost.to_string().contains("the broker has lost its result"), "{lost}");
-    assert_eq!(remote.missed(0, true), Missed::Ended);
+    assert_eq!(remote.missed(0, "b", true), Missed::Ended);
 }
 
 /// Some calls of a map, with items of no bytes.
@@ -343,13 +413,14 @@ fn a_client_that_has_failed_resolves_everything_and_says_so() {
 fn what_nodes_refuse_for_too_long_is_not_served() {
     let (mut remote, ticket, _orders) = one_under_way(3);
     let why = "no such function";
-    remote.refused(0, "a", why, LEASE);
+    remote.lock().flights.get_mut(&0).unwrap().sequence = Some(7);
+    assert_eq!(remote.refused(0, "a", why, LEASE), None);
     assert!(ticket.place().is_some(), "others may know it");
     assert_eq!(remote.begin(0, "b", 1, LEASE), Verdict::Go);
     remote.cluster = remote.cluster.clone().patience(Duration::ZERO);
-    remote.refused(0, "c", why, LEASE);
+    assert_eq!(remote.refused(0, "c", why, LEASE), None);
     assert!(ticket.place().is_some(), "a node has it and speaks");
-    remote.refused(0, "c", why, OVER);
+    assert_eq!(remote.refused(0, "c", why, OVER), Some(7), "it is to be taken out");
     let error = error(&ticket);
     assert!(error.to_string().contains("c: no such function; start a node"), "{error}");
 }

@@ -1,27 +1,33 @@
 //! What a node knows, without any broker.
 
+use super::super::pace::MAX_AHEAD;
 use super::*;
 
 #[test]
 fn short_calls_are_fetched_ahead_and_long_ones_are_not() {
-    let shelf = Shelf::new(3, GONE_AFTER);
-    assert_eq!(shelf.room(), 3, "nobody knows");
-    let learn = |took| (0..200).for_each(|_| shelf.learn(took));
+    let (shelf, now) = (Shelf::new(3, GONE_AFTER), Instant::now());
+    let room = || shelf.room_at(now);
+    assert_eq!(room(), 3, "nobody knows");
+    let learn = |took| {
+        for _ in 0..200 {
+            shelf.stage.pace.learn(took, now);
+        }
+    };
     learn(Duration::from_secs(2));
-    assert_eq!(shelf.room(), 3);
+    assert_eq!(room(), 3);
     shelf.in_hand.set(2);
-    assert_eq!(shelf.room(), 1);
+    assert_eq!(room(), 1);
     shelf.requested.set(1);
-    assert_eq!(shelf.room(), 0);
+    assert_eq!(room(), 0);
     learn(Duration::from_micros(800));
-    assert!((30..=33).contains(&shelf.room()), "{}", shelf.room());
+    assert!((33..=36).contains(&room()), "{}", room());
     shelf.requested.set(20);
-    assert_eq!(shelf.room(), 0, "it is not worth a request");
+    assert_eq!(room(), 0, "it is not worth a request");
     shelf.in_hand.set(1);
     shelf.requested.set(1);
-    assert!(shelf.room() > 30, "a worker has nothing to do");
+    assert!(room() > 33, "a worker has nothing to do");
     learn(Duration::ZERO);
-    assert_eq!(shelf.room(), 3 * MAX_AHEAD - 2);
+    assert_eq!(room(), 3 * MAX_AHEAD - 2);
 }
 
 #[test]

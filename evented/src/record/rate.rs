@@ -109,6 +109,8 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     /// A counter of two ticks per nanosecond and a clock, both of which may jump.
@@ -215,6 +217,18 @@ mod tests {
         machine.goes_on(millis(98), 0);
         assert!(machine.is_known_to(1e-6));
         assert_eq!(machine.rate.over, millis(100));
+    }
+
+    /// Of readings that were interrupted the shortest counts, and none is needed after one that was not.
+    #[test]
+    fn the_shortest_reading_counts() {
+        static READ: AtomicUsize = AtomicUsize::new(0);
+        fn counter() -> u64 {
+            let ticks = [0, 50_000, 100_000, 130_000, 200_000, 260_000, 300_000, 300_010];
+            ticks[READ.fetch_add(1, Ordering::Relaxed)]
+        }
+        let moment = Moment::now(counter);
+        assert_eq!((moment.ticks, moment.error), (300_005, 6));
     }
 
     #[test]

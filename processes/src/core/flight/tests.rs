@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::super::process::Server;
+use super::super::{Config, Core, Settled};
 use super::*;
 use crate::arena::freight::Brings;
 use crate::call::{Code, Ways};
@@ -34,15 +35,7 @@ fn seat_and_control() -> (Seat, u16, u32, Control) {
     let (server, _name) = Server::new().unwrap();
     let mut seat = Seat::new(false);
     seat.process = Some(Process::new(child, pidfd, control, 1 << 20, board, server, 0));
-    let code = Code { function: 0, trampoline: 0 };
-    let tray = Tray::new(Arc::default(), code, CallOptions::new());
-    let mut contents = tray.lock();
-    for number in 0..10_u8 {
-        contents.encoder.try_item(|bytes| bytes.push(number));
-        contents.keep(number.into(), true, Brings::Nothing);
-    }
-    drop(contents);
-    seat.load_call(0, tray.empty().unwrap(), 1, None, &mut Vec::new()).unwrap();
+    seat.load_call(0, frame(), 1, None, &mut Vec::new()).unwrap();
     let (slot, entry) = seat.occupied().next().unwrap();
     let sequence = entry.sequence;
     let board = &seat.process.as_ref().unwrap().board;
@@ -52,6 +45,19 @@ fn seat_and_control() -> (Seat, u16, u32, Control) {
     }
     assert!(matches!(seat.answered(slot, sequence, 2), Answered::Part(_, None)));
     (seat, slot, sequence, Control::from_fd(far))
+}
+
+/// A frame of ten items.
+fn frame() -> Call {
+    let code = Code { function: 0, trampoline: 0 };
+    let tray = Tray::new(Arc::default(), code, CallOptions::new());
+    let mut contents = tray.lock();
+    for number in 0..10_u8 {
+        contents.encoder.try_item(|bytes| bytes.push(number));
+        contents.keep(number.into(), true, Brings::Nothing);
+    }
+    drop(contents);
+    tray.empty().unwrap()
 }
 
 /// Ends the worker; whether it was killed.
@@ -69,6 +75,27 @@ fn a_cut_takes_what_was_not_claimed() {
     assert!(matches!(seat.answered(slot, sequence, 3), Answered::Nonsense));
     assert!(matches!(seat.answered(slot, sequence, 2), Answered::Part(_, Some(_))));
     assert_eq!((seat.items(), seat.load()), (0, 0));
+    assert!(!end(&mut seat));
+}
+
+#[test]
+fn a_frame_that_is_not_begun_is_looked_for_again() {
+    let (mut seat, slot, sequence) = seat();
+    assert!(matches!(seat.answered(slot, sequence, 8), Answered::Part(_, Some(_))));
+    seat.load_call(0, frame(), 2, None, &mut Vec::new()).unwrap();
+    let grace = std::time::Duration::from_secs(30);
+    let (core, threads) = Core::start(Config::new("cuts", 1 << 20, grace)).unwrap();
+    let mut state = core.lock();
+    let now_ns = crate::clock::now_ns();
+    state.seats.push(seat);
+    // Another worker has nothing to do.
+    core.cut_for(&mut state, 1, &mut Settled::new());
+    let next_ns = state.next_check_ns;
+    let mut seat = state.seats.pop().unwrap();
+    drop(state);
+    core.close(false);
+    threads.join();
+    assert!(next_ns < now_ns.saturating_add(5_000_000_000), "only when it is sure to be late");
     assert!(!end(&mut seat));
 }
 

@@ -170,6 +170,9 @@ impl<R> AsCompleted<R> {
         if self.pending.is_empty() {
             return None;
         }
+        if matches!(deadline, Deadline::Never) {
+            self.help();
+        }
         let jobs = || self.pending.values().map(|(_, handle)| handle.job()).collect();
         let target = || (self.len() <= MOST).then(|| Target::jobs(jobs(), false));
         let wait = |deadline| self.board.block(deadline);
@@ -185,8 +188,8 @@ impl<R> AsCompleted<R> {
             return;
         }
         for (&ticket, (_, handle)) in self.pending.range(self.tried..) {
-            // Each is tried once: a job that could not be run here had been
-            // begun, or belongs to another pool.
+            // Each is tried once: a job that could not be run here had been begun, belongs to another
+            // pool, or would lie too deep on the stack.
             self.tried = ticket + 1;
             if handle.help() {
                 return;
@@ -200,7 +203,6 @@ impl<R> Iterator for AsCompleted<R> {
 
     #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
-        self.help();
         self.next_before(Deadline::Never)
     }
 

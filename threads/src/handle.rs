@@ -29,12 +29,14 @@ use std::time::Duration;
 pub struct JoinHandle<R> {
     /// The job.
     unit: Arc<dyn Unit<R>>,
+    /// Whether the result was taken, or is somebody else's to take.
+    is_taken: bool,
 }
 
 impl<R> JoinHandle<R> {
     /// The handle of this job.
     pub(crate) fn new(unit: Arc<dyn Unit<R>>) -> Self {
-        Self { unit }
+        Self { unit, is_taken: false }
     }
 
     /// Waits for the result.
@@ -85,7 +87,8 @@ impl<R> JoinHandle<R> {
 
     /// The result of a finished job.
     #[track_caller]
-    fn take(&self) -> Result<R, JoinError> {
+    fn take(&mut self) -> Result<R, JoinError> {
+        self.is_taken = true;
         taken(self.unit.take())
     }
 
@@ -130,7 +133,7 @@ impl<R> JoinHandle<R> {
     /// The result of a finished job, and the end of a thread that was started for it
     /// alone, as far as that is there in time.
     #[track_caller]
-    pub(crate) fn take_before(self, deadline: Deadline) -> Result<R, JoinError> {
+    pub(crate) fn take_before(mut self, deadline: Deadline) -> Result<R, JoinError> {
         let result = self.take();
         self.unit.home().reap(deadline);
         result
@@ -211,10 +214,11 @@ impl<R> JoinHandle<R> {
 
     /// Like [`on_done`](JoinHandle::on_done), with the result itself in place of the
     /// handle.
-    pub fn on_result(self, f: impl FnOnce(Result<R, JoinError>) + Send + 'static)
+    pub fn on_result(mut self, f: impl FnOnce(Result<R, JoinError>) + Send + 'static)
     where
         R: 'static,
     {
+        self.is_taken = true; // By the callback.
         let unit = Arc::clone(&self.unit);
         // A circle of references until the callback is called or forgotten, at the
         // latest when the job is discarded.
@@ -257,11 +261,21 @@ fn taken<R>(result: Option<Result<R, JoinError>>) -> Result<R, JoinError> {
 impl<R> Future for JoinHandle<R> {
     type Output = Result<R, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if self.unit.outcome().is_none() && self.unit.watch(context.waker().clone()) {
             return Poll::Pending;
         }
         Poll::Ready(self.take())
+    }
+}
+
+impl<R> Drop for JoinHandle<R> {
+    fn drop(&mut self) {
+        // Usually nobody else refers to a finished job. But one that was run on the spot is still in its queue,
+        // and its result must not wait there for whoever comes across it.
+        if !self.is_taken && Arc::strong_count(&self.unit) > 1 {
+            drop(self.unit.take());
+        }
     }
 }
 
@@ -271,6 +285,6 @@ impl<R> RefUnwindSafe for JoinHandle<R> {}
 
 impl<R> fmt::Debug for JoinHandle<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("job", &self.unit.stage_name()).finish()
+        f.debug_struct("JoinHandle").field("job", &self.unit.stage_name()).finish_non_exhaustive()
     }
 }

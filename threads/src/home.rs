@@ -7,6 +7,7 @@ use crate::pools;
 use crate::registry::ThreadInfo;
 use crate::shared::Shared;
 use crate::stats::Tally;
+use crate::waiting;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -49,18 +50,24 @@ impl Home {
     }
 
     /// When the job is finished: waits for the end of its own thread, which has little
-    /// left to do. With a deadline, only until the thread has left the list: what comes
-    /// after that, the drop of its thread-local values, cannot be waited for with a limit.
+    /// left to do but its callbacks, which may wait for others. With a deadline, only until the thread
+    /// has left the list: what comes after that, the drop of its thread-local values, cannot be waited for with
+    /// a limit.
     pub(crate) fn reap(&self, deadline: Deadline) {
         let Self::Thread(own) = self else { return };
-        if matches!(deadline, Deadline::At(_)) {
-            own.info.wait_until_left(deadline);
-            return;
-        }
-        let started = lock(&own.handle).take();
         let here = thread::current().id();
         // A thread cannot join itself.
-        if let Some(started) = started.filter(|started| started.thread().id() != here) {
+        if lock(&own.handle).as_ref().is_none_or(|started| started.thread().id() == here) {
+            return;
+        }
+        let left = |deadline| own.info.wait_until_left(deadline).then_some(());
+        let has_left = waiting::aside(deadline, left).is_some();
+        let started = if has_left && matches!(deadline, Deadline::Never) {
+            lock(&own.handle).take()
+        } else {
+            None
+        };
+        if let Some(started) = started {
             started.join().expect("a job's panic is caught before it reaches the thread");
         }
     }

@@ -21,7 +21,8 @@
 //!
 //! A job that spawns and joins for long, while its worker never comes to its deque, would leave a
 //! shell there for each. So a worker counts what it has run on the spot, and sweeps its own
-//! deque when that is as much as what is in it, or [`FEW`] if that is more.
+//! deque when that is as much as what is in it, or [`FEW`] if that is more. Shells are empty by then, or their
+//! handles are there and have the results: nothing of the user's is dropped in a sweep.
 
 use crate::bound::Bound;
 use crate::job::JobRef;

@@ -182,10 +182,13 @@ impl Node {
         node
     }
 
-    /// Whether it can never go on, if only these cannot.
-    fn is_stuck(&self, nodes: &BTreeMap<u64, Self>) -> bool {
-        let mut others = self.others.iter().map(|other| nodes.contains_key(other));
-        if self.all { others.any(|stuck| stuck) } else { !self.open && others.all(|stuck| stuck) }
+    /// How many of those that it waits for have to go on before it does.
+    fn needed(&self) -> usize {
+        match (self.all, self.open) {
+            (true, _) => self.others.len(),
+            (false, true) => 0,
+            (false, false) => 1,
+        }
     }
 }
 
@@ -201,14 +204,30 @@ fn is_stuck(waits: &Waits, thread: u64) -> bool {
             nodes.insert(thread, node);
         }
     }
-    loop {
-        let goes_on = |(thread, node): (&u64, &Node)| (!node.is_stuck(&nodes)).then_some(*thread);
-        let going_on: Vec<u64> = nodes.iter().filter_map(goes_on).collect();
-        if going_on.is_empty() {
-            return nodes.contains_key(&thread);
+    // Backwards, from those that go on to those that wait for them: each edge is looked at once.
+    let mut waiting: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let mut needed = BTreeMap::new();
+    let mut going_on = Vec::new();
+    for (&thread, node) in &nodes {
+        for &other in &node.others {
+            waiting.entry(other).or_default().push(thread);
         }
-        for thread in going_on {
-            nodes.remove(&thread);
+        needed.insert(thread, node.needed());
+        if node.needed() == 0 {
+            going_on.push(thread);
         }
     }
+    while let Some(other) = going_on.pop() {
+        for thread in waiting.remove(&other).unwrap_or_default() {
+            let left = needed.get_mut(&thread).expect("it is one of the nodes");
+            // One that goes on already may have others that do, too.
+            if *left > 0 {
+                *left -= 1;
+                if *left == 0 {
+                    going_on.push(thread);
+                }
+            }
+        }
+    }
+    needed[&thread] > 0
 }

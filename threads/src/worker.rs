@@ -213,7 +213,13 @@ impl Worker {
     /// Goes to the bench if there are too many workers. False if it has no seat any more.
     fn retire(&self) -> bool {
         let seats = &self.shared.seats;
-        !seats.has_surplus() || seats.retire(&self.shared, self.index, || self.close_mail())
+        // What it still runs has no seat, and so none to give up when it waits.
+        let close_mail = || {
+            self.aside.set(true);
+            self.close_mail();
+            self.aside.set(false);
+        };
+        !seats.has_surplus() || seats.retire(&self.shared, self.index, close_mail)
     }
 
     /// Executes jobs until the pool has ended (true), or the worker has no seat any
@@ -261,7 +267,15 @@ impl Worker {
 
     /// Executes whatever can be found, in the middle of a job; false if there is nothing.
     pub(crate) fn execute_any(&self) -> bool {
-        let found = self.take_soon(1, true).or_else(|| self.look(true));
+        let found = self.take_soon(1, true).or_else(|| {
+            let found = self.look(true);
+            if !self.deque.is_empty() {
+                // Others may have looked for what was moved here while it was on its way.
+                self.shared.sleep.publish();
+                self.shared.seats.offer(&self.shared);
+            }
+            found
+        });
         found.is_some_and(|work| {
             self.execute(work);
             true

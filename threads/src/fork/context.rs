@@ -275,7 +275,7 @@ impl Context {
     /// Runs any work of the pool that can be found; false if there is none, and if too much lies on
     /// the stack already: what belongs to nothing there can wait.
     fn help_anybody(&self) -> bool {
-        if self.depth.get() >= DEPTH {
+        if self.lies_deep() {
             return false;
         }
         if let Some(task) = self.deque.pop() {
@@ -292,10 +292,15 @@ impl Context {
         })
     }
 
+    /// Whether so much lies on this thread's stack that what need not be run on top of it should not be.
+    pub(super) fn lies_deep(&self) -> bool {
+        self.depth.get() >= DEPTH
+    }
+
     /// Whether so much lies on this thread's stack that more should rather be left to others,
     /// and there may be others.
     pub(super) fn is_deep(&self) -> bool {
-        self.depth.get() >= DEPTH && self.shared().seats.could_step_aside()
+        self.lies_deep() && self.shared().seats.could_step_aside()
     }
 
     /// Whether so much lies on this thread's stack, with what is about to run, that it could

@@ -293,7 +293,8 @@ impl<'scope> Scope<'scope, '_> {
     /// spawn more in the same scope, or open others. Called on a thread that does not
     /// belong to the pool, it works, too.
     ///
-    /// In a [`Pool::inline`](crate::Pool::inline), the caller runs it before this returns.
+    /// In a [`Pool::inline`](crate::Pool::inline), the caller runs it before this returns, or, where 128 lie on top
+    /// of each other already, before the scope ends.
     pub fn spawn<F>(&'scope self, f: F)
     where
         F: FnOnce() + Send + 'scope,
@@ -313,7 +314,10 @@ impl<'scope> Scope<'scope, '_> {
         // which is all that the closure borrows.
         let task = unsafe { Task::new(context.map(|context| &context.cells), core, f) };
         match context {
-            Some(context) if shared.settings.inline => context.run(task.into_fork()),
+            Some(context) if shared.settings.inline && !context.lies_deep() => {
+                context.run(task.into_fork());
+            }
+            Some(context) if shared.settings.inline => context.deque.push(task),
             Some(context) => {
                 invisible();
                 context.deque.push(task);

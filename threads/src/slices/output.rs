@@ -35,7 +35,17 @@ impl<'a, R> Output<'a, R> {
     }
 
     /// Keeps `ahead` of the places that are left, and gives the others away.
+    ///
+    /// # Panics
+    ///
+    /// When there are not so many, as an implementation of `Divide` is wrong.
     pub(super) fn divide(&mut self, ahead: usize) -> Self {
+        let left = self.places.len() - self.filled;
+        // Before the places are out of its hands: they are dropped with it.
+        assert!(
+            ahead <= left,
+            "an implementation of `Divide` gives more items than its `length` says"
+        );
         let (near, far) = mem::take(&mut self.places).split_at_mut(self.filled + ahead);
         self.places = near;
         Self::new(far)

@@ -1,10 +1,10 @@
 //! Joining, time limits, cancelling, and handles as futures.
 
-use crate::support::{Gate, in_time, until};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
+use crate::support::{Counted, Gate, in_time, until};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use threads::{JoinError, Pool, as_completed};
+use threads::{JoinError, Pool, WaitFor, as_completed, wait};
 
 #[test]
 fn a_queued_job_is_cancelled_and_never_runs() {
@@ -106,5 +106,42 @@ fn a_token_wakes_a_thread_that_joins() {
             });
         }
         gate.open().join().unwrap();
+    });
+}
+
+/// Locks when it is dropped.
+struct Locks(Arc<Mutex<()>>);
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        drop(self.0.lock());
+    }
+}
+
+/// Also one that was run on the spot, and lies in its queue: the result would be dropped wherever somebody comes
+/// across it, in the middle of another wait.
+#[test]
+fn the_result_goes_with_the_handle() {
+    in_time(|| {
+        let pool = Arc::new(Pool::new(1).unwrap());
+        let inner = Arc::clone(&pool);
+        let job = pool.spawn(move || {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            for n in 1..=10 {
+                let counted = Counted(Arc::clone(&dropped));
+                drop(wait([inner.spawn(move || counted)], WaitFor::All, None));
+                assert_eq!(dropped.load(SeqCst), n);
+            }
+            let mutex = Arc::new(Mutex::new(()));
+            for _ in 0..100 {
+                let locks = Locks(Arc::clone(&mutex));
+                drop(wait([inner.spawn(move || locks)], WaitFor::All, None));
+            }
+            let _held = mutex.lock().unwrap();
+            for _ in 0..100 {
+                inner.spawn(|| ()).join().unwrap();
+            }
+        });
+        job.join().unwrap();
     });
 }

@@ -2,7 +2,8 @@
 
 use crate::support::{Gate, in_time};
 use std::sync::Arc;
-use threads::{Outcome, Pool, WaitFor, WhenFull, wait};
+use std::time::Duration;
+use threads::{AsCompleted, Outcome, Pool, WaitFor, WhenFull, wait};
 
 #[test]
 fn on_the_only_worker_of_the_pool() {
@@ -41,5 +42,27 @@ fn a_job_that_could_not_run_has_failed() {
         let handles = [full.spawn(|| ()), broken.spawn(|| ())];
         assert_eq!(wait(&handles, WaitFor::FirstException, None).0.len(), 1);
         gate.open().join().unwrap();
+    });
+}
+
+/// More handles than are looked at to see a circle, and nobody left who could run their jobs.
+#[test]
+fn next_without_a_limit_runs_one_of_very_many_jobs() {
+    in_time(|| {
+        let pool = Arc::new(Pool::builder().workers(1).spares(0).build().unwrap());
+        let inner = Arc::clone(&pool);
+        let job = pool.spawn(move || {
+            let mut set = AsCompleted::new();
+            for key in 0..2_000 {
+                set.push(key, inner.submit(|x| x, key));
+            }
+            let mut sum = 0;
+            while let Some((key, result)) = set.next_timeout(Duration::MAX) {
+                assert_eq!(key, result.unwrap());
+                sum += key;
+            }
+            sum
+        });
+        assert_eq!(job.join().unwrap(), (0..2_000).sum());
     });
 }

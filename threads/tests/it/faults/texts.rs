@@ -1,6 +1,7 @@
 //! What errors say.
 
-use std::time::Duration;
+use std::panic::catch_unwind;
+use std::time::{Duration, Instant};
 use threads::{BoundedSemaphore, Pool, Queue};
 
 /// Each reads after "failed to", and says what it is about.
@@ -134,5 +135,42 @@ impl threads::Divide for Liar {
 #[test]
 fn a_wrong_divide_is_named() {
     let text = panic_of(|| drop(threads::par_map(Liar, |x| x)));
+    assert!(text.contains("implementation of `Divide`"), "{text}");
+}
+
+/// A row that is not divided where it is told.
+struct Whole;
+
+impl IntoIterator for Whole {
+    type Item = usize;
+    type IntoIter = std::ops::Range<usize>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        0..100
+    }
+}
+
+impl threads::Divide for Whole {
+    fn length(&self) -> usize {
+        100
+    }
+
+    fn divide_at(self, _index: usize) -> (Self, Self) {
+        (Self, Self)
+    }
+}
+
+/// Not the end of the process, though results are dropped while it unwinds.
+#[test]
+fn a_divide_that_gives_too_much_is_named() {
+    let slow = |x: usize| {
+        let end = Instant::now() + Duration::from_micros(50);
+        while Instant::now() < end {}
+        x.to_string()
+    };
+    // Where nobody comes to help, it is not divided, and nothing is wrong.
+    let ends = (0..1_000).map(|_| catch_unwind(|| threads::par_map(Whole, slow)));
+    let payload = ends.filter_map(Result::err).next().expect("it is divided at last");
+    let text = payload.downcast::<&str>().expect("it is a text");
     assert!(text.contains("implementation of `Divide`"), "{text}");
 }

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use threads::{
-    CancelToken, Cancelled, Event, JoinHandle, Pool, WaitFor, broadcast, join, scope, wait,
+    CancelToken, Cancelled, Event, JoinHandle, Pool, Scope, WaitFor, broadcast, join, scope, wait,
 };
 
 /// Forks when it is dropped.
@@ -294,4 +294,80 @@ fn the_result_of_a_cancelled_scope_is_dropped_before_it_unwinds() {
     }));
     assert!(end.is_err() || end.is_ok_and(|end| end == Err(Cancelled)), "it had begun, or not");
     assert_eq!(ran.load(SeqCst), 6);
+}
+
+/// A worker that goes has no seat, and so none to give up, while it still runs what is for it only.
+#[test]
+fn a_part_of_a_broadcast_waits_while_its_worker_goes() {
+    in_time(|| {
+        let pool = Pool::builder().workers(2).spares(0).build().unwrap();
+        let (first, second, release) =
+            (Gate::occupy(&pool), mpsc::channel(), Event::new().unwrap());
+        let (begins, begun) = mpsc::channel();
+        let never = Event::new().unwrap();
+        let waits = pool.spawn(move || {
+            begins.send(()).unwrap();
+            let _closed: Result<(), _> = second.1.recv();
+            never.wait_timeout(Duration::from_millis(10))
+        });
+        begun.recv().unwrap();
+        let parts = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let broadcast = scope.spawn(|| {
+                pool.broadcast(|_| {
+                    // The other part is run by the worker whose job waits, before that.
+                    if parts.fetch_add(1, SeqCst) == 0 {
+                        release.wait();
+                    }
+                })
+            });
+            // Nobody can see that the parts are there. If they are not yet, this shows nothing.
+            let soon = Instant::now() + Duration::from_millis(50);
+            until("the parts are there", || Instant::now() > soon);
+            pool.resize(1).unwrap();
+            let first = first.open();
+            let soon = Instant::now() + Duration::from_millis(500);
+            until("the first runs", || parts.load(SeqCst) > 0 || Instant::now() > soon);
+            drop(second.0); // The job of the other worker, which has the only seat, waits.
+            let job = in_a_moment(waits);
+            release.set();
+            broadcast.join().unwrap();
+            assert!(matches!(job, Ok(false)), "{job:?}");
+            first.join().unwrap();
+        });
+        assert_eq!(pool.stats().workers, 1);
+        assert_eq!(pool.spawn(|| 7).join().unwrap(), 7);
+    });
+}
+
+/// The result of a job that ends by itself, before others are released.
+fn in_a_moment<R>(job: JoinHandle<R>) -> Result<R, threads::JoinError> {
+    job.join_timeout(LIMIT).unwrap_or_else(|_| panic!("it does not end"))
+}
+
+/// A chain of tasks is as long as it likes, as in a pool with workers.
+#[test]
+fn a_long_chain_of_tasks_in_an_inline_pool() {
+    fn step<'scope>(scope: &'scope Scope<'scope, '_>, left: u32, ran: &'scope AtomicUsize) {
+        ran.fetch_add(1, SeqCst);
+        if left > 0 {
+            scope.spawn(move || step(scope, left - 1, ran));
+        }
+    }
+    for pool in [Pool::inline(), idle_pool(1)] {
+        let ran = AtomicUsize::new(0);
+        pool.scope(|scope| step(scope, 2_000, &ran));
+        assert_eq!(ran.load(SeqCst), 2_001);
+        // Tasks of a scope that were put off while one inside of it was open.
+        let ran = AtomicUsize::new(0);
+        pool.scope(|outer| {
+            let ran = &ran;
+            pool.scope(|inner| {
+                for _ in 0..3 {
+                    inner.spawn(move || step(outer, 500, ran));
+                }
+            });
+        });
+        assert_eq!(ran.load(SeqCst), 3 * 501);
+    }
 }

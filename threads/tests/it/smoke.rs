@@ -69,7 +69,7 @@ fn debug_is_never_empty() {
     assert!(format!("{pool:?}").contains("workers: 1"));
     let handle = pool.spawn(|| 1);
     assert!(handle.wait_timeout(crate::support::LIMIT));
-    assert_eq!(format!("{handle:?}"), r#"JoinHandle { job: "finished" }"#);
+    assert_eq!(format!("{handle:?}"), r#"JoinHandle { job: "finished", .. }"#);
     let queue = Queue::<u8>::bounded(3).unwrap();
     queue.put(1).unwrap();
     assert!(format!("{queue:?}").contains("capacity: 3, len: 1"));

@@ -41,16 +41,16 @@ fn a_callback_waits_for_a_job_of_the_pool_whose_worker_joins() {
         let job = pool.spawn(move || {
             let (open, closed) = mpsc::channel::<()>();
             let handle = threads::spawn(move |()| closed.recv().is_err(), ()).unwrap();
-            let (sees, seen) = mpsc::channel();
+            let (says, said) = mpsc::channel();
             handle.on_done(move |_| {
                 // So that who joins has seen the end, and the worker that took its seat meanwhile is gone again.
                 let soon = Instant::now() + Duration::from_millis(50);
                 until("the pool is as it was", || Instant::now() > soon);
-                sees.send(inner.spawn(|| 1).join().unwrap()).unwrap();
+                says.send(inner.spawn(|| 1).join().unwrap()).unwrap();
             });
             drop(open);
             assert!(handle.join().unwrap());
-            seen.recv().unwrap()
+            said.recv().unwrap()
         });
         assert_eq!(job.join().unwrap(), 1);
     });

@@ -169,8 +169,8 @@ fn a_divide_that_gives_too_much_is_named() {
         x.to_string()
     };
     // Where nobody comes to help, it is not divided, and nothing is wrong.
-    let ends = (0..1_000).map(|_| catch_unwind(|| threads::par_map(Whole, slow)));
-    let payload = ends.filter_map(Result::err).next().expect("it is divided at last");
+    let mut ends = (0..1_000).map(|_| catch_unwind(|| threads::par_map(Whole, slow)));
+    let payload = ends.find_map(Result::err).expect("it is divided at last");
     let text = payload.downcast::<&str>().expect("it is a text");
     assert!(text.contains("implementation of `Divide`"), "{text}");
 }

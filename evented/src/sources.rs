@@ -226,7 +226,9 @@ impl Sources {
         source.flags.set(before);
         let flags = before.with(Flags::watched(direction));
         let (fd, old) = (source.fd.get(), source.rank.get());
-        let rank = driver.rank_for(source.most_urgent(waker, rank));
+        let wanted = source.most_urgent(waker, rank);
+        // Where there can be no set of that rank, the top one may be that of a less urgent one.
+        let rank = if wanted == old || driver.rank_for(wanted) != wanted { old } else { wanted };
         let watch = Watch { fd, token: id.token(), directions: flags.directions(), rank };
         // When the system refuses, it stays where it is: that costs urgency, and no call fails for it.
         if rank != old && self.register(driver, watch, id.slot).is_ok() {

@@ -203,13 +203,12 @@ impl<F, R> Cell<F, R> {
     /// The result; `None` when the job is not finished, or its result has been taken.
     pub(crate) fn take(&self) -> Option<Result<R, JoinError>> {
         let mut state = lock(&self.state);
-        let outcome = state.stage.outcome().unwrap_or(Outcome::Cancelled);
+        // A closure is not moved for a look.
+        let Stage::Finished(_) = &state.stage else { return None };
+        let outcome = state.stage.outcome()?;
         match mem::replace(&mut state.stage, Stage::Taken(outcome)) {
             Stage::Finished(result) => Some(result.map_err(|error| *error)),
-            other => {
-                state.stage = other;
-                None
-            }
+            _other => None,
         }
     }
 

@@ -204,23 +204,35 @@ impl Seats {
     }
 
     /// Between two jobs of the calling worker: goes to the bench if there are too many
-    /// seated. True when it holds a seat, false when its thread is to end. `close_mail` is
-    /// called if it goes: what is for it only, it runs before.
+    /// seated. True when it holds a seat, false when its thread is to end. `run_mail` is
+    /// called if it goes: what is for it only, it runs before, one by one, and with its seat, as it may have to
+    /// step aside for that. False: there was nothing, and no more will come.
     pub(crate) fn retire(
         &self,
         shared: &Arc<Shared>,
         worker: usize,
-        close_mail: impl FnOnce(),
+        run_mail: impl Fn(&dyn Fn()) -> bool,
     ) -> bool {
-        let mut roster = lock(&self.roster);
-        if roster.closed || roster.seated <= roster.seats {
-            return true;
+        loop {
+            let mut roster = lock(&self.roster);
+            if roster.closed || roster.seated <= roster.seats {
+                return true;
+            }
+            roster.seated -= 1;
+            roster.benched += 1;
+            self.changed(&roster);
+            drop(roster);
+            // Only now, so that there is an open mailbox all the time.
+            let has_run = run_mail(&|| {
+                let mut roster = lock(&self.roster);
+                roster.seated += 1;
+                roster.benched -= 1;
+                self.changed(&roster);
+            });
+            if !has_run {
+                break;
+            }
         }
-        roster.seated -= 1;
-        roster.benched += 1;
-        self.changed(&roster);
-        drop(roster);
-        close_mail();
         // The jobs in its deque are for others now, who might all be asleep.
         if shared.has_jobs() {
             shared.sleep.publish();

@@ -197,8 +197,7 @@ impl Worker {
         false
     }
 
-    /// Runs what only this worker is to run, and takes no more of it: it is about to block,
-    /// to go to the bench, or to end.
+    /// Runs what only this worker is to run, and takes no more of it: it is about to end.
     pub(crate) fn close_mail(&self) {
         while let Some(fork) = self.slot.mail.close() {
             self.execute(Work::Fork(fork));
@@ -213,13 +212,15 @@ impl Worker {
     /// Goes to the bench if there are too many workers. False if it has no seat any more.
     fn retire(&self) -> bool {
         let seats = &self.shared.seats;
-        // What it still runs has no seat, and so none to give up when it waits.
-        let close_mail = || {
-            self.aside.set(true);
-            self.close_mail();
-            self.aside.set(false);
+        let run_mail = |back: &dyn Fn()| {
+            let fork = self.slot.mail.close();
+            fork.is_some_and(|fork| {
+                back();
+                self.execute(Work::Fork(fork));
+                true
+            })
         };
-        !seats.has_surplus() || seats.retire(&self.shared, self.index, close_mail)
+        !seats.has_surplus() || seats.retire(&self.shared, self.index, run_mail)
     }
 
     /// Executes jobs until the pool has ended (true), or the worker has no seat any

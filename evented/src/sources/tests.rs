@@ -18,7 +18,7 @@ struct Script {
     refuse: bool,
     /// Descriptors that a poll set knows although they were closed.
     stale: Vec<RawFd>,
-    /// There is no set for this rank, and none to be had.
+    /// There is no set for this rank, and none to be had; the top one is that of IDLE.
     has_no_set: Option<Rank>,
     /// (descriptor, token, directions) of each registration and change.
     asked: Vec<(RawFd, usize, Directions)>,
@@ -53,7 +53,7 @@ impl Driver for Script {
     }
 
     fn rank_for(&mut self, rank: Rank) -> Rank {
-        if self.has_no_set == Some(rank) { NORMAL } else { rank }
+        if self.has_no_set == Some(rank) { Class::IDLE.strict_rank() } else { rank }
     }
 
     fn register(&mut self, watch: Watch) -> io::Result<()> {

@@ -3,8 +3,9 @@
 //! A worker's mailbox is open while it has a seat, or is about to get or to leave one (see
 //! `src/seats.rs`). It runs what is in it
 //! between two jobs, and when it is about to block: whoever waits for a broadcast could be
-//! the one that the worker is about to wait for. It closes its mailbox before it gives up its
-//! seat, so that nothing gets there which nobody would run.
+//! the one that the worker is about to wait for. Who gives up its seat closes its mailbox then, so
+//! that nothing gets there which nobody would run. What is found in it is run first, with the seat, as
+//! that may have to wait in its turn.
 
 use super::forked::Fork;
 use crate::primitives::{AtomicBool, Mutex, lock};

@@ -317,7 +317,11 @@ impl<'scope> Scope<'scope, '_> {
             Some(context) if shared.settings.inline && !context.lies_deep() => {
                 context.run(task.into_fork());
             }
-            Some(context) if shared.settings.inline => context.deque.push(task),
+            // Its own thread looks there before the scope ends.
+            Some(context) if shared.settings.inline && core.role(Some(context)) == By::Owner => {
+                context.deque.push(task);
+            }
+            Some(_) if shared.settings.inline => shared.publish_fork(task.into_fork()),
             Some(context) => {
                 invisible();
                 context.deque.push(task);

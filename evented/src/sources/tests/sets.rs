@@ -46,5 +46,5 @@ fn a_source_stays_where_it_is_when_there_is_no_set_for_it() {
     // One that is new is registered where it can be.
     driver.has_no_set = Some(urgent);
     sources.insert(&mut driver, 4, Direction::Read, urgent).unwrap();
-    assert_eq!(driver.ranks.last(), Some(&NORMAL));
+    assert_eq!(driver.ranks.last(), Some(&Class::IDLE.strict_rank()));
 }

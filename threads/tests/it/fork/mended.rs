@@ -371,3 +371,62 @@ fn a_long_chain_of_tasks_in_an_inline_pool() {
         assert_eq!(ran.load(SeqCst), 3 * 501);
     }
 }
+
+/// A worker that goes runs what comes for it only while it runs something else of that kind.
+#[test]
+fn broadcasts_in_parts_of_broadcasts_while_workers_go() {
+    in_time(|| {
+        for _ in 0..20 {
+            let pool = Pool::builder().workers(3).build().unwrap();
+            let gates = [(); 3].map(|()| Gate::occupy(&pool));
+            let (pool, parts) = (&pool, &AtomicUsize::new(0));
+            thread::scope(|scope| {
+                let broadcast = scope.spawn(move || {
+                    pool.broadcast(|_| {
+                        // So that the others have begun with theirs.
+                        let soon = Instant::now() + Duration::from_micros(300);
+                        while Instant::now() < soon {}
+                        pool.broadcast(|_| parts.fetch_add(1, SeqCst)).len()
+                    })
+                });
+                let soon = Instant::now() + Duration::from_millis(1);
+                until("the parts are there", || Instant::now() > soon);
+                pool.resize(1).unwrap();
+                let jobs = gates.map(Gate::open);
+                let ran: usize = broadcast.join().unwrap().into_iter().sum();
+                assert_eq!(parts.load(SeqCst), ran);
+                for job in jobs {
+                    job.join().unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// The task is that of another thread's scope, so that one has to find it.
+#[test]
+fn a_task_for_the_scope_of_another_thread_is_not_put_off_out_of_its_sight() {
+    fn deep<'scope>(scope: &'scope Scope<'scope, '_>, left: u32, end: &'scope (dyn Fn() + Sync)) {
+        if left == 0 {
+            return end();
+        }
+        scope.spawn(move || deep(scope, left - 1, end));
+    }
+    in_time(|| {
+        for depth in [1, 127, 128, 129, 200] {
+            let (pool, ran) = (Pool::inline(), AtomicUsize::new(0));
+            pool.scope(|outer| {
+                let (pool, ran) = (&pool, &ran);
+                let spawns = &|| {
+                    outer.spawn(|| {
+                        ran.fetch_add(1, SeqCst);
+                    });
+                };
+                thread::scope(|threads| {
+                    threads.spawn(move || pool.scope(|inner| deep(inner, depth, spawns)));
+                });
+            });
+            assert_eq!(ran.load(SeqCst), 1, "{depth} deep");
+        }
+    });
+}

@@ -175,7 +175,9 @@ impl Cluster {
     }
 
     /// How long a call is offered again when nodes do not know its function, know another one of that
-    /// name, or have no memory for its argument; then it is [`NotServed`](crate::JoinError::NotServed). The default is 10 s.
+    /// name, or have no memory for its argument; then it is [`NotServed`](crate::JoinError::NotServed), once each
+    /// node that says that it has workers has refused it, or 16 have. The default is 10 s. It counts from the
+    /// first refusal after the call was begun last, if it was.
     pub fn patience(mut self, limit: Duration) -> Self {
         self.patience = limit;
         self
@@ -185,8 +187,8 @@ impl Cluster {
     /// [`NodeLost`](crate::JoinError::NodeLost). The default is 10 min. A broker that has come to take
     /// shorter messages than 1 MB (`max_payload`) counts as none, though calls go on that fit.
     ///
-    /// Nodes drop what they have of a client that they have not found for 30 s, and after 10 min they end what
-    /// workers still execute for it. When it is connected again, it sends its calls again: those that were
+    /// Nodes drop what they have of a client that they have not found for 30 s: results 30 s after their calls have
+    /// ended, or later. After 10 min they end what workers still execute for it. When it is connected again, it sends its calls again: those that were
     /// executed meanwhile are executed again, if they [may be](Self::attempts).
     pub fn offline_limit(mut self, limit: Duration) -> Self {
         self.offline_limit = limit;

@@ -36,7 +36,7 @@
 //! | the answer of a client | the node: none within 2 s | asked again; then its calls are given back, and not looked at for 10 s; the client is told that they were not begun |
 //! | a result that a node has given up, because its client was away | the client: another node is offered the call, or the broker does not have it; it asks the node | the call is begun again, or, when it may not be, lost |
 //! | a task of a node, by a panic | the node | it ends with an error, and gives its calls back |
-//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, its calls are not begun; when it comes back, it sends those again. After 10 min, or at once when it has said that it ends, what runs is killed |
+//! | a client | the node: nobody listens for 30 s, or the client has said that it ends | its results are dropped, but not before 30 s from their end on; its calls are not begun; when it comes back, it sends those again. After 10 min, or at once when it has said that it ends, what runs is killed |
 //! | that a call is to be killed, or its items are not wanted | the node: it asks about what workers have had for 6 s | killed, or no more of it is begun |
 //! | what a node has dropped of a client that comes back | the client: the broker has not the call, and the node has it not, which it is asked | begun again, or, when it may not be, lost |
 //!

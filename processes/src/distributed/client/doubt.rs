@@ -61,9 +61,9 @@ impl Remote {
     /// Another node was told to wait for the one that has a call. From time to time that one is asked
     /// whether it has it: its name.
     pub(super) fn doubted(&self, number: u64) -> Option<String> {
-        let state = self.lock();
-        let flight = state.flights.get(&number)?;
-        let is_time = flight.waits % DOUBTED_EVERY == 1;
+        let mut state = self.lock();
+        let flight = state.flights.get_mut(&number)?;
+        let is_time = std::mem::take(&mut flight.in_doubt);
         flight.holder().filter(|_| is_time).map(str::to_owned)
     }
 }
@@ -73,6 +73,7 @@ impl State {
     pub(super) fn was_not_begun(&mut self, number: u64, node: &str, unbegun: Option<u64>) {
         let Some(flight) = self.flights.get_mut(&number) else { return };
         if unbegun.is_some_and(|attempt| flight.begun.take_back(node, attempt)) {
+            flight.refusals.given_back(node);
             let was_again = flight.is_begun();
             self.counters.retried -= u64::from(was_again);
         }
@@ -88,7 +89,7 @@ impl State {
         let reason = format!("node {node} had it and was heard of no more");
         let lost = JoinError::NodeLost { reason };
         if is_news {
-            flight.refused_since = None;
+            flight.refusals.forget();
             self.nodes.lost(&node);
             self.counters.lost += 1;
         }

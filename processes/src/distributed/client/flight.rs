@@ -3,8 +3,8 @@
 //! | said | done |
 //! |---|---|
 //! | `Begin` | `Drop` if it is no flight any more, or `Poison`, if that was said of it; `Go` if this attempt was counted; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Wait` if it would be its last attempt, and the node has another call with its last; else counted, and `Go` |
-//! | `Refused` | nothing if a node has begun it and is there; else the first time is noted; after the client's patience the call is `NotServed` |
-//! | `Again` | `Drop` if it is no flight any more, or `Poison`, if that was said of it; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; else `Go` |
+//! | `Refused` | nothing if a node has begun it and is there; else it is noted; when all nodes with workers have refused it (or many), and some for longer than the client's patience, the call is `NotServed` |
+//! | `Again` | `Drop` if it is no flight any more, or `Poison`, if that was said of it; `Wait` if another node has begun it and is there; `Drop` if nobody wants it; `Poison` if it was begun too often; `Wait` as for `Begin`; else `Go` |
 //! | `NotHere` | its node does not count as there any more; an attempt that it has not begun is not counted any more |
 //! | `Runs` | `Drop` if it is no flight any more, or was killed; `Wait` if it is withdrawn, and nobody reads its results; else `Go` |
 //! | `Done` | settled, and confirmed; what is no flight any more is only confirmed |
@@ -32,6 +32,7 @@ use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, Shout, VERSION, Verdict};
 use super::begun::Begun;
 use super::body::Body;
+use super::refusals::Refusals;
 use super::settle::Settled;
 use super::{MAX_FLIGHT_BYTES, MAX_FLIGHTS, Remote, State};
 
@@ -57,8 +58,10 @@ pub(super) struct Flight {
     pub(super) missing: bool,
     /// How often nodes were told since then that another one has it.
     pub(super) waits: u32,
-    /// Since when nodes refuse it, since it was lost or sent last.
-    pub(super) refused_since: Option<Instant>,
+    /// True when they were told that now, and it is time to ask that one.
+    pub(super) in_doubt: bool,
+    /// Since when nodes refuse it.
+    pub(super) refusals: Refusals,
     /// True when nobody wants it to begin.
     pub(super) withdrawn: bool,
     /// True when nobody wants it to go on.
@@ -160,7 +163,8 @@ impl Remote {
                     begun: Begun::default(),
                     missing: false,
                     waits: 0,
-                    refused_since: None,
+                    refusals: Refusals::default(),
+                    in_doubt: false,
                     withdrawn: false,
                     killed: false,
                     fetching: false,
@@ -205,12 +209,13 @@ impl Remote {
             // Another one has begun it since this one has asked what is to become of it.
             return Verdict::Poison;
         }
-        if times > 0 && times + 1 == most && state.has_a_last_attempt(node, most) {
+        if state.must_wait_there(number, node, most) {
             return Verdict::Wait;
         }
         let Some(flight) = state.flights.get_mut(&number) else { return Verdict::Drop };
         flight.begun.add(node, first);
         (flight.missing, flight.waits) = (false, 0);
+        flight.refusals.begins();
         let is_again = flight.begun.times() > 1;
         state.counters.retried += u64::from(is_again);
         state.nodes.begins(node);
@@ -230,9 +235,9 @@ impl Remote {
         if state.is_held(number, lease) {
             return None;
         }
-        let flight = state.flights.get_mut(&number)?;
-        let since = *flight.refused_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < self.cluster.patience {
+        let State { flights, nodes, .. } = &mut *state;
+        let flight = flights.get_mut(&number)?;
+        if !flight.refusals.add(node, self.cluster.patience, nodes.with_workers()) {
             return None;
         }
         let (reason, place) = (format!("{node}: {why}; {WHAT_TO_DO}"), flight.sequence);
@@ -270,6 +275,8 @@ impl Remote {
                 self.end(state, number, error);
                 Verdict::Poison
             }
+            // It would be told so when it wants to begin the call, after it has fetched the argument.
+            None if state.must_wait_there(number, node, self.cluster.attempts) => Verdict::Wait,
             None => Verdict::Go,
         }
     }
@@ -348,6 +355,12 @@ impl State {
         self.flights.len() < MAX_FLIGHTS && self.flight_bytes < MAX_FLIGHT_BYTES
     }
 
+    /// Whether a call would be begun for the last time, and this node has another one of which that is so.
+    fn must_wait_there(&self, number: u64, node: &str, attempts: u32) -> bool {
+        let times = self.flights.get(&number).map_or(0, |flight| flight.begun.times());
+        times > 0 && times + 1 == attempts && self.has_a_last_attempt(node, attempts)
+    }
+
     /// Whether a node has begun a call that is not begun again when that node is lost, of those that others had
     /// begun before: each has so many attempts.
     fn has_a_last_attempt(&self, node: &str, attempts: u32) -> bool {
@@ -372,7 +385,8 @@ impl State {
     /// A call is to be sent again, because the broker has lost it or its result.
     pub(super) fn send_again(&mut self, number: u64) {
         if let Some(flight) = self.flights.get_mut(&number) {
-            (flight.sequence, flight.missing, flight.refused_since) = (None, false, None);
+            (flight.sequence, flight.missing) = (None, false);
+            flight.refusals.forget();
             // A broker that remembers the id, but has not the message, would drop it as a duplicate.
             flight.resent += 1;
         }

@@ -16,6 +16,7 @@ mod news;
 mod nodes;
 mod orders;
 mod publish;
+mod refusals;
 mod removals;
 mod report;
 mod run;

@@ -9,6 +9,7 @@ use futures_lite::StreamExt;
 
 use super::super::wire::{Here, LONGEST_NAME, unpack};
 use super::State;
+use super::doubt::DOUBTED_EVERY;
 use super::run::Desk;
 use super::settle::Counters;
 
@@ -125,6 +126,12 @@ impl Nodes {
         self.0.get(name).is_some_and(|node| is_deaf || node.heard.elapsed() < limit)
     }
 
+    /// Those that have workers, as far as anybody knows.
+    pub(super) fn with_workers(&self) -> impl Iterator<Item = &str> {
+        let all = self.0.iter().filter(|(_name, node)| node.workers() > 0);
+        all.map(|(name, _node)| name.as_str())
+    }
+
     /// How many workers there are.
     pub(super) fn workers(&self) -> usize {
         self.0.values().map(Node::workers).sum()
@@ -141,6 +148,7 @@ impl State {
         let Some(flight) = self.flights.get_mut(&number) else { return false };
         let elsewhere = elsewhere && flight.holder() != Some(node);
         flight.waits = flight.waits.wrapping_add(u32::from(elsewhere));
+        flight.in_doubt = elsewhere && flight.waits % DOUBTED_EVERY == 1;
         elsewhere
     }
 

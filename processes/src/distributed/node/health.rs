@@ -5,6 +5,10 @@
 //! would be the fastest of all: it would fetch the calls of the whole cluster, to fail them. So it gives them
 //! back, as calls that it has not begun, and fetches none until a call of its own has come through: one that
 //! does nothing. The pool starts a worker for that after pauses that grow, see `core::breaker`.
+//!
+//! A node that has no memory for an argument may have some for the next one, and goes on fetching. It refuses
+//! the call, which costs no attempt, and which its client does not give up while others may serve it (see
+//! `client::refusals`).
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -39,6 +43,19 @@ impl Health {
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken.get()
     }
+}
+
+/// Whether no worker has begun a call which has ended like this: it was cancelled, or there was none. Of one
+/// that is run again when its worker is lost, that does not follow.
+pub(super) fn has_not_run(report: &Report) -> bool {
+    let is_cancelled = |error: &JoinError| matches!(error, JoinError::Cancelled);
+    let was_cancelled = match report {
+        Report::One(outcome) => outcome.as_ref().err().is_some_and(is_cancelled),
+        Report::Items { parts, .. } => {
+            parts.iter().all(|part| matches!(&part.end, End::Failed(error) if is_cancelled(error)))
+        }
+    };
+    was_cancelled || Unable::of(report).is_some()
 }
 
 impl Unable {
@@ -153,5 +170,23 @@ mod tests {
         assert_eq!(items(&[failed(), End::Value(1)]), None, "one was executed");
         assert_eq!(items(&[End::Values(1), failed()]), None, "one was executed");
         assert_eq!(items(&[]), None);
+    }
+
+    #[test]
+    fn what_was_cancelled_has_not_run() {
+        let one = |error| has_not_run(&Report::One(Err(error)));
+        let broken = || JoinError::Broken { reason: "no process is left".to_owned() };
+        let lost = || JoinError::NodeLost { reason: "it ran".to_owned() };
+        assert!(one(JoinError::Cancelled) && one(broken()));
+        assert!(!one(lost()) && !has_not_run(&Report::One(Ok(()))));
+        let items = |ends: &[End]| {
+            let part = |(first, end): (u16, &End)| Part { first, count: 1, end: end.clone() };
+            let parts = (0..).zip(ends).map(part).collect();
+            has_not_run(&Report::Items { parts, timing: None })
+        };
+        let cancelled = || End::Failed(JoinError::Cancelled);
+        assert!(items(&[cancelled(), cancelled()]) && items(&[End::Failed(broken())]));
+        assert!(!items(&[cancelled(), End::Value(1)]) && !items(&[End::Values(1)]));
+        assert!(!items(&[cancelled(), End::Failed(lost())]));
     }
 }

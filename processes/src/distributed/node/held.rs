@@ -62,7 +62,9 @@ pub(super) enum Inside {
 /// A client that was not there when something was said to it, and from which nobody has heard since.
 #[derive(Clone, Copy, Debug)]
 struct Silence {
-    /// Since when.
+    /// Since when, as far as anybody knows.
+    first: Instant,
+    /// From when on it is counted until it is gone: the same, or when a call of it has ended here last.
     since: Instant,
     /// When it was not there last, with no long time in between of which nobody knows.
     until: Instant,
@@ -170,13 +172,20 @@ impl Shelf {
         self.eased.notify_one();
     }
 
-    /// A call has ended, and so many bytes of its result lie here until it is confirmed.
+    /// A call has ended, and so many bytes of its result lie here until it is confirmed, or its client is gone: one
+    /// that is not there has as long from now on as any other, as its node may have asked in vain about the call
+    /// for long. Not one for which nobody waits any more.
     pub(super) async fn ends(&self, id: CallId, held: &Held, bytes: usize) {
         self.keep(held, bytes);
         // What was said before is not about this result: the client was gone for a while, or has
         // confirmed the result of an earlier time. One that has left does not say so again.
         if !self.has_left(id.client) {
             let _not_about_this = poll_once(held.confirmed.notified()).await;
+        }
+        if !self.is_forsaken(id.client)
+            && let Some(known) = self.silent.borrow_mut().get_mut(&id.client)
+        {
+            known.since = Instant::now();
         }
     }
 
@@ -192,6 +201,11 @@ impl Shelf {
     /// A call that is here.
     pub(super) fn find(&self, id: CallId) -> Option<Rc<Held>> {
         self.held.borrow().get(&id).map(Rc::clone)
+    }
+
+    /// Whether the pool has any of these calls.
+    pub(super) fn has_any_inside(&self) -> bool {
+        self.held.borrow().values().any(|held| held.inside.borrow().is_some())
     }
 
     /// All calls that are here.
@@ -211,10 +225,10 @@ impl Shelf {
         let now = Instant::now();
         let mut silent = self.silent.borrow_mut();
         silent.retain(|_client, known| known.since.elapsed() < REMEMBERED * self.gone_after);
-        let known = silent.entry(client).or_insert(Silence { since: now, until: now });
+        let known = silent.entry(client).or_insert(Silence { first: now, since: now, until: now });
         if !was_gone && known.until.elapsed() >= UNSEEN {
             // This side may have had no connection, and nothing is known of the client meanwhile.
-            known.since = now;
+            (known.first, known.since) = (now, now);
         }
         known.until = now;
         drop(silent);
@@ -227,7 +241,8 @@ impl Shelf {
     /// Whether a client is gone, as far as anybody knows. It may come back.
     pub(super) fn is_gone(&self, client: u128) -> bool {
         let silent = self.silent.borrow();
-        let is_gone = |known: &Silence| known.until - known.since >= self.gone_after;
+        let is_gone =
+            |known: &Silence| known.until.saturating_duration_since(known.since) >= self.gone_after;
         self.has_left(client) || silent.get(&client).is_some_and(is_gone)
     }
 
@@ -235,7 +250,9 @@ impl Shelf {
     /// what workers execute.
     pub(super) fn is_forsaken(&self, client: u128) -> bool {
         let silent = self.silent.borrow();
-        let is_over = |known: &Silence| known.until - known.since >= FORSAKEN * self.gone_after;
+        let is_over = |known: &Silence| {
+            known.until.saturating_duration_since(known.first) >= FORSAKEN * self.gone_after
+        };
         self.has_left(client) || silent.get(&client).is_some_and(is_over)
     }
 

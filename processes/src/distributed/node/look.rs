@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::Subject;
 use async_nats::jetstream::Message;
+use async_nats::{Request, RequestErrorKind, Subject};
 use tokio::time::timeout;
 
 use super::super::refusal::Refusal;
@@ -21,6 +21,9 @@ const NOT_HERE_FOR: Duration = Duration::from_millis(50);
 
 /// How long a client may take to answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
+
+/// When the broker has not said for so long that a client is not there, it is: it does not answer a refusal.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// What is to become of a message.
 pub(super) enum Look {
@@ -53,13 +56,23 @@ impl Desk {
         let Some(id) = name.and_then(|name| CallId::of_message(name.as_str())) else {
             return Look::Bury("it has no name of a call".to_owned());
         };
-        if self.shelf.is_gone(id.client) {
-            return Look::Drop(None);
-        }
+        let is_gone = self.shelf.is_gone(id.client);
         let why = format!("it speaks version {VERSION} of the protocol, the client another one");
         let to = self.broker.names.client(id.client);
         let back = self.broker.names.node(self.id, id.client);
         let (headers, text) = Refusal { id, node: self.name.clone(), why }.message();
+        if is_gone {
+            // It may have come back, of which this node hears nothing else: it is never answered.
+            let request =
+                Request::new().headers(headers).payload(text.into()).timeout(Some(SILENCE));
+            let said = self.client.send_request(to, request).await;
+            if said.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders) {
+                self.shelf.is_not_there(id.client);
+                return Look::Drop(None);
+            }
+            self.shelf.is_there(id.client);
+            return Look::Later(REFUSED_FOR);
+        }
         // What is lost is said again when the call is offered again. When nobody is there, the broker says so.
         let said = self.client.publish_with_reply_and_headers(to, back, headers, text.into());
         let (Ok(()) | Err(_)) = said.await;

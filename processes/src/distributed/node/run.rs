@@ -66,7 +66,8 @@ pub(super) struct Desk {
     pub(super) outbox: Outbox,
     /// What takes in the calls that were asked for.
     pub(super) batches: RefCell<Vec<JoinHandle<()>>>,
-    /// Whether calls are given back: none is begun any more, and what becomes of them is not said.
+    /// Whether calls are given back: none is begun any more, no client is asked for one, and what becomes of
+    /// them is not said.
     pub(super) is_over: Cell<bool>,
     /// Whether a task has failed.
     pub(super) failure: Rc<Failure>,
@@ -254,6 +255,13 @@ impl Desk {
         };
         // One that the system does not let go may be there for longer.
         let (Ok(()) | Err(_)) = timeout(FAREWELL, ended).await;
+        // Those who wait for calls are to see which of them no worker has begun. One of them may have failed.
+        let seen = async {
+            while self.shelf.has_any_inside() {
+                sleep(GLANCE).await;
+            }
+        };
+        let (Ok(()) | Err(_)) = timeout(PAUSE, seen).await;
     }
 }
 

@@ -14,7 +14,7 @@ use super::super::broker::{argument_name, result_name};
 use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, ENVELOPE, MAX_INLINE, News, Report, Verdict};
 use super::execute::{Unfit, local_call, outcome};
-use super::health::Unable;
+use super::health::{Unable, has_not_run};
 use super::held::{Held, Inside};
 use super::look::{Look, Unanswered};
 use super::outbox::{Haste, Parcel};
@@ -108,8 +108,9 @@ impl Desk {
                 return self.reply(place, AckKind::Nak(Some(pause))).await;
             }
             Look::Bury(why) => {
-                drop(hand);
+                // With the hand: the broker may take nothing for long, and those that come meanwhile lie here.
                 self.bury(&message, &place, &why).await;
+                drop(hand);
                 return self.reply(place, AckKind::Term).await;
             }
         };
@@ -180,6 +181,7 @@ impl Desk {
         held.asked.set(None);
         *held.inside.borrow_mut() = Some(inside.clone());
         let begun = self.shelf.shares.begin();
+        on.begins();
         engine.submit(local);
         let forsaken = Cell::new(false);
         let end = tokio::select! {
@@ -191,6 +193,9 @@ impl Desk {
         *held.inside.borrow_mut() = None;
         let busy = self.shelf.shares.end(begun);
         if self.is_over.get() {
+            // The client hears that with the rest, see `give_back`.
+            let has_run = end.is_some_and(|(report, _)| !has_not_run(&report));
+            held.asked.set((!has_run && !call.retry.is_any()).then_some(attempt));
             return Err(Later(PAUSE));
         }
         let Some((report, body)) = end else {
@@ -243,6 +248,10 @@ impl Desk {
         // The same attempt as before, if that was not begun.
         let mut attempt = self.outbox.unbegun.of(id);
         for _ in 0..QUESTIONS {
+            if self.is_over.get() {
+                // The client has heard what this node gives back, and would believe that it has begun this.
+                return Err(Later(PAUSE));
+            }
             let begin = |ticket| {
                 let first = *attempt.get_or_insert(ticket);
                 held.asked.set(Some(first));

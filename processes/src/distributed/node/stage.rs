@@ -21,7 +21,7 @@ const PATIENCE: Duration = AHEAD.saturating_mul(2);
 pub(super) struct Stage {
     /// How many calls may be here.
     pub(super) pace: Pace,
-    /// Which are, in the order in which they have come here.
+    /// Which are, in the order in which they have begun, or have come here.
     on: RefCell<BTreeSet<u64>>,
     /// The number of the next one.
     next: Cell<u64>,
@@ -37,7 +37,7 @@ pub(super) struct On<'a> {
     /// Where.
     stage: &'a Stage,
     /// Its number.
-    number: u64,
+    number: Cell<u64>,
 }
 
 /// A call that waits, until this is dropped.
@@ -70,12 +70,17 @@ impl Stage {
             };
             timeout(patience, free).await.ok()?;
         }
+        let on = On { stage: self, number: Cell::new(self.number()) };
+        self.let_in();
+        Some(on)
+    }
+
+    /// One more is here, with this number.
+    fn number(&self) -> u64 {
         let number = self.next.get();
         self.next.set(number + 1);
         self.on.borrow_mut().insert(number);
-        let on = On { stage: self, number };
-        self.let_in();
-        Some(on)
+        number
     }
 
     /// Whether one more may be here.
@@ -92,10 +97,17 @@ impl Stage {
 }
 
 impl On<'_> {
+    /// It begins now, after those that have done so: others that have come later may have, while its argument
+    /// was fetched or its client was asked.
+    pub(super) fn begins(&self) {
+        let before = self.number.replace(self.stage.number());
+        self.stage.on.borrow_mut().remove(&before);
+    }
+
     /// Whether as many calls as there are workers were here before it, and are.
     pub(super) fn is_behind_others(&self) -> bool {
         let (on, slots) = (self.stage.on.borrow(), self.stage.pace.slots());
-        on.range(..self.number).nth(slots - 1).is_some()
+        on.range(..self.number.get()).nth(slots - 1).is_some()
     }
 }
 
@@ -115,7 +127,7 @@ impl Drop for Waiting<'_> {
 
 impl Drop for On<'_> {
     fn drop(&mut self) {
-        self.stage.on.borrow_mut().remove(&self.number);
+        self.stage.on.borrow_mut().remove(&self.number.get());
         self.stage.let_in();
     }
 }
@@ -181,6 +193,10 @@ mod tests {
             assert_eq!(behind(&all), [false, false, true, true, true]);
             all.remove(1);
             assert_eq!(behind(&all), [false, false, true, true]);
+            all[0].begins();
+            assert_eq!(behind(&all), [true, false, false, true], "others have begun before it");
+            drop(all);
+            assert!(stage.on.borrow().is_empty());
         });
     }
 

@@ -141,6 +141,27 @@ fn a_call_of_another_version_is_dropped_when_its_client_is_gone() {
     assert_eq!(broker.messages("dead"), 0, "it was a call");
 }
 
+#[test]
+fn a_client_of_another_version_that_comes_back_is_told_again_that_its_calls_are_refused() {
+    let Some(broker) = Broker::start() else { return };
+    let _node = impatient_node(&broker.url());
+    let client = "000000000000000000000000000000ab";
+    let message = b"\x01\0\0\0\x4d";
+    let mut raw = Raw::hearing(&broker, &[]);
+    let name = format!("{client}.5.0");
+    raw.say_with("triptych.call", &[("Nats-Msg-Id", &name)], message);
+    wait_until("it is stored", || broker.has_stored("calls"));
+    wait_until("its client is gone", || broker.messages("calls") == 0);
+    let to = format!("triptych.client.{client}");
+    let mut raw = Raw::hearing(&broker, &[&to]);
+    let name = format!("{client}.6.0");
+    raw.say_with("triptych.call", &[("Nats-Msg-Id", &name)], message);
+    for _ in 0..3 {
+        assert_eq!(raw.next().header("Refused"), format!("{client}.6"));
+    }
+    assert_eq!(broker.messages("calls"), 1, "other nodes may know it");
+}
+
 /// Is said to be a call of the version of the time, and is none.
 pub(crate) const GARBAGE: &[u8] = b"\x01\0\0\0\x04";
 

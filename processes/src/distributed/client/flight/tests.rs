@@ -231,6 +231,9 @@ fn calls_are_begun_for_the_last_time_one_by_one() {
     assert_eq!(remote.begin(0, "c", 3, OVER), Verdict::Go, "it has not heard the answer");
     for number in 1..4 {
         assert_eq!(remote.begin(number, "c", 3, OVER), Verdict::Wait);
+        assert_eq!(remote.again(number, "c", None, OVER), Verdict::Wait, "it fetches nothing");
+        assert_eq!(remote.doubted(number), None, "that is not because another one has it");
+        assert_eq!(remote.again(number, "d", None, OVER), Verdict::Go);
     }
     assert_eq!(remote.begin(1, "d", 3, OVER), Verdict::Go, "it is alone there");
     assert_eq!(remote.begin(2, "d", 3, OVER), Verdict::Wait);
@@ -423,6 +426,32 @@ fn what_nodes_refuse_for_too_long_is_not_served() {
     assert_eq!(remote.refused(0, "c", why, OVER), Some(7), "it is to be taken out");
     let error = error(&ticket);
     assert!(error.to_string().contains("c: no such function; start a node"), "{error}");
+}
+
+#[test]
+fn what_was_refused_before_an_attempt_is_offered_again_after_it() {
+    let (remote, ticket, _orders) = one_under_way(3);
+    let refused = |node| {
+        remote.refused(0, node, "version", LEASE);
+        let mut state = remote.lock();
+        let flight = state.flights.get_mut(&0)?;
+        flight.refusals.pass(Duration::from_mins(1));
+        Some(())
+    };
+    assert!(refused("old").is_some());
+    assert_eq!(remote.begin(0, "new", 1, LEASE), Verdict::Go);
+    assert!(!remote.not_here(0, "new", None), "it drains");
+    assert!(refused("old").is_some(), "it was refused long ago, and begun since then");
+    assert_eq!(remote.begin(0, "new", 2, LEASE), Verdict::Go);
+    assert!(!remote.not_here(0, "new", Some(2)), "its workers were busy");
+    assert!(refused("old").is_some(), "others may have the time");
+    assert_eq!(remote.begin(0, "short", 3, LEASE), Verdict::Go);
+    assert!(!remote.not_here(0, "short", Some(3)));
+    remote.lock().nodes.here("busy", 1);
+    assert!(refused("short").is_some(), "that one has not refused it");
+    remote.lock().nodes.here("busy", 0);
+    assert!(refused("short").is_none(), "it has begun it to no purpose");
+    assert!(matches!(error(&ticket), JoinError::NotServed { .. }));
 }
 
 mod doubts;

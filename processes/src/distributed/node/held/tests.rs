@@ -80,6 +80,7 @@ fn is_told(notify: &Notify) -> bool {
 fn pass(shelf: &Shelf, client: u128, time: Duration) {
     let mut silent = shelf.silent.borrow_mut();
     let known = silent.get_mut(&client).unwrap();
+    known.first = known.first.checked_sub(time).unwrap();
     known.since = known.since.checked_sub(time).unwrap();
     known.until = known.until.checked_sub(time).unwrap();
 }
@@ -171,4 +172,35 @@ fn what_was_said_before_a_call_has_ended_confirms_no_result() {
     shelf.is_leaving(7);
     ends();
     assert!(is_told(&held.confirmed), "it does not say that again");
+}
+
+#[test]
+fn a_result_is_kept_from_its_end_on_also_when_its_client_was_not_there_before() {
+    let shelf = Shelf::new(1, GONE_AFTER);
+    let id = CallId { client: 7, number: 1 };
+    let held = shelf.take(id, "place".into()).unwrap();
+    let ends = || futures_lite::future::block_on(shelf.ends(id, &held, 10));
+    // Its node has asked about it meanwhile.
+    let_go(&shelf, 7);
+    ends();
+    assert!(!shelf.is_gone(7) && shelf.quiet_clients() == [7]);
+    for _ in 0..9 {
+        pass(&shelf, 7, GONE_AFTER / 10);
+        shelf.is_not_there(7);
+        assert!(!is_told(&held.confirmed), "it may come back");
+    }
+    pass(&shelf, 7, GONE_AFTER / 10);
+    shelf.is_not_there(7);
+    assert!(shelf.is_gone(7) && is_told(&held.confirmed));
+    // That does not put off when nobody waits any more for what runs.
+    for _ in 0..2 * FORSAKEN {
+        ends();
+        pass(&shelf, 7, GONE_AFTER / 2);
+        shelf.silent.borrow_mut().get_mut(&7).unwrap().until += GONE_AFTER / 2;
+    }
+    assert!(shelf.is_forsaken(7));
+    shelf.silent.borrow_mut().get_mut(&7).unwrap().until += GONE_AFTER;
+    assert!(shelf.is_gone(7));
+    ends();
+    assert!(shelf.is_gone(7), "it is not kept");
 }

@@ -112,9 +112,11 @@ impl fmt::Debug for BufferMut {
 /// dropped, in whatever process that is; after one in a worker, when the pool does something next.
 ///
 /// Items of a map that bring buffers travel together like others, and each lets go of its own as soon as it
-/// has ended, whatever becomes of the others. How many are on the way is bounded by the memory that they
-/// need for themselves, which is at least a page each: a few bytes for one item only are better copied into
-/// that item.
+/// has ended, whatever becomes of the others. The more memory those that were sent last need for themselves, on
+/// the average, the fewer are on the way. That is no bound: a buffer that somebody else has, too, as
+/// another item, does not count, and where items need much of which many were plain before, more of them are
+/// on the way for a while. Each takes at least a page: a few bytes for one item only are better copied into that
+/// item.
 ///
 /// Everywhere else (the result of a call, a call of another pool, [`spawn`](crate::spawn()), a message of
 /// a queue, a format of your own) it is bytes like any others, which are copied. The same is so when

@@ -43,8 +43,10 @@ pub(crate) struct Feed<'p, I: Iterator, R> {
     filling: bool,
     /// True when the last item was too long to travel with others.
     alone: bool,
-    /// Bytes of the arena that only items need which are in the tray.
+    /// Bytes of the arena that only items need which came into the tray since frames were weighed.
     own_bytes: usize,
+    /// How many items these are, with those that need none.
+    framed: usize,
     /// The function's result.
     result: PhantomData<fn() -> R>,
 }
@@ -73,6 +75,7 @@ where
             filling: false,
             alone: false,
             own_bytes: 0,
+            framed: 0,
             result: PhantomData,
         }
     }
@@ -151,14 +154,25 @@ where
         if std::mem::replace(&mut self.filling, true) {
             // The iterator, or the encoding of an item, has panicked.
             self.flush();
+            self.weigh_frame();
         }
         while !self.exhausted && self.pace.may_send(self.on_the_way(), self.taken - self.consumed) {
             let left = self.items.size_hint().1.and_then(|left| u64::try_from(left).ok());
-            self.own_bytes = 0;
             self.fill(self.pace.next_frame(left), pieces);
             self.flush();
+            self.weigh_frame();
         }
         self.filling = false;
+    }
+
+    /// How many items may be on the way depends on what those of the last frame need for themselves, each
+    /// on the average: one that needs much says little about plain ones after it, and the last one of
+    /// a frame little about those before it. Those that went alone were weighed then.
+    fn weigh_frame(&mut self) {
+        if let Some(each) = self.own_bytes.checked_div(self.framed) {
+            self.pace.weigh(each);
+        }
+        (self.own_bytes, self.framed) = (0, 0);
     }
 
     /// Takes up to `size` items, fewer when they need much memory.
@@ -219,10 +233,8 @@ where
             contents.encoder.try_item(|frame| frame.extend_from_slice(&bytes));
         }
         let (brings, own_bytes) = luggage.into_buffers();
-        if !brings.is_nothing() {
-            self.own_bytes = self.own_bytes.saturating_add(own_bytes);
-            self.pace.weigh(own_bytes);
-        }
+        self.own_bytes = self.own_bytes.saturating_add(own_bytes);
+        self.framed += 1;
         let announce = contents.keep(number, others, brings);
         drop(contents);
         if announce {
@@ -340,6 +352,49 @@ mod tests {
         assert!(!Pace::is_full(feed.own_bytes));
         feed.put(5, &buffer(&pool, 2 << 20), true).unwrap();
         assert!(Pace::is_full(feed.own_bytes));
-        assert_eq!(feed.pace.next_frame(None), 1);
+        assert_eq!(feed.framed, 6);
+        feed.weigh_frame();
+        assert_eq!((feed.own_bytes, feed.framed), (0, 0));
+    }
+
+    /// After items of 100 ns.
+    fn quick(pace: &mut Pace) {
+        while pace.next_frame(None) < 5_000 {
+            let count = u16::try_from(pace.next_frame(None)).unwrap();
+            pace.learn(Timing { count, taken_ns: 100 * u64::from(count) });
+        }
+    }
+
+    #[test]
+    fn one_that_needs_much_memory_does_not_part_the_plain_ones_after_it() {
+        let pool = Pool::new(1).unwrap();
+        let much = Some(buffer(&pool, 4 << 20));
+        let items = std::iter::once(much).chain(std::iter::repeat_n(None, 100_000));
+        let mut feed = Feed::new(&pool, |_: Option<Buffer>| (), items);
+        quick(&mut feed.pace);
+        let mut pieces = Vec::new();
+        feed.feed(&mut pieces);
+        assert_eq!(pieces.len(), 0);
+        // One frame with the first item, one as if all were like that, and then those of plain ones.
+        assert_eq!(feed.pace.next_frame(None), 5_000);
+        assert!(feed.taken() > 5_000, "{}", feed.taken());
+        feed.abandon();
+    }
+
+    #[test]
+    fn a_frame_weighs_what_its_items_do_together_whichever_is_the_last() {
+        let pool = Pool::new(1).unwrap();
+        for heavy in 0..4 {
+            let mut feed = feed::<Option<Buffer>>(&pool);
+            quick(&mut feed.pace);
+            for number in 0..4 {
+                let item = (number == heavy).then(|| buffer(&pool, 2 << 20));
+                feed.put(number, &item, true).unwrap();
+            }
+            feed.flush();
+            feed.weigh_frame();
+            // Eight of half a MiB may be on the way, in three frames.
+            assert_eq!(feed.pace.next_frame(None), 2, "{heavy}");
+        }
     }
 }

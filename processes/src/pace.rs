@@ -96,8 +96,8 @@ impl Pace {
         self.set_marks();
     }
 
-    /// Learns how long the encoding of an item is that was sent alone, or how much of the arena an item
-    /// needs for itself that travels with others.
+    /// Learns how long the encoding of an item is that was sent alone, or how much of the arena each item of
+    /// a frame needs for itself, on the average.
     #[inline]
     pub(crate) fn weigh(&mut self, bytes: usize) {
         if self.weight != Some(bytes) {

@@ -119,7 +119,7 @@ pub(crate) fn lock(segment: &Arc<Segment>, patience: Patience) -> Option<Owned> 
 /// As [`lock`], for those whose memory consists of atomics, and who run no code of others meanwhile: it
 /// does not panic, so a process that goes wild takes none of their threads with it. When the mutex has been
 /// overwritten nothing is locked, and the [`Owned`] says so: then words say what they say, and
-/// bytes are not touched.
+/// nobody reads or writes bytes, or takes any for read.
 pub(crate) fn lock_words(segment: &Arc<Segment>, patience: Patience) -> Option<Owned> {
     match try_lock(segment, patience) {
         Ok(owned) => Some(owned),

@@ -73,9 +73,11 @@ where
         // restart, and must not hold up the callbacks of others meanwhile.
         let waiting = Arc::new(Mutex::new(Some((owner, result))));
         let other = Arc::clone(&waiting);
-        let started = thread::Builder::new().name("actor".to_owned()).spawn(move || end(&other));
+        let started =
+            thread::Builder::new().name("actor".to_owned()).spawn(move || end(&other, true));
         if started.is_err() {
-            end(&waiting);
+            // Here, but without the pause, however often it is started again.
+            end(&waiting, false);
         }
     });
 }
@@ -83,15 +85,15 @@ where
 /// What an owner and the end of its process wait in.
 type Waiting<A, S> = Mutex<Option<(Owner<A, S>, Result<Stop, JoinError>)>>;
 
-/// Tells an owner of the end of its process, once.
-fn end<A, S>(waiting: &Waiting<A, S>)
+/// Tells an owner of the end of its process, once, and whether it may pause before a restart.
+fn end<A, S>(waiting: &Waiting<A, S>, may_pause: bool)
 where
     A: Serialize + DeserializeOwned + Send + 'static,
     S: 'static,
 {
     let both = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some((owner, result)) = both {
-        owner.ended(result);
+        owner.ended(result, may_pause);
     }
 }
 
@@ -114,8 +116,8 @@ where
         spawn::start_call(call.map_err(invalid)?, setup)
     }
 
-    /// The process has ended.
-    fn ended(mut self, result: Result<Stop, JoinError>) {
+    /// The process has ended. It is started again at once where the thread may not pause.
+    fn ended(mut self, result: Result<Stop, JoinError>, may_pause: bool) {
         let mailbox = self.argument.0.clone();
         let reason = match result {
             Ok(Stop::Asked) => return mailbox.end(Status::Stopped, "it was told to stop"),
@@ -130,7 +132,7 @@ where
         let taken = mailbox.taken();
         self.useless = if taken == self.taken { self.useless.saturating_add(1) } else { 0 };
         self.taken = taken;
-        let pause_ns = back_off_ns(self.useless);
+        let pause_ns = if may_pause { back_off_ns(self.useless) } else { 0 };
         if pause_ns > 0 && !mailbox.rest(clock::now_ns().saturating_add(pause_ns)) {
             return mailbox.end(Status::Failed, &reason);
         }

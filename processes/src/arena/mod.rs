@@ -133,8 +133,12 @@ impl Arena {
         }
     }
 
-    /// Pages for at least so many bytes; none when no such run is free, or no memory is left.
+    /// Pages for at least so many bytes; none when no such run is free, or no memory is left. And none in a
+    /// child that was forked by the owner: what is free in its copy of the books may be in use.
     fn take(&self, bytes: usize) -> Option<Run> {
+        if !self.home.is_here() {
+            return None;
+        }
         let count = bytes.max(1).div_ceil(self.page);
         let mut books = self.lock();
         let (run, cold) = books.extents.take(count)?;
@@ -147,8 +151,11 @@ impl Arena {
         Some(run)
     }
 
-    /// More pages behind those that end there.
+    /// More pages behind those that end there; none in such a child.
     fn extend(&self, end: usize, count: usize) -> bool {
+        if !self.home.is_here() {
+            return false;
+        }
         let Some(cold) = self.lock().extents.extend(end, count) else { return false };
         let run = end..end + count;
         if cold && !self.populate(run.clone()) {
@@ -285,6 +292,16 @@ mod tests {
         assert!(block.bytes().iter().all(|&byte| byte == 7), "only free pages go back");
         drop(block);
         assert_eq!((arena.usage().blocks, arena.usage().used_bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_copy_in_a_child_that_was_forked_gives_out_nothing() {
+        let mut arena = arena(4, 4);
+        drop(Block::new(&arena, 1).unwrap());
+        Arc::get_mut(&mut arena).unwrap().home = Home::elsewhere();
+        let kept = arena.usage();
+        assert!(Block::new(&arena, 1).is_none() && !arena.extend(0, 1));
+        assert_eq!(arena.usage(), kept);
     }
 
     #[test]

@@ -23,7 +23,10 @@ impl State {
     pub(super) fn look_at_trays(&mut self, now_ns: u64, settled: &mut Settled) -> Option<u64> {
         let mut next: Option<u64> = None;
         for tray in std::mem::take(&mut self.trays) {
-            let Some(look) = tray.upgrade().map(|tray| tray.look(now_ns)) else { continue };
+            let Some(found) = tray.upgrade() else { continue };
+            let look = found.look(now_ns);
+            // Its map may be gone meanwhile: then this is the last handle.
+            self.remains.trays.push(found);
             let again_ns = match look {
                 Look::Empty => continue,
                 Look::Fresh(due_ns) => due_ns,
@@ -79,6 +82,12 @@ mod tests {
             let mut settled = Settled::new();
             assert!(state.look_at_trays(u64::MAX, &mut settled).is_some());
             assert_eq!((settled.len(), state.queue.len()), (cancelled, 1 - cancelled));
+            let known = Arc::downgrade(&tray);
+            drop(tray);
+            assert!(
+                known.upgrade().is_some(),
+                "it is dropped when the state is not locked any more"
+            );
         }
     }
 }

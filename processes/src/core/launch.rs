@@ -33,7 +33,7 @@ use super::recycle::Post;
 use super::seat::Seat;
 use super::shared::Shared;
 use super::stderr::Tail;
-use super::{Config, Core};
+use super::{Config, Core, State};
 
 /// The longest path of the folder for temporary files. ipc-channel's one-shot server has a socket in it, in a
 /// folder of its own; 0.23.1 cuts what has no room in the address of a socket, which is 107 bytes, and
@@ -45,7 +45,13 @@ const MAX_TEMP_DIR_BYTES: usize = 107 - "/.tmp123456/socket".len();
 /// # Errors
 /// `InvalidFilename`: the folder for temporary files has a path that is too long.
 fn check_temp_dir() -> io::Result<()> {
-    let bytes = std::path::absolute(std::env::temp_dir())?.as_os_str().len();
+    let mut folder = std::env::temp_dir();
+    if !folder.is_absolute() {
+        // As the server does it; nothing at all is the current folder.
+        folder = std::env::current_dir()?.join(folder);
+    }
+    // Without the slash at the end, if it has one.
+    let bytes = folder.join("x").as_os_str().len() - "/x".len();
     if bytes <= MAX_TEMP_DIR_BYTES {
         return Ok(());
     }
@@ -178,9 +184,9 @@ impl Core {
             if state.closing.is_some() {
                 return Err(io::Error::other("the pool is closing, and gets no more workers"));
             }
-            let index = state.vacant_seat();
+            let index = state.begin_seat();
             drop(state);
-            self.occupy(index).inspect_err(|_error| {
+            self.launch_into(index, Setup::default()).inspect_err(|_error| {
                 self.lock().vacate(index);
                 // The breaker may have counted on it.
                 self.alarm.ring();
@@ -205,9 +211,9 @@ impl Core {
         // No slot yet, but the seat says where to kill it.
         call.target.sent(Place { seat: index, slot: 0, sequence: 0 });
         state.seats[index].own = Some(call);
-        state.seats[index].setup = Some(setup);
+        state.seats[index].begin_launch();
         drop(state);
-        self.occupy(index).inspect_err(|_error| {
+        self.launch_into(index, setup).inspect_err(|_error| {
             let mut state = self.lock();
             let call = state.seats[index].own.take();
             state.spare_seats.push(index);
@@ -216,17 +222,7 @@ impl Core {
         })
     }
 
-    /// Starts a worker in the seat `index` and watches it. One that nobody wants any more when it is
-    /// started ends again.
-    ///
-    /// # Errors
-    /// As [`launch`].
-    fn occupy(&self, index: usize) -> io::Result<()> {
-        let setup = self.lock().seats[index].begin_launch();
-        self.launch_into(index, setup)
-    }
-
-    /// As [`occupy`](Self::occupy), unless nobody is to come into the seat any more: it may be
+    /// Starts a worker in the seat `index`, unless nobody is to come into it any more: it may be
     /// somebody else's by now. Or somebody else is starting a worker for it.
     ///
     /// # Errors
@@ -237,13 +233,17 @@ impl Core {
         if seat.start_at_ns.is_none() || seat.launching {
             return Ok(());
         }
-        let setup = seat.begin_launch();
+        seat.begin_launch();
         drop(state);
-        self.launch_into(index, setup)
+        self.launch_into(index, Setup::default())
     }
 
-    /// Starts a worker, which takes milliseconds and is done without the lock, and puts it into its
-    /// seat.
+    /// Starts a worker, which takes milliseconds and is done without the lock, puts it into its seat, where
+    /// the launch was [begun](Seat::begin_launch), and watches it. One that nobody wants any more when it
+    /// is started ends again.
+    ///
+    /// # Errors
+    /// As [`launch`].
     fn launch_into(&self, index: usize, setup: Setup) -> io::Result<()> {
         let launched = self.launch(setup);
         let mut state = self.lock();
@@ -293,12 +293,21 @@ impl Core {
     }
 }
 
+impl State {
+    /// A seat for one more worker, whose launch begins in the same step: at no time does the seat look as
+    /// if a worker were missing, so that others would start one, too.
+    fn begin_seat(&mut self) -> usize {
+        let index = self.vacant_seat();
+        self.seats[index].begin_launch();
+        index
+    }
+}
+
 impl Seat {
     /// From now on it is not given to others, until the launch has ended.
-    fn begin_launch(&mut self) -> Setup {
+    fn begin_launch(&mut self) {
         debug_assert!(self.process.is_none() && !self.launching, "a seat has one worker");
         self.launching = true;
-        self.setup.take().unwrap_or_default()
     }
 }
 
@@ -320,12 +329,28 @@ mod tests {
         core.resize(3).unwrap_err();
         assert!(core.pids().is_empty());
         // One whose start was begun before, and has ended too late.
-        let index = core.lock().vacant_seat();
-        core.occupy(index).unwrap();
+        let index = core.lock().begin_seat();
+        core.launch_into(index, Setup::default()).unwrap();
         let mut state = core.lock();
         let seat = &mut state.seats[index];
         assert!(!seat.launching && seat.post == Post::Vacant);
         // Nobody would reap it.
         assert!(seat.process.take().is_none());
+    }
+
+    #[test]
+    fn a_seat_that_somebody_fills_is_nobodys_to_fill_from_the_first_moment() {
+        let grace = Duration::from_secs(30);
+        let (core, threads) = Core::start(Config::new("filled", 1 << 20, grace)).unwrap();
+        let mut state = core.lock();
+        let index = state.begin_seat();
+        // As when a worker that was tried is ready in this moment.
+        state.reopen_seats();
+        assert_eq!(state.seats[index].start_at_ns, None);
+        drop(state);
+        core.launch_into(index, Setup::default()).unwrap();
+        assert_eq!(core.pids().len(), 1);
+        core.close(false);
+        threads.join();
     }
 }

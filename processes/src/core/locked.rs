@@ -6,13 +6,14 @@
 //! those afterwards: that is what this guard is for.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use crate::arena::Keyed;
 use crate::call::Call;
 use crate::harvest::Piece;
 use crate::scope;
 use crate::target::Target;
+use crate::tray::Tray;
 
 use super::State;
 use super::process::Process;
@@ -26,6 +27,8 @@ pub(super) struct Remains {
     pub(super) processes: Vec<Process>,
     /// Results of maps that are gone.
     pub(super) pieces: Vec<Piece>,
+    /// Handles of trays that were looked at, perhaps the last ones.
+    pub(super) trays: Vec<Arc<Tray>>,
 }
 
 impl Remains {

@@ -224,7 +224,10 @@ impl Process {
                 Some(known) if known.as_ptr() == Arc::as_ptr(segment) => {}
                 // The memory is mapped anew under its old name: as long as this mapping is used, the
                 // worker is not told to forget it.
-                Some(known) => *known = Arc::downgrade(segment),
+                Some(known) => {
+                    segment.note_sent();
+                    *known = Arc::downgrade(segment);
+                }
                 None => {
                     self.forget_dead()?;
                     let message = Down::Segment(segment.id());
@@ -312,5 +315,33 @@ impl Process {
             }
             (None, _) => "a worker ended before it was ready".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Core};
+    use super::*;
+    use crate::Queue;
+
+    #[test]
+    fn a_segment_that_is_mapped_anew_is_taken_leave_of_like_any_other() {
+        let grace = Duration::from_secs(30);
+        let (core, threads) = Core::start(Config::new("anew", 1 << 20, grace)).unwrap();
+        core.open_seats(1).unwrap();
+        let queue = Queue::<u8>::bounded(1).unwrap();
+        let function: fn(Queue<u8>) = drop;
+        let (call, _ticket) = Call::new(function, &queue, core.ways(), None).unwrap();
+        let segment = Arc::clone(&call.handles[0]);
+        let mut state = core.lock();
+        let process = state.seats[0].process.as_mut().expect("it was started");
+        // The worker has it, as its name was that of a mapping that is gone.
+        process.known.insert(segment.id(), Weak::new());
+        process.send_descriptors(&call).unwrap();
+        assert!(segment.is_sent(), "nobody is told when it is dropped");
+        process.known.remove(&segment.id());
+        drop(state);
+        core.close(false);
+        threads.join();
     }
 }

@@ -22,7 +22,6 @@ use crate::board::{Claim, SLOTS};
 use crate::call::{Argument, Call, Code};
 use crate::clock;
 use crate::frame::{CallHeader, push_call};
-use crate::setup::Setup;
 use crate::ticket::Place;
 
 use super::flight::InFlight;
@@ -49,8 +48,6 @@ pub(super) struct Seat {
     pub(super) one_shot: bool,
     /// The one call of a one-shot seat, until its worker is ready.
     pub(super) own: Option<Call>,
-    /// How the process of a one-shot seat is to be started, until it is.
-    pub(super) setup: Option<Setup>,
     /// Workers in a row that died without finishing a call.
     pub(super) failures: u32,
     /// What is in flight, by slot of the board.
@@ -145,7 +142,6 @@ impl Seat {
             launching: false,
             one_shot,
             own: None,
-            setup: None,
             failures: 0,
             slots: (0..SLOTS).map(|_| None).collect(),
             free: (0..count).rev().collect(),

@@ -28,26 +28,30 @@ impl Ring {
         self.half_word((self.annex() + index) * 2)
     }
 
-    /// Copies bytes into the annex, from its `index`th word on; none, when nothing is locked.
+    /// Copies bytes into the annex, from its `index`th word on. False: none, as nothing is locked.
     ///
     /// # Panics
     /// If they are outside.
-    pub(crate) fn annex_write(&self, held: &Owned, index: usize, bytes: &[u8]) {
+    #[must_use]
+    pub(crate) fn annex_write(&self, held: &Owned, index: usize, bytes: &[u8]) -> bool {
         if held.is_broken() {
-            return;
+            return false;
         }
         self.copy_to((self.annex() + index) * 8, bytes);
+        true
     }
 
-    /// Copies bytes out of the annex, from its `index`th word on; none, when nothing is locked.
+    /// So many bytes of the annex, from its `index`th word on; none, when nothing is locked.
     ///
     /// # Panics
     /// If they are outside.
-    pub(crate) fn annex_read(&self, held: &Owned, index: usize, bytes: &mut [u8]) {
+    pub(crate) fn annex_read(&self, held: &Owned, index: usize, length: usize) -> Option<Vec<u8>> {
         if held.is_broken() {
-            return;
+            return None;
         }
-        self.copy_from((self.annex() + index) * 8, bytes);
+        let mut bytes = vec![0; length];
+        self.copy_from((self.annex() + index) * 8, &mut bytes);
+        Some(bytes)
     }
 
     /// Where the annex begins, in words.

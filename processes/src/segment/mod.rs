@@ -241,6 +241,12 @@ impl Segment {
         self.sent.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a worker of this process has got it.
+    #[cfg(test)]
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// True when nobody can write to it any more.
     pub(crate) fn is_frozen(&self) -> bool {
         self.rights == Rights::Frozen

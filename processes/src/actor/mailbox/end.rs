@@ -49,8 +49,10 @@ impl Mailbox {
         self.word(LOST_BELOW).store(self.ring.taken(held), Ordering::Relaxed);
         self.word(PID).store(0, Ordering::Relaxed);
         let reason = &reason.as_bytes()[..reason.floor_char_boundary(REASON_BYTES)];
-        self.ring.annex_write(held, REASON, reason);
-        self.word(REASON_LEN).store(reason.len() as u64, Ordering::Relaxed);
+        // If there is no room for it, as the mutex has been overwritten, that is the reason: see `reason`.
+        if self.ring.annex_write(held, REASON, reason) {
+            self.word(REASON_LEN).store(reason.len() as u64, Ordering::Relaxed);
+        }
     }
 
     /// Waits for the end, and says how it was; none when time is over.

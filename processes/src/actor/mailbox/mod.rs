@@ -294,16 +294,15 @@ impl Mailbox {
         }
     }
 
-    /// Why the last one has ended.
+    /// Why the last one has ended. When the mutex has been overwritten, that is the reason.
     fn reason(&self, held: &Owned) -> String {
         let length = self.word(REASON_LEN).load(Ordering::Relaxed);
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(REASON_BYTES);
-        if length == 0 {
-            return "it was told to stop".to_owned();
+        match self.ring.annex_read(held, REASON, length) {
+            None => SPOILED.to_owned(),
+            Some(bytes) if bytes.is_empty() => "it was told to stop".to_owned(),
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         }
-        let mut bytes = vec![0; length];
-        self.ring.annex_read(held, REASON, &mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// A word of the annex.

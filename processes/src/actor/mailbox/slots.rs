@@ -6,6 +6,7 @@ use rustix::thread::futex::{self, Flags};
 
 use crate::clock;
 use crate::life::Life;
+use crate::ring::SPOILED;
 use crate::robust::Owned;
 
 use super::{
@@ -18,7 +19,7 @@ impl Mailbox {
     pub(in crate::actor) fn take_slot(&self, deadline_ns: Option<u64>) -> Result<Slot, Verdict> {
         loop {
             let held = self.ring.lock();
-            if self.status() != Status::Serves {
+            if held.is_broken() || self.status() != Status::Serves {
                 return Err(Verdict::Ended(self.reason(&held)));
             }
             if let Some(number) = self.free_slot(&held) {
@@ -75,13 +76,18 @@ impl Mailbox {
         }
     }
 
-    /// The reply, or why there will be none; none as long as neither is known.
+    /// The reply, or why there will be none; none as long as neither is known. When the mutex has been
+    /// overwritten nobody can tell what is a reply, nor whether the message was taken.
     pub(super) fn outcome(
         &self,
         held: &Owned,
         slot: &Slot,
         number: u64,
     ) -> Option<Result<Reply, Verdict>> {
+        let lost = || Some(Err(Verdict::Lost(SPOILED.to_owned())));
+        if held.is_broken() {
+            return lost();
+        }
         let state = self.slot(slot.number, HOLDER).load(Ordering::Relaxed) & u64::from(u32::MAX);
         if state > WAITING {
             let length = self.slot(slot.number, LENGTH).load(Ordering::Relaxed);
@@ -90,8 +96,8 @@ impl Mailbox {
                 // Somebody has overwritten it: this is no kind of reply.
                 return Some(Ok(Reply { kind: u8::MAX, bytes: Vec::new() }));
             };
-            let mut bytes = vec![0; length];
-            self.ring.annex_read(held, self.reply_at(slot.number), &mut bytes);
+            let bytes = self.ring.annex_read(held, self.reply_at(slot.number), length);
+            let Some(bytes) = bytes else { return lost() };
             let kind = u8::try_from(state - WAITING).unwrap_or(u8::MAX);
             return Some(Ok(Reply { kind, bytes }));
         }
@@ -113,7 +119,8 @@ impl Mailbox {
         self.tell_of_changes(held);
     }
 
-    /// The actor: leaves a reply, unless nobody waits for it any more.
+    /// The actor: leaves a reply, unless nobody waits for it any more, or the mutex has been overwritten:
+    /// that is what the caller finds then, too.
     pub(in crate::actor) fn reply(&self, slot: &Slot, kind: u8, bytes: &[u8]) {
         if slot.number >= SLOTS || bytes.len() > reply_bytes(self.max_message()) {
             return; // No message says so.
@@ -122,8 +129,7 @@ impl Mailbox {
         let holder = self.slot(slot.number, HOLDER).load(Ordering::Relaxed);
         let is_wanted = self.slot(slot.number, TURN).load(Ordering::Relaxed) == slot.turn
             && holder & u64::from(u32::MAX) == WAITING;
-        if is_wanted {
-            self.ring.annex_write(&held, self.reply_at(slot.number), bytes);
+        if is_wanted && self.ring.annex_write(&held, self.reply_at(slot.number), bytes) {
             self.slot(slot.number, LENGTH).store(bytes.len() as u64, Ordering::Relaxed);
             self.slot(slot.number, HOLDER).store(holder + u64::from(kind), Ordering::Relaxed);
         }

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::clock;
+use crate::error::ActorError;
+use crate::queue::Queue;
+use crate::segment::SegmentId;
 
 /// Long after what is waited for.
 fn soon() -> u64 {
@@ -157,4 +160,54 @@ fn words_that_cannot_be_reach_nothing() {
         mailbox.word(REASON_LEN).store(size, Ordering::Relaxed);
         assert!(mailbox.reason(&mailbox.lock()).len() <= 3 * REASON_BYTES);
     }
+}
+
+/// Overwrites the mutex of a mailbox, as a process does that goes wild.
+fn spoil(segment: &Segment) {
+    (0..8).for_each(|word| segment.atomic_u64(word).store(u64::MAX, Ordering::Relaxed));
+}
+
+#[test]
+fn a_reply_under_a_mutex_that_was_overwritten_is_none() {
+    // Before the actor leaves it, and before the caller has seen it.
+    for replies_first in [false, true] {
+        let mailbox = serving();
+        let slot = mailbox.take_slot(Some(soon())).unwrap();
+        let number = mailbox.put(b"x", Some(soon())).unwrap();
+        mailbox.take().unwrap();
+        if replies_first {
+            mailbox.reply(&slot, 1, &[5]);
+        }
+        spoil(mailbox.segment());
+        if !replies_first {
+            mailbox.reply(&slot, 1, &[5]);
+        }
+        let lost = mailbox.wait(&slot, number, Some(soon()));
+        assert!(matches!(&lost, Err(Verdict::Lost(reason)) if reason == SPOILED), "{lost:?}");
+        let none = mailbox.take_slot(Some(soon()));
+        assert!(matches!(&none, Err(Verdict::Ended(reason)) if reason == SPOILED), "{none:?}");
+        mailbox.end(Status::Failed, "a test");
+        let ended = mailbox.join(Some(soon())).expect("it has ended").unwrap_err();
+        assert!(matches!(&ended, ActorError::Ended { reason } if reason == SPOILED), "{ended}");
+    }
+}
+
+#[test]
+fn an_actor_that_overwrites_its_mailbox_has_ended_for_that_reason() {
+    let said = Queue::bounded(1).unwrap();
+    let actor = crate::spawn_actor(|said: Queue<bool>| said, said.clone()).unwrap();
+    let wild: fn(&mut Queue<bool>, SegmentId) = |said, id| {
+        let segment = Segment::find(id);
+        if let Some(segment) = &segment {
+            spoil(segment);
+        }
+        said.put(segment.is_some()).unwrap();
+    };
+    actor.cast(wild, actor.mailbox.segment().id()).unwrap();
+    // Nobody has it locked meanwhile: glibc would follow the pointers in it.
+    assert!(said.get_timeout(Duration::from_secs(30)).unwrap(), "its process has the mailbox");
+    let said = actor.call(|_, ()| 5_u8, ()).unwrap_err();
+    assert!(said.to_string().contains(SPOILED), "{said}");
+    let ended = actor.join_timeout(Duration::from_secs(30)).expect("it ends").unwrap_err();
+    assert!(ended.to_string().contains(SPOILED), "{ended}");
 }

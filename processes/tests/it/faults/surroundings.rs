@@ -94,11 +94,16 @@ fn user_code_does_not_see_the_marker_and_has_its_own_group() {
 
 /// What a pool says in a process that has this folder for its temporary files.
 fn beginning_in(folder: &str) -> String {
+    beginning(ProcessBuilder::new().env("TMPDIR", folder))
+}
+
+/// What a pool says in such a process.
+fn beginning(builder: ProcessBuilder) -> String {
     let begin: fn(()) -> String = |()| match Pool::new(1) {
         Ok(pool) => format!("{:?}", pool.submit(|x: u8| x, 7).join()),
         Err(error) => format!("{:?}: {error}", error.kind()),
     };
-    let process = ProcessBuilder::new().env("TMPDIR", folder).spawn(begin, ()).unwrap();
+    let process = builder.spawn(begin, ()).unwrap();
     process.join_timeout(BOUND).expect("it ends").unwrap()
 }
 
@@ -116,4 +121,27 @@ fn a_folder_for_temporary_files_whose_path_is_too_long_is_named() {
         said.starts_with("InvalidFilename: ") && said.contains("(`TMPDIR`) has 90 bytes"),
         "{said}"
     );
+}
+
+#[test]
+fn a_folder_for_temporary_files_may_be_relative_or_nothing() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::create_dir(folder.path().join("x")).unwrap();
+    for relative in ["", ".", "./", "x", "./x/"] {
+        let builder = ProcessBuilder::new().cwd(folder.path()).env("TMPDIR", relative);
+        assert_eq!(beginning(builder), "Ok(7)", "{relative:?}");
+    }
+    // As long as it may be, and longer, as it is written.
+    let length = folder.path().as_os_str().len() + 1;
+    for (longer, slash) in [(0, ""), (0, "/"), (2, ""), (2, "/")] {
+        let relative = format!("{}x{slash}", "./".repeat((89 + longer - length - 1) / 2));
+        let bytes = length + relative.trim_end_matches('/').len();
+        let builder = ProcessBuilder::new().cwd(folder.path()).env("TMPDIR", &relative);
+        let said = beginning(builder);
+        let is_right = match longer {
+            0 => said == "Ok(7)",
+            _more => said.contains(&format!("has {bytes} bytes")),
+        };
+        assert!(is_right, "{relative:?}, {bytes} bytes: {said}");
+    }
 }

@@ -80,13 +80,15 @@ pub enum JoinError {
         /// The limit, counted from the moment the worker started the call.
         limit: Duration,
     },
-    /// The argument (parent) or the result (worker) could not be encoded.
+    /// The argument (parent) or the result (worker) could not be encoded. In a pool of a cluster (feature
+    /// `distributed`) also: it is long, and the broker has had no room for it for a minute; one whose result
+    /// finds none has run.
     #[error("failed to encode on the {side} side: {message}")]
     #[non_exhaustive]
     Encode {
         /// Where it failed.
         side: Side,
-        /// What the codec or the value's `Serialize` said.
+        /// What the codec, the value's `Serialize` or the broker said.
         message: String,
     },
     /// The argument (worker) or the result (parent) could not be decoded.

@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
-use async_nats::jetstream::object_store::{self, InfoErrorKind, ObjectStore};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, Subject};
-use futures_lite::StreamExt;
-use tokio::io::AsyncReadExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::cluster::Cluster;
+use super::store::Store;
 
 /// How long a broker remembers the ids of calls.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
@@ -33,7 +31,7 @@ const MAX_DEAD: i64 = 10_000;
 const DEAD_PART: i64 = 4;
 
 /// How long those are kept, and objects that nobody fetched.
-const KEPT: Duration = Duration::from_hours(24);
+pub(super) const KEPT: Duration = Duration::from_hours(24);
 
 /// The last part of the name of the store.
 const BODIES: &str = "bodies";
@@ -43,9 +41,6 @@ const ELECTION: Duration = Duration::from_secs(15);
 
 /// How long to wait before they are asked again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// How long the next part of an object may take to come.
-const STALL: Duration = Duration::from_secs(10);
 
 /// The names of everything.
 #[derive(Clone, Debug)]
@@ -117,25 +112,7 @@ pub(super) struct Broker {
     /// What all nodes take them from.
     pub(super) consumer: PullConsumer,
     /// Long bodies.
-    store: ObjectStore,
-    /// The stream in which those are.
-    bodies: Stream,
-}
-
-/// Why a body was not fetched.
-#[derive(Debug)]
-pub(super) enum Unfetched {
-    /// It is not there, or not whole.
-    Missing,
-    /// Something else, which may pass.
-    Other,
-}
-
-impl From<String> for Unfetched {
-    /// What the broker said is of no use: it is tried again.
-    fn from(_said: String) -> Self {
-        Self::Other
-    }
+    pub(super) store: Store,
 }
 
 impl Broker {
@@ -217,21 +194,10 @@ impl Broker {
         let consumer = consumer.map_err(|error| no("open the consumer of nodes", true, &error))?;
         let dead = jetstream.get_or_create_stream(dead).await;
         dead.map_err(|error| not_made("open the stream of poison calls", true, &error))?;
-        let bucket = names.stream(BODIES);
-        let store = match jetstream.get_object_store(&bucket).await {
-            Ok(store) => Ok(store),
-            Err(_missing) => {
-                let (max_age, num_replicas) = (KEPT, cluster.replicas);
-                let config =
-                    object_store::Config { bucket, max_age, num_replicas, ..Default::default() };
-                jetstream.create_object_store(config).await
-            }
-        };
+        let store = Store::open(&jetstream, names.stream(BODIES), cluster.replicas).await;
         let store = store.map_err(|error| no("open the object store", true, &error))?;
-        let bodies = jetstream.get_stream(format!("OBJ_{}", names.stream(BODIES))).await;
-        let bodies = bodies.map_err(|error| no("open the object store", true, &error))?;
         let call = Subject::from(names.call());
-        Ok(Self { jetstream, names: Rc::new(names), call, calls, consumer, store, bodies })
+        Ok(Self { jetstream, names: Rc::new(names), call, calls, consumer, store })
     }
 
     /// Makes again what brokers have lost, with the lease that it had: others go on with that, whatever the one
@@ -256,75 +222,6 @@ impl Broker {
     /// How long a node may say nothing about a call.
     pub(super) fn lease(&self) -> Duration {
         self.consumer.cached_info().config.ack_wait
-    }
-
-    /// Stores a body.
-    ///
-    /// # Errors
-    /// What the broker said.
-    pub(super) async fn put(&self, name: &str, body: &[u8]) -> Result<(), String> {
-        let mut body = body;
-        let put = self.store.put(name, &mut body).await;
-        put.map(|_info| ()).map_err(|error| error.to_string())
-    }
-
-    /// How long the store keeps a body; none: for ever.
-    pub(super) fn keeps(&self) -> Option<Duration> {
-        Some(self.bodies.cached_info().config.max_age).filter(|age| !age.is_zero())
-    }
-
-    /// Whether a body of this length is in the store, with all of its parts. They may be older than what
-    /// says that they are there, and go before it.
-    ///
-    /// # Errors
-    /// What the broker said.
-    pub(super) async fn has(&self, name: &str, length: u64) -> Result<bool, String> {
-        let info = match self.store.info(name).await {
-            Err(error) if error.kind() == InfoErrorKind::NotFound => return Ok(false),
-            info => info.map_err(|error| error.to_string())?,
-        };
-        if info.deleted || u64::try_from(info.size) != Ok(length) {
-            return Ok(false);
-        }
-        let subject = format!("$O.{}.C.{}", self.names.stream(BODIES), info.nuid);
-        let parts = self.bodies.info_with_subjects(subject).await;
-        let mut parts = parts.map_err(|error| error.to_string())?;
-        let mut found = 0;
-        while let Some(part) = parts.next().await {
-            let (_subject, count) = part.map_err(|error| error.to_string())?;
-            found += count;
-        }
-        Ok(found >= info.chunks)
-    }
-
-    /// Fetches a body, which has this length.
-    ///
-    /// # Errors
-    /// It is not there, or what the broker said.
-    pub(super) async fn get(&self, name: &str, length: u64) -> Result<Vec<u8>, Unfetched> {
-        if !self.has(name, length).await? {
-            return Err(Unfetched::Missing);
-        }
-        let object = self.store.get(name).await.map_err(|error| error.to_string())?;
-        let mut body = Vec::new();
-        let mut reader = object.take(length);
-        // Of an object that is removed meanwhile, no more comes, and nobody says so.
-        while timeout(STALL, reader.read_buf(&mut body))
-            .await
-            .map_err(|_late| format!("the object {name} does not go on"))?
-            .map_err(|error| error.to_string())?
-            > 0
-        {}
-        if u64::try_from(body.len()) != Ok(length) {
-            return Err(Unfetched::Other);
-        }
-        Ok(body)
-    }
-
-    /// Forgets a body; one that is not there is as good.
-    pub(super) async fn forget(&self, name: &str) {
-        // Otherwise it goes after a day.
-        let (Ok(()) | Err(_)) = self.store.delete(name).await;
     }
 }
 

@@ -150,7 +150,8 @@ impl Cluster {
     /// ([`Poison`](crate::JoinError::Poison)). At least 4 MiB; the default is 1 GiB, so 1.25 GiB in all, on
     /// each of [`replicas`](Self::replicas) brokers. Brokers that have not as much left refuse
     /// [`connect`](Self::connect). When that many bytes are taken, what clients submit waits with them.
-    /// Arguments and results of more than 512 KiB lie elsewhere, and nothing is set aside for them.
+    /// Arguments and results of more than 512 KiB lie elsewhere, and nothing is set aside for them: when the
+    /// broker has had no room for one for a minute, its call is [`Encode`](crate::JoinError::Encode).
     pub fn reserve(mut self, bytes: u64) -> Self {
         self.reserve = bytes;
         self
@@ -211,7 +212,8 @@ impl Cluster {
     }
 
     /// How long a client may be away before a node drops its results: 30 s, which tests do not wait for. After
-    /// 20 times as long it ends what runs.
+    /// 20 times as long it ends what runs. After twice as long without room for an argument or a result in the store
+    /// of the broker, client and node give it up.
     #[doc(hidden)]
     pub fn gone_after(mut self, limit: Duration) -> Self {
         self.gone_after = limit;

@@ -27,6 +27,7 @@
 //! | a result on the way, a confirmation | the node: not confirmed for 3 s | sent again |
 //! | a call in the broker, or the broker's memory | the client: it looks for its calls in the stream after each connect, and every 30 s | sent again, with a new message id; if a node has it that speaks, only once that has said that it has not |
 //! | an argument in the store, or it has half of the age that the store allows | the client, when it looks for its calls | put there again |
+//! | room in the store, for a minute | who stores: the broker says so each time | the call ends: of an argument, unless a node has it; of a result, which is not made again |
 //! | a result in the store | the client: it was not there three times | the call is begun again, or, when it may not be, lost |
 //! | a panic in the thread of a client | that thread: all of its tasks are watched | all calls are lost, the pool has ended |
 //! | the workers of a node: none can be started | the node: its pool is broken | its calls are given back, as not begun, and it fetches none until a call of its own has come through |
@@ -69,7 +70,9 @@
 //! refuses more than a million calls or 1 GiB ([`Cluster::reserve`]), whereupon clients try again. The stream
 //! of poison calls forgets the oldest above 10,000 or a quarter of that. Brokers set both aside. Objects in the store are removed by whoever ends the call;
 //! those of clients and nodes that were killed go after a day. What a client waits for is put there again
-//! before that.
+//! before that. Of an object that could not be stored whole, nothing stays: its parts are removed at once, or, if
+//! the broker does not answer, with the next object. When the broker has had no room for one for a minute, the
+//! call ends with [`JoinError::Encode`](crate::JoinError::Encode); what else is wrong with the store is waited for.
 //!
 //! # Trust
 //!
@@ -88,6 +91,7 @@ pub(crate) mod node;
 mod refusal;
 mod runtime;
 mod shape;
+mod store;
 mod task;
 mod wire;
 

@@ -5,6 +5,7 @@ mod away;
 mod bodies;
 mod cuts;
 mod faults;
+mod full;
 mod given_back;
 mod interrupted;
 mod machines;
@@ -168,7 +169,6 @@ fn large_values_go_through_the_store() {
     }
     drop(pool);
     wait_until("the calls are gone", || broker.messages("calls") == 0);
-    // What is left in the store are the marks of deleted objects.
     wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
 }
 
@@ -203,7 +203,7 @@ fn a_client_takes_no_longer_results_than_it_accepts() {
     wait_until("the bodies are gone", || broker.bytes_of_bodies() < MARKS);
 }
 
-/// More than marks of some deleted objects take, and less than a body.
+/// More than what says of some objects which their parts are, and less than a body.
 const MARKS: u64 = 100_000;
 
 #[test]

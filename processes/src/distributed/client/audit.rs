@@ -47,7 +47,7 @@ struct Whereabouts {
 
 /// Looks for the calls that are under way, from time to time and after each new connection.
 pub(super) async fn audit(desk: Rc<Desk>, mut connections: watch::Receiver<u64>) {
-    let keeps = desk.broker.keeps();
+    let keeps = desk.broker.store.keeps();
     let every = keeps.map_or(AUDIT_EVERY, |keeps| AUDIT_EVERY.min(keeps / LOOKS));
     let mut looked = true;
     loop {
@@ -68,6 +68,7 @@ pub(super) async fn audit(desk: Rc<Desk>, mut connections: watch::Receiver<u64>)
         if !desk.look_for_all().await && desk.reopen().await {
             let _answered = desk.look_for_all().await;
         }
+        desk.broker.store.clean().await;
     }
 }
 
@@ -159,9 +160,19 @@ impl Desk {
             Ok(false) => {}
         }
         let Some((since, length)) = put else { return true };
-        let is_old = self.broker.keeps().is_some_and(|keeps| since.elapsed() >= keeps / 2);
+        let is_old = self.broker.store.keeps().is_some_and(|keeps| since.elapsed() >= keeps / 2);
         let name = argument_name(self.remote.call_id(number));
-        renew(self.broker.has(&name, length).await, is_old, self.store_argument(number)).await
+        let has = self.broker.store.has(&name, length).await;
+        let is_missing = has == Ok(false);
+        let put = async {
+            let put = self.store_argument(number).await;
+            if is_missing && let Err(why) = &put {
+                // Nobody can execute it, unless a node has it.
+                self.remote.is_not_sent(number, why, self.broker.lease());
+            }
+            put.map_err(|why| why.to_string())
+        };
+        renew(has, is_old, put).await
     }
 
     /// Whether the broker has not the message of this name at this place.

@@ -28,6 +28,7 @@ use crate::error::JoinError;
 use crate::target::Target;
 use crate::ticket::Place;
 
+use super::super::store::Full;
 use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, Shout, VERSION, Verdict};
 use super::begun::Begun;
@@ -46,6 +47,8 @@ pub(super) struct Flight {
     pub(super) body: Body,
     /// When that was put into the store last; none: it is not there, or not yet.
     pub(super) put: Option<Instant>,
+    /// Since when there is no room for it there.
+    pub(super) full: Full,
     /// Its function.
     named: Named,
     /// Where it is in the stream; none until the broker has said that.
@@ -157,6 +160,7 @@ impl Remote {
                     body: Body::of(&mut call),
                     call,
                     put: None,
+                    full: Full::default(),
                     named,
                     sequence: None,
                     resent: 0,

@@ -8,8 +8,9 @@ use futures_lite::StreamExt;
 use futures_lite::future::poll_once;
 use tokio::time::sleep;
 
-use super::super::broker::{Unfetched, result_name};
+use super::super::broker::result_name;
 use super::super::refusal::Refusal;
+use super::super::store::Unfetched;
 use super::super::wire::{
     Answers, LONGEST_NAME, News, Report, Said, Sender, Shout, Verdict, all_said, pack, unpack,
 };
@@ -189,20 +190,20 @@ impl Desk {
             Some(false) => {}
             Some(true) => return,
             None => {
-                self.broker.forget(&name).await;
+                self.broker.store.forget(&name).await;
                 return self.confirm(reply, number).await;
             }
         }
         let fetched = match self.remote.refuse_stored(number, length) {
             Some(error) => Ok((Report::One(Err(error)), Vec::new())),
-            None => self.broker.get(&name, length).await.map(|body| (report, body)),
+            None => self.broker.store.get(&name, length).await.map(|body| (report, body)),
         };
         match fetched {
             Ok((report, body)) => {
                 let had_argument = self.has_stored_argument(number);
                 self.remote.done(From { number, node: &node, busy }, report, body);
                 self.confirm(reply, number).await;
-                self.broker.forget(&name).await;
+                self.broker.store.forget(&name).await;
                 if had_argument {
                     self.forget_argument(number);
                 }

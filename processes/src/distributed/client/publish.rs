@@ -1,12 +1,15 @@
 //! Sends the calls of a client to the stream, and long arguments to the store.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::message::PublishMessage;
 use tokio::time::sleep;
 
+use crate::error::Side;
+
 use super::super::broker::argument_name;
+use super::super::store::{Full, Unstored, no_room};
 use super::super::wire::{CallHead, pack};
 use super::Remote;
 use super::body::Body;
@@ -23,8 +26,9 @@ struct Dispatch {
 }
 
 impl Desk {
-    /// Sends a call, and tries until the broker has it or it has ended. Each call has such a task: what is
-    /// seldom done lies elsewhere, for it would make all of them large.
+    /// Sends a call, and tries until the broker has it or it has ended, also by having no room for its argument
+    /// for too long. Each call has such a task: what is seldom done lies elsewhere, for it would make all of them
+    /// large.
     pub(super) async fn publish(self: Rc<Self>, number: u64) {
         let mut stored = false;
         loop {
@@ -37,12 +41,16 @@ impl Desk {
                 put.map(|()| None)
             } else {
                 let body = if stored { &[][..] } else { body.bytes() };
-                self.send(&self.message_id(number, resent), pack(&head, body)).await.map(Some)
+                let sent = self.send(&self.message_id(number, resent), pack(&head, body)).await;
+                sent.map(Some).map_err(Unstored::Other)
             };
             match sent {
                 Ok(None) => {}
                 Ok(Some(sequence)) => return self.remote.is_sent(number, resent, sequence),
-                Err(_why) => {
+                Err(why) => {
+                    if self.remote.is_not_sent(number, &why, self.broker.lease()) {
+                        return;
+                    }
                     sleep(PAUSE).await;
                     let _reopened = Box::pin(self.reopen()).await;
                 }
@@ -54,14 +62,14 @@ impl Desk {
     ///
     /// # Errors
     /// What the broker said.
-    pub(super) async fn store_argument(self: &Rc<Self>, number: u64) -> Result<(), String> {
+    pub(super) async fn store_argument(self: &Rc<Self>, number: u64) -> Result<(), Unstored> {
         // When the call ends before that is done, it has to be removed.
         let _removal = self.removal();
         let Some(Dispatch { body, .. }) = self.remote.dispatch(number) else { return Ok(()) };
         let (name, begun) = (argument_name(self.remote.call_id(number)), Instant::now());
-        self.broker.put(&name, body.bytes()).await?;
+        self.broker.store.put(&name, body.bytes()).await?;
         if !self.remote.is_put(number, begun) {
-            self.broker.forget(&name).await;
+            self.broker.store.forget(&name).await;
         }
         Ok(())
     }
@@ -105,10 +113,26 @@ impl Remote {
         }
     }
 
+    /// A call was not sent, or its argument not stored, for this reason. True: the call has ended, because there
+    /// has been no room for its argument for long. One that a node has, or whose result is being fetched, does not
+    /// need it any more.
+    pub(super) fn is_not_sent(&self, number: u64, why: &Unstored, lease: Duration) -> bool {
+        let mut state = self.lock();
+        let is_held = state.is_held(number, lease);
+        let Some(flight) = state.flights.get_mut(&number) else { return true };
+        let (gone_after, is_needed) = (self.cluster.gone_after, !is_held && !flight.fetching);
+        if !flight.full.is_final(why, gone_after) || !is_needed {
+            return false;
+        }
+        let error = no_room(Side::Parent, flight.body.len(), why, gone_after);
+        self.end(state, number, error);
+        true
+    }
+
     /// The argument of a call is in the store since then. False: the call has ended.
     fn is_put(&self, number: u64, since: Instant) -> bool {
         let mut state = self.lock();
         let flight = state.flights.get_mut(&number);
-        flight.map(|flight| flight.put = Some(since)).is_some()
+        flight.map(|flight| (flight.put, flight.full) = (Some(since), Full::default())).is_some()
     }
 }

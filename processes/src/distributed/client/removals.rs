@@ -50,6 +50,6 @@ impl Desk {
     /// The argument of a call is not needed any more.
     pub(super) fn forget_argument(self: &Rc<Self>, number: u64) {
         let (removal, name) = (self.removal(), argument_name(self.remote.call_id(number)));
-        self.spawn("a removal", async move { removal.0.broker.forget(&name).await });
+        self.spawn("a removal", async move { removal.0.broker.store.forget(&name).await });
     }
 }

@@ -101,6 +101,7 @@ pub(super) async fn run(link: Link, remote: Arc<Remote>) {
         desk.shout(Shout::Bye(desk.remote.id)).await;
         desk.removals.are_over().await;
         desk.broker.has_read(&desk.client).await;
+        desk.broker.store.clean().await;
     };
     let (Ok(()) | Err(_)) = timeout(FLUSH, farewell).await;
     for task in tasks {

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::error::{JoinError, Side};
 
 use super::super::broker::{argument_name, result_name};
+use super::super::store::{Full, no_room};
 use super::super::task::Named;
 use super::super::wire::{CallHead, CallId, ENVELOPE, MAX_INLINE, News, Report, Verdict};
 use super::execute::{Unfit, local_call, outcome};
@@ -33,6 +34,16 @@ struct Done {
     busy: Duration,
     /// The values.
     body: Vec<u8>,
+}
+
+/// What came of a result that is to be stored.
+enum Put {
+    /// It is in the store.
+    There,
+    /// Nobody wants it any more.
+    Unwanted,
+    /// The broker has had no room for it for too long.
+    NoRoom(JoinError),
 }
 
 /// A call is to be offered again, after this time.
@@ -95,7 +106,7 @@ impl Desk {
                 drop(hand);
                 self.reply(place, AckKind::Term).await;
                 if let Some(id) = stored {
-                    self.broker.forget(&argument_name(id)).await;
+                    self.broker.store.forget(&argument_name(id)).await;
                 }
                 return;
             }
@@ -157,7 +168,7 @@ impl Desk {
                 let size = usize::try_from(length).unwrap_or(usize::MAX);
                 return Ok(failed(JoinError::TooLarge { side: Side::Worker, size, limit }));
             }
-            let fetched = self.broker.get(&argument_name(call.id), length).await;
+            let fetched = self.broker.store.get(&argument_name(call.id), length).await;
             body = fetched.map_err(|_why| Later(PAUSE))?;
         }
         let engine = self.pool.engine();
@@ -290,10 +301,10 @@ impl Desk {
     /// Removes what a client that is gone does not fetch any more.
     async fn clear(&self, call: &CallHead, stored: bool) {
         if call.stored.is_some() {
-            self.broker.forget(&argument_name(call.id)).await;
+            self.broker.store.forget(&argument_name(call.id)).await;
         }
         if stored {
-            self.broker.forget(&result_name(call.id, &self.name)).await;
+            self.broker.store.forget(&result_name(call.id, &self.name)).await;
         }
     }
 
@@ -319,8 +330,15 @@ impl Desk {
             body = whole.bytes()[bare.bytes().len()..].to_vec();
         }
         drop(bare);
-        while self.broker.put(&result_name(id, &self.name), &body).await.is_err() {
-            if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
+        match self.put(held, id, &body).await {
+            Put::There => {}
+            Put::Unwanted => return false,
+            Put::NoRoom(error) => {
+                drop(body);
+                let news = News::Done { report: Report::One(Err(error)), busy, stored: None };
+                let parcel = Parcel::new(id.number, news, &[]);
+                self.shelf.keep(held, parcel.bytes().len());
+                self.announce(held, id, &parcel, true).await;
                 return false;
             }
         }
@@ -329,6 +347,22 @@ impl Desk {
         self.shelf.keep(held, parcel.bytes().len());
         self.announce(held, id, &parcel, true).await;
         true
+    }
+
+    /// Puts a result into the store, and tries until it is there, the client is gone, or the broker has had no room
+    /// for it for too long.
+    async fn put(&self, held: &Held, id: CallId, body: &[u8]) -> Put {
+        let (name, mut full) = (result_name(id, &self.name), Full::default());
+        let gone_after = self.cluster.gone_after;
+        while let Err(why) = self.broker.store.put(&name, body).await {
+            if full.is_final(&why, gone_after) {
+                return Put::NoRoom(no_room(Side::Worker, body.len(), &why, gone_after));
+            }
+            if timeout(PAUSE, held.confirmed.notified()).await.is_ok() {
+                return Put::Unwanted;
+            }
+        }
+        Put::There
     }
 
     /// Says how a call has ended, until the client has confirmed that, or is gone. False: that does not fit into

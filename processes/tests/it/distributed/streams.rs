@@ -31,10 +31,15 @@ impl Broker {
 
     /// Makes the store of bodies, which forgets them after so many seconds, before anybody else does.
     pub(crate) fn make_store(&self, age_s: u64) {
+        self.make_store_of(age_s, -1);
+    }
+
+    /// The same, with room for so many bytes; -1: as many as the broker has.
+    pub(crate) fn make_store_of(&self, age_s: u64, max_bytes: i64) {
         let config = format!(
             r#"{{"name":"OBJ_triptych-bodies","storage":"file","num_replicas":1,"discard":"new",
             "subjects":["$O.triptych-bodies.C.>","$O.triptych-bodies.M.>"],"retention":"limits",
-            "max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_msg_size":-1,"allow_direct":true,
+            "max_consumers":-1,"max_msgs":-1,"max_bytes":{max_bytes},"max_msg_size":-1,"allow_direct":true,
             "allow_rollup_hdrs":true,"max_age":{},"duplicate_window":1000000000}}"#,
             age_s * 1_000_000_000
         );

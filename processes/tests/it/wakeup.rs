@@ -43,17 +43,18 @@ impl Look {
         })
     }
 
-    /// Waits until all sleep. They may still be on their way when this is called.
+    /// Waits until all sleep, and none has woken up for so long. They may still be on their way when this is
+    /// called, also some that look asleep: who is about to sleep says so before it leaves its processor, and may
+    /// have to wait for one to do that. What wakes up again and again never sleeps for so long.
     #[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
-    fn once_asleep(look: impl Fn() -> Self) -> Self {
+    fn asleep_for(time: Duration, look: impl Fn() -> Self) {
         let mut before = look();
         wait_until("everybody sleeps", || {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(time);
             let now = look();
             now.asleep && std::mem::replace(&mut before, now) == now
         });
         assert!(before.ran_ns > 0, "the threads were found");
-        before
     }
 }
 
@@ -73,7 +74,6 @@ fn has_times() -> bool {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "doing nothing for a while is under test")]
 fn an_idle_pool_does_not_wake_up() {
     if !has_times() {
         return;
@@ -81,9 +81,7 @@ fn an_idle_pool_does_not_wake_up() {
     let pool = Pool::builder().workers(1).name("idler").build().unwrap();
     let worker = pool.submit(|()| std::process::id(), ()).join().unwrap();
     let all = || Look::all([Look::at(std::process::id(), "idler"), Look::at(worker, "")]);
-    let before = Look::once_asleep(all);
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(all(), before);
+    Look::asleep_for(Duration::from_millis(500), all);
     assert_eq!(pool.submit(|x: u8| x, 1).join().unwrap(), 1);
 }
 
@@ -102,7 +100,7 @@ fn a_stopped_worker_with_a_full_control_socket_wakes_nobody() {
         assert!(pool.submit(count, queues()).cancel());
     }
     let last = pool.submit(count, queues());
-    Look::once_asleep(|| Look::at(std::process::id(), "patient"));
+    Look::asleep_for(Duration::from_millis(100), || Look::at(std::process::id(), "patient"));
     assert!(!last.is_finished());
     drop(stopped);
     assert_eq!(last.join_timeout(BOUND).expect("it is sent when there is room").unwrap(), 20);
@@ -148,7 +146,9 @@ fn calls_of_an_idle_pool(planted: bool, time: Duration) -> Option<Vec<String>> {
     let program = processes::spawn(idle, (planted, pids.clone(), gate.clone())).unwrap();
     let pids = [(); 3].map(|()| soon(&pids));
     if !planted {
-        Look::once_asleep(|| Look::all(pids.map(|pid| Look::at(pid, ""))));
+        Look::asleep_for(Duration::from_millis(500), || {
+            Look::all(pids.map(|pid| Look::at(pid, "")))
+        });
     }
     let folder = tempfile::tempdir().unwrap();
     let (trace, errors) = (folder.path().join("trace"), folder.path().join("errors"));

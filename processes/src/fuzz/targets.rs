@@ -116,19 +116,29 @@ fn items() -> Target {
             count = count.saturating_add(1);
             said.insert(decoded::<u64>(item));
         }
-        if count > 1 {
-            // The parent divides only what it has made; what a worker has read is of that form.
-            let mut first = Items::new(bytes.to_vec(), count);
-            let second = first.split_off(count / 2).map_or(0, |items| items.count());
-            assert_eq!(first.count() + second, count, "an item is lost");
-        }
-        let mut said: Vec<_> = said.into_iter().collect();
-        said.sort();
-        said.truncate(3);
-        let rest = if arguments.is_empty() { "" } else { " rest" };
-        format!("{}{rest} {said:?}", if count > 1 { "many" } else { "few" })
+        said_of_frame(count, || Items::new(bytes.to_vec(), count), !arguments.is_empty(), said)
     };
     Target { name: "items", corpus: include_str!("corpus/items.txt"), right, run: Box::new(run) }
+}
+
+/// What is said of a frame of so many items, and of what its items were decoded to. The parent divides it.
+fn said_of_frame(
+    count: u16,
+    items: impl FnOnce() -> Items,
+    has_rest: bool,
+    said: HashSet<String>,
+) -> String {
+    if count > 1 {
+        // The parent divides only what it has made; what a worker has read is of that form.
+        let mut first = items();
+        let second = first.split_off(count / 2).map_or(0, |items| items.count());
+        assert_eq!(first.count() + second, count, "an item is lost");
+    }
+    let mut said: Vec<_> = said.into_iter().collect();
+    said.sort();
+    said.truncate(3);
+    let rest = if has_rest { " rest" } else { "" };
+    format!("{}{rest} {said:?}", if count > 1 { "many" } else { "few" })
 }
 
 /// An item whose argument names a buffer of this key, with a list of the buffers that are in the arena, or
@@ -175,17 +185,12 @@ fn lists() -> Target {
                 scope::decoding_argument(places, decode).0
             }));
         }
-        if count > 1 {
-            // The parent divides only what it has made; what a worker has read is of that form.
-            let mut first = Items::with_lists(bytes.to_vec(), count);
-            let second = first.split_off(count / 2).map_or(0, |items| items.count());
-            assert_eq!(first.count() + second, count, "an item is lost");
-        }
-        let mut said: Vec<_> = said.into_iter().collect();
-        said.sort();
-        said.truncate(3);
-        let rest = if arguments.is_empty() { "" } else { " rest" };
-        format!("{}{rest} {said:?}", if count > 1 { "many" } else { "few" })
+        said_of_frame(
+            count,
+            || Items::with_lists(bytes.to_vec(), count),
+            !arguments.is_empty(),
+            said,
+        )
     };
     Target { name: "lists", corpus: include_str!("corpus/lists.txt"), right, run: Box::new(run) }
 }

@@ -350,7 +350,7 @@ impl Shelf {
         self.in_hand.get() > 0 && self.stage.pace.is_below(SHORT)
     }
 
-    /// How many calls more are to be asked for now; none while they are so few that they are not worth a
+    /// How many more calls are to be asked for at once; none while they are so few that they are not worth a
     /// request.
     pub(super) fn room(&self) -> usize {
         self.room_at(Instant::now())
